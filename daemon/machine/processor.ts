@@ -1,0 +1,82 @@
+// What the slow half of the simulated processor works with: contracts between the CPU's parts, and between the CPU and the hypervisor above it.
+// Why interfaces: the run loop provides them, tests provide small ones.
+import type { Views } from '../../shared/layout/struct.js';
+import type { VpBlock } from '../../shared/layout/vp.js';
+
+/** A guest fault on its way to delivery. Thrown (a preallocated object, no stack) by anything below `sys` helpers and caught by the run loop. */
+export class GuestFault {
+  vector = 0;
+  /** -1 = no error code. */
+  error = -1;
+  set(vector: number, error = -1): this {
+    this.vector = vector;
+    this.error = error;
+    return this;
+  }
+}
+
+/** Linear-address accesses by the processor itself. Addresses are GVAs as numbers (sign-extended); any of them may throw GuestFault (#PF with CR2 set, #GP/#SS for non-canonical). */
+export interface LinearMemory {
+  read8(gva: number): number;
+  read16(gva: number): number;
+  /** Unsigned. */
+  read32(gva: number): number;
+  read64(gva: number): bigint;
+  /** As a signed number; exact for canonical addresses and counts below 2^53. */
+  read64Number(gva: number): number;
+  write8(gva: number, value: number): void;
+  write16(gva: number, value: number): void;
+  write32(gva: number, value: number): void;
+  write64(gva: number, value: bigint): void;
+  write64Number(gva: number, value: number): void;
+  /** Accesses until `user()` are made with supervisor privilege whatever CPL is (descriptor tables, TSS, IDT: SDM 3A 4.6). Returns what to hand to `restore`. */
+  supervisor(): number;
+  restore(previous: number): void;
+  /** Checks that a write of the bytes would succeed (both pages when it crosses); throws as the write would. */
+  probeWrite(gva: number, bytes: number): void;
+  /** SPA of the byte if the whole page is ordinary memory that may be read (written) without being watched, -1 otherwise (MMIO, watched code, ...). May throw GuestFault. For bulk string operations. */
+  hostRead(gva: number): number;
+  hostWrite(gva: number): number;
+}
+
+/** Results of an intercept that may have to leave guest code. */
+export const Resume = { CONTINUE: 0, LEAVE: 1 } as const;
+
+/** The hypervisor as the processor sees it in guest mode. Numbers are u32 unless said otherwise. All may throw GuestFault to reflect a fault to the guest. */
+export interface Intercepts {
+  /** MOV to CR0/CR3/CR4/CR8, LMSW, CLTS, task switches. CR3 and CR0 as numbers. Checks the guest's rules (#GP), updates the guest's register, switches shadow address spaces. */
+  writeCr(cr: number, value: bigint): void;
+  readCr(cr: number): bigint;
+  invlpg(gva: number): void;
+  invpcid(type: number, pcid: number, gva: number): void;
+  ioRead(port: number, bytes: 1 | 2 | 4): number;
+  ioWrite(port: number, bytes: 1 | 2 | 4, value: number): void;
+  readMsr(index: number): bigint;
+  writeMsr(index: number, value: bigint): void;
+  /** [EAX, EBX, ECX, EDX]. */
+  cpuid(leaf: number, subleaf: number): readonly [number, number, number, number];
+  /** HLT with no interrupt deliverable. The VP's state changes; the helper then leaves guest code. */
+  halt(): void;
+  pause(): void;
+  hypercall(): void;
+  /** Guest time-stamp counter. */
+  tsc(): bigint;
+  /** The VP cannot go on (SDM 3A 6.15, shutdown). */
+  tripleFault(): void;
+  wbinvd(): void;
+}
+
+/** The processor as its slow half sees it: one per (LP, partition), re-pointed at the current VP. */
+export interface Processor {
+  readonly views: Views;
+  /** The current VP's block. */
+  readonly vp: VpBlock;
+  readonly memory: LinearMemory;
+  readonly intercepts: Intercepts;
+  /** The one fault object to throw: `throw processor.fault.set(13, 0)`. */
+  readonly fault: GuestFault;
+  /** Charges LP cycles beyond the instruction's own. */
+  charge(cycles: number): void;
+  /** CS, SS, CPL, CR0.PE, EFER.LMA or a segment's flatness may have changed: recomputes the code mode, the TLB half and the segment limits (READ_LIMIT, WRITE_LIMIT slots). */
+  modeChanged(): void;
+}

@@ -1,0 +1,43 @@
+// What one LP keeps inside each partition's memory: its hardware TLB, its jump cache and its micro-op arena.
+// Why there and not in machine memory: WebAssembly code of a partition sees only that partition's memory. Private to the LP but for `kick`, `flush*`, `inGuest`.
+//
+//   TLB entry, 32 bytes:   +0 readTag u64   +8 writeTag u64   +16 addend i32   +20 gfn u32   +24 flags u32
+//     a tag is GVA & ~0xfff (all ones = empty); host address = low 32 bits of GVA + addend.
+//   Jump cache entry, 16 bytes:  +0 tag u64 (RIP bits 47:0 | mode id << 48)   +8 code i32 (< 0: ~table index of a unit; > 0: address of micro-ops)
+import { accessor, block, i32, struct, u32, u64 } from './struct.js';
+
+export const TLB_ENTRIES = 1024;
+export const TLB_ENTRY_SIZE = 32;
+export const TlbEntry = { READ_TAG: 0, WRITE_TAG: 8, ADDEND: 16, GFN: 20, FLAGS: 24 } as const;
+/** Supervisor table, then user table: the half is chosen by CPL when guest code is entered. */
+export const TLB_MODES = 2;
+export const TLB_MODE_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const JUMP_ENTRIES = 4096;
+export const JUMP_ENTRY_SIZE = 16;
+export const ARENA_SIZE = 0x100000;
+
+export const LpContextLayout = struct('LpContext', {
+  /** Non-zero: leave guest code at the next loop head. Any thread may set it (Atomics.store, then notify); only the LP clears it. */
+  kick: i32,
+  /** 1 while this LP may touch guest memory through its hardware TLB (seq-cst store before entry, 0 after leaving). */
+  inGuest: i32,
+  /** L0 flush handshake: a requester adds 1 to flushRequest, the LP copies it to flushAck after it has flushed. Equal = quiescent. */
+  flushRequest: i32,
+  flushAck: i32,
+  /** Cycles left before guest code is left (signed; counts down by instructions). */
+  budget: i32,
+  /** Address of the TLB half in use. */
+  tlb: u32,
+  /** Mode id << 48 of the jump cache's valid entries, as a u64. */
+  jumpTag: u64,
+  /** Start and end of the code region for quick checks of the micro-op machine. */
+  arenaNext: u32,
+  codeEpochSeen: i32,
+  exitInfo: u32,
+  _pad: block(64),
+  jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
+  tlbs: block(TLB_MODES * TLB_MODE_SIZE, 64),
+  arena: block(ARENA_SIZE, 64),
+});
+export const LpContext = accessor(LpContextLayout);
+export type LpContext = InstanceType<typeof LpContext>;

@@ -1,0 +1,91 @@
+// Machine memory: one SharedArrayBuffer with everything that belongs to no partition: LP blocks, the command mailbox of each LP, policy words, telemetry rings.
+//
+//   0x0000  header     0x1000  LP blocks, 64 x 4 KiB     then one event ring per LP
+import { accessor, block, i32, struct, u32, u64 } from './struct.js';
+
+export const LpState = { OFFLINE: 0, IDLE: 1, RUNNING: 2, HYPERVISOR: 3, WAITING: 4, DEAD: 5 } as const;
+export const LP_STATE_NAMES: readonly string[] = ['offline', 'idle', 'running', 'hypervisor', 'waiting', 'dead'];
+export const ClockMode = { DETERMINISTIC: 0, QUANTUM: 1, REALTIME: 2 } as const;
+export const CLOCK_MODE_NAMES: readonly string[] = ['deterministic', 'quantum', 'realtime'];
+
+export const MachineLayout = struct('MachineHeader', {
+  magic: u32,
+  lpCount: u32,
+  nodeCount: u32,
+  clockMode: u32,
+  quantumCycles: u32,
+  seed: u32,
+  /** Futex that root bumps on any command; LPs that sleep outside guest code wait on their own `doorbell` instead. */
+  commandSequence: i32,
+  stop: i32,
+  /** Deterministic mode: LP whose turn it is. */
+  token: i32,
+  /** Lowest clock of all LPs that are not idle, in quanta; futex for those ahead. */
+  quantumFloor: i32,
+  /** Virtual cycles a second. */
+  frequencyHz: u32,
+  pausedForIdle: i32,
+  /** Policy words, one i32 each: see shared/protocol/policies. */
+  policies: block(64 * 4, 4),
+  /** vTLB generation counters: CTR[p], one i32 per LP, 64 bytes apart, odd = LP inside a fill (US7788464B2). */
+  generations: block(64 * 64, 64),
+});
+export const MachineHeader = accessor(MachineLayout);
+export type MachineHeader = InstanceType<typeof MachineHeader>;
+
+export const LP_BLOCK_SIZE = 4096;
+export const RUN_QUEUE_MAX = 256;
+export const LpLayout = struct(
+  'LpBlock',
+  {
+    state: i32,
+    node: u32,
+    /** Futex: an idle or waiting LP sleeps on it; whoever has work for the LP adds 1 and notifies. */
+    doorbell: i32,
+    /** (partition slot << 8 | VP) running now, -1 none. */
+    current: i32,
+    /** LP clock in cycles. Written by the LP only. */
+    clock: u64,
+    idleCycles: u64,
+    hostThread: u32,
+    hostCore: i32,
+    queueLength: i32,
+    intercepts: u32,
+    interruptsDelivered: u32,
+    ipisReceived: u32,
+    kicks: u32,
+    flushHandshakes: u32,
+    pendingFillWaits: u32,
+    contextSwitches: u32,
+    /** Physical local APIC: request bits set by other LPs (atomics), in-service bits by the owner. */
+    physicalIrr: block(32, 4),
+    physicalIsr: block(32, 4),
+    /** Command mailbox: root writes, LP answers. sequence odd = command present. */
+    mailSequence: i32,
+    mailCommand: i32,
+    mailArgs: block(16 * 4, 4),
+    /** Nested counters of intercepts by reason: see INTERCEPTS. */
+    interceptCounts: block(32 * 4),
+    /** Event ring: next index to write (only the LP writes). */
+    eventHead: i32,
+  },
+  LP_BLOCK_SIZE,
+);
+export const LpBlock = accessor(LpLayout);
+export type LpBlock = InstanceType<typeof LpBlock>;
+
+/** Intercept reasons, index = number in `interceptCounts`. */
+export const INTERCEPTS = ['pageFault', 'crAccess', 'invlpg', 'io', 'msr', 'hlt', 'pause', 'cpuid', 'apicMmio', 'mmio', 'external', 'hypercall', 'tripleFault', 'busLock', 'exception', 'wbinvd'] as const;
+export type InterceptName = (typeof INTERCEPTS)[number];
+
+/** One record of an LP's event ring, 16 bytes: +0 clock low u32, +4 kind u8 | partition u8 << 8 | vp u8 << 16, +8 a u32, +12 b u32. */
+export const EVENT_SIZE = 16;
+export const EVENT_RING = 1024;
+export const EventType = { SCHEDULE_IN: 1, SCHEDULE_OUT: 2, INTERRUPT: 3, IPI: 4, FILL: 5, FLUSH: 6, HALT: 7, WAKE: 8, CRASH: 9 } as const;
+
+export const MACHINE_LPS = Math.ceil(MachineLayout.size / 4096) * 4096;
+export const lpBlockAt = (lp: number): number => MACHINE_LPS + lp * LP_BLOCK_SIZE;
+export const eventRingAt = (lp: number, lpCount: number): number => lpBlockAt(lpCount) + lp * EVENT_RING * EVENT_SIZE;
+export const machineMemorySize = (lpCount: number): number => eventRingAt(lpCount, lpCount);
+export const generationAt = (lp: number): number => MachineLayout.at.generations + lp * 64;
+export const MACHINE_MAGIC = 0x4d647668;

@@ -1,0 +1,79 @@
+// Partition memory: one shared WebAssembly.Memory per partition. Literal map; guest RAM starts at a constant offset so that SPA = RAM_BASE + GPA.
+//
+//   0x0000_0000  header
+//   0x0000_2000  VP blocks          64 x 8 KiB
+//   0x0010_0000  device registers   1 MiB   (platform: PIC, PIT, UART, ... and their rings)
+//   0x0020_0000  page flags         u32 per guest page (4 MiB: 1 Mi pages)
+//   0x0060_0000  code versions      u32 per guest page (4 MiB)
+//   0x00a0_0000  vTLB: header, SAS table, gpt index, reverse-map heads, then SPT headers and SPT pages, up to 0x0800_0000
+//   0x0800_0000  LP contexts        64 x 2 MiB
+//   0x1000_0000  guest RAM
+import { accessor, block, i32, struct, u32, u64 } from './struct.js';
+import { VP_BLOCK_SIZE } from './vp.js';
+
+export const MAX_VPS = 64;
+export const MAX_LPS = 64;
+export const MAX_NODES = 8;
+export const PartitionMap = {
+  HEADER: 0,
+  VPS: 0x2000,
+  DEVICES: 0x10_0000,
+  DEVICES_END: 0x20_0000,
+  PAGE_FLAGS: 0x20_0000,
+  CODE_VERSIONS: 0x60_0000,
+  VTLB: 0xa0_0000,
+  VTLB_END: 0x800_0000,
+  LP_CONTEXTS: 0x800_0000,
+  LP_CONTEXT_SIZE: 0x20_0000,
+  RAM: 0x1000_0000,
+} as const;
+/** Guest RAM sizes, bytes. The upper bound leaves the PC's hole below 4 GiB free. */
+export const RAM_MIN = 1 << 20;
+export const RAM_MAX = 3072 * (1 << 20);
+
+export const vpBlockAt = (index: number): number => PartitionMap.VPS + index * VP_BLOCK_SIZE;
+export const lpContextAt = (lp: number): number => PartitionMap.LP_CONTEXTS + lp * PartitionMap.LP_CONTEXT_SIZE;
+
+export const PartitionState = { CREATED: 0, RUNNING: 1, PAUSED: 2, STOPPED: 3, CRASHED: 4, POWERED_OFF: 5 } as const;
+export const PARTITION_STATE_NAMES: readonly string[] = ['created', 'running', 'paused', 'stopped', 'crashed', 'powered-off'];
+/** Why a partition stopped; `exitDetail` has the rest. */
+export const ExitCause = { NONE: 0, POWER_OFF: 1, DEBUG_EXIT: 2, TRIPLE_FAULT: 3, MACHINE_CHECK: 4, STOPPED: 5, BROKEN_INVARIANT: 6, RESET: 7 } as const;
+
+/** Bits of a page's flags word (atomics). CODE: some LP holds translations of bytes in the page; writes must be seen. GPT: the vTLB shadows it. */
+export const PageFlag = { CODE: 1, GPT: 2, WATCHED: 3 } as const;
+
+export const PartitionLayout = struct('PartitionHeader', {
+  magic: u32,
+  id: u32,
+  vpCount: u32,
+  lpCount: u32,
+  nodeCount: u32,
+  is64: u32,
+  /** Guest RAM in bytes. */
+  ramSize: u32,
+  /** PartitionState, atomics. Root writes requests, LPs write what they find. */
+  state: i32,
+  exitCause: i32,
+  exitDetail: u32,
+  /** Added to whenever any page's code version changes. */
+  codeEpoch: i32,
+  /** Futex of the platform devices: 0 free, 1 held, 2 held with waiters. Held only inside a device access; never by root. */
+  deviceLock: i32,
+  /** Futex of the bus lock (split or misaligned LOCK, SDM 3A 9.1.2). */
+  busLock: i32,
+  /** Bit set of VPs that have the bus stopped. */
+  busOwner: i32,
+  /** LPs (bit set, two words) that have ever run a VP of this partition: who must answer flush handshakes. */
+  lpsLow: i32,
+  lpsHigh: i32,
+  seed: u32,
+  resetCount: u32,
+  /** Partition reference time zero, in machine cycles. */
+  epochCycles: u64,
+  name: block(64),
+  /** Reason of a crash, UTF-8, zero ended. */
+  reason: block(256),
+});
+export const PartitionHeader = accessor(PartitionLayout);
+export type PartitionHeader = InstanceType<typeof PartitionHeader>;
+export const PARTITION_MAGIC = 0x30647668;

@@ -1,0 +1,130 @@
+// The VP block: all architectural and scheduling state of one virtual processor, in partition memory.
+// Why in one block: compiled units, the micro-op machine and TypeScript read the same bytes; a VP moves between LPs by moving nothing.
+//
+//   +0     slots: 96 x u64. Micro-ops name operands by slot number (0..15 = RAX..R15 in encoding order).
+//   +768   segments, tables, control registers, MSRs
+//   +...   local APIC, scheduling, counters
+import { accessor, block, i32, struct, u32, u64 } from './struct.js';
+
+/** Slot numbers: operand names of micro-ops. A slot's byte offset in the VP block is 8 x its number. */
+export const Slot = {
+  RAX: 0, RCX: 1, RDX: 2, RBX: 3, RSP: 4, RBP: 5, RSI: 6, RDI: 7,
+  R8: 8, R9: 9, R10: 10, R11: 11, R12: 12, R13: 13, R14: 14, R15: 15,
+  /** RIP (offset in CS) of the instruction at hand; exact whenever a unit has been left. */
+  RIP: 16,
+  /** Result, sign-extended to 64 bits: ZF, SF, PF are derived from it and FLAG_AUX (see translate/flags). */
+  FLAG_RESULT: 17,
+  /** CF bit 0, PF delta bit 2, AF bit 4, SF delta bit 7, OF bit 11. */
+  FLAG_AUX: 18,
+  /** RFLAGS without the six arithmetic flags; bit 1 set. */
+  FLAG_SYSTEM: 19,
+  /** Segment bases, 64 bit: ES, CS, SS, DS, FS, GS in encoding order. */
+  ES_BASE: 20, CS_BASE: 21, SS_BASE: 22, DS_BASE: 23, FS_BASE: 24, GS_BASE: 25,
+  /** Value loaded or stored by a slow memory helper. */
+  SCRATCH: 26,
+  /** Arguments of `sys` micro-ops, set by the micro-ops before them; ARG0 holds a memory operand's linear address. */
+  ARG0: 27, ARG1: 28, ARG2: 29,
+  /** Always 0. */
+  ZERO: 30,
+  /** First of the temporaries; the last is TEMP + TEMPS - 1. */
+  TEMP: 32,
+  /** Highest offset that a read (write) of ES..GS may touch, as i64: -1 sends every access to the slow check (null, expand-down, ...). */
+  READ_LIMIT: 80, WRITE_LIMIT: 86,
+} as const;
+export const TEMPS = 48;
+export const SLOTS = 96;
+
+/** One segment register (or LDTR, TR): the hidden part but for the base of ES..GS, which is in a slot. Limit in bytes, inclusive. */
+export const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
+
+/** Why a VP is not running guest code, or that it is. Written by its LP but for READY (by whoever wakes it) and PAUSED requests. */
+export const VpState = {
+  /** Waits for INIT/SIPI (all but VP 0 at reset). */
+  WAIT_FOR_SIPI: 0,
+  READY: 1,
+  RUNNING: 2,
+  /** HLT or MWAIT: wakes on an interrupt. */
+  HALTED: 3,
+  /** Triple fault or machine check: never runs again until reset. */
+  STOPPED: 4,
+} as const;
+export const VP_STATE_NAMES: readonly string[] = ['wait-for-sipi', 'ready', 'running', 'halted', 'stopped'];
+
+/** How `pendingEvent` is to be delivered (SDM 3A 6.3, 6.4). */
+export const EventKind = { NONE: 0, EXTERNAL: 1, NMI: 2, EXCEPTION: 3, SOFTWARE: 4 } as const;
+
+export const VP_BLOCK_SIZE = 8192;
+export const VpLayout = struct(
+  'VpBlock',
+  {
+    slots: block(SLOTS * 8),
+    // --- segments: selector, access rights (descriptor bits 8..23 >> 8, as VMX: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15, unusable 16), limit
+    esSelector: u32, csSelector: u32, ssSelector: u32, dsSelector: u32, fsSelector: u32, gsSelector: u32, ldtrSelector: u32, trSelector: u32,
+    esAccess: u32, csAccess: u32, ssAccess: u32, dsAccess: u32, fsAccess: u32, gsAccess: u32, ldtrAccess: u32, trAccess: u32,
+    esLimit: u32, csLimit: u32, ssLimit: u32, dsLimit: u32, fsLimit: u32, gsLimit: u32, ldtrLimit: u32, trLimit: u32,
+    ldtrBase: u64, trBase: u64, gdtrBase: u64, idtrBase: u64,
+    gdtrLimit: u32, idtrLimit: u32,
+    // --- control and model-specific registers
+    cr0: u32, cr4: u32, cr2: u64, cr3: u64, efer: u32, cpl: u32,
+    pdpte: block(32),
+    star: u64, lstar: u64, cstar: u64, sfmask: u64, kernelGsBase: u64, tscAux: u64,
+    sysenterCs: u64, sysenterEsp: u64, sysenterEip: u64, pat: u64, apicBase: u64, miscEnable: u64, tscOffset: u64, tscDeadline: u64,
+    mtrr: block(32 * 8),
+    dr: block(8 * 8),
+    // --- event delivery
+    /** 1 while the instruction after STI/MOV SS/POP SS has not run: interrupts are held off. */
+    interruptShadow: u32,
+    pendingKind: u32, pendingVector: u32, pendingError: u32, pendingHasError: u32,
+    /** Fault raised by a helper, to be delivered at RIP: vector | hasError << 8; error code beside it. */
+    faultVector: u32, faultError: u32,
+    nmiPending: u32, nmiBlocked: u32, pauseCount: u32,
+    // --- local APIC (owner LP only, but for the shared request words)
+    apicId: u32, apicTpr: u32, apicLdr: u32, apicDfr: u32, apicSvr: u32, apicEsr: u32, apicIcrLo: u32, apicIcrHi: u32,
+    lvtCmci: u32, lvtTimer: u32, lvtThermal: u32, lvtPerf: u32, lvtLint0: u32, lvtLint1: u32, lvtError: u32,
+    timerInitial: u32, timerDivide: u32, timerArmed: u32,
+    /** LP-clock cycle (partition time) at which the APIC timer fires, and at which it was last started. */
+    timerDeadline: u64, timerStart: u64,
+    irr: block(32, 4), isr: block(32, 4), tmr: block(32, 4), autoEoi: block(32, 4),
+    /** Requests from any thread: Atomics.or of a bit, then a kick of the LP that runs the VP. TMR and AUTO bits first (mechanisms: Post). */
+    newIrr: block(32, 4), newTmr: block(32, 4), newAuto: block(32, 4),
+    /** Bit set of VpRequest, atomics. */
+    requests: i32,
+    sipiVector: u32,
+    // --- scheduling (Atomics on state)
+    state: i32,
+    /** LP that runs the VP or in whose queue it stands. */
+    lp: i32,
+    homeLp: i32,
+    index: u32,
+    sliceLeft: i32,
+    /** Set by the run loop before units are entered: `1` = in guest mode. */
+    haltedWithIf0: u32,
+    runCycles: u64, readyCycles: u64, readySince: u64, lastRunEnd: u64,
+    /** Retired guest instructions. */
+    instructions: u64,
+    /** Monotonic counters: see VP_COUNTERS; u32 each, wraps. */
+    counters: block(64 * 4),
+    /** Interrupts delivered by vector. */
+    vectorCounts: block(256 * 4),
+    /** Unimplemented instructions met, by iced mnemonic number modulo the table: pairs (mnemonic, count) x 32. */
+    unknownOps: block(32 * 8),
+    /** x87 and SSE state (FXSAVE image, 512 bytes) for the processor's later parts. */
+    fx: block(512, 16),
+  },
+  VP_BLOCK_SIZE,
+);
+export const VpBlock = accessor(VpLayout);
+export type VpBlock = InstanceType<typeof VpBlock>;
+
+/** Bits of `requests`. */
+export const VpRequest = { INIT: 1, SIPI: 2, NMI: 4, RESET: 8, PULL: 16 } as const;
+
+/** Counter numbers in `counters`; names are the TLFS's where it has one (TLFS appendix, VP counters). */
+export const VP_COUNTERS = [
+  'pageFaultIntercepts', 'crAccessIntercepts', 'invlpgIntercepts', 'ioIntercepts', 'msrIntercepts', 'hltIntercepts', 'pauseIntercepts', 'cpuidIntercepts',
+  'apicMmioAccesses', 'apicEoiAccesses', 'apicTprAccesses', 'apicIpisSent', 'apicSelfIpisSent', 'virtualInterrupts', 'largePageTlbFills', 'smallPageTlbFills',
+  'reflectedGuestPageFaults', 'addressSpaceSwitches', 'addressDomainFlushes', 'pageTableWriteIntercepts', 'hypercalls', 'externalInterrupts', 'hardwareTlbMisses', 'lpMigrations',
+  'exceptionsDelivered', 'translations', 'compilations', 'busLocks', 'mmioAccesses', 'nmis', 'tripleFaults', 'unknownInstructions',
+] as const;
+export type VpCounter = (typeof VP_COUNTERS)[number];
+export const vpCounterIndex = Object.fromEntries(VP_COUNTERS.map((n, i) => [n, i])) as Record<VpCounter, number>;

@@ -1,0 +1,117 @@
+// The control protocol, one file: every request with its parameters and result, every subscription. Frames are u32 LE length + msgpack (see frames.ts).
+// Server and client are typed from this; what arrives is checked with the zod schemas of the server before it is used.
+
+export const PROTOCOL_VERSION = 1;
+/** Longest frame either side accepts, bytes. */
+export const FRAME_MAX = 1 << 20;
+
+export interface Hello { readonly version: number; readonly server?: string; readonly pid?: number; }
+
+/** Configuration of one partition (`configs/vms/*.yaml`, and `partitions:` of a machine). */
+export interface PartitionConfig {
+  name: string;
+  /** File name, or `workload64`, `workload32`, `bench64`, `bench32` for the guests that come with hvd. */
+  image: string;
+  vps: number;
+  /** Bytes. */
+  memory: number;
+  append?: string | undefined;
+  initrd?: string | undefined;
+  /** Job to start with, for workload guests. */
+  load?: LoadSpec | undefined;
+  autostart?: boolean | undefined;
+}
+export interface MachineConfig {
+  lps: number;
+  nodes: number;
+  clock: ClockName;
+  seed: number;
+  quantumCycles: number;
+  frequencyHz: number;
+  /** What happens to virtual time when every VP is idle: skipped at once, or paced to the host's clock. */
+  idle: 'skip' | 'pace';
+  pin: boolean;
+  partitions: PartitionConfig[];
+  policies: Record<string, string>;
+}
+export type ClockName = 'deterministic' | 'quantum' | 'realtime';
+
+/** A job for the workload guest, run by the VPs in `vps` (all when absent). Parameters by job: see configs/guests/README.md. */
+export interface LoadSpec { job: string; vps?: number[] | undefined; parameters?: Record<string, number> | undefined; }
+export interface LoadCounters { vp: number; job: string; operations: number; latencySum: number; latencyMax: number; latencyCount: number; }
+
+export interface PolicyInfo { name: string; value: string; values: string[]; baseline: string; meaning: string; }
+
+export interface LpStats {
+  id: number; node: number; state: string;
+  /** `partition/vp` or null. */
+  vp: string | null;
+  /** Virtual cycles. */
+  clock: number; idleCycles: number;
+  /** vTLB generation counter CTR[p]; odd = inside a fill. */
+  generation: number;
+  hostCore: number | null; queue: number;
+  /** Totals by reason. */
+  intercepts: Record<string, number>;
+  interrupts: number; ipis: number; kicks: number; contextSwitches: number; flushHandshakes: number; pendingFillWaits: number;
+}
+export interface VpStats { id: number; state: string; lp: number | null; instructions: number; runCycles: number; readyCycles: number; counters: Record<string, number>; }
+export interface PartitionStats {
+  name: string; state: string; reason: string | null; memory: number;
+  vps: VpStats[];
+  vtlb: Record<string, number>;
+  interrupts: { byKind: Record<string, number>; byVector: Record<string, number> };
+  load: LoadCounters[];
+}
+export interface MachineStats {
+  /** Host milliseconds since the daemon started, when this was taken. */
+  at: number;
+  pid: number; clockMode: string; frequencyHz: number;
+  lps: LpStats[]; partitions: PartitionStats[]; policies: Record<string, string>;
+}
+export interface PartitionInspect extends PartitionStats {
+  registers: { vp: number; rip: string; rflags: string; cr0: string; cr3: string; cr4: string; efer: string; cpl: number; mode: string; gpr: Record<string, string> }[];
+  unknownInstructions: { mnemonic: string; count: number }[];
+}
+
+/** Requests: name -> [parameters, result]. */
+export interface Requests {
+  hello: [Hello, Required<Hello>];
+  status: [Record<string, never>, { pid: number; uptimeMs: number; socket: string; version: string; machine: { lps: number; nodes: number; clock: string }; partitions: { name: string; state: string; vps: number; memory: number; reason: string | null }[] }];
+  stats: [Record<string, never>, MachineStats];
+  shutdown: [Record<string, never>, Record<string, never>];
+  'vm.create': [PartitionConfig, { name: string }];
+  'vm.list': [Record<string, never>, { name: string; state: string; vps: number; memory: number; image: string; reason: string | null }[]];
+  'vm.start': [{ name: string }, Record<string, never>];
+  'vm.pause': [{ name: string }, Record<string, never>];
+  'vm.resume': [{ name: string }, Record<string, never>];
+  'vm.stop': [{ name: string }, Record<string, never>];
+  'vm.destroy': [{ name: string }, Record<string, never>];
+  'vm.inspect': [{ name: string }, PartitionInspect];
+  'vm.screen': [{ name: string }, { columns: number; rows: number; lines: string[] }];
+  /** Console output from a byte position on; `position` of the next call. Old output beyond the scrollback is gone. */
+  'vm.console.read': [{ name: string; position: number }, { data: Uint8Array; position: number }];
+  'vm.console.write': [{ name: string; data: Uint8Array }, Record<string, never>];
+  'policy.list': [Record<string, never>, PolicyInfo[]];
+  'policy.get': [{ name: string }, PolicyInfo];
+  'policy.set': [{ name: string; value: string }, PolicyInfo];
+  'load.set': [{ name: string } & LoadSpec, Record<string, never>];
+  'load.stop': [{ name: string; vps?: number[] | undefined }, Record<string, never>];
+  /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `event` frames of scheduling and interrupts. 0 or false ends. */
+  subscribe: [{ stats?: number | undefined; events?: boolean | undefined }, Record<string, never>];
+}
+export type Method = keyof Requests;
+
+/** Events: name -> payload. */
+export interface Events {
+  stats: MachineStats;
+  events: { lp: number; clock: number; kind: string; partition: string; vp: number; a: number; b: number }[];
+  /** Frames lost to a slow reader since the last one. */
+  dropped: { count: number };
+}
+
+/** Request frame `{id, m, p}`; answers `{id, r}` or `{id, e}`; event frames `{ev, d}`. */
+export interface RequestFrame { id: number; m: string; p: unknown; }
+export interface ErrorBody { code: string; message: string; hint?: string | undefined; }
+export interface ResponseFrame { id: number; r?: unknown; e?: ErrorBody; }
+export interface EventFrame { ev: keyof Events; d: unknown; }
