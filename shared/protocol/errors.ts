@@ -107,6 +107,6 @@ export const reasonOf = (error: unknown): string => (error instanceof Error ? er
 
 const LINE_MAX = 500;
 const oneLine = (text: string): string => {
-  const line = text.replace(/[\x00-\x1f\x7f]+/g, " ").trim();
+  const line = text.replace(/\p{Cc}+/gu, " ").trim();
   return line.length > LINE_MAX ? `${line.slice(0, LINE_MAX)}…` : line;
 };
