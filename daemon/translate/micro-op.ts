@@ -101,6 +101,8 @@ export const Exit = {
   SYS: 4,
   /** LOCK that the host's atomics cannot do: run the instruction at RIP with the bus locked. */
   BUS_LOCK: 5,
+  /** The block at RIP has run often enough to be compiled. */
+  HOT: 6,
 } as const;
 
 /** Immediate of `sys`: which helper and how the instruction was encoded. Low 32 bits only. */

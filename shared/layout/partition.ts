@@ -5,7 +5,8 @@
 //   0x0010_0000  device registers   1 MiB   (platform: PIC, PIT, UART, ... and their rings)
 //   0x0020_0000  page flags         u32 per guest page (4 MiB: 1 Mi pages)
 //   0x0060_0000  code versions      u32 per guest page (4 MiB)
-//   0x00a0_0000  vTLB: header, SAS table, gpt index, reverse-map heads, then SPT headers and SPT pages, up to 0x0800_0000
+//   0x00a0_0000  vTLB: header, SAS table, gpt index, reverse-map heads, then SPT headers and SPT pages, up to 0x0780_0000
+//   0x0780_0000  code lines         u64 per guest page: which of its 64-byte lines hold translated code (8 MiB)
 //   0x0800_0000  LP contexts        64 x 2 MiB
 //   0x1000_0000  guest RAM
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
@@ -22,7 +23,8 @@ export const PartitionMap = {
   PAGE_FLAGS: 0x20_0000,
   CODE_VERSIONS: 0x60_0000,
   VTLB: 0xa0_0000,
-  VTLB_END: 0x800_0000,
+  VTLB_END: 0x780_0000,
+  CODE_LINES: 0x780_0000,
   LP_CONTEXTS: 0x800_0000,
   LP_CONTEXT_SIZE: 0x20_0000,
   RAM: 0x1000_0000,
