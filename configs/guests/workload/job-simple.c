@@ -1,0 +1,33 @@
+// `compute` (integer work and nothing else) and `io` (port writes: each is an intercept).
+#include "kernel.h"
+
+void jobs_start(void) { jobPage->vpCount = 1; }
+
+void job_compute(struct vp *vp)
+{
+    u32 unit = vp->parameters[0] ? vp->parameters[0] : 1;
+    u64 x = vp->random;
+    while (job_goes_on(vp)) {
+        u64 start = rdtsc();
+        for (u32 i = 0; i < unit; i++) {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+        }
+        job_latency(vp, rdtsc() - start);
+        vp->entry->operations++;
+    }
+    vp->random = x;
+}
+
+void job_io(struct vp *vp)
+{
+    u32 think = vp->parameters[0];
+    for (u32 i = 0; job_goes_on(vp); i++) {
+        u64 start = rdtsc();
+        outl(JOB_PORT_OPERATION, i);
+        job_latency(vp, rdtsc() - start);
+        vp->entry->operations++;
+        work(think);
+    }
+}

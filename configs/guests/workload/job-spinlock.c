@@ -1,0 +1,81 @@
+// `spinlock`: ticket and queued (MCS) locks with chosen hold and think times; proves mutual exclusion with plain words and a plain counter.
+#include "kernel.h"
+
+struct lock {
+    volatile u32 nextTicket __attribute__((aligned(64)));
+    volatile u32 nowServing __attribute__((aligned(64)));
+    volatile u32 tail __attribute__((aligned(64)));       // MCS: VP index + 1 of the last in the queue, 0 = free
+    volatile u32 holder __attribute__((aligned(64)));     // plain: who is inside
+    volatile u32 counter;                                 // plain: entries
+};
+struct queue_node {
+    volatile u32 next __attribute__((aligned(64)));       // VP index + 1
+    volatile u32 waiting;
+};
+static struct lock ticketLocks[VPS_MAX], queuedLocks[VPS_MAX];
+static struct queue_node nodes[VPS_MAX];
+static u32 taken[VPS_MAX];
+
+static void ticket_acquire(struct lock *l)
+{
+    u32 ticket = atomic_add(&l->nextTicket, 1);
+    while (l->nowServing != ticket) spin_pause();
+    compiler_barrier();
+}
+static void ticket_release(struct lock *l)
+{
+    compiler_barrier();
+    l->nowServing = l->nowServing + 1;
+}
+
+static void queued_acquire(struct lock *l, u32 me)
+{
+    nodes[me].next = 0;
+    nodes[me].waiting = 1;
+    u32 before = atomic_exchange(&l->tail, me + 1);
+    if (!before) return;
+    nodes[before - 1].next = me + 1;
+    while (nodes[me].waiting) spin_pause();
+    compiler_barrier();
+}
+static void queued_release(struct lock *l, u32 me)
+{
+    compiler_barrier();
+    if (!nodes[me].next) {
+        if (atomic_compare_exchange(&l->tail, me + 1, 0) == me + 1) return;
+        while (!nodes[me].next) spin_pause();
+    }
+    nodes[nodes[me].next - 1].waiting = 0;
+}
+
+void job_spinlock(struct vp *vp)
+{
+    u32 queued = vp->parameters[0], hold = vp->parameters[1], think = vp->parameters[2], contenders = vp->parameters[3], me = vp->index;
+    struct lock *l = &(queued ? queuedLocks : ticketLocks)[contenders ? me / contenders : 0];
+    while (job_goes_on(vp)) {
+        u64 start = rdtsc();
+        if (queued) queued_acquire(l, me);
+        else ticket_acquire(l);
+        u64 waited = rdtsc() - start;
+        u32 before = l->holder;
+        l->holder = me + 1;
+        l->counter = l->counter + 1;
+        work(hold);
+        if (before || l->holder != me + 1) job_error(vp);
+        l->holder = 0;
+        taken[me]++;
+        if (queued) queued_release(l, me);
+        else ticket_release(l);
+        job_latency(vp, waited);
+        vp->entry->operations++;
+        work(think);
+    }
+}
+
+// Entries counted inside the locks less those counted by the VPs: 0 if no increment was ever lost. For when all are parked.
+u32 spinlock_check(void)
+{
+    u32 difference = 0;
+    for (u32 i = 0; i < VPS_MAX; i++) difference += ticketLocks[i].counter + queuedLocks[i].counter - taken[i];
+    return difference;
+}
