@@ -3,6 +3,7 @@
 
 volatile u32 stopping;
 u64 stopAt;
+u32 jobDevice;
 static volatile u32 parked;
 
 static void (*const functions[JOB_COUNT])(struct vp *) = {
@@ -55,7 +56,7 @@ static u32 job_accept(struct vp *vp)
     if (job >= JOB_COUNT) job = JOB_IDLE;
     e->jobRunning = job;
     e->jobAccepted = sequence;
-    if (vp->index == 0) jobPage->sequence = inl(JOB_PORT_SEQUENCE);
+    if (vp->index == 0 && jobDevice) jobPage->sequence = inl(JOB_PORT_SEQUENCE);
     return job;
 }
 
@@ -76,7 +77,7 @@ static void report(void)
         print("R vp=");
         print_decimal(i);
         print(" job=");
-        print(job_descriptions[e->jobRunning].name);
+        print(e->jobRequested < JOB_COUNT ? job_descriptions[e->jobRequested].name : "unknown");
         report_field(" operations=", e->operations);
         report_field(" latency-mean=", count ? divide(sum, (u32)count) : 0);
         report_field(" latency-max=", e->latencyMax);

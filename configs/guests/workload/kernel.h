@@ -34,6 +34,7 @@ extern volatile u32 onlineCount;
 extern volatile u32 stopping;             // seconds= have passed: every VP parks
 extern u64 stopAt;                        // TSC, 0 = never
 extern volatile struct job_page *jobPage;
+extern u32 jobDevice;                     // the host has the doorbell device
 
 // --- boot.S and interrupt.S
 extern u32 multibootInfo;

@@ -68,7 +68,10 @@ __attribute__((used)) void boot_main(void)
     if (seconds) stopAt = rdtsc() + cycles_per_second() * number_at(seconds);
     jobPage->magic = JOB_PAGE_MAGIC;
     if (firmware.ioApic) io_apic_route(firmware.ioApic, firmware.jobPin, VECTOR_JOBS, vp->apicId);
-    outl(JOB_PORT_ANNOUNCE, (u32)(uptr)jobArea);
+    // Elsewhere the port is unused (all ones), or QEMU's firmware configuration device, which answers "QEMU".
+    u32 answer = inl(JOB_PORT_SEQUENCE);
+    jobDevice = answer != 0xffffffff && answer != 0x554d4551;
+    if (jobDevice) outl(JOB_PORT_ANNOUNCE, (u32)(uptr)jobArea);
 
     print(sizeof(uptr) == 8 ? "HELLO workload64 vps=" : "HELLO workload32 vps=");
     print_decimal(onlineCount);
