@@ -2,9 +2,6 @@
 
 /** Family 6, model 0Fh, stepping 0Bh: CPUID.1:EAX, and EDX after reset (SDM 3A table 10-1). */
 export const PROCESSOR_SIGNATURE = 0x6fb;
-/** Physical address bits (CPUID.80000008h): 64 GiB, more than RAM and devices need. */
-export const PHYSICAL_ADDRESS_BITS = 36;
-export const LINEAR_ADDRESS_BITS = 48;
 
 /** CPUID.1:EDX. */
 export const Feature1Edx = {

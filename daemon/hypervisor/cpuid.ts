@@ -1,0 +1,174 @@
+// What CPUID says to guests: an x86-64 processor of family 6 with the features that the translator has, and the partition's topology (SDM 2A, CPUID).
+// Why one fixed model: a guest that checks a feature must get it, and one that does not is not tempted; a new instruction family adds its bit here.
+import { APIC_FREQUENCY_HZ, ApicBase } from '../../shared/abi/apic.js';
+import {
+  bits,
+  EXTENDED_FIRST_LEAF,
+  Feature1Ecx,
+  Feature1Edx,
+  Feature7Edx,
+  FeatureExtEcx,
+  FeatureExtEdx,
+  HYPERVISOR_FIRST_LEAF,
+  HYPERVISOR_LAST_LEAF,
+  POWER_INVARIANT_TSC,
+  PROCESSOR_SIGNATURE,
+  THERMAL_ARAT,
+} from '../../shared/abi/cpuid.js';
+import { LINEAR_ADDRESS_BITS, PHYSICAL_ADDRESS_BITS } from '../../shared/abi/registers.js';
+import type { VpBlock } from '../../shared/layout/vp.js';
+
+/** EAX, EBX, ECX, EDX; made once and overwritten by every query. */
+export type CpuidResult = [number, number, number, number];
+/** Answers leaves 40000000h..4000ffffh by filling `out` (zeroed before). */
+export type HypervisorLeaves = (vp: VpBlock, leaf: number, subleaf: number, out: CpuidResult) => void;
+
+const MAX_BASIC_LEAF = 0x16;
+const MAX_EXTENDED_LEAF = 0x8000_0008;
+const BRAND = 'hvd virtual processor';
+
+const F = Feature1Edx;
+const FEATURES_EDX = bits(F.PSE, F.TSC, F.MSR, F.PAE, F.MCE, F.CX8, F.APIC, F.SEP, F.MTRR, F.PGE, F.MCA, F.CMOV, F.PAT);
+const FEATURES_ECX = bits(Feature1Ecx.CX16, Feature1Ecx.X2APIC, Feature1Ecx.TSC_DEADLINE, Feature1Ecx.HYPERVISOR);
+/** No cache is shared with another guest and nothing is speculated, and ARCH_CAPABILITIES says so. */
+const FEATURES_7_EDX = bits(Feature7Edx.ARCH_CAPABILITIES);
+const FEATURES_EXT_ECX = bits(FeatureExtEcx.LAHF);
+const X = FeatureExtEdx;
+const FEATURES_EXT_EDX = bits(X.SYSCALL, X.NX, X.PAGE_1GB, X.RDTSCP, X.LM);
+
+/** Caches for leaf 4, as type | level << 5, ways, sets; lines of 64 bytes: 32 KiB L1D, 32 KiB L1I, 4 MiB L2. */
+const CACHES: readonly (readonly [number, number, number])[] = [
+  [1 | (1 << 5), 8, 64],
+  [2 | (1 << 5), 8, 64],
+  [3 | (2 << 5), 16, 4096],
+];
+
+const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
+const fourBytes = (text: string, at: number): number => {
+  let value = 0;
+  for (let i = 3; i >= 0; i--) value = (value << 8) | (at + i < text.length ? text.charCodeAt(at + i) : 0);
+  return value >>> 0;
+};
+
+export class CpuidModel {
+  readonly #vpCount: number;
+  readonly #tscHz: number;
+  readonly #hypervisorLeaves: HypervisorLeaves | undefined;
+  /** log2 of the VPs rounded up: bits of the APIC ID that number the VPs. */
+  readonly #idBits: number;
+  readonly #out: CpuidResult = [0, 0, 0, 0];
+
+  constructor(vpCount: number, tscHz: number, hypervisorLeaves?: HypervisorLeaves) {
+    this.#vpCount = vpCount;
+    this.#tscHz = tscHz;
+    this.#hypervisorLeaves = hypervisorLeaves;
+    this.#idBits = 32 - Math.clz32(vpCount - 1);
+  }
+
+  /** The result is overwritten by the next query. */
+  query(vp: VpBlock, leaf: number, subleaf: number): Readonly<CpuidResult> {
+    const out = this.#out;
+    out[0] = out[1] = out[2] = out[3] = 0;
+    if (leaf >= HYPERVISOR_FIRST_LEAF && leaf <= HYPERVISOR_LAST_LEAF) this.#hypervisorLeaves?.(vp, leaf, subleaf, out);
+    else if (leaf >= EXTENDED_FIRST_LEAF && leaf <= MAX_EXTENDED_LEAF) this.#extended(leaf);
+    // Above the last leaf of either range, Intel processors answer with the last basic one (SDM 2A, CPUID).
+    else this.#basic(vp, Math.min(leaf, MAX_BASIC_LEAF), subleaf);
+    return out;
+  }
+
+  #basic(vp: VpBlock, leaf: number, subleaf: number): void {
+    switch (leaf) {
+      case 0:
+        this.#set(MAX_BASIC_LEAF, fourBytes('GenuineIntel', 0), fourBytes('GenuineIntel', 8), fourBytes('GenuineIntel', 4));
+        break;
+      case 1:
+        this.#features(vp);
+        break;
+      case 2:
+        // One descriptor: FFh, "leaf 4 has the caches".
+        this.#set(0x00ff_0001, 0, 0, 0);
+        break;
+      case 4:
+        this.#cache(subleaf);
+        break;
+      case 6:
+        this.#set(THERMAL_ARAT, 0, 0, 0);
+        break;
+      case 7:
+        if (subleaf === 0) this.#set(0, 0, 0, FEATURES_7_EDX);
+        break;
+      case 0xb:
+        this.#topology(vp, subleaf);
+        break;
+      case 0x15: {
+        // TSC = crystal x EBX / EAX; the crystal is also the APIC timer's clock (SDM 3A 11.5.4).
+        const divisor = greatestCommonDivisor(this.#tscHz, APIC_FREQUENCY_HZ);
+        this.#set(APIC_FREQUENCY_HZ / divisor, this.#tscHz / divisor, APIC_FREQUENCY_HZ, 0);
+        break;
+      }
+      case 0x16: {
+        const megahertz = Math.round(this.#tscHz / 1e6) & 0xffff;
+        this.#set(megahertz, megahertz, 100, 0);
+        break;
+      }
+    }
+  }
+
+  #features(vp: VpBlock): void {
+    const edx = (vp.apicBaseLo & ApicBase.ENABLE) === 0 ? FEATURES_EDX & ~bits(F.APIC) : FEATURES_EDX;
+    const several = this.#vpCount > 1 ? bits(F.HTT) : 0;
+    const ebx = ((vp.apicId & 0xff) << 24) | ((1 << this.#idBits) << 16) | (8 << 8);
+    this.#set(PROCESSOR_SIGNATURE, ebx, FEATURES_ECX, edx | several);
+  }
+
+  /** Each VP is a core with caches of its own; the package holds them all. */
+  #cache(subleaf: number): void {
+    const cache = CACHES[subleaf];
+    if (cache === undefined) return;
+    const [kind, ways, sets] = cache;
+    this.#set((((1 << this.#idBits) - 1) << 26) | (1 << 8) | kind, ((ways - 1) << 22) | 63, sets - 1, 0);
+  }
+
+  /** Level 0: one thread a core. Level 1: the cores of the package. */
+  #topology(vp: VpBlock, subleaf: number): void {
+    if (subleaf === 0) this.#set(0, 1, 1 << 8, vp.apicId);
+    else if (subleaf === 1) this.#set(this.#idBits, this.#vpCount, (2 << 8) | 1, vp.apicId);
+    else this.#set(0, 0, subleaf & 0xff, vp.apicId);
+  }
+
+  #extended(leaf: number): void {
+    switch (leaf) {
+      case 0x8000_0000:
+        this.#set(MAX_EXTENDED_LEAF, 0, 0, 0);
+        break;
+      case 0x8000_0001:
+        this.#set(0, 0, FEATURES_EXT_ECX, FEATURES_EXT_EDX);
+        break;
+      case 0x8000_0002:
+      case 0x8000_0003:
+      case 0x8000_0004: {
+        const at = (leaf - 0x8000_0002) * 16;
+        this.#set(fourBytes(BRAND, at), fourBytes(BRAND, at + 4), fourBytes(BRAND, at + 8), fourBytes(BRAND, at + 12));
+        break;
+      }
+      case 0x8000_0006:
+        // L2: size in KiB 31:16, associativity 15:12 (8 = 16 ways), line size 7:0.
+        this.#set(0, 0, (4096 << 16) | (8 << 12) | 64, 0);
+        break;
+      case 0x8000_0007:
+        this.#set(0, 0, 0, POWER_INVARIANT_TSC);
+        break;
+      case 0x8000_0008:
+        this.#set((LINEAR_ADDRESS_BITS << 8) | PHYSICAL_ADDRESS_BITS, 0, 0, 0);
+        break;
+    }
+  }
+
+  #set(eax: number, ebx: number, ecx: number, edx: number): void {
+    const out = this.#out;
+    out[0] = eax >>> 0;
+    out[1] = ebx >>> 0;
+    out[2] = ecx >>> 0;
+    out[3] = edx >>> 0;
+  }
+}
