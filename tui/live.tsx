@@ -1,0 +1,99 @@
+// The live screen: wires daemon, dashboard, painter and Ink together, and takes them apart again in the right order.
+import { render } from "ink";
+import type { Arguments } from "./arguments.js";
+import { Link } from "./link.js";
+import { Dashboard } from "./model/dashboard.js";
+import { InkOutput } from "./terminal/ink-output.js";
+import { Painter } from "./terminal/painter.js";
+import { Screen } from "./terminal/screen.js";
+import { App } from "./view/app.js";
+import { ChartPanel } from "./view/chart-panel.js";
+import { loadLineChart } from "./view/contrib.js";
+
+/** Resize events come in bursts while a window edge is dragged. */
+const RESIZE_SETTLE_MS = 40;
+/** How often the header's silence counter is looked at. */
+const HEARTBEAT_MS = 1000;
+
+export async function live(args: Arguments): Promise<number> {
+  const screen = new Screen(process.stdin, process.stdout);
+  const painter = new Painter(screen);
+  const dashboard = new Dashboard();
+  const chart = new ChartPanel(loadLineChart());
+  const repaint = (): void => painter.paint();
+  const link = new Link(args.socket, args.hz, {
+    connected: () => dashboard.connected(),
+    disconnected: (reason) => {
+      dashboard.disconnected(reason);
+      draw();
+    },
+    stats: (stats) => {
+      dashboard.accept(stats);
+      draw();
+    },
+    events: (events) => dashboard.acceptEvents(events),
+    dropped: (count) => dashboard.acceptDropped(count),
+  });
+  const facts = {
+    socket: args.socket,
+    get silentSeconds(): number {
+      return link.silentSeconds;
+    },
+  };
+  const output = new InkOutput(screen, () => painter.forget());
+  const element = (): React.ReactElement => (
+    <App
+      dashboard={dashboard}
+      link={facts}
+      painter={painter}
+      chart={chart}
+      columns={screen.columns}
+      rows={screen.rows}
+      shape={shapeOf(dashboard)}
+    />
+  );
+
+  screen.leaveAtExit();
+  screen.enter();
+  const app = render(element(), {
+    stdout: output as unknown as NodeJS.WriteStream,
+    incrementalRendering: true,
+    patchConsole: false,
+    exitOnCtrlC: true,
+  });
+  let shape = shapeOf(dashboard);
+  // Ink lays out again only when the number of LPs or partitions or the size has changed; all else is painted.
+  function draw(): void {
+    if (shapeOf(dashboard) !== shape) {
+      shape = shapeOf(dashboard);
+      app.rerender(element());
+    }
+    repaint();
+  }
+  let settle: NodeJS.Timeout | undefined;
+  process.stdout.on("resize", () => {
+    clearTimeout(settle);
+    settle = setTimeout(() => {
+      app.clear();
+      screen.clear();
+      output.emit("resize");
+      app.rerender(element());
+      painter.forget();
+    }, RESIZE_SETTLE_MS);
+  });
+  const heartbeat = setInterval(repaint, HEARTBEAT_MS);
+  link.start();
+  await app.waitUntilExit();
+  clearInterval(heartbeat);
+  clearTimeout(settle);
+  screen.leave();
+  await link.stop();
+  process.stdin.unref();
+  return 0;
+}
+
+/** Changes when the layout must: LPs, partitions, VPs. */
+const shapeOf = (dashboard: Dashboard): string =>
+  dashboard.stats === undefined
+    ? ""
+    : `${dashboard.stats.lps.length} ${dashboard.stats.partitions.map((partition) => `${partition.name}:${partition.vps.length}`).join(" ")}`;

@@ -1,0 +1,75 @@
+// Paints the live parts of the screen: regions that Ink has laid out but leaves blank. Only lines that changed are written, all of a frame in one write.
+// Why beside Ink: Ink measures every cell of every frame, some 50 ms of CPU at 120 x 42; this takes 2 ms.
+import type { Screen } from "./screen.js";
+
+/** Zero-based cells. */
+export interface Place {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+export interface Region {
+  /** Where it is now; undefined while it is not laid out. */
+  place(): Place | undefined;
+  /** At most `height` lines of exactly `width` columns. */
+  lines(width: number, height: number): readonly string[];
+}
+
+// Synchronized update (2026) and saved cursor (DECSC/DECRC): the terminal shows whole frames, and Ink finds its cursor where it left it.
+const BEGIN = "\x1b[?2026h\x1b7";
+const END = "\x1b8\x1b[?2026l";
+
+export class Painter {
+  readonly #screen: Screen;
+  /** What stands on the screen, by region, with the place it was painted for. */
+  readonly #painted = new Map<Region, { place: Place; lines: string[] }>();
+  #repaintPlanned = false;
+
+  constructor(screen: Screen) {
+    this.#screen = screen;
+  }
+
+  add(region: Region): void {
+    this.#painted.set(region, { place: { x: 0, y: 0, width: 0, height: 0 }, lines: [] });
+  }
+
+  remove(region: Region): void {
+    this.#painted.delete(region);
+  }
+
+  /** Something else wrote on the screen: paint everything again soon. */
+  forget(): void {
+    for (const painted of this.#painted.values()) painted.lines = [];
+    if (this.#repaintPlanned) return;
+    this.#repaintPlanned = true;
+    setImmediate(() => {
+      this.#repaintPlanned = false;
+      this.paint();
+    });
+  }
+
+  paint(): void {
+    if (!this.#screen.entered || this.#screen.congested) return;
+    let out = "";
+    for (const [region, painted] of this.#painted) {
+      const place = region.place();
+      if (place === undefined || place.width < 1 || place.height < 1) continue;
+      if (!samePlace(place, painted.place)) {
+        painted.place = place;
+        painted.lines = [];
+      }
+      const lines = region.lines(place.width, place.height);
+      const blank = " ".repeat(place.width);
+      for (let i = 0; i < place.height; i++) {
+        const line = lines[i] ?? blank;
+        if (line === painted.lines[i]) continue;
+        painted.lines[i] = line;
+        out += `\x1b[${place.y + i + 1};${place.x + 1}H\x1b[0m${line}`;
+      }
+    }
+    if (out !== "") this.#screen.write(`${BEGIN}${out}\x1b[0m${END}`);
+  }
+}
+
+const samePlace = (a: Place, b: Place): boolean => a.x === b.x && a.y === b.y && a.width === b.width && a.height === b.height;

@@ -1,0 +1,85 @@
+// Tables of rates by name: reasons, vectors, counters. Rows keep their order from sample to sample, so that the eye can stay on one.
+import { si, words } from "../model/format.js";
+import { Line } from "./line.js";
+import { type Style, style } from "./style.js";
+
+export interface TableRow {
+  readonly name: string;
+  readonly rate: number;
+  readonly total: number;
+}
+
+/** Name, a bar relative to the largest rate, rate, total. Rows that never counted are left out; too many rows: those with the largest totals. */
+export function rateTable(rows: readonly TableRow[], width: number, height: number, headings: { name: string; total: boolean }): string[] {
+  const shown = mostCounted(rows, Math.max(0, height - 1));
+  const numbers = headings.total ? 16 : 8;
+  const nameColumns = Math.min(24, Math.max(8, width - numbers - 6), 1 + shown.reduce((max, row) => Math.max(max, row.name.length), 6));
+  const barColumns = Math.min(24, Math.max(0, width - nameColumns - numbers - 1));
+  const head = new Line(width)
+    .left(headings.name, nameColumns, style.heading)
+    .to(nameColumns + barColumns + 1)
+    .right("/s", 7, style.heading);
+  if (headings.total) head.right("total", 8, style.heading);
+  const lines = [head.end()];
+  const max = shown.reduce((most, row) => Math.max(most, row.rate), 0);
+  for (const row of shown) {
+    const line = new Line(width).left(row.name, nameColumns, row.rate > 0 ? style.label : style.dim);
+    line.put(bar(max > 0 ? row.rate / max : 0, barColumns), style.busy).to(nameColumns + barColumns + 1);
+    line.right(si(row.rate), 7, row.rate > 0 ? style.number : style.dim);
+    if (headings.total) line.right(si(row.total), 8, style.dim);
+    lines.push(line.end());
+  }
+  if (shown.length === 0 && height > 1) lines.push(new Line(width).put("none yet", style.dim).end());
+  return lines;
+}
+
+export interface MatrixColumn {
+  readonly title: string;
+  readonly style: Style;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** One row per name, one column per LP or partition, the sum first. */
+export function rateMatrix(
+  rows: readonly TableRow[],
+  columns: readonly MatrixColumn[],
+  width: number,
+  height: number,
+  name: string,
+): string[] {
+  const shown = mostCounted(rows, Math.max(0, height - 1));
+  const nameColumns = Math.min(28, 2 + shown.reduce((max, row) => Math.max(max, row.name.length), 8));
+  const head = new Line(width).left(name, nameColumns, style.heading).right("total", 8, style.heading).right("all/s", 8, style.heading);
+  const cell = Math.min(12, Math.max(7, ...columns.map((column) => column.title.length + 2)));
+  const fitting = columns.slice(0, Math.max(0, Math.floor((width - head.column) / cell)));
+  for (const column of fitting) head.right(column.title, cell, column.style);
+  const lines = [head.end()];
+  for (const row of shown) {
+    const line = new Line(width)
+      .left(words(row.name), nameColumns, row.rate > 0 ? style.label : style.dim)
+      .right(si(row.total), 8, style.dim);
+    line.right(si(row.rate), 8, row.rate > 0 ? style.number : style.dim);
+    for (const column of fitting) {
+      const value = column.values[row.name] ?? 0;
+      line.right(value === 0 ? "·" : si(value), cell, value === 0 ? style.faint : style.label);
+    }
+    lines.push(line.end());
+  }
+  if (shown.length === 0 && height > 1) lines.push(new Line(width).put("none yet", style.dim).end());
+  return lines;
+}
+
+function mostCounted(rows: readonly TableRow[], count: number): TableRow[] {
+  const counted = rows.filter((row) => row.total > 0 || row.rate > 0);
+  if (counted.length <= count) return counted;
+  const kept = new Set([...counted].sort((a, b) => b.total - a.total).slice(0, count));
+  return counted.filter((row) => kept.has(row));
+}
+
+const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"] as const;
+
+/** `share` of `columns` in eighths of a column. */
+export function bar(share: number, columns: number): string {
+  const eighths = Math.round(Math.min(1, Math.max(0, share)) * columns * 8);
+  return "█".repeat(eighths >> 3) + EIGHTHS[eighths & 7]!;
+}
