@@ -1,0 +1,138 @@
+// What a machine and a partition may look like: every key, its type and its limits. Used for YAML files and for what comes over the socket.
+// Unknown keys are errors: a misspelt key that is ignored costs an evening.
+import { z } from 'zod';
+import { PARTITION_SLOTS } from '../../../shared/layout/mailbox.js';
+import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN } from '../../../shared/layout/partition.js';
+import type { LoadSpec, MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
+import { formatSize, parseSize } from './size.js';
+
+/** Guest RAM comes in pages of WebAssembly memory. */
+export const RAM_STEP = 65536;
+/** Longest command line, bytes: COMMAND_LINE_SIZE of x86 Linux less its zero. */
+export const APPEND_MAX = 2047;
+export const NAME_MAX = 32;
+const PATH_MAX = 4095;
+const PARAMETER_MAX = 2 ** 32 - 1;
+
+const show = (value: unknown): string => (value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 60));
+
+const size = (min: number, max: number, step: number) =>
+  z.unknown().transform((value, context): number => {
+    const bytes = parseSize(value);
+    if (bytes !== undefined && bytes >= min && bytes <= max && bytes % step === 0) return bytes;
+    context.addIssue({
+      code: 'custom',
+      message: `expected a size from ${formatSize(min)} to ${formatSize(max)} in steps of ${formatSize(step)}, got ${show(value)}`,
+    });
+    return z.NEVER;
+  });
+
+const integer = (min: number, max: number) =>
+  z.custom<number>((value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max, {
+    error: (issue) => `expected a whole number from ${min} to ${max}, got ${show(issue.input)}`,
+  });
+
+const choice = <const T extends string>(values: readonly T[]) =>
+  z.custom<T>((value) => values.includes(value as T), { error: (issue) => `expected ${values.join(' or ')}, got ${show(issue.input)}` });
+
+const text = (max: number) =>
+  z.custom<string>((value) => typeof value === 'string' && value.length > 0 && Buffer.byteLength(value) <= max && !/\p{Cc}/u.test(value), {
+    error: (issue) => `expected text of 1 to ${max} bytes without control characters, got ${show(issue.input)}`,
+  });
+
+const flag = z.boolean({ error: (issue) => `expected true or false, got ${show(issue.input)}` });
+
+export const nameSchema = z.custom<string>(
+  (value) => typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(value) && value.length <= NAME_MAX,
+  {
+    error: (issue) => `expected a name of 1 to ${NAME_MAX} letters, digits, '.', '_' or '-', got ${show(issue.input)}`,
+  },
+);
+
+const list = <T extends z.ZodType>(item: T, max: number) =>
+  z.array(item, { error: (issue) => `expected a list, got ${show(issue.input)}` }).max(max, { error: `expected at most ${max} entries` });
+
+const strict = <S extends z.ZodRawShape>(shape: S) =>
+  z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `unknown key ${(issue.keys as string[]).join(', ')}; there are ${Object.keys(shape).join(', ')}`
+        : `expected keys and values, got ${show(issue.input)}`,
+  });
+
+export const vpListSchema = list(integer(0, MAX_VPS - 1), MAX_VPS);
+
+const jobShape = {
+  job: text(32),
+  vps: vpListSchema.optional(),
+  parameters: z
+    .record(z.string(), integer(0, PARAMETER_MAX), { error: (issue) => `expected names and numbers, got ${show(issue.input)}` })
+    .optional(),
+};
+export const loadShape = jobShape;
+export const loadSchema: z.ZodType<LoadSpec> = strict(jobShape);
+
+export const partitionSchema: z.ZodType<PartitionConfig> = strict({
+  name: nameSchema,
+  image: text(PATH_MAX),
+  vps: integer(1, MAX_VPS),
+  memory: size(RAM_MIN, RAM_MAX, RAM_STEP),
+  append: text(APPEND_MAX).optional(),
+  initrd: text(PATH_MAX).optional(),
+  load: loadSchema.optional(),
+  autostart: flag.optional(),
+});
+
+/** Defaults of a machine without a file. */
+export const MACHINE_DEFAULTS = {
+  lps: 2,
+  nodes: 1,
+  clock: 'quantum',
+  seed: 1,
+  quantumCycles: 200_000,
+  frequencyHz: 1_000_000_000,
+  idle: 'pace',
+  pin: true,
+} as const satisfies Partial<MachineConfig>;
+
+export const lpsSchema = integer(1, MAX_LPS);
+export const nodesSchema = integer(1, MAX_NODES);
+export const seedSchema = integer(0, 2 ** 32 - 1);
+
+export const machineSchema: z.ZodType<MachineConfig> = strict({
+  lps: lpsSchema.default(MACHINE_DEFAULTS.lps),
+  nodes: nodesSchema.default(MACHINE_DEFAULTS.nodes),
+  clock: choice(['deterministic', 'quantum', 'realtime']).default(MACHINE_DEFAULTS.clock),
+  seed: seedSchema.default(MACHINE_DEFAULTS.seed),
+  quantumCycles: integer(1_000, 1_000_000_000).default(MACHINE_DEFAULTS.quantumCycles),
+  frequencyHz: integer(1_000_000, 2 ** 32 - 1).default(MACHINE_DEFAULTS.frequencyHz),
+  idle: choice(['skip', 'pace']).default(MACHINE_DEFAULTS.idle),
+  pin: flag.default(MACHINE_DEFAULTS.pin),
+  partitions: list(partitionSchema, PARTITION_SLOTS).default([]),
+  policies: z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` }).default({}),
+}).superRefine((machine, context) => {
+  if (machine.nodes > machine.lps) {
+    context.addIssue({
+      code: 'custom',
+      path: ['nodes'],
+      message: `expected at most one node an LP (${machine.lps}), got ${machine.nodes}`,
+    });
+  }
+  const names = new Set<string>();
+  for (const [index, partition] of machine.partitions.entries()) {
+    if (names.has(partition.name)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['partitions', index, 'name'],
+        message: `expected a name of its own, ${partition.name} is taken`,
+      });
+    }
+    names.add(partition.name);
+  }
+});
+
+/** `partitions[1].memory`; `(all)` for the whole. */
+export const formatPath = (path: readonly PropertyKey[]): string => {
+  const joined = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('');
+  return joined === '' ? '(all)' : joined.replace(/^\./, '');
+};

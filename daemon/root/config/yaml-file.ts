@@ -1,0 +1,63 @@
+// Reads one YAML file against a schema; the first thing wrong becomes `file.yaml:5 partitions[1].memory: expected …`.
+import { readFileSync } from 'node:fs';
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
+import { formatPath } from './schema.js';
+
+/** Longest configuration that is read, bytes. */
+export const YAML_MAX = 1 << 20;
+
+/** The checked content of `file`. Throws HvdError config.unreadable, config.syntax or config.invalid. */
+export const readYaml = <T>(file: string, schema: z.ZodType<T>): T => parseYaml(readText(file), file, schema);
+
+export const parseYaml = <T>(text: string, file: string, schema: z.ZodType<T>): T => {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const broken = document.errors[0];
+  if (broken !== undefined) throw new HvdError('config.syntax', { file, line: lines.linePos(broken.pos[0]).line, why: broken.message });
+  const content = contentOf(document, file);
+  const result = schema.safeParse(content);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const key = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  throw new HvdError('config.invalid', {
+    file,
+    line: lines.linePos(offsetOf(document, issue.path, key)).line,
+    path: formatPath(issue.path),
+    why: issue.message,
+  });
+};
+
+const readText = (file: string): string => {
+  try {
+    const bytes = readFileSync(file);
+    if (bytes.length > YAML_MAX) throw new Error(`${bytes.length} bytes, the limit is ${YAML_MAX}`);
+    return bytes.toString('utf8');
+  } catch (error) {
+    throw new HvdError('config.unreadable', { file, why: reasonOf(error) }, error);
+  }
+};
+
+// An empty file is a machine of defaults. Aliases are limited by the library ("billion laughs").
+const contentOf = (document: Document, file: string): unknown => {
+  try {
+    return document.toJS({ maxAliasCount: 100 }) ?? {};
+  } catch (error) {
+    throw new HvdError('config.syntax', { file, line: 1, why: reasonOf(error) }, error);
+  }
+};
+
+// Byte offset of the node at `path` (or of the unknown key in it), or of the deepest node above it that exists.
+const offsetOf = (document: Document, path: readonly PropertyKey[], key: string | undefined): number => {
+  for (let depth = path.length; depth >= 0; depth--) {
+    const node = depth === 0 ? document.contents : (document.getIn(path.slice(0, depth), true) as Node | undefined);
+    if (node === undefined || node === null || typeof node !== 'object') continue;
+    if (key !== undefined && depth === path.length && isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === key);
+      if (pair !== undefined && isScalar(pair.key)) return pair.key.range?.[0] ?? 0;
+    }
+    return node.range?.[0] ?? 0;
+  }
+  return 0;
+};

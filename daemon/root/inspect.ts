@@ -1,0 +1,31 @@
+// One partition in full: its counters, its registers, and the instructions that it wanted and hvd has not.
+import { VpLayout } from '../../shared/layout/vp.js';
+import type { PartitionInspect } from '../../shared/protocol/messages.js';
+import type { Partition } from './partition.js';
+import { readRegisters } from './registers.js';
+import { partitionStats } from './stats.js';
+
+const UNKNOWN_PAIRS = VpLayout.fields.unknownOps.bytes / 8;
+
+export const inspectPartition = async (partition: Partition): Promise<PartitionInspect> => ({
+  ...partitionStats(partition),
+  registers: partition.body.vps.map(readRegisters),
+  unknownInstructions: await unknownInstructions(partition),
+});
+
+const unknownInstructions = async (partition: Partition): Promise<PartitionInspect['unknownInstructions']> => {
+  const counts = new Map<number, number>();
+  for (const { views, unknownOps } of partition.body.vps) {
+    for (let pair = 0; pair < UNKNOWN_PAIRS; pair++) {
+      const mnemonic = views.u32[(unknownOps >>> 2) + pair * 2]!;
+      const count = views.u32[(unknownOps >>> 2) + pair * 2 + 1]!;
+      if (count > 0) counts.set(mnemonic, (counts.get(mnemonic) ?? 0) + count);
+    }
+  }
+  if (counts.size === 0) return [];
+  // Loaded only here: the decoder is not needed in root otherwise.
+  const { Mnemonic } = await import('iced-x86');
+  return [...counts]
+    .map(([number, count]) => ({ mnemonic: Mnemonic[number]?.toLowerCase() ?? `mnemonic ${number}`, count }))
+    .sort((a, b) => b.count - a.count);
+};

@@ -1,0 +1,107 @@
+// Jobs for workload guests: written into the job area that the guest has announced, then its doorbell is rung.
+// A load that is set before the guest has got that far waits for it.
+import { DeviceMap, DoorbellLayout } from '../../shared/layout/devices.js';
+import {
+  isJobName,
+  JOB_AREA_SIZE,
+  JOB_NAMES,
+  JOB_PAGE_MAGIC,
+  JOBS,
+  JobEntry,
+  type JobName,
+  JobPage,
+  jobEntryAt,
+  jobParameters,
+  writeJob,
+} from '../../shared/layout/job-page.js';
+import { PartitionMap, PartitionState } from '../../shared/layout/partition.js';
+import { HvdError } from '../../shared/protocol/errors.js';
+import type { LoadCounters, LoadSpec } from '../../shared/protocol/messages.js';
+import type { LpSignals } from './lp-signals.js';
+import type { Partition } from './partition.js';
+import type { PartitionBody } from './partition-body.js';
+
+/** Loads that may wait for a guest to announce its job page. */
+export const PENDING_LOADS_MAX = 64;
+
+const IDLE: LoadSpec = { job: 'idle' };
+
+/** Throws unless the load makes sense for the partition. */
+export const checkLoad = (name: string, vps: number, load: LoadSpec): void => {
+  if (!isJobName(load.job)) throw new HvdError('load.unknown', { job: load.job, jobs: JOB_NAMES.join(', ') });
+  const parameters = jobParameters(load.job, load.parameters);
+  if (!Array.isArray(parameters)) {
+    const known = Object.keys(JOBS[load.job].parameters).join(', ') || 'none';
+    throw new HvdError('load.parameter', { job: load.job, parameter: parameters.unknown, parameters: known });
+  }
+  for (const vp of load.vps ?? []) if (vp >= vps) throw new HvdError('load.vp', { name, last: vps - 1, vp });
+};
+
+/** Sets the load now, or once the guest has announced its job page if it has not yet. */
+export const setLoad = (partition: Partition, load: LoadSpec, signals: LpSignals): void => {
+  checkLoad(partition.name, partition.config.vps, load);
+  if (jobArea(partition.body) !== undefined) {
+    applyLoad(partition, load, signals);
+    return;
+  }
+  const early =
+    partition.body.state === PartitionState.CREATED ||
+    partition.body.state === PartitionState.RUNNING ||
+    partition.body.state === PartitionState.PAUSED;
+  if (!early || partition.pendingLoads.length >= PENDING_LOADS_MAX) throw new HvdError('load.none', { name: partition.name });
+  partition.pendingLoads.push(load);
+};
+
+export const stopLoad = (partition: Partition, vps: number[] | undefined, signals: LpSignals): void => {
+  if (vps === undefined) partition.pendingLoads = [];
+  if (jobArea(partition.body) !== undefined) setLoad(partition, { ...IDLE, vps }, signals);
+};
+
+/** Hands waiting loads to a guest that has announced its job page meanwhile. */
+export const deliverPendingLoads = (partition: Partition, signals: LpSignals): void => {
+  if (partition.pendingLoads.length === 0 || jobArea(partition.body) === undefined) return;
+  const loads = partition.pendingLoads;
+  partition.pendingLoads = [];
+  for (const load of loads) applyLoad(partition, load, signals);
+};
+
+/** Counters of every VP's job; empty while there is no job page. */
+export const loadCounters = (body: PartitionBody): LoadCounters[] => {
+  const area = jobArea(body);
+  if (area === undefined) return [];
+  return body.vps.map((_, vp) => {
+    const entry = new JobEntry(body.views, area + jobEntryAt(vp));
+    return {
+      vp,
+      job: jobNameOf(entry.jobRunning),
+      operations: exact(entry.operations),
+      latencySum: exact(entry.latencySum),
+      latencyMax: exact(entry.latencyMax),
+      latencyCount: exact(entry.latencyCount),
+    };
+  });
+};
+
+const applyLoad = (partition: Partition, load: LoadSpec, signals: LpSignals): void => {
+  const { body } = partition;
+  const area = jobArea(body);
+  const parameters = isJobName(load.job) ? jobParameters(load.job, load.parameters) : [];
+  if (area === undefined || !isJobName(load.job) || !Array.isArray(parameters)) return;
+  for (const vp of load.vps ?? body.vps.keys()) writeJob(body.views, area, vp, load.job, parameters);
+  Atomics.add(body.views.i32, (DeviceMap.DOORBELL + DoorbellLayout.at.jobSequence) >>> 2, 1);
+  signals.ringAll();
+};
+
+// Byte address of the job area in partition memory. The GPA is the guest's word: it is believed only if the whole area is RAM and looks like one.
+const jobArea = (body: PartitionBody): number | undefined => {
+  const gpa = Atomics.load(body.views.u32, (DeviceMap.DOORBELL + DoorbellLayout.at.jobPage) >>> 2);
+  if (gpa === 0 || gpa % 4096 !== 0 || gpa + JOB_AREA_SIZE > body.header.ramSize) return undefined;
+  const area = PartitionMap.RAM + gpa;
+  return new JobPage(body.views, area).magic === JOB_PAGE_MAGIC ? area : undefined;
+};
+
+const NAMES_BY_NUMBER: readonly JobName[] = [...JOB_NAMES].sort((a, b) => JOBS[a].number - JOBS[b].number);
+const jobNameOf = (number: number): string => NAMES_BY_NUMBER[number] ?? `job ${number}`;
+
+// Counters are guest memory: anything may be in them.
+const exact = (value: bigint): number => Number(value);

@@ -1,0 +1,41 @@
+// How root gets an LP's attention: its doorbell for one that sleeps, the kick words of every partition for one that runs guest code.
+import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { LpLayout } from '../../shared/layout/machine.js';
+import { lpContextAt } from '../../shared/layout/partition.js';
+import type { Views } from '../../shared/layout/struct.js';
+import type { MachineMemory } from './machine-memory.js';
+
+export class LpSignals {
+  readonly #memory: MachineMemory;
+  readonly #partitions = new Set<Views>();
+
+  constructor(memory: MachineMemory) {
+    this.#memory = memory;
+  }
+
+  /** From now on `ring` kicks LPs out of this partition's guest code too. */
+  add(partition: Views): void {
+    this.#partitions.add(partition);
+  }
+
+  remove(partition: Views): void {
+    this.#partitions.delete(partition);
+  }
+
+  /** Makes the LP look at the mailbox, the partition states and its queue. */
+  ring(lp: number): void {
+    for (const { i32 } of this.#partitions) {
+      const kick = (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2;
+      Atomics.store(i32, kick, 1);
+      Atomics.notify(i32, kick);
+    }
+    const { i32 } = this.#memory.views;
+    const doorbell = (this.#memory.lps[lp]!.base + LpLayout.at.doorbell) >>> 2;
+    Atomics.add(i32, doorbell, 1);
+    Atomics.notify(i32, doorbell);
+  }
+
+  ringAll(): void {
+    for (let lp = 0; lp < this.#memory.lps.length; lp++) this.ring(lp);
+  }
+}

@@ -1,0 +1,183 @@
+// The LPs' threads: one piscina task for each LP that never returns. Starts them, carries commands to their mailboxes, and notices when one dies.
+// A worker that throws, exits or does not answer is a machine check: it is reported once, and the LP stays dead.
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
+import { type AttachMessage, type LpBoot, type LpConfig, MailCommand, mailIndexes } from '../../shared/layout/mailbox.js';
+import { HvdError, reasonOf } from '../../shared/protocol/errors.js';
+import type { Log } from './log.js';
+import type { LpSignals } from './lp-signals.js';
+import type { MachineMemory } from './machine-memory.js';
+import { allowedCores, pinLp } from './pinning.js';
+import { waitUntil } from './wait-until.js';
+
+/** Longest wait for an LP to come up, to answer a command, and to end. */
+const START_LIMIT_MS = 60_000;
+const ANSWER_LIMIT_MS = 15_000;
+const STOP_LIMIT_MS = 2_000;
+
+export interface LpWorkersOptions {
+  /** Compiled module whose default export is the LP's task. */
+  readonly file: string;
+  readonly config: LpConfig;
+  readonly pin: boolean;
+  readonly onMachineCheck: (lp: number, reason: string) => void;
+  readonly answerLimitMs?: number | undefined;
+}
+
+interface Worker {
+  readonly port: MessagePort;
+  readonly abort: AbortController;
+  /** Settles when the task has ended, never rejects. */
+  readonly ended: Promise<void>;
+  alive: boolean;
+  /** What root found wrong with it before it ended it. */
+  verdict: string | undefined;
+  /** Commands go one at a time. */
+  turn: Promise<unknown>;
+}
+
+export class LpWorkers {
+  readonly #memory: MachineMemory;
+  readonly #signals: LpSignals;
+  readonly #options: LpWorkersOptions;
+  readonly #log: Log;
+  readonly #pool: Piscina;
+  readonly #workers: Worker[];
+  #stopping = false;
+
+  constructor(memory: MachineMemory, signals: LpSignals, log: Log, options: LpWorkersOptions) {
+    this.#memory = memory;
+    this.#signals = signals;
+    this.#log = log;
+    this.#options = options;
+    const count = memory.lps.length;
+    this.#pool = new Piscina({
+      filename: options.file,
+      minThreads: count,
+      maxThreads: count,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Infinity,
+      // No queue: an LP's task starts now or its start fails.
+      maxQueue: 0,
+      atomics: 'sync',
+      recordTiming: false,
+      workerData: { machine: memory.buffer },
+    });
+    // Errors also reject the task that they belong to; an error without a task must not end the daemon.
+    this.#pool.on('error', (error: unknown) => log.error({ reason: reasonOf(error) }, 'LP worker error'));
+    this.#workers = memory.lps.map((_, lp) => this.#launch(lp));
+  }
+
+  /** Waits until every LP has come up. Throws machine.lp-start for the first that did not. */
+  async started(): Promise<void> {
+    for (const [lp, block] of this.#memory.lps.entries()) {
+      const worker = this.#workers[lp]!;
+      const up = await waitUntil(
+        () => Atomics.load(block.views.i32, (block.base + LpLayout.at.state) >>> 2) !== LpState.OFFLINE || !worker.alive,
+        START_LIMIT_MS,
+      );
+      if (!worker.alive) throw new HvdError('machine.lp-start', { lp, why: worker.verdict ?? 'it ended' });
+      if (!up) throw new HvdError('machine.lp-start', { lp, why: `nothing heard of it within ${START_LIMIT_MS} ms` });
+    }
+    if (this.#options.pin) await this.#pinAll();
+  }
+
+  isAlive(lp: number): boolean {
+    return this.#workers[lp]?.alive ?? false;
+  }
+
+  /** LPs that can run VPs. */
+  get alive(): number[] {
+    return this.#workers.flatMap((worker, lp) => (worker.alive ? [lp] : []));
+  }
+
+  async attach(lp: number, message: AttachMessage): Promise<void> {
+    await this.#command(lp, MailCommand.ATTACH, 'ATTACH', [message.slot], message);
+  }
+
+  async detach(lp: number, slot: number): Promise<void> {
+    await this.#command(lp, MailCommand.DETACH, 'DETACH', [slot]);
+  }
+
+  /** Ends every task and thread. Never throws; LPs that do not end by themselves are terminated. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    Atomics.store(this.#memory.views.i32, (this.#memory.header.base + MachineLayout.at.stop) >>> 2, 1);
+    const stopping = this.alive.map((lp) => this.#command(lp, MailCommand.STOP, 'STOP', [], undefined, STOP_LIMIT_MS).catch(() => {}));
+    this.#signals.ringAll();
+    await Promise.all(stopping);
+    await Promise.race([Promise.all(this.#workers.map((worker) => worker.ended)), waitUntil(() => false, STOP_LIMIT_MS)]);
+    await this.#pool.destroy();
+    for (const worker of this.#workers) worker.port.close();
+  }
+
+  /** Ends an LP as if the hardware had failed. */
+  kill(lp: number, reason: string): void {
+    const worker = this.#workers[lp]!;
+    if (!worker.alive) return;
+    worker.verdict ??= reason;
+    worker.abort.abort();
+  }
+
+  #launch(lp: number): Worker {
+    const { port1, port2 } = new MessageChannel();
+    port1.unref();
+    const abort = new AbortController();
+    const boot: LpBoot = { lp, machine: this.#memory.buffer, control: port2, config: this.#options.config };
+    const task = this.#pool.run(boot, { transferList: [port2], signal: abort.signal });
+    const ended = task.then(
+      () => this.#onEnd(lp, 'the worker returned'),
+      (error: unknown) => this.#onEnd(lp, reasonOf(error)),
+    );
+    return { port: port1, abort, ended, alive: true, verdict: undefined, turn: Promise.resolve() };
+  }
+
+  #onEnd(lp: number, reason: string): void {
+    const worker = this.#workers[lp]!;
+    worker.alive = false;
+    worker.verdict ??= reason;
+    if (this.#stopping) return;
+    this.#options.onMachineCheck(lp, worker.verdict);
+  }
+
+  #command(lp: number, command: number, name: string, args: readonly number[], message?: AttachMessage, limitMs?: number): Promise<void> {
+    const worker = this.#workers[lp]!;
+    const turn = worker.turn.then(() =>
+      this.#deliver(lp, command, name, args, message, limitMs ?? this.#options.answerLimitMs ?? ANSWER_LIMIT_MS),
+    );
+    worker.turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #deliver(
+    lp: number,
+    command: number,
+    name: string,
+    args: readonly number[],
+    message: AttachMessage | undefined,
+    limitMs: number,
+  ): Promise<void> {
+    const worker = this.#workers[lp]!;
+    if (!worker.alive) throw new HvdError('machine.lp-silent', { lp, command: name, ms: 0 });
+    const { i32 } = this.#memory.views;
+    const mail = mailIndexes(this.#memory.lps[lp]!);
+    if (message !== undefined) worker.port.postMessage(message);
+    for (const [index, value] of args.entries()) Atomics.store(i32, mail.args + index, value);
+    Atomics.store(i32, mail.command, command);
+    const sent = Atomics.add(i32, mail.sequence, 1) + 1;
+    this.#signals.ring(lp);
+    const answered = (): boolean => Atomics.load(i32, mail.sequence) !== sent;
+    await waitUntil(() => answered() || !worker.alive, limitMs);
+    if (answered()) return;
+    if (!this.#stopping) this.kill(lp, `did not answer ${name} within ${limitMs} ms`);
+    throw new HvdError('machine.lp-silent', { lp, command: name, ms: limitMs });
+  }
+
+  async #pinAll(): Promise<void> {
+    const cores = allowedCores();
+    const results = await Promise.all(this.#memory.lps.map((block, lp) => pinLp(lp, block, cores)));
+    const why = results.find((result) => result !== undefined);
+    if (why !== undefined) this.#log.warn({ why }, 'LPs are not pinned to host cores');
+  }
+}

@@ -1,0 +1,32 @@
+// What may be done to a partition, and in which states. Each verb says when it may be called; everything else is refused with the states that it needs.
+import { PARTITION_STATE_NAMES, PartitionState } from '../../shared/layout/partition.js';
+import { HvdError } from '../../shared/protocol/errors.js';
+import type { Partition } from './partition.js';
+
+const { CREATED, RUNNING, PAUSED, STOPPED, CRASHED, POWERED_OFF } = PartitionState;
+
+export const VERB_STATES = {
+  /** Boots; one that has ended boots again from its files, with fresh memory. */
+  start: [CREATED, STOPPED, CRASHED, POWERED_OFF],
+  pause: [RUNNING],
+  resume: [PAUSED],
+  stop: [RUNNING, PAUSED, CREATED],
+  destroy: [CREATED, RUNNING, PAUSED, STOPPED, CRASHED, POWERED_OFF],
+} as const satisfies Record<string, readonly number[]>;
+export type Verb = keyof typeof VERB_STATES;
+
+/** Throws vm.state unless the partition is in one of the verb's states. Returns the state. */
+export const requireState = (verb: Verb, partition: Partition): number => {
+  const { state } = partition.body;
+  const allowed: readonly number[] = VERB_STATES[verb];
+  if (allowed.includes(state)) return state;
+  throw stateError(verb, partition);
+};
+
+export const stateError = (verb: Verb, partition: Partition): HvdError =>
+  new HvdError('vm.state', {
+    verb,
+    name: partition.name,
+    state: partition.body.stateName,
+    needs: VERB_STATES[verb].map((state) => PARTITION_STATE_NAMES[state]).join(' or '),
+  });

@@ -1,0 +1,36 @@
+// One partition as root knows it: its configuration and files, its memory while it has one, and what its header says about it.
+
+import type { LoadSpec, PartitionConfig } from '../../shared/protocol/messages.js';
+import type { PartitionBody } from './partition-body.js';
+
+/** The files of a partition, read once: `start` after `stop` boots the same bytes again. */
+export interface PartitionFiles {
+  readonly image: Uint8Array;
+  readonly initrd: Uint8Array | undefined;
+}
+
+export class Partition {
+  readonly config: PartitionConfig;
+  readonly files: PartitionFiles;
+  /** Slot number by which LPs know it. */
+  readonly slot: number;
+  /** Memory, rebuilt at each boot. */
+  body: PartitionBody;
+  /** Verbs on the partition go one at a time. */
+  turn: Promise<unknown> = Promise.resolve();
+  /** Loads that wait until the guest has announced its job page, oldest first. */
+  pendingLoads: LoadSpec[] = [];
+  /** State that the watcher has reported already. */
+  reportedState = -1;
+
+  constructor(config: PartitionConfig, files: PartitionFiles, slot: number, body: PartitionBody) {
+    this.config = config;
+    this.files = files;
+    this.slot = slot;
+    this.body = body;
+  }
+
+  get name(): string {
+    return this.config.name;
+  }
+}

@@ -1,0 +1,244 @@
+// The life of partitions: create, start, pause, resume, stop, destroy, and what a machine check does to them.
+// Whatever fails on the way to a new partition leaves nothing behind: no slot, no name, no memory at any LP.
+import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { generationAt, LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
+import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
+import { ExitCause, lpContextAt, PartitionState } from '../../shared/layout/partition.js';
+import { VpLayout, VpState } from '../../shared/layout/vp.js';
+import { HvdError } from '../../shared/protocol/errors.js';
+import type { PartitionConfig } from '../../shared/protocol/messages.js';
+import type { Log } from './log.js';
+import type { LpSignals } from './lp-signals.js';
+import type { LpWorkers } from './lp-workers.js';
+import type { MachineMemory } from './machine-memory.js';
+import { Partition, type PartitionFiles } from './partition.js';
+import { PartitionBody } from './partition-body.js';
+import { readPartitionFiles } from './partition-files.js';
+import { requireState, stateError, type Verb } from './partition-verbs.js';
+import { placeVps } from './placement.js';
+import { waitUntil } from './wait-until.js';
+
+/** Fills a new partition's memory: header, VPs at reset, devices, firmware tables, image. Throws HvdError (or an image error) when the image will not do. */
+export type PartitionBuilder = (body: PartitionBody, config: PartitionConfig, files: PartitionFiles, place: PartitionPlace) => void;
+export interface PartitionPlace {
+  readonly slot: number;
+  readonly lpCount: number;
+  readonly nodeCount: number;
+  readonly seed: number;
+}
+
+/** Longest wait for LPs to leave a partition that was paused or stopped. */
+const LEAVE_LIMIT_MS = 15_000;
+
+export class Partitions {
+  readonly #memory: MachineMemory;
+  readonly #signals: LpSignals;
+  readonly #workers: LpWorkers;
+  readonly #build: PartitionBuilder;
+  readonly #log: Log;
+  readonly #byName = new Map<string, Partition>();
+  /** Names and slots of partitions on their way. */
+  readonly #reserved = new Map<string, number>();
+
+  constructor(memory: MachineMemory, signals: LpSignals, workers: LpWorkers, build: PartitionBuilder, log: Log) {
+    this.#memory = memory;
+    this.#signals = signals;
+    this.#workers = workers;
+    this.#build = build;
+    this.#log = log;
+  }
+
+  get all(): readonly Partition[] {
+    return [...this.#byName.values()];
+  }
+
+  get(name: string): Partition {
+    const partition = this.#byName.get(name);
+    if (partition === undefined) throw new HvdError('vm.unknown', { name });
+    return partition;
+  }
+
+  bySlot(slot: number): Partition | undefined {
+    return this.all.find((partition) => partition.slot === slot);
+  }
+
+  /** Reads the files, builds the memory and makes it known to every LP. The partition does not run yet. */
+  async create(config: PartitionConfig): Promise<Partition> {
+    const { name } = config;
+    if (this.#byName.has(name) || this.#reserved.has(name)) throw new HvdError('vm.exists', { name });
+    const slot = this.#freeSlot();
+    this.#reserved.set(name, slot);
+    try {
+      const files = await readPartitionFiles(config);
+      const body = this.#makeBody(config, files, slot);
+      await this.#attach(name, slot, body);
+      const partition = new Partition(config, files, slot, body);
+      this.#byName.set(name, partition);
+      this.#log.info({ name, vps: config.vps, memory: config.memory }, 'partition created');
+      return partition;
+    } finally {
+      this.#reserved.delete(name);
+    }
+  }
+
+  start(name: string): Promise<void> {
+    return this.#verb('start', name, async (partition) => {
+      if (requireState('start', partition) !== PartitionState.CREATED) await this.#rebuild(partition);
+      const { body } = partition;
+      body.header.epochCycles = this.#lowestClock();
+      const boot = body.vps[0]!;
+      Atomics.store(body.views.i32, (boot.base + VpLayout.at.state) >>> 2, VpState.READY);
+      if (!body.changeState(PartitionState.CREATED, PartitionState.RUNNING)) throw stateError('start', partition);
+      partition.reportedState = PartitionState.RUNNING;
+      this.#signals.ringAll();
+    });
+  }
+
+  pause(name: string): Promise<void> {
+    return this.#verb('pause', name, async (partition) => {
+      if (!partition.body.changeState(PartitionState.RUNNING, PartitionState.PAUSED)) throw stateError('pause', partition);
+      await this.#leave(partition.slot);
+    });
+  }
+
+  resume(name: string): Promise<void> {
+    return this.#verb('resume', name, async (partition) => {
+      if (!partition.body.changeState(PartitionState.PAUSED, PartitionState.RUNNING)) throw stateError('resume', partition);
+      this.#signals.ringAll();
+    });
+  }
+
+  stop(name: string): Promise<void> {
+    return this.#verb('stop', name, (partition) => this.#halt(partition));
+  }
+
+  destroy(name: string): Promise<void> {
+    return this.#verb('destroy', name, async (partition) => {
+      await this.#halt(partition);
+      await this.#detach(partition.slot, partition.body);
+      this.#byName.delete(name);
+    });
+  }
+
+  /** An LP is dead: the partitions with VPs on it stop, everybody else must be able to go on without it. */
+  machineCheck(lp: number, reason: string): void {
+    this.#log.error({ lp, reason }, 'machine check');
+    this.#bury(lp);
+    for (const partition of this.all) {
+      const { body } = partition;
+      const hit = body.vps.some((vp) => vp.homeLp === lp || vp.lp === lp);
+      if (hit) body.crash(ExitCause.MACHINE_CHECK, `machine check: LP ${lp}: ${reason}`);
+      // The dead LP touches no guest memory any more: flush handshakes need not wait for it.
+      Atomics.store(body.views.i32, (lpContextAt(lp) + LpContextLayout.at.inGuest) >>> 2, 0);
+      Atomics.notify(body.views.i32, (lpContextAt(lp) + LpContextLayout.at.inGuest) >>> 2);
+    }
+    this.#signals.ringAll();
+  }
+
+  // Leaves the dead LP's words as those of an LP that waits for nothing and that nobody has to wait for.
+  #bury(lp: number): void {
+    const { views, header, lps } = this.#memory;
+    const block = lps[lp]!;
+    Atomics.store(views.i32, (block.base + LpLayout.at.state) >>> 2, LpState.DEAD);
+    Atomics.store(views.i32, (block.base + LpLayout.at.current) >>> 2, -1);
+    const generation = generationAt(lp) >>> 2;
+    if ((Atomics.load(views.i32, generation) & 1) === 1) Atomics.add(views.i32, generation, 1);
+    Atomics.notify(views.i32, generation);
+    const token = (header.base + MachineLayout.at.token) >>> 2;
+    const next = this.#workers.alive.find((other) => other > lp) ?? this.#workers.alive[0];
+    if (next !== undefined && Atomics.compareExchange(views.i32, token, lp, next) === lp) Atomics.notify(views.i32, token);
+  }
+
+  // One verb at a time on a partition; the state is looked at when its turn comes.
+  #verb(verb: Verb, name: string, act: (partition: Partition) => Promise<void>): Promise<void> {
+    const partition = this.get(name);
+    const turn = partition.turn.then(async () => {
+      if (this.#byName.get(name) !== partition) throw new HvdError('vm.unknown', { name });
+      requireState(verb, partition);
+      await act(partition);
+      this.#log.info({ name, state: partition.body.stateName }, `partition ${verb}`);
+    });
+    partition.turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #halt(partition: Partition): Promise<void> {
+    const { body } = partition;
+    for (const from of [PartitionState.RUNNING, PartitionState.PAUSED, PartitionState.CREATED]) {
+      if (body.changeState(from, PartitionState.STOPPED)) body.header.exitCause = ExitCause.STOPPED;
+    }
+    await this.#leave(partition.slot);
+  }
+
+  async #rebuild(partition: Partition): Promise<void> {
+    const { config, files, slot, name } = partition;
+    await this.#leave(slot);
+    const body = this.#makeBody(config, files, slot);
+    await this.#detach(slot, partition.body);
+    partition.body = body;
+    await this.#attach(name, slot, body).catch((error: unknown) => {
+      body.crash(ExitCause.MACHINE_CHECK, 'no LP took it');
+      throw error;
+    });
+  }
+
+  #makeBody(config: PartitionConfig, files: PartitionFiles, slot: number): PartitionBody {
+    const { alive } = this.#workers;
+    const { header, lps } = this.#memory;
+    if (alive.length === 0) throw new HvdError('machine.no-lp', { count: lps.length });
+    const body = new PartitionBody(config.name, config.memory, config.vps);
+    this.#build(body, config, files, { slot, lpCount: lps.length, nodeCount: header.nodeCount, seed: header.seed });
+    for (const [index, home] of placeVps(config.vps, alive, this.#load()).entries()) {
+      const vp = body.vps[index]!;
+      vp.homeLp = home;
+      vp.lp = home;
+    }
+    return body;
+  }
+
+  async #attach(name: string, slot: number, body: PartitionBody): Promise<void> {
+    this.#signals.add(body.views);
+    const results = await Promise.allSettled(
+      this.#workers.alive.map((lp) => this.#workers.attach(lp, { slot, memory: body.memory, name })),
+    );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed === undefined) return;
+    await this.#detach(slot, body);
+    throw failed.reason;
+  }
+
+  async #detach(slot: number, body: PartitionBody): Promise<void> {
+    this.#signals.ringAll();
+    await Promise.allSettled(this.#workers.alive.map((lp) => this.#workers.detach(lp, slot)));
+    this.#signals.remove(body.views);
+  }
+
+  // Waits until no LP runs a VP of the slot; one that will not leave is dead.
+  async #leave(slot: number): Promise<void> {
+    const { lps, views } = this.#memory;
+    const inside = (): number[] =>
+      this.#workers.alive.filter((lp) => Atomics.load(views.i32, (lps[lp]!.base + LpLayout.at.current) >>> 2) >> 8 === slot);
+    this.#signals.ringAll();
+    if (await waitUntil(() => inside().length === 0, LEAVE_LIMIT_MS)) return;
+    for (const lp of inside()) this.#workers.kill(lp, `did not leave partition slot ${slot} within ${LEAVE_LIMIT_MS} ms`);
+    await waitUntil(() => inside().length === 0, LEAVE_LIMIT_MS);
+  }
+
+  #freeSlot(): number {
+    const taken = new Set([...this.all.map((partition) => partition.slot), ...this.#reserved.values()]);
+    for (let slot = 0; slot < PARTITION_SLOTS; slot++) if (!taken.has(slot)) return slot;
+    throw new HvdError('vm.too-many', { limit: PARTITION_SLOTS });
+  }
+
+  #load(): number[] {
+    const load = this.#memory.lps.map(() => 0);
+    for (const { body } of this.all) for (const vp of body.vps) load[vp.homeLp] = (load[vp.homeLp] ?? 0) + 1;
+    return load;
+  }
+
+  // Partition time starts at the clock of the LP that is furthest behind, so that no LP reads a time before it.
+  #lowestClock(): bigint {
+    const clocks = this.#workers.alive.map((lp) => this.#memory.lps[lp]!.clock);
+    return clocks.reduce((low, clock) => (clock < low ? clock : low), clocks[0] ?? 0n);
+  }
+}

@@ -1,0 +1,104 @@
+// Everything that is counted, read out of shared memory into one plain object. Totals only: whoever wants rates keeps the last one.
+
+import { CLOCK_MODE_NAMES, generationAt, INTERCEPTS, LP_STATE_NAMES, LpLayout } from '../../shared/layout/machine.js';
+import { PartitionState } from '../../shared/layout/partition.js';
+import { VP_COUNTERS, VP_STATE_NAMES, type VpBlock, type VpCounter, vpCounterIndex } from '../../shared/layout/vp.js';
+import type { LpStats, MachineStats, PartitionStats, VpStats } from '../../shared/protocol/messages.js';
+import { POLICIES, readPolicy } from '../../shared/protocol/policies.js';
+import { loadCounters } from './loads.js';
+import type { MachineMemory } from './machine-memory.js';
+import type { Partition } from './partition.js';
+import { vtlbCounters } from './vtlb-counters.js';
+
+const VECTORS = 256;
+
+export const snapshotStats = (memory: MachineMemory, partitions: readonly Partition[], startedAt: number): MachineStats => {
+  const { header } = memory;
+  return {
+    at: Math.round(performance.now() - startedAt),
+    pid: process.pid,
+    clockMode: CLOCK_MODE_NAMES[header.clockMode] ?? 'unknown',
+    frequencyHz: header.frequencyHz,
+    lps: memory.lps.map((_, lp) => lpStats(memory, lp, partitions)),
+    partitions: partitions.map(partitionStats),
+    policies: Object.fromEntries(POLICIES.map((policy) => [policy.name, readPolicy(header, policy)])),
+  };
+};
+
+const lpStats = (memory: MachineMemory, lp: number, partitions: readonly Partition[]): LpStats => {
+  const block = memory.lps[lp]!;
+  const { i32, u32 } = block.views;
+  const current = Atomics.load(i32, (block.base + LpLayout.at.current) >>> 2);
+  const running = current < 0 ? undefined : partitions.find((partition) => partition.slot === current >> 8);
+  const counts = block.interceptCounts >>> 2;
+  return {
+    id: lp,
+    node: block.node,
+    state: LP_STATE_NAMES[Atomics.load(i32, (block.base + LpLayout.at.state) >>> 2)] ?? 'unknown',
+    vp: running === undefined ? null : `${running.name}/${current & 0xff}`,
+    clock: block.clockNum,
+    idleCycles: block.idleCyclesNum,
+    generation: Atomics.load(u32, generationAt(lp) >>> 2),
+    hostCore: block.hostCore < 0 ? null : block.hostCore,
+    queue: block.queueLength,
+    intercepts: Object.fromEntries(INTERCEPTS.map((name, index) => [name, u32[counts + index]!])),
+    interrupts: block.interruptsDelivered,
+    ipis: block.ipisReceived,
+    kicks: block.kicks,
+    contextSwitches: block.contextSwitches,
+    flushHandshakes: block.flushHandshakes,
+    pendingFillWaits: block.pendingFillWaits,
+  };
+};
+
+export const partitionStats = (partition: Partition): PartitionStats => {
+  const { body, config } = partition;
+  return {
+    name: partition.name,
+    state: body.stateName,
+    reason: body.reason,
+    memory: config.memory,
+    vps: body.vps.map(vpStats),
+    vtlb: vtlbCounters(body.views),
+    interrupts: { byKind: interruptsByKind(body.vps), byVector: interruptsByVector(body.vps) },
+    load: loadCounters(body),
+  };
+};
+
+const vpStats = (vp: VpBlock, id: number): VpStats => ({
+  id,
+  state: VP_STATE_NAMES[vp.state] ?? 'unknown',
+  lp: vp.lp < 0 ? null : vp.lp,
+  instructions: vp.instructionsNum,
+  runCycles: vp.runCyclesNum,
+  readyCycles: vp.readyCyclesNum,
+  counters: Object.fromEntries(VP_COUNTERS.map((name) => [name, counterOf(vp, name)])),
+});
+
+const counterOf = (vp: VpBlock, name: VpCounter): number => vp.views.u32[(vp.counters >>> 2) + vpCounterIndex[name]]!;
+
+const KINDS = {
+  external: 'externalInterrupts',
+  virtual: 'virtualInterrupts',
+  ipi: 'apicIpisSent',
+  selfIpi: 'apicSelfIpisSent',
+  nmi: 'nmis',
+  exception: 'exceptionsDelivered',
+} as const satisfies Record<string, VpCounter>;
+
+const interruptsByKind = (vps: readonly VpBlock[]): Record<string, number> =>
+  Object.fromEntries(Object.entries(KINDS).map(([kind, counter]) => [kind, vps.reduce((sum, vp) => sum + counterOf(vp, counter), 0)]));
+
+/** Vectors that were delivered at all, by number. */
+const interruptsByVector = (vps: readonly VpBlock[]): Record<string, number> => {
+  const byVector: Record<string, number> = {};
+  for (let vector = 0; vector < VECTORS; vector++) {
+    const count = vps.reduce((sum, vp) => sum + vp.views.u32[(vp.vectorCounts >>> 2) + vector]!, 0);
+    if (count > 0) byVector[vector] = count;
+  }
+  return byVector;
+};
+
+/** True once the partition will not run again by itself. */
+export const hasEnded = (state: number): boolean =>
+  state === PartitionState.STOPPED || state === PartitionState.CRASHED || state === PartitionState.POWERED_OFF;
