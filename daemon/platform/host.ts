@@ -1,0 +1,24 @@
+// What the platform devices need from the hypervisor around them: a clock, a way to the local APICs, and the power switch.
+
+export interface PlatformHost {
+  /** Partition time in ns. May differ a little between LPs; must not go back on one of them. */
+  now(): number;
+  /**
+   * Interrupt message from the I/O APIC; fields as in SDM 3A 11.11. `mode` is the delivery mode (0 fixed, 1 lowest priority, 2 SMI, 4 NMI, 5 INIT,
+   * 7 ExtINT: the vector then comes from `Platform.picAcknowledge`). Called with the device lock held: must not call back into the platform.
+   */
+  deliver(destination: number, logical: boolean, mode: number, vector: number, level: boolean): void;
+  /** Wire from the 8259 pair's INTR to LINT0 of VP 0. Called on changes only, with the device lock held. */
+  setIntr(asserted: boolean): void;
+  /** The rest is called after the access, without the lock. */
+  powerOff(): void;
+  reset(): void;
+  debugExit(value: number): void;
+}
+
+/** The machine's power and reset wires, as devices see them. */
+export interface PowerWires {
+  powerOff(): void;
+  reset(): void;
+  debugExit(value: number): void;
+}

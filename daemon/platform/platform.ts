@@ -1,0 +1,302 @@
+// The PC around the processors: all platform devices of one partition, behind one I/O bus, one MMIO page and one lock.
+// Why an object per (LP worker, partition): all state is in partition memory, so any LP can serve any VP's access; the object only holds views and wires.
+import {
+  CONSOLE_IN_BYTES,
+  DeviceClockLayout,
+  DeviceMap,
+  Irq,
+  NEVER,
+  PlatformAddress,
+  PlatformRequest,
+} from '../../shared/layout/devices.js';
+import { JOB_IRQ } from '../../shared/layout/job-page.js';
+import { ByteQueue } from '../../shared/layout/ring.js';
+import type { Views } from '../../shared/layout/struct.js';
+import { AcpiPm } from './acpi-pm.js';
+import { Deadlines } from './deadlines.js';
+import { DeviceLock } from './device-lock.js';
+import { Dma } from './dma.js';
+import { Doorbell } from './doorbell.js';
+import type { PlatformHost, PowerWires } from './host.js';
+import { I8042 } from './i8042.js';
+import { InterruptLines, type IrqLine } from './interrupt-lines.js';
+import { IoApic } from './ioapic.js';
+import { PciConfig } from './pci-config.js';
+import { PicPair } from './pic.js';
+import { Pit } from './pit.js';
+import { allOnes, type PortDevice } from './port-device.js';
+import { PORT_LIMIT, PORT_MAP, type PortDeviceName, type PortRange } from './port-map.js';
+import { Rtc } from './rtc.js';
+import { SystemPorts } from './system-ports.js';
+import { Uart } from './uart.js';
+import { Vga } from './vga.js';
+
+const IOAPIC_END = PlatformAddress.IOAPIC + 0x1000;
+/** I/O APIC pin wired to the 8259 pair's INTR. */
+const EXTINT_PIN = 0;
+const REQUESTS = (DeviceMap.CLOCK + DeviceClockLayout.at.requests) >>> 2;
+/** What an access has asked of the power wires; done after the lock is free, because the host then stops processors or calls `reset`. */
+const Action = { NONE: 0, POWER_OFF: 1, RESET: 2, DEBUG_EXIT: 3 } as const;
+
+interface Claim {
+  readonly device: PortDevice;
+  readonly wide: boolean;
+  readonly lockFree: boolean;
+}
+
+export class Platform {
+  private readonly views: Views;
+  private readonly host: PlatformHost;
+  private readonly lock: DeviceLock;
+  private readonly deadlines: Deadlines;
+  private readonly consoleInput: ByteQueue;
+  private readonly pic: PicPair;
+  private readonly ioapic: IoApic;
+  private readonly pit: Pit;
+  private readonly rtc: Rtc;
+  private readonly uart: Uart;
+  private readonly i8042: I8042;
+  private readonly acpi: AcpiPm;
+  private readonly vga: Vga;
+  private readonly dma: Dma;
+  private readonly doorbell: Doorbell;
+  private readonly jobLine: IrqLine;
+  /** Port number -> index in `claims` + 1, 0 = nothing there. */
+  private readonly portClaims = new Uint8Array(PORT_LIMIT);
+  private readonly claims: readonly Claim[];
+  private action: number = Action.NONE;
+  private debugValue = 0;
+
+  constructor(views: Views, host: PlatformHost) {
+    this.views = views;
+    this.host = host;
+    this.lock = new DeviceLock(views);
+    this.deadlines = new Deadlines(views);
+    this.consoleInput = new ByteQueue(views, DeviceMap.CONSOLE_IN, CONSOLE_IN_BYTES);
+    const power: PowerWires = {
+      powerOff: () => {
+        this.action = Action.POWER_OFF;
+      },
+      reset: () => {
+        this.action = Action.RESET;
+      },
+      debugExit: (value) => {
+        this.action = Action.DEBUG_EXIT;
+        this.debugValue = value;
+      },
+    };
+    this.ioapic = new IoApic(views, host);
+    this.pic = new PicPair(views, (asserted) => {
+      host.setIntr(asserted);
+      this.ioapic.setPin(EXTINT_PIN, asserted);
+    });
+    const lines = new InterruptLines(views, this.pic, this.ioapic);
+    this.pit = new Pit(views, lines.line(Irq.PIT));
+    this.rtc = new Rtc(views, lines.line(Irq.RTC));
+    this.uart = new Uart(views, lines.line(Irq.COM1));
+    this.i8042 = new I8042(views, lines.line(Irq.KEYBOARD), power);
+    this.acpi = new AcpiPm(views, lines.line(Irq.SCI), power);
+    this.jobLine = lines.line(JOB_IRQ);
+    this.vga = new Vga(views);
+    this.dma = new Dma(views);
+    this.doorbell = new Doorbell(views);
+    const devices: Record<PortDeviceName, PortDevice> = {
+      dma: this.dma,
+      pic: this.pic,
+      pit: this.pit,
+      i8042: this.i8042,
+      rtc: this.rtc,
+      system: new SystemPorts(views, this.i8042, power),
+      vga: this.vga,
+      uart: this.uart,
+      doorbell: this.doorbell,
+      acpi: this.acpi,
+      pci: new PciConfig(views, power),
+    };
+    this.claims = PORT_MAP.map((range) => this.claim(range, devices[range.device]));
+  }
+
+  /** Power on, or the reset line: every register as firmware leaves it. The console rings, the clock and the job sequence go on. */
+  reset(): void {
+    this.lock.lock();
+    try {
+      const now = Math.floor(this.host.now());
+      this.views.u8.fill(0, DeviceMap.REGISTERS, DeviceMap.REGISTERS_END);
+      Atomics.store(this.views.i32, REQUESTS, 0);
+      this.pic.reset();
+      this.ioapic.reset();
+      this.pit.reset();
+      this.rtc.reset(now);
+      this.uart.reset();
+      this.i8042.reset();
+      this.acpi.reset(now);
+      this.vga.reset();
+      this.dma.reset();
+      this.doorbell.reset();
+      this.host.setIntr(false);
+      this.publish();
+    } finally {
+      this.lock.unlock();
+    }
+  }
+
+  /** IN of `bytes` (1, 2 or 4) bytes. */
+  ioRead(port: number, bytes: number): number {
+    const claim = this.claimOf(port);
+    if (claim === undefined) {
+      if (bytes === 1) return 0xff;
+    } else if (claim.lockFree) return claim.device.read(port, bytes, 0);
+    const now = this.begin();
+    try {
+      if (claim?.wide) return claim.device.read(port, bytes, now);
+      let value = 0;
+      for (let i = 0; i < bytes; i++) value |= (this.claimOf(port + i)?.device.read(port + i, 1, now) ?? 0xff) << (8 * i);
+      return value >>> 0;
+    } finally {
+      this.end();
+    }
+  }
+
+  /** OUT of `bytes` (1, 2 or 4) bytes. */
+  ioWrite(port: number, bytes: number, value: number): void {
+    const claim = this.claimOf(port);
+    if (claim === undefined) {
+      if (bytes === 1) return;
+    } else if (claim.lockFree) {
+      claim.device.write(port, bytes, (value & allOnes(bytes)) >>> 0, 0);
+      return;
+    }
+    const now = this.begin();
+    try {
+      if (claim?.wide) claim.device.write(port, bytes, (value & allOnes(bytes)) >>> 0, now);
+      else for (let i = 0; i < bytes; i++) this.claimOf(port + i)?.device.write(port + i, 1, (value >>> (8 * i)) & 0xff, now);
+    } finally {
+      this.end();
+    }
+  }
+
+  claimsMmio(gpa: number): boolean {
+    return gpa >= PlatformAddress.IOAPIC && gpa < IOAPIC_END;
+  }
+
+  /** Reads at most 4 bytes; the I/O APIC's registers are 32 bits wide and answer at 16-byte boundaries only. */
+  mmioRead(gpa: number, bytes: number): number {
+    const offset = gpa - PlatformAddress.IOAPIC;
+    this.begin();
+    try {
+      return ((this.ioapic.read(offset & ~3) >>> (8 * (offset & 3))) & allOnes(bytes)) >>> 0;
+    } finally {
+      this.end();
+    }
+  }
+
+  mmioWrite(gpa: number, bytes: number, value: number): void {
+    this.begin();
+    try {
+      this.ioapic.write(gpa - PlatformAddress.IOAPIC, (value & allOnes(bytes)) >>> 0);
+    } finally {
+      this.end();
+    }
+  }
+
+  /** Brings all devices up to now. Takes the lock only when something is due; missed periods become one interrupt, phases are kept. */
+  advance(): void {
+    const now = this.host.now();
+    this.deadlines.load();
+    const due =
+      now >= this.deadlines.deadline ||
+      (now >= this.deadlines.receiveDue && this.consoleInput.length > 0) ||
+      Atomics.load(this.views.i32, REQUESTS) !== 0;
+    if (!due) return;
+    this.begin();
+    this.end();
+  }
+
+  /** Partition time (ns) at which `advance` next has something to do, Infinity for never. Root's requests and console input make it earlier, with a kick. */
+  nextDeadline(): number {
+    if (Atomics.load(this.views.i32, REQUESTS) !== 0) return 0;
+    this.deadlines.load();
+    const { deadline, receiveDue } = this.deadlines;
+    const next = this.consoleInput.length > 0 ? Math.min(deadline, receiveDue) : deadline;
+    return next >= NEVER ? Number.POSITIVE_INFINITY : next;
+  }
+
+  /** Level of the 8259 pair's INTR. */
+  picPending(): boolean {
+    return this.pic.pending;
+  }
+
+  /** INTA cycle: the 8259 pair's vector. A request that has gone meanwhile answers as a spurious interrupt (IR7 of its chip). */
+  picAcknowledge(): number {
+    this.begin();
+    try {
+      return this.pic.acknowledge();
+    } finally {
+      this.end();
+    }
+  }
+
+  /** EOI broadcast of a local APIC, for a level-triggered vector. */
+  ioapicEoi(vector: number): void {
+    this.begin();
+    try {
+      this.ioapic.endOfInterrupt(vector);
+    } finally {
+      this.end();
+    }
+  }
+
+  /** For root, after a worker has died that may have been inside a device access. */
+  breakLock(): void {
+    this.lock.breakOpen();
+  }
+
+  private claim(range: PortRange, device: PortDevice): Claim {
+    this.portClaims.fill(PORT_MAP.indexOf(range) + 1, range.first, range.last + 1);
+    return { device, wide: range.wide ?? false, lockFree: range.lockFree ?? false };
+  }
+
+  private claimOf(port: number): Claim | undefined {
+    const index = port < PORT_LIMIT ? this.portClaims[port] : 0;
+    return index === 0 ? undefined : this.claims[index - 1];
+  }
+
+  /** Every access first brings the timers up to now, so that it sees their flags and lines as they are. */
+  private begin(): number {
+    this.lock.lock();
+    const now = Math.floor(this.host.now());
+    this.pit.advance(now);
+    this.rtc.advance(now);
+    this.acpi.advance(now);
+    this.uart.receive(now);
+    if (Atomics.load(this.views.i32, REQUESTS) !== 0) this.takeRequests();
+    return now;
+  }
+
+  private end(): void {
+    this.publish();
+    this.lock.unlock();
+    if (this.action !== Action.NONE) this.act();
+  }
+
+  private publish(): void {
+    this.deadlines.publish(Math.min(this.pit.nextDeadline(), this.rtc.nextDeadline(), this.acpi.nextDeadline()), this.uart.receiveDue());
+  }
+
+  private takeRequests(): void {
+    const requests = Atomics.exchange(this.views.i32, REQUESTS, 0);
+    if (requests & PlatformRequest.POWER_BUTTON) this.acpi.pressPowerButton();
+    if (requests & PlatformRequest.JOBS_CHANGED) {
+      this.jobLine.edge();
+      this.jobLine.set(false);
+    }
+  }
+
+  private act(): void {
+    const action = this.action;
+    this.action = Action.NONE;
+    if (action === Action.POWER_OFF) this.host.powerOff();
+    else if (action === Action.RESET) this.host.reset();
+    else this.host.debugExit(this.debugValue);
+  }
+}
