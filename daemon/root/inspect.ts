@@ -1,14 +1,15 @@
 // One partition in full: its counters, its registers, and the instructions that it wanted and hvd has not.
 import { VpLayout } from '../../shared/layout/vp.js';
 import type { PartitionInspect } from '../../shared/protocol/messages.js';
+import type { MachineMemory } from './machine-memory.js';
 import type { Partition } from './partition.js';
 import { readRegisters } from './registers.js';
 import { partitionStats } from './stats.js';
 
 const UNKNOWN_PAIRS = VpLayout.fields.unknownOps.bytes / 8;
 
-export const inspectPartition = async (partition: Partition): Promise<PartitionInspect> => ({
-  ...partitionStats(partition),
+export const inspectPartition = async (partition: Partition, memory: MachineMemory): Promise<PartitionInspect> => ({
+  ...partitionStats(partition, memory),
   registers: partition.body.vps.map(readRegisters),
   unknownInstructions: await unknownInstructions(partition),
 });

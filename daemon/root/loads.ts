@@ -1,6 +1,5 @@
 // Jobs for workload guests: written into the job area that the guest has announced, then its doorbell is rung.
 // A load that is set before the guest has got that far waits for it.
-import { DeviceMap, DoorbellLayout } from '../../shared/layout/devices.js';
 import {
   isJobName,
   JOB_AREA_SIZE,
@@ -17,6 +16,7 @@ import {
 import { PartitionMap, PartitionState } from '../../shared/layout/partition.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { LoadCounters, LoadSpec } from '../../shared/protocol/messages.js';
+import { bumpJobs, jobPage } from '../platform/doorbell.js';
 import type { LpSignals } from './lp-signals.js';
 import type { Partition } from './partition.js';
 import type { PartitionBody } from './partition-body.js';
@@ -88,14 +88,14 @@ const applyLoad = (partition: Partition, load: LoadSpec, signals: LpSignals): vo
   const parameters = isJobName(load.job) ? jobParameters(load.job, load.parameters) : [];
   if (area === undefined || !isJobName(load.job) || !Array.isArray(parameters)) return;
   for (const vp of load.vps ?? body.vps.keys()) writeJob(body.views, area, vp, load.job, parameters);
-  Atomics.add(body.views.i32, (DeviceMap.DOORBELL + DoorbellLayout.at.jobSequence) >>> 2, 1);
+  bumpJobs(body.views);
   signals.ringAll();
 };
 
 // Byte address of the job area in partition memory. The GPA is the guest's word: it is believed only if the whole area is RAM and looks like one.
 const jobArea = (body: PartitionBody): number | undefined => {
-  const gpa = Atomics.load(body.views.u32, (DeviceMap.DOORBELL + DoorbellLayout.at.jobPage) >>> 2);
-  if (gpa === 0 || gpa % 4096 !== 0 || gpa + JOB_AREA_SIZE > body.header.ramSize) return undefined;
+  const gpa = jobPage(body.views);
+  if (gpa === null || gpa % 4096 !== 0 || gpa + JOB_AREA_SIZE > body.header.ramSize) return undefined;
   const area = PartitionMap.RAM + gpa;
   return new JobPage(body.views, area).magic === JOB_PAGE_MAGIC ? area : undefined;
 };

@@ -9,6 +9,7 @@ import type { Log } from './log.js';
 import type { LpSignals } from './lp-signals.js';
 import type { MachineMemory } from './machine-memory.js';
 import { allowedCores, pinLp } from './pinning.js';
+import { readText } from './text-field.js';
 import { waitUntil } from './wait-until.js';
 
 /** Longest wait for an LP to come up, to answer a command, and to end. */
@@ -136,9 +137,15 @@ export class LpWorkers {
   #onEnd(lp: number, reason: string): void {
     const worker = this.#workers[lp]!;
     worker.alive = false;
-    worker.verdict ??= reason;
+    worker.verdict ??= this.#lastWords(lp) || reason;
     if (this.#stopping) return;
     this.#options.onMachineCheck(lp, worker.verdict);
+  }
+
+  // What the worker itself wrote down says more than how its thread ended.
+  #lastWords(lp: number): string {
+    const block = this.#memory.lps[lp]!;
+    return readText(block.views, block.deathReason, LpLayout.fields.deathReason.bytes);
   }
 
   #command(lp: number, command: number, name: string, args: readonly number[], message?: AttachMessage, limitMs?: number): Promise<void> {

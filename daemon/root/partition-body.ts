@@ -11,6 +11,7 @@ import {
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { VpBlock } from '../../shared/layout/vp.js';
 import { HvdError, reasonOf } from '../../shared/protocol/errors.js';
+import { readText, writeText } from './text-field.js';
 
 const WASM_PAGE = 65536;
 const STATE_INDEX = (PartitionMap.HEADER + PartitionLayout.at.state) >>> 2;
@@ -53,17 +54,12 @@ export class PartitionBody {
   }
 
   set reason(text: string) {
-    const bytes = new TextEncoder().encode(text).subarray(0, REASON_BYTES - 1);
-    this.views.u8.fill(0, this.header.reason, this.header.reason + REASON_BYTES);
-    this.views.u8.set(bytes, this.header.reason);
+    writeText(this.views, this.header.reason, REASON_BYTES, text);
   }
 
   /** Why the partition is not running, for people; null while there is nothing to explain. */
   get reason(): string | null {
-    // TextDecoder refuses shared memory: slice copies.
-    const bytes = this.views.u8.slice(this.header.reason, this.header.reason + REASON_BYTES);
-    const end = bytes.indexOf(0);
-    const text = new TextDecoder().decode(bytes.subarray(0, end < 0 ? bytes.length : end));
+    const text = readText(this.views, this.header.reason, REASON_BYTES);
     return text === '' ? causeText(this.state, this.header.exitCause, this.header.exitDetail) : text;
   }
 }

@@ -74,6 +74,8 @@ export class Partitions {
       await this.#attach(name, slot, body);
       const partition = new Partition(config, files, slot, body);
       this.#byName.set(name, partition);
+      const dead = body.vps.find((vp) => !this.#workers.isAlive(vp.homeLp));
+      if (dead !== undefined) body.crash(ExitCause.MACHINE_CHECK, `machine check: LP ${dead.homeLp} ended while the partition was made`);
       this.#log.info({ name, vps: config.vps, memory: config.memory }, 'partition created');
       return partition;
     } finally {
@@ -141,6 +143,8 @@ export class Partitions {
     const block = lps[lp]!;
     Atomics.store(views.i32, (block.base + LpLayout.at.state) >>> 2, LpState.DEAD);
     Atomics.store(views.i32, (block.base + LpLayout.at.current) >>> 2, -1);
+    // It awaits nothing: in the virtual clock modes nobody waits for its clock (lp/turn).
+    Atomics.store(views.i32, (block.base + LpLayout.at.turn) >>> 2, 1);
     const generation = generationAt(lp) >>> 2;
     if ((Atomics.load(views.i32, generation) & 1) === 1) Atomics.add(views.i32, generation, 1);
     Atomics.notify(views.i32, generation);
@@ -238,7 +242,6 @@ export class Partitions {
 
   // Partition time starts at the clock of the LP that is furthest behind, so that no LP reads a time before it.
   #lowestClock(): bigint {
-    const clocks = this.#workers.alive.map((lp) => this.#memory.lps[lp]!.clock);
-    return clocks.reduce((low, clock) => (clock < low ? clock : low), clocks[0] ?? 0n);
+    return BigInt(Math.min(...this.#workers.alive.map((lp) => this.#memory.lps[lp]!.clockNum)));
   }
 }

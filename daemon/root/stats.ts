@@ -20,7 +20,7 @@ export const snapshotStats = (memory: MachineMemory, partitions: readonly Partit
     clockMode: CLOCK_MODE_NAMES[header.clockMode] ?? 'unknown',
     frequencyHz: header.frequencyHz,
     lps: memory.lps.map((_, lp) => lpStats(memory, lp, partitions)),
-    partitions: partitions.map(partitionStats),
+    partitions: partitions.map((partition) => partitionStats(partition, memory)),
     policies: Object.fromEntries(POLICIES.map((policy) => [policy.name, readPolicy(header, policy)])),
   };
 };
@@ -51,7 +51,7 @@ const lpStats = (memory: MachineMemory, lp: number, partitions: readonly Partiti
   };
 };
 
-export const partitionStats = (partition: Partition): PartitionStats => {
+export const partitionStats = (partition: Partition, { lps, header }: MachineMemory): PartitionStats => {
   const { body, config } = partition;
   return {
     name: partition.name,
@@ -59,7 +59,7 @@ export const partitionStats = (partition: Partition): PartitionStats => {
     reason: body.reason,
     memory: config.memory,
     vps: body.vps.map(vpStats),
-    vtlb: vtlbCounters(body.views),
+    vtlb: vtlbCounters(body.views, lps.length, header.nodeCount),
     interrupts: { byKind: interruptsByKind(body.vps), byVector: interruptsByVector(body.vps) },
     load: loadCounters(body),
   };

@@ -1,11 +1,11 @@
 // The typed client of the control socket, for the CLI, hvtop and programs of others:
 //   const hvd = await connect(); const stats = await hvd.request('stats', {}); hvd.on('stats', show); await hvd.close();
 // It does not reconnect: the caller knows whether a lost daemon is an error.
-import { createConnection, type Socket } from "node:net";
-import { HvdError, reasonOf } from "../protocol/errors.js";
-import { encodeFrame, FrameReader, isRecord } from "../protocol/frames.js";
-import { type ErrorBody, type Events, type Method, PROTOCOL_VERSION, type Requests } from "../protocol/messages.js";
-import { defaultSocket } from "./socket-path.js";
+import { createConnection, type Socket } from 'node:net';
+import { HvdError, reasonOf } from '../protocol/errors.js';
+import { encodeFrame, FrameReader, isRecord } from '../protocol/frames.js';
+import { type ErrorBody, type Events, type Method, PROTOCOL_VERSION, type Requests } from '../protocol/messages.js';
+import { checkSocketPath, defaultSocket } from './socket-path.js';
 
 export interface ConnectOptions {
   /** Path of the socket; the default one when absent. */
@@ -26,7 +26,7 @@ type Listener = (payload: never) => void;
 
 export class HvdClient {
   /** What the daemon said of itself. */
-  server: Requests["hello"][1] = { version: PROTOCOL_VERSION, server: "", pid: 0 };
+  server: Requests['hello'][1] = { version: PROTOCOL_VERSION, server: '', pid: 0 };
   readonly #socket: Socket;
   readonly #path: string;
   readonly #timeoutMs: number;
@@ -41,11 +41,11 @@ export class HvdClient {
     this.#socket = socket;
     this.#path = path;
     this.#timeoutMs = timeoutMs;
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("error", () => {});
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('error', () => {});
     this.#closed = new Promise((resolve) => {
-      socket.once("close", () => {
-        this.#end(new HvdError("daemon.gone"));
+      socket.once('close', () => {
+        this.#end(new HvdError('daemon.gone'));
         resolve();
       });
     });
@@ -58,7 +58,7 @@ export class HvdClient {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
-        reject(new HvdError("daemon.slow", { method, ms: timeoutMs }));
+        reject(new HvdError('daemon.slow', { method, ms: timeoutMs }));
       }, timeoutMs);
       this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject, timer });
       try {
@@ -73,7 +73,7 @@ export class HvdClient {
 
   /** Calls `listener` for each event of that name (after `subscribe`); `closed` once when the connection has ended. Returns the way to stop. */
   on<E extends keyof Events>(event: E, listener: (payload: Events[E]) => void): () => void;
-  on(event: "closed", listener: () => void): () => void;
+  on(event: 'closed', listener: () => void): () => void;
   on(event: string, listener: Listener): () => void {
     const set = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, set.add(listener));
@@ -86,7 +86,7 @@ export class HvdClient {
 
   /** Ends the connection and waits until it has ended. Requests that wait are rejected. */
   async close(): Promise<void> {
-    this.#end(new HvdError("daemon.gone"));
+    this.#end(new HvdError('daemon.gone'));
     this.#socket.destroy();
     await this.#closed;
   }
@@ -95,19 +95,19 @@ export class HvdClient {
     try {
       for (const frame of this.#reader.take(chunk)) this.#dispatch(frame);
     } catch (error) {
-      this.#end(error instanceof HvdError ? error : new HvdError("internal", { why: reasonOf(error) }));
+      this.#end(error instanceof HvdError ? error : new HvdError('internal', { why: reasonOf(error) }));
       this.#socket.destroy();
     }
   }
 
   #dispatch(frame: unknown): void {
-    if (!isRecord(frame)) throw new HvdError("protocol.not-a-request");
-    if (typeof frame.ev === "string") {
+    if (!isRecord(frame)) throw new HvdError('protocol.not-a-request');
+    if (typeof frame.ev === 'string') {
       this.#emit(frame.ev, frame.d);
       return;
     }
     const error = isErrorBody(frame.e) ? HvdError.fromBody(frame.e) : undefined;
-    const waiting = typeof frame.id === "number" ? this.#waiting.get(frame.id) : undefined;
+    const waiting = typeof frame.id === 'number' ? this.#waiting.get(frame.id) : undefined;
     if (waiting === undefined) {
       // An error without a request is the daemon's farewell: what we sent was not a frame to it.
       if (error !== undefined) this.#end(error);
@@ -131,7 +131,7 @@ export class HvdClient {
       waiting.reject(error);
     }
     this.#waiting.clear();
-    this.#emit("closed", undefined);
+    this.#emit('closed', undefined);
   }
 
   get path(): string {
@@ -140,17 +140,18 @@ export class HvdClient {
 }
 
 const isErrorBody = (value: unknown): value is ErrorBody =>
-  isRecord(value) && typeof value.code === "string" && typeof value.message === "string";
+  isRecord(value) && typeof value.code === 'string' && typeof value.message === 'string';
 
 /** Connects and says hello. Rejects with daemon.absent when nothing listens, protocol.version when the daemon speaks another version. */
 export const connect = async (options: ConnectOptions = {}): Promise<HvdClient> => {
   const path = options.socket ?? defaultSocket();
+  checkSocketPath(path);
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const client = new HvdClient(await open(path, timeoutMs), path, timeoutMs);
   try {
-    client.server = await client.request("hello", { version: PROTOCOL_VERSION });
+    client.server = await client.request('hello', { version: PROTOCOL_VERSION });
     if (client.server.version !== PROTOCOL_VERSION) {
-      throw new HvdError("protocol.version", { got: client.server.version, want: PROTOCOL_VERSION });
+      throw new HvdError('protocol.version', { got: client.server.version, want: PROTOCOL_VERSION });
     }
     return client;
   } catch (error) {
@@ -162,15 +163,15 @@ export const connect = async (options: ConnectOptions = {}): Promise<HvdClient> 
 const open = (path: string, timeoutMs: number): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const socket = createConnection({ path });
-    const timer = setTimeout(() => socket.destroy(new Error("timeout")), timeoutMs);
+    const timer = setTimeout(() => socket.destroy(new Error('timeout')), timeoutMs);
     const fail = (error: Error): void => {
       clearTimeout(timer);
-      reject(new HvdError("daemon.absent", { socket: path }, error));
+      reject(new HvdError('daemon.absent', { socket: path }, error));
     };
-    socket.once("error", fail);
-    socket.once("connect", () => {
+    socket.once('error', fail);
+    socket.once('connect', () => {
       clearTimeout(timer);
-      socket.off("error", fail);
+      socket.off('error', fail);
       resolve(socket);
     });
   });

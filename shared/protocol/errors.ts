@@ -1,6 +1,6 @@
 // Every error an operator can meet: code, sentence, exit code of the CLI, hint. One table, so that a script can rely on the codes.
 // Sentences name the field or file and the limit; `{x}` is replaced by what went wrong.
-import type { ErrorBody } from "./messages.js";
+import type { ErrorBody } from './messages.js';
 
 interface ErrorKind {
   /** Exit status of the CLI (sysexits.h where one fits; 70 and 124 belong to `hvd run`). */
@@ -13,57 +13,70 @@ interface ErrorKind {
 export const RunExit = { OK: 0, TRIPLE_FAULT: 70, CRASHED: 71, TIMEOUT: 124 } as const;
 
 export const ERRORS = {
-  usage: { exit: 64, sentence: "{what}" },
-  "config.unreadable": { exit: 66, sentence: "{file}: cannot be read: {why}" },
-  "config.syntax": { exit: 65, sentence: "{file}:{line}: not YAML: {why}" },
-  "config.invalid": { exit: 65, sentence: "{file}:{line} {path}: {why}" },
-  "request.invalid": { exit: 65, sentence: "{method}: {path}: {why}" },
-  "request.unknown": { exit: 76, sentence: "unknown request {method}" },
-  "protocol.version": {
+  usage: { exit: 64, sentence: '{what}' },
+  'config.unreadable': { exit: 66, sentence: '{file}: cannot be read: {why}' },
+  'config.syntax': { exit: 65, sentence: '{file}:{line}: not YAML: {why}' },
+  'config.invalid': { exit: 65, sentence: '{file}:{line} {path}: {why}' },
+  'request.invalid': { exit: 65, sentence: '{method}: {path}: {why}' },
+  'request.unknown': { exit: 76, sentence: 'unknown request {method}' },
+  'protocol.version': {
     exit: 76,
-    sentence: "protocol version {got} does not match {want}",
-    hint: "use hvd and hvtop of the same build as the daemon",
+    sentence: 'protocol version {got} does not match {want}',
+    hint: 'use hvd and hvtop of the same build as the daemon',
   },
-  "protocol.hello-first": { exit: 76, sentence: "the first request must be hello, got {method}" },
-  "protocol.frame-too-long": { exit: 76, sentence: "frame of {bytes} bytes is longer than {limit}" },
-  "protocol.not-msgpack": { exit: 76, sentence: "frame is not msgpack: {why}" },
-  "protocol.not-a-request": { exit: 76, sentence: "frame is not a request {id, m, p}" },
-  "socket.in-use": {
+  'protocol.hello-first': { exit: 76, sentence: 'the first request must be hello, got {method}' },
+  'protocol.frame-too-long': { exit: 76, sentence: 'frame of {bytes} bytes is longer than {limit}' },
+  'protocol.not-msgpack': { exit: 76, sentence: 'frame is not msgpack: {why}' },
+  'protocol.not-a-request': { exit: 76, sentence: 'frame is not a request {id, m, p}' },
+  'socket.in-use': {
     exit: 73,
-    sentence: "{socket}: a daemon is already running (pid {pid})",
-    hint: "hvd status shows it, hvd stop ends it",
+    sentence: '{socket}: a daemon is already running (pid {pid})',
+    hint: 'hvd status shows it, hvd stop ends it',
   },
-  "socket.not-a-socket": { exit: 73, sentence: "{socket}: exists and is not a socket" },
-  "socket.too-long": {
+  'socket.not-a-socket': { exit: 73, sentence: '{socket}: exists and is not a socket' },
+  'socket.too-long': {
     exit: 65,
-    sentence: "{socket}: path of {bytes} bytes is longer than {limit}",
-    hint: "choose a shorter one with --socket",
+    sentence: '{socket}: path of {bytes} bytes is longer than {limit}',
+    hint: 'choose a shorter one with --socket',
   },
-  "socket.failed": { exit: 73, sentence: "{socket}: cannot listen: {why}" },
-  "daemon.absent": { exit: 69, sentence: "{socket}: no daemon answers", hint: "start one with: hvd start --detach" },
-  "daemon.gone": { exit: 69, sentence: "the daemon closed the connection" },
-  "daemon.slow": { exit: 69, sentence: "{method}: no answer within {ms} ms" },
-  "daemon.start-failed": { exit: 69, sentence: "the daemon did not start: {why}", hint: "its log is {log}" },
-  "machine.lp-start": { exit: 71, sentence: "LP {lp} did not start: {why}" },
-  "machine.lp-silent": { exit: 71, sentence: "LP {lp} did not answer {command} within {ms} ms" },
-  "machine.no-lp": { exit: 71, sentence: "no LP is left alive (machine checks: {count})" },
-  "machine.stopping": { exit: 69, sentence: "the machine is stopping" },
-  "vm.unknown": { exit: 66, sentence: "no partition named {name}", hint: "hvd vm list shows them" },
-  "vm.exists": { exit: 73, sentence: "a partition named {name} exists", hint: "choose another name, or hvd vm destroy it first" },
-  "vm.too-many": { exit: 73, sentence: "a machine holds at most {limit} partitions" },
-  "vm.state": { exit: 75, sentence: "{verb}: {name} is {state}; this needs {needs}" },
-  "vm.memory": { exit: 71, sentence: "{name}: memory: {bytes} bytes cannot be had from the host: {why}" },
-  "vm.no-console": { exit: 69, sentence: "{name}: has no console yet" },
-  "vm.console-full": { exit: 75, sentence: "{name}: console input is full ({limit} bytes wait for the guest)" },
-  "image.unreadable": { exit: 66, sentence: "{file}: cannot be read: {why}" },
-  "image.invalid": { exit: 65, sentence: "{why}" },
-  "policy.unknown": { exit: 66, sentence: "no policy named {name}", hint: "hvd policy list shows them" },
-  "policy.value": { exit: 65, sentence: "{name}: {value} is not one of {values}" },
-  "load.none": { exit: 69, sentence: "{name}: the guest has announced no job page", hint: "loads are for the workload guests" },
-  "load.unknown": { exit: 65, sentence: "load: no job named {job}; there are {jobs}" },
-  "load.parameter": { exit: 65, sentence: "load: {job} has no parameter {parameter}; it has {parameters}" },
-  "load.vp": { exit: 65, sentence: "load: vps: {name} has VPs 0..{last}, not {vp}" },
-  internal: { exit: 70, sentence: "internal error: {why}", hint: "this is a defect of hvd" },
+  'socket.failed': { exit: 73, sentence: '{socket}: cannot listen: {why}' },
+  'daemon.absent': { exit: 69, sentence: '{socket}: no daemon answers', hint: 'start one with: hvd start --detach' },
+  'daemon.gone': { exit: 69, sentence: 'the daemon closed the connection' },
+  'daemon.slow': { exit: 69, sentence: '{method}: no answer within {ms} ms' },
+  'daemon.start-failed': { exit: 69, sentence: 'the daemon did not start: {why}', hint: 'its log is {log}' },
+  'machine.lp-start': { exit: 71, sentence: 'LP {lp} did not start: {why}' },
+  'machine.lp-silent': { exit: 71, sentence: 'LP {lp} did not answer {command} within {ms} ms' },
+  'machine.no-lp': { exit: 71, sentence: 'no LP is left alive (machine checks: {count})' },
+  'machine.stopping': { exit: 69, sentence: 'the machine is stopping' },
+  'vm.unknown': { exit: 66, sentence: 'no partition named {name}', hint: 'hvd vm list shows them' },
+  'vm.exists': { exit: 73, sentence: 'a partition named {name} exists', hint: 'choose another name, or hvd vm destroy it first' },
+  'vm.too-many': { exit: 73, sentence: 'a machine holds at most {limit} partitions' },
+  'vm.state': { exit: 75, sentence: '{verb}: {name} is {state}; this needs {needs}' },
+  'vm.memory': { exit: 71, sentence: '{name}: memory: {bytes} bytes cannot be had from the host: {why}' },
+  'vm.no-console': { exit: 69, sentence: '{name}: has no console yet' },
+  'vm.console-full': { exit: 75, sentence: '{name}: console input is full ({limit} bytes wait for the guest)' },
+  'image.unreadable': { exit: 66, sentence: '{file}: cannot be read: {why}' },
+  'image.invalid': { exit: 65, sentence: '{why}' },
+  // What the loader refuses; the sentence names the file and the limit.
+  'boot.memory-size': { exit: 65, sentence: '{why}' },
+  'boot.vp-count': { exit: 65, sentence: '{why}' },
+  'boot.image-unknown': { exit: 65, sentence: '{why}' },
+  'boot.image-truncated': { exit: 65, sentence: '{why}' },
+  'boot.image-unsupported': { exit: 65, sentence: '{why}' },
+  'boot.image-malformed': { exit: 65, sentence: '{why}' },
+  'boot.segment-outside-ram': { exit: 65, sentence: '{why}' },
+  'boot.entry-outside-image': { exit: 65, sentence: '{why}' },
+  'boot.memory-too-small': { exit: 65, sentence: '{why}' },
+  'boot.initrd-too-large': { exit: 65, sentence: '{why}' },
+  'boot.initrd-unsupported': { exit: 65, sentence: '{why}' },
+  'boot.command-line-too-long': { exit: 65, sentence: '{why}' },
+  'policy.unknown': { exit: 66, sentence: 'no policy named {name}', hint: 'hvd policy list shows them' },
+  'policy.value': { exit: 65, sentence: '{name}: {value} is not one of {values}' },
+  'load.none': { exit: 69, sentence: '{name}: the guest has announced no job page', hint: 'loads are for the workload guests' },
+  'load.unknown': { exit: 65, sentence: 'load: no job named {job}; there are {jobs}' },
+  'load.parameter': { exit: 65, sentence: 'load: {job} has no parameter {parameter}; it has {parameters}' },
+  'load.vp': { exit: 65, sentence: 'load: vps: {name} has VPs 0..{last}, not {vp}' },
+  internal: { exit: 70, sentence: 'internal error: {why}', hint: 'this is a defect of hvd' },
 } as const satisfies Record<string, ErrorKind>;
 export type ErrorCode = keyof typeof ERRORS;
 
@@ -77,7 +90,7 @@ export class HvdError extends Error {
     const kind: ErrorKind = ERRORS[code];
     const fill = (text: string): string => oneLine(text.replace(/\{(\w+)\}/g, (whole, key: string) => String(fields[key] ?? whole)));
     super(fill(kind.sentence), cause === undefined ? undefined : { cause });
-    this.name = "HvdError";
+    this.name = 'HvdError';
     this.code = code;
     this.hint = kind.hint === undefined ? undefined : fill(kind.hint);
     this.exit = kind.exit;
@@ -87,7 +100,7 @@ export class HvdError extends Error {
   static fromBody(body: ErrorBody): HvdError {
     const error = Object.create(HvdError.prototype) as { -readonly [K in keyof HvdError]: HvdError[K] };
     Error.captureStackTrace(error);
-    error.name = "HvdError";
+    error.name = 'HvdError';
     error.message = body.message;
     error.code = body.code;
     error.hint = body.hint;
@@ -97,7 +110,7 @@ export class HvdError extends Error {
 }
 
 export const bodyOf = (error: unknown): ErrorBody => {
-  const typed = error instanceof HvdError ? error : new HvdError("internal", { why: reasonOf(error) });
+  const typed = error instanceof HvdError ? error : new HvdError('internal', { why: reasonOf(error) });
   return typed.hint === undefined
     ? { code: typed.code, message: typed.message }
     : { code: typed.code, message: typed.message, hint: typed.hint };
@@ -107,6 +120,6 @@ export const reasonOf = (error: unknown): string => (error instanceof Error ? er
 
 const LINE_MAX = 500;
 const oneLine = (text: string): string => {
-  const line = text.replace(/\p{Cc}+/gu, " ").trim();
+  const line = text.replace(/\p{Cc}+/gu, ' ').trim();
   return line.length > LINE_MAX ? `${line.slice(0, LINE_MAX)}…` : line;
 };

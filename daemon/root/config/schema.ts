@@ -52,7 +52,7 @@ export const nameSchema = z.custom<string>(
 const list = <T extends z.ZodType>(item: T, max: number) =>
   z.array(item, { error: (issue) => `expected a list, got ${show(issue.input)}` }).max(max, { error: `expected at most ${max} entries` });
 
-const strict = <S extends z.ZodRawShape>(shape: S) =>
+export const strict = <S extends z.ZodRawShape>(shape: S) =>
   z.strictObject(shape, {
     error: (issue) =>
       issue.code === 'unrecognized_keys'

@@ -1,0 +1,28 @@
+// Puts a guest into a new partition's memory; what the loader refuses becomes the operator's error.
+
+import { HvdError } from '../../shared/protocol/errors.js';
+import { BootError } from '../boot/boot-error.js';
+import { buildPartition } from '../boot/build-partition.js';
+import type { PartitionBuilder } from './partitions.js';
+
+export const build: PartitionBuilder = (body, config, files, place) => {
+  try {
+    buildPartition(body.views, {
+      id: place.slot,
+      name: config.name,
+      vpCount: config.vps,
+      lpCount: place.lpCount,
+      nodeCount: place.nodeCount,
+      ramSize: config.memory,
+      seed: place.seed,
+      image: files.image,
+      imageName: config.image,
+      commandLine: config.append,
+      initrd: files.initrd,
+      initrdName: config.initrd,
+    });
+  } catch (error) {
+    if (error instanceof BootError) throw new HvdError(`boot.${error.code}`, { why: error.message }, error);
+    throw error;
+  }
+};

@@ -1,0 +1,43 @@
+// The subscriptions of one connection: statistics at its own rate, events a few times a second. Timers run only while somebody listens.
+import { EventReader } from '../events.js';
+import type { Machine } from '../machine.js';
+import type { Outbox } from './outbox.js';
+
+/** How often events are collected, ms: well within the time in which a busy LP fills its ring twice over. */
+export const EVENTS_MS = 50;
+
+export class Feeds {
+  readonly #machine: Machine;
+  readonly #outbox: Outbox;
+  #stats: NodeJS.Timeout | undefined;
+  #events: NodeJS.Timeout | undefined;
+
+  constructor(machine: Machine, outbox: Outbox) {
+    this.#machine = machine;
+    this.#outbox = outbox;
+  }
+
+  /** Absent settings stay as they are; 0 and false end a feed. */
+  set(stats: number | undefined, events: boolean | undefined): void {
+    if (stats !== undefined) {
+      clearInterval(this.#stats);
+      this.#stats = stats === 0 ? undefined : setInterval(() => this.#outbox.event('stats', this.#machine.stats()), 1000 / stats);
+    }
+    if (events !== undefined) {
+      clearInterval(this.#events);
+      this.#events = events ? this.#startEvents() : undefined;
+    }
+  }
+
+  stop(): void {
+    this.set(0, false);
+  }
+
+  #startEvents(): NodeJS.Timeout {
+    const reader = new EventReader(this.#machine.memory);
+    return setInterval(() => {
+      const { events, lost } = reader.take(this.#machine.partitions.all);
+      if (events.length > 0 || lost > 0) this.#outbox.event('events', events, lost);
+    }, EVENTS_MS);
+  }
+}

@@ -1,0 +1,104 @@
+// What each request does: one entry a method, typed by the protocol. Sessions add what belongs to a connection (hello, subscribe).
+import { isAbsolute } from 'node:path';
+import { PartitionMap } from '../../../shared/layout/partition.js';
+import { HvdError } from '../../../shared/protocol/errors.js';
+import type { Method, PartitionConfig, Requests } from '../../../shared/protocol/messages.js';
+import { readTextScreen, SCREEN_COLUMNS, SCREEN_ROWS } from '../../platform/text-screen.js';
+import { GUEST_NAMES, resolveImage } from '../config/images.js';
+import { readConsole, writeConsole } from '../console.js';
+import { inspectPartition } from '../inspect.js';
+import { setLoad, stopLoad } from '../loads.js';
+import type { Machine } from '../machine.js';
+
+export interface Service {
+  readonly machine: Machine;
+  readonly socket: string;
+  readonly version: string;
+  /** Begins the end of the daemon; the caller's answer is sent first. */
+  readonly shutdown: () => void;
+}
+
+type MachineMethod = Exclude<Method, 'hello' | 'subscribe'>;
+type Handlers = { readonly [M in MachineMethod]: (service: Service, params: Requests[M][0]) => Requests[M][1] | Promise<Requests[M][1]> };
+
+export const HANDLERS: Handlers = {
+  status: ({ machine, socket, version }) => ({
+    pid: process.pid,
+    uptimeMs: machine.uptimeMs,
+    socket,
+    version,
+    machine: { lps: machine.config.lps, nodes: machine.config.nodes, clock: machine.config.clock },
+    partitions: machine.partitions.all.map(({ name, body, config }) => ({
+      name,
+      state: body.stateName,
+      vps: config.vps,
+      memory: config.memory,
+      reason: body.reason,
+    })),
+  }),
+  stats: ({ machine }) => machine.stats(),
+  shutdown: ({ shutdown }) => {
+    shutdown();
+    return {};
+  },
+  'vm.create': async ({ machine }, params) => ({ name: (await machine.add(absolute(params))).name }),
+  'vm.list': ({ machine }) =>
+    machine.partitions.all.map(({ name, body, config }) => ({
+      name,
+      state: body.stateName,
+      vps: config.vps,
+      memory: config.memory,
+      image: config.image,
+      reason: body.reason,
+    })),
+  'vm.start': async ({ machine }, { name }) => done(machine.partitions.start(name)),
+  'vm.pause': async ({ machine }, { name }) => done(machine.partitions.pause(name)),
+  'vm.resume': async ({ machine }, { name }) => done(machine.partitions.resume(name)),
+  'vm.stop': async ({ machine }, { name }) => done(machine.partitions.stop(name)),
+  'vm.destroy': async ({ machine }, { name }) => done(machine.partitions.destroy(name)),
+  'vm.inspect': ({ machine }, { name }) => inspectPartition(machine.partitions.get(name), machine.memory),
+  'vm.screen': ({ machine }, { name }) => {
+    const { body } = machine.partitions.get(name);
+    return { columns: SCREEN_COLUMNS, rows: SCREEN_ROWS, lines: [...readTextScreen(body.views, PartitionMap.RAM).lines] };
+  },
+  'vm.console.read': ({ machine }, { name, position }) => {
+    const chunk = readConsole(machine.partitions.get(name), position);
+    return { data: chunk.bytes, position: chunk.next };
+  },
+  'vm.console.write': ({ machine }, { name, data }) => {
+    writeConsole(machine.partitions.get(name), data, machine.signals);
+    return {};
+  },
+  'policy.list': ({ machine }) => machine.listPolicies(),
+  'policy.get': ({ machine }, { name }) => machine.getPolicy(name),
+  'policy.set': ({ machine }, { name, value }) => {
+    const policy = machine.setPolicy(name, value);
+    machine.signals.ringAll();
+    return policy;
+  },
+  'load.set': ({ machine }, { name, ...load }) => {
+    setLoad(machine.partitions.get(name), load, machine.signals);
+    return {};
+  },
+  'load.stop': ({ machine }, { name, vps }) => {
+    stopLoad(machine.partitions.get(name), vps, machine.signals);
+    return {};
+  },
+};
+
+const done = async (verb: Promise<void>): Promise<Record<string, never>> => {
+  await verb;
+  return {};
+};
+
+// The client's working folder is not the daemon's: a relative name would mean another file here.
+const absolute = (config: PartitionConfig): PartitionConfig => {
+  const image = resolveImage(config.image, '');
+  if (!isAbsolute(config.image) && !GUEST_NAMES.includes(config.image))
+    throw relative('image', `an absolute path or one of ${GUEST_NAMES.join(', ')}`);
+  if (config.initrd !== undefined && !isAbsolute(config.initrd)) throw relative('initrd', 'an absolute path');
+  return { ...config, image };
+};
+
+const relative = (path: string, expected: string): HvdError =>
+  new HvdError('request.invalid', { method: 'vm.create', path, why: `expected ${expected}` });

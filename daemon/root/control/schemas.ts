@@ -1,0 +1,67 @@
+// What each request's parameters must look like; nothing that comes over the socket is used before it has passed here.
+import { z } from 'zod';
+import { HvdError } from '../../../shared/protocol/errors.js';
+import type { Method, Requests } from '../../../shared/protocol/messages.js';
+import { formatPath, loadShape, nameSchema, partitionSchema, strict, vpListSchema } from '../config/schema.js';
+
+/** Statistics frames a second that a client may ask for. 0 ends them. */
+export const STATS_HZ = { min: 0.1, max: 20 } as const;
+/** Console input in one request, bytes. */
+export const CONSOLE_WRITE_MAX = 4096;
+
+const nothing = strict({});
+const named = strict({ name: nameSchema });
+const anyText = z.string().max(64);
+
+const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
+  hello: z.object({ version: z.number(), server: z.string().optional(), pid: z.number().optional() }) as z.ZodType<Requests['hello'][0]>,
+  status: nothing,
+  stats: nothing,
+  shutdown: nothing,
+  'vm.create': partitionSchema,
+  'vm.list': nothing,
+  'vm.start': named,
+  'vm.pause': named,
+  'vm.resume': named,
+  'vm.stop': named,
+  'vm.destroy': named,
+  'vm.inspect': named,
+  'vm.screen': named,
+  'vm.console.read': strict({
+    name: nameSchema,
+    position: z
+      .number()
+      .int()
+      .min(0)
+      .max(2 ** 32 - 1),
+  }),
+  'vm.console.write': strict({
+    name: nameSchema,
+    data: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= CONSOLE_WRITE_MAX, {
+      error: `expected at most ${CONSOLE_WRITE_MAX} bytes (msgpack bin)`,
+    }),
+  }),
+  'policy.list': nothing,
+  'policy.get': strict({ name: anyText }),
+  'policy.set': strict({ name: anyText, value: anyText }),
+  'load.set': strict({ name: nameSchema, ...loadShape }),
+  'load.stop': strict({ name: nameSchema, vps: vpListSchema.optional() }),
+  subscribe: strict({
+    stats: z
+      .custom<number>((value) => value === 0 || (typeof value === 'number' && value >= STATS_HZ.min && value <= STATS_HZ.max), {
+        error: `expected 0 or ${STATS_HZ.min} to ${STATS_HZ.max} frames a second`,
+      })
+      .optional(),
+    events: z.boolean().optional(),
+  }),
+};
+
+export const isMethod = (name: string): name is Method => Object.hasOwn(SCHEMAS, name);
+
+/** The checked parameters. Throws request.invalid with the first thing wrong. */
+export const parseParams = <M extends Method>(method: M, params: unknown): Requests[M][0] => {
+  const result = SCHEMAS[method].safeParse(params ?? {});
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw new HvdError('request.invalid', { method, path: formatPath(issue.path), why: issue.message });
+};

@@ -1,0 +1,130 @@
+// The whole machine in one object: memory, LP threads, partitions, policies. `hvd run` has one to itself, the daemon serves one over its socket.
+import { fileURLToPath } from 'node:url';
+import { HvdError } from '../../shared/protocol/errors.js';
+import type { MachineConfig, MachineStats, PartitionConfig, PolicyInfo } from '../../shared/protocol/messages.js';
+import { describePolicy, findPolicy, POLICIES, writePolicy } from '../../shared/protocol/policies.js';
+import { build } from './build.js';
+import { readCosts } from './config/machine-file.js';
+import { checkLoad, setLoad } from './loads.js';
+import type { Log } from './log.js';
+import { LpSignals } from './lp-signals.js';
+import { LpWorkers } from './lp-workers.js';
+import { createMachineMemory, type MachineMemory } from './machine-memory.js';
+import type { Partition } from './partition.js';
+import { type PartitionBuilder, Partitions } from './partitions.js';
+import { snapshotStats } from './stats.js';
+import { Watcher } from './watcher.js';
+
+export interface MachineOptions {
+  readonly config: MachineConfig;
+  readonly log: Log;
+  /** Compiled module of the LP task; hvd's own when absent. */
+  readonly workerFile?: string | undefined;
+  readonly builder?: PartitionBuilder | undefined;
+  readonly answerLimitMs?: number | undefined;
+}
+
+const LP_WORKER = fileURLToPath(new URL('../lp/worker.js', import.meta.url));
+
+export class Machine {
+  readonly config: MachineConfig;
+  readonly memory: MachineMemory;
+  readonly signals: LpSignals;
+  readonly workers: LpWorkers;
+  readonly partitions: Partitions;
+  readonly #watcher: Watcher;
+  readonly #startedAt = performance.now();
+  #stopped: Promise<void> | undefined;
+
+  /** A machine whose LPs are up and whose partitions, as configured, run. Throws with nothing left behind. */
+  static async start(options: MachineOptions): Promise<Machine> {
+    const { config } = options;
+    checkConfig(config);
+    const machine = new Machine(options);
+    try {
+      await machine.workers.started();
+      for (const partition of config.partitions) await machine.add(partition);
+      return machine;
+    } catch (error) {
+      await machine.stop();
+      throw error;
+    }
+  }
+
+  private constructor({ config, log, workerFile, builder, answerLimitMs }: MachineOptions) {
+    this.config = config;
+    this.memory = createMachineMemory(config);
+    for (const [name, value] of Object.entries(config.policies)) this.setPolicy(name, value);
+    this.signals = new LpSignals(this.memory);
+    this.workers = new LpWorkers(this.memory, this.signals, log, {
+      file: workerFile ?? LP_WORKER,
+      config: { costs: readCosts(), paceIdle: config.idle === 'pace' },
+      pin: config.pin,
+      answerLimitMs,
+      onMachineCheck: (lp, reason) => this.partitions.machineCheck(lp, reason),
+    });
+    this.partitions = new Partitions(this.memory, this.signals, this.workers, builder ?? build, log);
+    this.#watcher = new Watcher(this.partitions, this.signals, log);
+  }
+
+  /** Creates a partition, sets its load and starts it unless its configuration says otherwise. All or nothing. */
+  async add(config: PartitionConfig): Promise<Partition> {
+    if (config.load !== undefined) checkLoad(config.name, config.vps, config.load);
+    const partition = await this.partitions.create(config);
+    try {
+      if (config.load !== undefined) setLoad(partition, config.load, this.signals);
+      if (config.autostart !== false) await this.partitions.start(config.name);
+      return partition;
+    } catch (error) {
+      await this.partitions.destroy(config.name);
+      throw error;
+    }
+  }
+
+  stats(): MachineStats {
+    return snapshotStats(this.memory, this.partitions.all, this.#startedAt);
+  }
+
+  get uptimeMs(): number {
+    return Math.round(performance.now() - this.#startedAt);
+  }
+
+  listPolicies(): PolicyInfo[] {
+    return POLICIES.map((policy) => describePolicy(this.memory.header, policy));
+  }
+
+  getPolicy(name: string): PolicyInfo {
+    const policy = findPolicy(name);
+    if (policy === undefined) throw new HvdError('policy.unknown', { name });
+    return describePolicy(this.memory.header, policy);
+  }
+
+  setPolicy(name: string, value: string): PolicyInfo {
+    const policy = findPolicy(name);
+    if (policy === undefined) throw new HvdError('policy.unknown', { name });
+    if (!writePolicy(this.memory.header, policy, value))
+      throw new HvdError('policy.value', { name, value, values: policy.values.join(', ') });
+    return describePolicy(this.memory.header, policy);
+  }
+
+  /** Ends every LP and drops every partition. May be called again: the same promise. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#watcher.stop();
+    await this.workers.stop();
+  }
+}
+
+// What the schema cannot know, checked before anything is made.
+const checkConfig = (config: MachineConfig): void => {
+  for (const [name, value] of Object.entries(config.policies)) {
+    const policy = findPolicy(name);
+    if (policy === undefined) throw new HvdError('policy.unknown', { name });
+    if (!policy.values.includes(value)) throw new HvdError('policy.value', { name, value, values: policy.values.join(', ') });
+  }
+  for (const { name, vps, load } of config.partitions) if (load !== undefined) checkLoad(name, vps, load);
+};
