@@ -1,6 +1,6 @@
 // The command line of hvtop.
-import { parseArgs } from "node:util";
-import { defaultSocket } from "../shared/client/socket-path.js";
+import { parseArgs } from 'node:util';
+import { defaultSocket } from '../shared/client/socket-path.js';
 
 export interface Arguments {
   readonly socket: string;
@@ -31,15 +31,15 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const { values } = parseArgs({
     args: [...argv],
     options: {
-      socket: { type: "string" },
-      hz: { type: "string", default: "2" },
-      once: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
+      socket: { type: 'string' },
+      hz: { type: 'string', default: '2' },
+      once: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
   const hz = Number(values.hz);
   if (!(hz >= HZ_MIN && hz <= HZ_MAX)) throw new Error(`--hz: ${values.hz} is not a number from ${HZ_MIN} to ${HZ_MAX}`);
-  if (values.json && !values.once) throw new Error("--json: only with --once");
+  if (values.json && !values.once) throw new Error('--json: only with --once');
   return { socket: values.socket ?? defaultSocket(), hz, once: values.once, json: values.json, help: values.help };
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The program: reads the command line, then prints one snapshot or opens the screen.
 // Why imports at run time: React must see NODE_ENV=production when it is loaded, and `--once` need not load it at all (0.7 s).
-import { HvdError, reasonOf } from "../shared/protocol/errors.js";
-import { type Arguments, parseArguments, USAGE } from "./arguments.js";
-import { once } from "./once.js";
+import { HvdError, reasonOf } from '../shared/protocol/errors.js';
+import { type Arguments, parseArguments, USAGE } from './arguments.js';
+import { once } from './once.js';
 
 const EXIT_USAGE = 64;
 const EXIT_FAILED = 1;
@@ -13,19 +13,19 @@ async function main(): Promise<number> {
   try {
     args = parseArguments(process.argv.slice(2));
   } catch (error) {
-    return complain(EXIT_USAGE, reasonOf(error).split("\n")[0]!, "hvtop --help");
+    return complain(EXIT_USAGE, reasonOf(error).split('\n')[0]!, 'hvtop --help');
   }
   if (args.help) {
     process.stdout.write(USAGE);
     return 0;
   }
   if (args.once) return await printOnce(args);
-  if (!process.stdout.isTTY || !process.stdin.isTTY) return complain(EXIT_USAGE, "the live screen needs a terminal", "hvtop --once");
-  process.env.NODE_ENV = "production";
+  if (!process.stdout.isTTY || !process.stdin.isTTY) return complain(EXIT_USAGE, 'the live screen needs a terminal', 'hvtop --once');
+  process.env.NODE_ENV = 'production';
   // Ink draws nothing where it believes to be in a CI job; a terminal is there, so draw.
-  process.env.CI = "false";
-  process.env.CONTINUOUS_INTEGRATION = "false";
-  const { live } = await import("./live.js");
+  process.env.CI = 'false';
+  process.env.CONTINUOUS_INTEGRATION = 'false';
+  const { live } = await import('./live.js');
   return await live(args);
 }
 
@@ -35,13 +35,13 @@ async function printOnce(args: Arguments): Promise<number> {
     await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
     return 0;
   } catch (error) {
-    const hint = error instanceof HvdError && error.code !== "daemon.absent" ? error.hint : "npx hvd start";
+    const hint = error instanceof HvdError && error.code !== 'daemon.absent' ? error.hint : 'npx hvd start';
     return complain(EXIT_FAILED, reasonOf(error), hint);
   }
 }
 
 function complain(status: number, message: string, hint: string | undefined): number {
-  process.stderr.write(`hvtop: ${message}${hint === undefined ? "" : ` (try: ${hint})`}\n`);
+  process.stderr.write(`hvtop: ${message}${hint === undefined ? '' : ` (try: ${hint})`}\n`);
   return status;
 }
 

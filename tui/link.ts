@@ -1,7 +1,7 @@
 // Keeps a subscription to the daemon alive: connects, subscribes, and tries again every second for as long as it is wanted.
-import { connect, type HvdClient } from "../shared/client/client.js";
-import { HvdError, reasonOf } from "../shared/protocol/errors.js";
-import type { Events, MachineStats } from "../shared/protocol/messages.js";
+import { connect, type HvdClient } from '../shared/client/client.js';
+import { HvdError, reasonOf } from '../shared/protocol/errors.js';
+import type { Events, MachineStats } from '../shared/protocol/messages.js';
 
 export const RETRY_MS = 1000;
 const ANSWER_MS = 5000;
@@ -13,7 +13,7 @@ export interface LinkListener {
   connected(): void;
   disconnected(reason: string): void;
   stats(stats: MachineStats): void;
-  events(events: Events["events"]): void;
+  events(events: Events['events']): void;
   dropped(count: number): void;
 }
 
@@ -56,30 +56,30 @@ export class Link {
       if (this.#stopped) return await client.close();
       this.#client = client;
       this.#listen(client);
-      await client.request("subscribe", { stats: this.#hz, events: true });
+      await client.request('subscribe', { stats: this.#hz, events: true });
       this.#heard();
       this.#listener.connected();
       // The first sample at once: the screen need not wait for the first period.
-      this.#listener.stats(await client.request("stats", {}));
+      this.#listener.stats(await client.request('stats', {}));
     } catch (error) {
       await client?.close();
-      this.#lost(error instanceof HvdError && error.code === "protocol.version" ? `${error.message}: ${error.hint}` : reasonOf(error));
+      this.#lost(error instanceof HvdError && error.code === 'protocol.version' ? `${error.message}: ${error.hint}` : reasonOf(error));
     }
   }
 
   #listen(client: HvdClient): void {
-    client.on("stats", (stats) => {
+    client.on('stats', (stats) => {
       this.#heard();
       this.#listener.stats(stats);
     });
-    client.on("events", (events) => {
+    client.on('events', (events) => {
       this.#heard();
       this.#limit(client, events.length);
       this.#listener.events(events);
     });
-    client.on("dropped", ({ count }) => this.#listener.dropped(count));
-    client.on("closed", () => {
-      if (this.#client === client) this.#lost("the daemon closed the connection");
+    client.on('dropped', ({ count }) => this.#listener.dropped(count));
+    client.on('closed', () => {
+      if (this.#client === client) this.#lost('the daemon closed the connection');
     });
   }
 
@@ -97,9 +97,9 @@ export class Link {
     this.#windowEvents += count;
     if (this.#windowEvents <= EVENTS_PER_SECOND_MAX) return;
     this.#windowEvents = 0;
-    client.request("subscribe", { events: false }).catch(() => {});
+    client.request('subscribe', { events: false }).catch(() => {});
     setTimeout(() => {
-      if (!client.closed) client.request("subscribe", { events: true }).catch(() => {});
+      if (!client.closed) client.request('subscribe', { events: true }).catch(() => {});
     }, QUIET_MS).unref();
   }
 

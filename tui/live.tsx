@@ -1,14 +1,14 @@
 // The live screen: wires daemon, dashboard, painter and Ink together, and takes them apart again in the right order.
-import { render } from "ink";
-import type { Arguments } from "./arguments.js";
-import { Link } from "./link.js";
-import { Dashboard } from "./model/dashboard.js";
-import { InkOutput } from "./terminal/ink-output.js";
-import { Painter } from "./terminal/painter.js";
-import { Screen } from "./terminal/screen.js";
-import { App } from "./view/app.js";
-import { ChartPanel } from "./view/chart-panel.js";
-import { loadLineChart } from "./view/contrib.js";
+import { render } from 'ink';
+import type { Arguments } from './arguments.js';
+import { Link } from './link.js';
+import { Dashboard } from './model/dashboard.js';
+import { InkOutput } from './terminal/ink-output.js';
+import { Painter } from './terminal/painter.js';
+import { CLEAR, Screen } from './terminal/screen.js';
+import { App } from './view/app.js';
+import { ChartPanel } from './view/chart-panel.js';
+import { loadLineChart } from './view/contrib.js';
 
 /** Resize events come in bursts while a window edge is dragged. */
 const RESIZE_SETTLE_MS = 40;
@@ -40,7 +40,7 @@ export async function live(args: Arguments): Promise<number> {
       return link.silentSeconds;
     },
   };
-  const output = new InkOutput(screen, () => painter.forget());
+  const output = new InkOutput(screen, painter);
   const element = (): React.ReactElement => (
     <App
       dashboard={dashboard}
@@ -57,7 +57,6 @@ export async function live(args: Arguments): Promise<number> {
   screen.enter();
   const app = render(element(), {
     stdout: output as unknown as NodeJS.WriteStream,
-    incrementalRendering: true,
     patchConsole: false,
     exitOnCtrlC: true,
   });
@@ -71,12 +70,12 @@ export async function live(args: Arguments): Promise<number> {
     repaint();
   }
   let settle: NodeJS.Timeout | undefined;
-  process.stdout.on("resize", () => {
+  process.stdout.on('resize', () => {
     clearTimeout(settle);
     settle = setTimeout(() => {
       app.clear();
-      screen.clear();
-      output.emit("resize");
+      painter.under(CLEAR);
+      output.emit('resize');
       app.rerender(element());
       painter.forget();
     }, RESIZE_SETTLE_MS);
@@ -95,5 +94,5 @@ export async function live(args: Arguments): Promise<number> {
 /** Changes when the layout must: LPs, partitions, VPs. */
 const shapeOf = (dashboard: Dashboard): string =>
   dashboard.stats === undefined
-    ? ""
-    : `${dashboard.stats.lps.length} ${dashboard.stats.partitions.map((partition) => `${partition.name}:${partition.vps.length}`).join(" ")}`;
+    ? ''
+    : `${dashboard.stats.lps.length} ${dashboard.stats.partitions.map((partition) => `${partition.name}:${partition.vps.length}`).join(' ')}`;

@@ -30,12 +30,17 @@ export class ChartHistory {
     this.#forgetEmpty();
   }
 
-  /** All BUCKETS values, oldest first; 0 where nothing was measured yet. */
-  line(name: string): number[] {
+  /** Buckets measured so far, at most BUCKETS. */
+  get length(): number {
+    return Math.min(this.#filled, BUCKETS);
+  }
+
+  /** The newest `count` values, oldest first; 0 where nothing was measured yet. */
+  line(name: string, count = BUCKETS): number[] {
     const line = this.#lines.get(name);
-    if (line === undefined) return new Array<number>(BUCKETS).fill(0);
+    if (line === undefined) return new Array<number>(count).fill(0);
     const values: number[] = [];
-    for (let i = 0; i < BUCKETS; i++) values.push(line[(this.#filled + i) % BUCKETS]!);
+    for (let i = BUCKETS - count; i < BUCKETS; i++) values.push(line[(this.#filled + i) % BUCKETS]!);
     return values;
   }
 

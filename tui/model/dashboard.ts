@@ -1,29 +1,29 @@
 // All that the screen knows: the newest sample, its rates, lanes, chart lines and the connection. Pure: no terminal, no socket, no clock of its own.
-import type { Events, LpStats, MachineStats } from "../../shared/protocol/messages.js";
-import { ChartHistory } from "./chart-history.js";
-import { LaneCell, type LaneSwitch, laneColumns, widenClock } from "./lane-columns.js";
-import { LaneHistory } from "./lane-history.js";
-import { type MachineRates, machineRates } from "./machine-rates.js";
-import { VpMarks } from "./vp-marks.js";
+import type { Events, LpStats, MachineStats } from '../../shared/protocol/messages.js';
+import { ChartHistory } from './chart-history.js';
+import { LaneCell, type LaneSwitch, laneColumns, widenClock } from './lane-columns.js';
+import { LaneHistory } from './lane-history.js';
+import { type MachineRates, machineRates } from './machine-rates.js';
+import { VpMarks } from './vp-marks.js';
 
 /** Host time of one lane column. */
-export const LANE_COLUMN_MS = 125;
+export const LANE_COLUMN_MS = 250;
 /** Schedule events kept per LP between two samples; an LP that has more is drawn from samples alone. */
 export const SWITCHES_MAX = 8192;
 
 export type Connection =
-  | { readonly state: "connecting" }
-  | { readonly state: "connected" }
-  | { readonly state: "disconnected"; readonly reason: string };
+  | { readonly state: 'connecting' }
+  | { readonly state: 'connected' }
+  | { readonly state: 'disconnected'; readonly reason: string };
 
 /** Charted quantities; a line is `quantity` (the machine) or `quantity:partition`. */
-export const QUANTITIES = ["instructions", "intercepts", "interrupts", "fills", "operations"] as const;
+export const QUANTITIES = ['instructions', 'intercepts', 'interrupts', 'fills', 'operations'] as const;
 export type Quantity = (typeof QUANTITIES)[number];
 
-type MachineEvent = Events["events"][number];
+type MachineEvent = Events['events'][number];
 
 export class Dashboard {
-  connection: Connection = { state: "connecting" };
+  connection: Connection = { state: 'connecting' };
   stats: MachineStats | undefined;
   rates: MachineRates | undefined;
   paused = false;
@@ -37,13 +37,13 @@ export class Dashboard {
   #gap = false;
 
   connected(): void {
-    this.connection = { state: "connected" };
+    this.connection = { state: 'connected' };
     this.#events.clear();
     this.#gap = this.stats !== undefined;
   }
 
   disconnected(reason: string): void {
-    this.connection = { state: "disconnected", reason };
+    this.connection = { state: 'disconnected', reason };
     this.#events.clear();
   }
 
@@ -80,7 +80,7 @@ export class Dashboard {
     this.stats = next;
   }
 
-  acceptEvents(events: Events["events"]): void {
+  acceptEvents(events: Events['events']): void {
     if (this.paused || this.stats === undefined) return;
     for (const event of events) {
       if (!isSwitch(event.kind)) continue;
@@ -107,7 +107,7 @@ export class Dashboard {
     }
     this.#events.set(now.id, later);
     if (this.#gap || before === undefined) this.lanes.push(now.id, [LaneCell.GAP]);
-    if (this.#gap || before === undefined || now.state === "dead") {
+    if (this.#gap || before === undefined || now.state === 'dead') {
       this.lanes.push(now.id, [end]);
       return;
     }
@@ -117,20 +117,20 @@ export class Dashboard {
   }
 
   #cellOf(lp: LpStats): number {
-    if (lp.state === "dead") return LaneCell.DEAD;
+    if (lp.state === 'dead') return LaneCell.DEAD;
     return lp.vp === null ? LaneCell.IDLE : this.marks.codeOf(lp.vp);
   }
 }
 
-const plain = (kind: string): string => kind.toLowerCase().replace(/[^a-z]/g, "");
-const isScheduleIn = (kind: string): boolean => plain(kind) === "schedulein";
-const isSwitch = (kind: string): boolean => plain(kind).startsWith("schedule");
+const plain = (kind: string): string => kind.toLowerCase().replace(/[^a-z]/g, '');
+const isScheduleIn = (kind: string): boolean => plain(kind) === 'schedulein';
+const isSwitch = (kind: string): boolean => plain(kind).startsWith('schedule');
 
 function chartValues(rates: MachineRates): Map<string, number> {
   const values = new Map<string, number>();
   for (const quantity of QUANTITIES) values.set(quantity, rates[quantity]);
   for (const partition of rates.partitions) {
-    for (const quantity of QUANTITIES) if (quantity !== "intercepts") values.set(`${quantity}:${partition.name}`, partition[quantity]);
+    for (const quantity of QUANTITIES) if (quantity !== 'intercepts') values.set(`${quantity}:${partition.name}`, partition[quantity]);
   }
   return values;
 }

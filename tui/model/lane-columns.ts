@@ -1,5 +1,5 @@
 // Turns one LP's schedule switches between two samples into lane columns: each column shows what ran longest in its share of the time.
-// Why by longest: a column is 125 ms wide and a slice some milliseconds; the last switch alone would make the lane a lottery.
+// Why by longest: a column is 250 ms wide and a slice some milliseconds; the last switch alone would make the lane a lottery.
 
 /** Lane cells that are not a VP (VPs are 0 and up). */
 export const LaneCell = { IDLE: -1, GAP: -2, DEAD: -3 } as const;

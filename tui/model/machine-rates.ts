@@ -1,7 +1,7 @@
 // Everything on the screen that is a rate or a share, from two successive MachineStats.
 // Why in one pass: panels then only look numbers up, and the plain-text snapshot shows exactly what the screen would.
-import type { LoadCounters, LpStats, MachineStats, PartitionStats, VpStats } from "../../shared/protocol/messages.js";
-import { addCounters, counterRate, counterRates, sum } from "./counter-rate.js";
+import type { LoadCounters, LpStats, MachineStats, PartitionStats, VpStats } from '../../shared/protocol/messages.js';
+import { addCounters, counterRate, counterRates, sum } from './counter-rate.js';
 
 /** All per host second, but for shares (0..1 of the LP's virtual time). */
 export interface LpRates {
@@ -160,7 +160,7 @@ function vpFills(before: PartitionStats | undefined, now: PartitionStats, second
   let fills = 0;
   for (const vp of now.vps) {
     const other = before?.vps.find((candidate) => candidate.id === vp.id);
-    for (const name of ["smallPageTlbFills", "largePageTlbFills"] as const)
+    for (const name of ['smallPageTlbFills', 'largePageTlbFills'] as const)
       fills += counterRate(other?.counters[name], vp.counters[name], seconds);
   }
   return fills;

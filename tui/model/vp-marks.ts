@@ -1,8 +1,8 @@
 // A stable letter for each VP and a stable colour number for each partition, given out in order of first sight.
 // Why stable: a lane is read by following one letter from LP to LP; a mark that changed its owner would lie about the past.
-import type { MachineStats } from "../../shared/protocol/messages.js";
+import type { MachineStats } from '../../shared/protocol/messages.js';
 
-export const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+export const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 /** Marks kept at most; beyond, numbers are used again from 0. */
 export const MARKS_MAX = 4096;
 
@@ -42,18 +42,18 @@ export class VpMarks {
       if (this.#codes.size >= MARKS_MAX) this.#codes.clear();
       code = this.#next++ % MARKS_MAX;
       this.#codes.set(key, code);
-      this.#marks[code] = { letter: LETTERS[code % LETTERS.length] ?? "?", partition: this.partition(partition), vp };
+      this.#marks[code] = { letter: LETTERS[code % LETTERS.length] ?? '?', partition: this.partition(partition), vp };
     }
     return code;
   }
 
   /** Of `partition/vp` as LpStats names it. */
   codeOf(vp: string): number {
-    const slash = vp.lastIndexOf("/");
+    const slash = vp.lastIndexOf('/');
     return this.code(vp.slice(0, slash), Number(vp.slice(slash + 1)));
   }
 
   mark(code: number): VpMark {
-    return this.#marks[code] ?? { letter: "?", partition: 0, vp: 0 };
+    return this.#marks[code] ?? { letter: '?', partition: 0, vp: 0 };
   }
 }

@@ -1,17 +1,18 @@
-// The stream that Ink writes to: passes everything on to the screen while that is entered, and tells when it did.
+// The stream that Ink writes to: hands everything to the painter, which writes it with the next frame.
 // Why between: what Ink writes covers the painted regions, and what it writes after the end (its last frame) must not land in the shell.
-import { Writable } from "node:stream";
-import type { Screen } from "./screen.js";
+import { Writable } from 'node:stream';
+import type { Painter } from './painter.js';
+import type { Screen } from './screen.js';
 
 export class InkOutput extends Writable {
   readonly isTTY = true;
   readonly #screen: Screen;
-  readonly #written: () => void;
+  readonly #painter: Painter;
 
-  constructor(screen: Screen, written: () => void) {
+  constructor(screen: Screen, painter: Painter) {
     super({ decodeStrings: false });
     this.#screen = screen;
-    this.#written = written;
+    this.#painter = painter;
   }
 
   get columns(): number {
@@ -23,8 +24,7 @@ export class InkOutput extends Writable {
   }
 
   override _write(chunk: string | Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#screen.write(String(chunk));
-    this.#written();
+    this.#painter.under(String(chunk));
     done();
   }
 }

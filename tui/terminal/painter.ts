@@ -1,6 +1,7 @@
-// Paints the live parts of the screen: regions that Ink has laid out but leaves blank. Only lines that changed are written, all of a frame in one write.
+// Paints the live parts of the screen: regions that Ink has laid out but leaves blank. Only lines that changed are written; a frame is one write,
+// together with what Ink wrote since the last one, so that no half of a screen is ever seen.
 // Why beside Ink: Ink measures every cell of every frame, some 50 ms of CPU at 120 x 42; this takes 2 ms.
-import type { Screen } from "./screen.js";
+import type { Screen } from './screen.js';
 
 /** Zero-based cells. */
 export interface Place {
@@ -16,14 +17,19 @@ export interface Region {
   lines(width: number, height: number): readonly string[];
 }
 
-// Synchronized update (2026) and saved cursor (DECSC/DECRC): the terminal shows whole frames, and Ink finds its cursor where it left it.
-const BEGIN = "\x1b[?2026h\x1b7";
-const END = "\x1b8\x1b[?2026l";
+// DEC private mode 2026, synchronized update: the terminal shows the frame when it is whole.
+const BEGIN = '\x1b[?2026h';
+const END = '\x1b[?2026l';
+// DECSC, DECRC: Ink finds its cursor where it left it.
+const SAVE = '\x1b7';
+const RESTORE = '\x1b8';
 
 export class Painter {
   readonly #screen: Screen;
   /** What stands on the screen, by region, with the place it was painted for. */
   readonly #painted = new Map<Region, { place: Place; lines: string[] }>();
+  /** What Ink wrote since the last frame. */
+  #under = '';
   #repaintPlanned = false;
 
   constructor(screen: Screen) {
@@ -38,7 +44,13 @@ export class Painter {
     this.#painted.delete(region);
   }
 
-  /** Something else wrote on the screen: paint everything again soon. */
+  /** Ink draws its frame anew, over the regions: `text` goes out with them in the next frame. */
+  under(text: string): void {
+    this.#under += text.replaceAll(BEGIN, '').replaceAll(END, '');
+    this.forget();
+  }
+
+  /** Paints everything again, soon. */
   forget(): void {
     for (const painted of this.#painted.values()) painted.lines = [];
     if (this.#repaintPlanned) return;
@@ -50,8 +62,8 @@ export class Painter {
   }
 
   paint(): void {
-    if (!this.#screen.entered || this.#screen.congested) return;
-    let out = "";
+    if (!this.#screen.entered || (this.#screen.congested && this.#under === '')) return;
+    let out = '';
     for (const [region, painted] of this.#painted) {
       const place = region.place();
       if (place === undefined || place.width < 1 || place.height < 1) continue;
@@ -60,7 +72,7 @@ export class Painter {
         painted.lines = [];
       }
       const lines = region.lines(place.width, place.height);
-      const blank = " ".repeat(place.width);
+      const blank = ' '.repeat(place.width);
       for (let i = 0; i < place.height; i++) {
         const line = lines[i] ?? blank;
         if (line === painted.lines[i]) continue;
@@ -68,7 +80,9 @@ export class Painter {
         out += `\x1b[${place.y + i + 1};${place.x + 1}H\x1b[0m${line}`;
       }
     }
-    if (out !== "") this.#screen.write(`${BEGIN}${out}\x1b[0m${END}`);
+    if (out === '' && this.#under === '') return;
+    this.#screen.write(`${BEGIN}${this.#under}${SAVE}${out}\x1b[0m${RESTORE}${END}`);
+    this.#under = '';
   }
 }
 

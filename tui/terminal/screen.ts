@@ -1,11 +1,12 @@
 // The alternate screen, and the promise that the terminal is given back as it was however the program ends.
-import { writeSync } from "node:fs";
-import type { ReadStream, WriteStream } from "node:tty";
+import { writeSync } from 'node:fs';
+import type { ReadStream, WriteStream } from 'node:tty';
 
 // DEC private modes: 1049 alternate screen with saved cursor, 25 cursor visible, 2026 synchronized update.
-const ENTER = "\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l";
-const LEAVE = "\x1b[?2026l\x1b[0m\x1b[2J\x1b[?25h\x1b[?1049l";
-const CLEAR = "\x1b[0m\x1b[2J\x1b[H";
+const ENTER = '\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l';
+const LEAVE = '\x1b[?2026l\x1b[0m\x1b[2J\x1b[?25h\x1b[?1049l';
+/** Erases everything; the cursor is then in the first cell, where Ink's next frame starts. */
+export const CLEAR = '\x1b[0m\x1b[2J\x1b[H';
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 const EXIT_DEFECT = 70;
@@ -40,10 +41,6 @@ export class Screen {
     this.#output.write(ENTER);
   }
 
-  clear(): void {
-    this.write(CLEAR);
-  }
-
   write(text: string): void {
     if (this.#entered) this.#output.write(text);
   }
@@ -71,7 +68,7 @@ export class Screen {
 
   /** Leaves on every way out of the process. A signal ends with status 128 + its number. */
   leaveAtExit(): void {
-    process.on("exit", () => this.leave());
+    process.on('exit', () => this.leave());
     for (const [signal, number] of Object.entries(SIGNALS)) {
       process.on(signal, () => {
         this.leave();
@@ -83,9 +80,9 @@ export class Screen {
       process.stderr.write(`hvtop: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
       process.exit(EXIT_DEFECT);
     };
-    process.on("uncaughtException", defect);
-    process.on("unhandledRejection", defect);
+    process.on('uncaughtException', defect);
+    process.on('unhandledRejection', defect);
     // EIO or EPIPE: the terminal was closed under us.
-    this.#output.on("error", () => process.exit(128 + SIGNALS.SIGHUP));
+    this.#output.on('error', () => process.exit(128 + SIGNALS.SIGHUP));
   }
 }

@@ -1,9 +1,9 @@
 // Ink's part of the screen: where the panels are, their frames and titles, the line of keys, and what the keys do.
-import { Box, Text, useApp, useInput } from "ink";
-import { useLayoutEffect, useState } from "react";
-import type { Dashboard, Quantity } from "../model/dashboard.js";
-import type { Painter } from "../terminal/painter.js";
-import { type ChartPanel, QUANTITY_TITLES } from "./chart-panel.js";
+import { Box, Text, useApp, useInput } from 'ink';
+import { useLayoutEffect, useState } from 'react';
+import type { Dashboard, Quantity } from '../model/dashboard.js';
+import type { Painter } from '../terminal/painter.js';
+import { type ChartPanel, QUANTITY_TITLES } from './chart-panel.js';
 import {
   interceptsMatrix,
   interceptsTable,
@@ -12,16 +12,16 @@ import {
   type Panel,
   vtlbMatrix,
   vtlbTable,
-} from "./counter-panels.js";
-import { Footer } from "./footer.js";
-import { headerPanel, type LinkFacts } from "./header-panel.js";
-import { HELP_COLUMNS, HELP_ROWS, helpPanel } from "./help-panel.js";
-import { lanesPanel } from "./lanes-panel.js";
-import { fits, layout, MIN_COLUMNS, MIN_ROWS } from "./layout.js";
-import { loadTable } from "./load-panel.js";
-import { partitionRows, partitionsPanel } from "./partitions-panel.js";
-import { PainterContext, Region } from "./region.js";
-import { FIRST_SCREEN, PAGES, type Page, reconcile, type ScreenState, selectLp, selectPartition, turnPage } from "./screen-state.js";
+} from './counter-panels.js';
+import { Footer } from './footer.js';
+import { headerPanel, type LinkFacts } from './header-panel.js';
+import { HELP_COLUMNS, HELP_ROWS, helpPanel } from './help-panel.js';
+import { lanesPanel } from './lanes-panel.js';
+import { fits, layout, MIN_COLUMNS, MIN_ROWS } from './layout.js';
+import { loadTable } from './load-panel.js';
+import { partitionRows, partitionsPanel } from './partitions-panel.js';
+import { PainterContext, Region } from './region.js';
+import { FIRST_SCREEN, PAGES, type Page, reconcile, type ScreenState, selectLp, selectPartition, turnPage } from './screen-state.js';
 
 export interface AppProps {
   readonly dashboard: Dashboard;
@@ -35,13 +35,13 @@ export interface AppProps {
 }
 
 const QUANTITY_OF: Readonly<Record<Page, Quantity>> = {
-  overview: "instructions",
-  intercepts: "intercepts",
-  interrupts: "interrupts",
-  vtlb: "fills",
-  load: "operations",
+  overview: 'instructions',
+  intercepts: 'intercepts',
+  interrupts: 'interrupts',
+  vtlb: 'fills',
+  load: 'operations',
 };
-const MATRIX_OF: Readonly<Record<Exclude<Page, "overview">, Panel>> = {
+const MATRIX_OF: Readonly<Record<Exclude<Page, 'overview'>, Panel>> = {
   intercepts: interceptsMatrix,
   interrupts: interruptsMatrix,
   vtlb: vtlbMatrix,
@@ -55,18 +55,18 @@ export function App(props: AppProps): React.ReactElement {
   const [paused, setPaused] = useState(false);
   const screen = dashboard.stats === undefined ? chosen : reconcile(chosen, dashboard.stats);
   useInput((input, key) => {
-    if (input === "q") exit();
-    else if (input === "?") choose({ ...screen, help: !screen.help });
+    if (input === 'q') exit();
+    else if (input === '?') choose({ ...screen, help: !screen.help });
     else if (key.escape) choose(screen.help ? { ...screen, help: false } : { ...screen, lp: undefined, partition: undefined });
     else if (key.tab) choose(turnPage(screen, key.shift ? -1 : 1));
-    else if (input >= "1" && input <= String(PAGES.length)) choose({ ...screen, help: false, page: PAGES[Number(input) - 1]! });
-    else if (input === "p") {
+    else if (input >= '1' && input <= String(PAGES.length)) choose({ ...screen, help: false, page: PAGES[Number(input) - 1]! });
+    else if (input === 'p') {
       dashboard.setPaused(!dashboard.paused);
       setPaused(dashboard.paused);
-    } else if (key.downArrow || input === "j") choose(selectLp(screen, dashboard.stats, 1));
-    else if (key.upArrow || input === "k") choose(selectLp(screen, dashboard.stats, -1));
-    else if (key.rightArrow || input === "l") choose(selectPartition(screen, dashboard.stats, 1));
-    else if (key.leftArrow || input === "h") choose(selectPartition(screen, dashboard.stats, -1));
+    } else if (key.downArrow || input === 'j') choose(selectLp(screen, dashboard.stats, 1));
+    else if (key.upArrow || input === 'k') choose(selectLp(screen, dashboard.stats, -1));
+    else if (key.rightArrow || input === 'l') choose(selectPartition(screen, dashboard.stats, 1));
+    else if (key.leftArrow || input === 'h') choose(selectPartition(screen, dashboard.stats, -1));
   });
   // What a key has changed shows at once, not with the next sample.
   useLayoutEffect(() => painter.forget());
@@ -76,13 +76,14 @@ export function App(props: AppProps): React.ReactElement {
   return (
     <PainterContext.Provider value={painter}>
       <Box flexDirection="column" width={columns} height={rows - 1}>
-        <Region height={parts.header} lines={(width, height) => headerPanel(dashboard, props.link, width, height)} />
+        <Region width={columns} height={parts.header} lines={(width, height) => headerPanel(dashboard, props.link, width, height)} />
         {screen.help ? (
           <Help />
         ) : (
           <>
             <Frame
               title="logical processors"
+              width={columns}
               height={parts.lanes}
               lines={(width, height) => lanesPanel(dashboard, screen.lp, width, height)}
             />
@@ -115,42 +116,49 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
   const quantity = QUANTITY_OF[screen.page];
   const lineChart = (width: number, height: number): readonly string[] => chart.draw(dashboard, quantity, screen.partition, width, height);
   const partitions = (width: number, height: number): readonly string[] => partitionsPanel(dashboard, screen.partition, width, height);
-  const ofLp = screen.lp === undefined ? "" : ` · LP ${screen.lp}`;
-  const ofPartition = screen.partition === undefined ? "" : ` · ${screen.partition}`;
-  const chartTitle = `${QUANTITY_TITLES[quantity]} · 2 min`;
-  if (screen.page !== "overview") {
+  const ofLp = screen.lp === undefined ? '' : ` · LP ${screen.lp}`;
+  const ofPartition = screen.partition === undefined ? '' : ` · ${screen.partition}`;
+  const chartTitle = `${QUANTITY_TITLES[quantity]}${ofPartition}`;
+  if (screen.page !== 'overview') {
     const matrix = panel(MATRIX_OF[screen.page]);
     const title =
-      screen.page === "load" ? `operations by VP and job${ofPartition}` : `${screen.page === "vtlb" ? "vTLB" : screen.page} per second`;
-    if (bottom === 0) return <Frame title={title} height={middle} lines={matrix} />;
+      screen.page === 'load' ? `operations by VP and job${ofPartition}` : `${screen.page === 'vtlb' ? 'vTLB' : screen.page} per second`;
+    if (bottom === 0) return <Frame title={title} width={columns} height={middle} lines={matrix} />;
+    const chartHeight = Math.max(9, Math.min(14, Math.floor((middle + bottom) * 0.45)));
     return (
       <>
-        <Frame title={chartTitle} height={Math.max(9, Math.min(14, Math.floor((middle + bottom) * 0.45)))} lines={lineChart} />
-        <Frame title={title} lines={matrix} />
+        <Frame title={chartTitle} width={columns} height={chartHeight} lines={lineChart} />
+        <Frame title={title} width={columns} height={middle + bottom - chartHeight} lines={matrix} />
       </>
     );
   }
+  const narrow = columns < 112;
+  const left = Math.floor(columns * (narrow ? 0.56 : 0.54));
+  const partitionsFrame = <Frame title={`partitions${ofPartition}`} width={left} height={middle} lines={partitions} />;
+  const interceptsTitle = `intercepts${ofLp}`;
   if (bottom === 0) {
     return (
-      <Box height={middle}>
-        <Frame title={`partitions${ofPartition}`} width={Math.floor(columns * 0.56)} lines={partitions} />
-        <Frame title={`intercepts${ofLp}`} lines={panel(interceptsTable)} />
+      <Box height={middle} flexShrink={0}>
+        {partitionsFrame}
+        <Frame title={interceptsTitle} width={columns - left} height={middle} lines={panel(interceptsTable)} />
       </Box>
     );
   }
-  const narrow = columns < 112;
-  const left = Math.floor(columns * (narrow ? 0.5 : 0.54));
+  const [first, second, third] = narrow ? [0.34, 0.32, 0.34] : [0.26, 0.22, 0.25];
+  const widths = [Math.floor(columns * first!), Math.floor(columns * second!), Math.floor(columns * third!)];
+  const used = widths.reduce((sum, width) => sum + width, 0);
+  if (narrow) widths[2]! += columns - used;
   return (
     <>
-      <Box height={middle}>
-        <Frame title={`partitions${ofPartition}`} width={left} lines={partitions} />
-        <Frame title={chartTitle} lines={lineChart} />
+      <Box height={middle} flexShrink={0}>
+        {partitionsFrame}
+        <Frame title={chartTitle} width={columns - left} height={middle} lines={lineChart} />
       </Box>
-      <Box height={bottom}>
-        <Frame title={`intercepts${ofLp}`} width={Math.floor(columns * (narrow ? 0.34 : 0.27))} lines={panel(interceptsTable)} />
-        <Frame title={`interrupts${ofPartition}`} width={Math.floor(columns * (narrow ? 0.32 : 0.22))} lines={panel(interruptsTable)} />
-        <Frame title={`vTLB${ofPartition}`} {...(narrow ? {} : { width: Math.floor(columns * 0.25) })} lines={panel(vtlbTable)} />
-        {narrow ? null : <Frame title={`load${ofPartition}`} lines={panel(loadTable)} />}
+      <Box height={bottom} flexShrink={0}>
+        <Frame title={interceptsTitle} width={widths[0]!} height={bottom} lines={panel(interceptsTable)} />
+        <Frame title={`interrupts${ofPartition}`} width={widths[1]!} height={bottom} lines={panel(interruptsTable)} />
+        <Frame title={`vTLB${ofPartition}`} width={widths[2]!} height={bottom} lines={panel(vtlbTable)} />
+        {narrow ? null : <Frame title={`load${ofPartition}`} width={columns - used} height={bottom} lines={panel(loadTable)} />}
       </Box>
     </>
   );
@@ -158,20 +166,22 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
 
 interface FrameProps {
   readonly title: string;
-  readonly width?: number;
-  readonly height?: number;
+  readonly width: number;
+  readonly height: number;
   readonly lines: (width: number, height: number) => readonly string[];
 }
 
-/** A border with its title in it, around a painted region. Without a size it takes what is left. */
+/** A border with its title in it, around a painted region. */
 function Frame({ title, width, height, lines }: FrameProps): React.ReactElement {
-  const size = { ...(width === undefined ? {} : { width, flexShrink: 0 }), ...(height === undefined ? {} : { height, flexShrink: 0 }) };
+  const text = ` ${title} `.slice(0, Math.max(0, width - 4));
   return (
-    <Box borderStyle="round" borderColor="gray" flexGrow={width === undefined || height === undefined ? 1 : 0} {...size}>
-      <Box position="absolute" marginTop={-1} marginLeft={1}>
-        <Text bold wrap="truncate">{` ${title} `}</Text>
+    <Box borderStyle="round" borderColor="gray" width={width} height={height} flexShrink={0}>
+      <Box position="absolute" marginTop={-1} marginLeft={1} width={text.length}>
+        <Text bold wrap="truncate">
+          {text}
+        </Text>
       </Box>
-      <Region lines={lines} />
+      <Region lines={lines} width={Math.max(0, width - 2)} height={Math.max(0, height - 2)} />
     </Box>
   );
 }

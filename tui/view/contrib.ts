@@ -1,6 +1,6 @@
 // The line chart of blessed-contrib, drawn on a Braille canvas without a blessed screen: its own setData on an object that has just what that method reads.
 // Why not the widget itself: it belongs to a second screen library that wants the whole terminal and its signals.
-import { createRequire } from "node:module";
+import { createRequire } from 'node:module';
 
 export interface Series {
   readonly y: readonly number[];
@@ -23,15 +23,15 @@ interface WidgetClass {
   readonly prototype: Widget;
 }
 
-/** A chart of `columns` x `rows` cells (2 x 4 dots each); made again when the size changes. */
-export type ChartFactory = (columns: number, rows: number) => Chart;
+/** A chart of `columns` x `rows` cells (2 x 4 dots each) with every n-th label written; made again when these change. */
+export type ChartFactory = (columns: number, rows: number, labelEvery: number) => Chart;
 
 /** Loads the chart code (0.2 s), so: once, and only when a screen is wanted. */
 export function loadLineChart(): ChartFactory {
   const require = createRequire(import.meta.url);
-  const CanvasContext = require("drawille-canvas-blessed-contrib") as ContextClass;
-  const LineWidget = require("blessed-contrib/lib/widget/charts/line.js") as WidgetClass;
-  return (columns, rows) => {
+  const CanvasContext = require('drawille-canvas-blessed-contrib') as ContextClass;
+  const LineWidget = require('blessed-contrib/lib/widget/charts/line.js') as WidgetClass;
+  return (columns, rows, labelEvery) => {
     const width = columns * 2;
     const height = rows * 4;
     const context = new CanvasContext(width, height);
@@ -39,14 +39,14 @@ export function loadLineChart(): ChartFactory {
       canvasSize: { value: { width, height } },
       options: {
         value: {
-          showNthLabel: 60,
+          showNthLabel: labelEvery,
           xLabelPadding: 3,
           xPadding: 12,
           numYLabels: Math.max(1, Math.min(5, Math.floor(rows / 3))),
           minY: 0,
           wholeNumbersOnly: false,
           legend: {},
-          style: { line: "cyan", text: "white", baseline: 240 },
+          style: { line: 'cyan', text: 'white', baseline: 240 },
         },
       },
       ctx: { value: context },
@@ -55,8 +55,8 @@ export function loadLineChart(): ChartFactory {
     }) as Widget;
     return {
       draw(labels, series) {
-        widget.setData(series.map((line) => ({ title: "", x: labels, y: line.y, style: { line: line.colour } })));
-        return coalesce(context._canvas.frame()).split("\n").slice(0, rows);
+        widget.setData(series.map((line) => ({ title: '', x: labels, y: line.y, style: { line: line.colour } })));
+        return coalesce(context._canvas.frame()).split('\n').slice(0, rows);
       },
     };
   };
@@ -68,24 +68,24 @@ const PIECES = /\x1b\[([0-9;]*)m|([^\x1b]+)/g;
 /** The canvas sets and resets the colour of every cell; one sequence per run of a colour says the same in a tenth of the bytes. */
 export function coalesce(frame: string): string {
   return frame
-    .replace(/\n$/, "")
-    .split("\n")
+    .replace(/\n$/, '')
+    .split('\n')
     .map((line) => {
-      let out = "";
-      let current = "39";
-      let wanted = "39";
+      let out = '';
+      let current = '39';
+      let wanted = '39';
       for (const [, colour, text] of line.matchAll(PIECES)) {
         if (text === undefined) {
-          if (!colour!.startsWith("4")) wanted = colour!;
+          if (!colour!.startsWith('4')) wanted = colour!;
         } else {
-          if (wanted !== current && text.trim() !== "") {
+          if (wanted !== current && text.trim() !== '') {
             out += `\x1b[${wanted}m`;
             current = wanted;
           }
           out += text;
         }
       }
-      return current === "39" ? out : `${out}\x1b[39m`;
+      return current === '39' ? out : `${out}\x1b[39m`;
     })
-    .join("\n");
+    .join('\n');
 }

@@ -1,26 +1,26 @@
 // The tables of intercepts, interrupts and the vTLB: as a narrow table (overview) or as a matrix by LP or partition (their own pages).
-import type { MachineStats, PartitionStats } from "../../shared/protocol/messages.js";
-import { addCounters } from "../model/counter-rate.js";
-import type { Dashboard } from "../model/dashboard.js";
-import { words } from "../model/format.js";
-import type { MachineRates, PartitionRates } from "../model/machine-rates.js";
-import type { ScreenState } from "./screen-state.js";
-import { partitionStyle, style } from "./style.js";
-import { type MatrixColumn, rateMatrix, rateTable, type TableRow } from "./table-panel.js";
+import type { MachineStats, PartitionStats } from '../../shared/protocol/messages.js';
+import { addCounters } from '../model/counter-rate.js';
+import type { Dashboard } from '../model/dashboard.js';
+import { words } from '../model/format.js';
+import type { MachineRates, PartitionRates } from '../model/machine-rates.js';
+import type { ScreenState } from './screen-state.js';
+import { partitionStyle, style } from './style.js';
+import { type MatrixColumn, rateMatrix, rateTable, type TableRow } from './table-panel.js';
 
 export type Panel = (dashboard: Dashboard, screen: ScreenState, width: number, height: number) => string[];
 
 export const interceptsTable: Panel = (dashboard, screen, width, height) => {
   const { stats, rates } = dashboard;
   if (stats === undefined || rates === undefined) return [];
-  return rateTable(named(interceptRows(stats, rates, screen.lp)), width, height, { name: "reason", total: width >= 34 });
+  return rateTable(named(interceptRows(stats, rates, screen.lp)), width, height, { name: 'reason', total: width >= 34 });
 };
 
 export const interceptsMatrix: Panel = (dashboard, _screen, width, height) => {
   const { stats, rates } = dashboard;
   if (stats === undefined || rates === undefined) return [];
   const columns = rates.lps.map((lp): MatrixColumn => ({ title: `LP ${lp.id}`, style: style.heading, values: lp.byReason }));
-  return rateMatrix(interceptRows(stats, rates, undefined), columns, width, height, "reason");
+  return rateMatrix(interceptRows(stats, rates, undefined), columns, width, height, 'reason');
 };
 
 export const interruptsTable: Panel = (dashboard, screen, width, height) => {
@@ -31,8 +31,8 @@ export const interruptsTable: Panel = (dashboard, screen, width, height) => {
   const vectors = rowsOf(stats, rates, screen, vectorTotals, vectorRates).map((row) => ({ ...row, name: vectorName(row.name) }));
   const total = width >= 34;
   return [
-    ...rateTable(kinds, width, kindHeight, { name: "kind", total }),
-    ...rateTable(vectors, width, height - kindHeight, { name: "vector", total }),
+    ...rateTable(kinds, width, kindHeight, { name: 'kind', total }),
+    ...rateTable(vectors, width, height - kindHeight, { name: 'vector', total }),
   ].slice(0, height);
 };
 
@@ -46,8 +46,8 @@ export const interruptsMatrix: Panel = (dashboard, _screen, width, height) => {
     Object.fromEntries(Object.entries(partition.byVector).map(([vector, rate]) => [vectorName(vector), rate])),
   );
   return [
-    ...rateMatrix(kindRows, partitionColumns(dashboard, rates, kindRates), width, kindHeight, "kind"),
-    ...rateMatrix(vectorRows, vectorColumns, width, height - kindHeight, "vector"),
+    ...rateMatrix(kindRows, partitionColumns(dashboard, rates, kindRates), width, kindHeight, 'kind'),
+    ...rateMatrix(vectorRows, vectorColumns, width, height - kindHeight, 'vector'),
   ].slice(0, height);
 };
 
@@ -58,7 +58,7 @@ export const vtlbTable: Panel = (dashboard, screen, width, height) => {
     named([...protocolRows(stats, rates, screen.lp), ...rowsOf(stats, rates, screen, vtlbTotals, vtlbRates)]),
     width,
     height,
-    { name: "vTLB", total: width >= 30 },
+    { name: 'vTLB', total: width >= 30 },
   );
 };
 
@@ -66,7 +66,7 @@ export const vtlbMatrix: Panel = (dashboard, _screen, width, height) => {
   const { stats, rates } = dashboard;
   if (stats === undefined || rates === undefined) return [];
   const rows = [...protocolRows(stats, rates, undefined), ...rowsOf(stats, rates, undefined, vtlbTotals, vtlbRates)];
-  return rateMatrix(rows, partitionColumns(dashboard, rates, vtlbRates), width, height, "counter");
+  return rateMatrix(rows, partitionColumns(dashboard, rates, vtlbRates), width, height, 'counter');
 };
 
 const kindTotals = (partition: PartitionStats): Record<string, number> => partition.interrupts.byKind;
@@ -77,7 +77,7 @@ const vtlbTotals = (partition: PartitionStats): Record<string, number> => partit
 const vtlbRates = (partition: PartitionRates): Record<string, number> => partition.vtlb;
 
 const named = (rows: readonly TableRow[]): TableRow[] => rows.map((row) => ({ ...row, name: words(row.name) }));
-const vectorName = (vector: string): string => (/^\d+$/.test(vector) ? `0x${Number(vector).toString(16).padStart(2, "0")}` : vector);
+const vectorName = (vector: string): string => (/^\d+$/.test(vector) ? `0x${Number(vector).toString(16).padStart(2, '0')}` : vector);
 
 function interceptRows(stats: MachineStats, rates: MachineRates, lp: number | undefined): TableRow[] {
   const totals: Record<string, number> = {};
@@ -89,7 +89,7 @@ function interceptRows(stats: MachineStats, rates: MachineRates, lp: number | un
 /** What the LPs count of the vTLB protocol: waits for a fill under way, and hardware-TLB flush handshakes. */
 function protocolRows(stats: MachineStats, rates: MachineRates, lp: number | undefined): TableRow[] {
   const rows: TableRow[] = [];
-  for (const name of ["pendingFillWaits", "flushHandshakes"] as const) {
+  for (const name of ['pendingFillWaits', 'flushHandshakes'] as const) {
     let total = 0;
     let rate = 0;
     stats.lps.forEach((other, index) => {

@@ -1,6 +1,6 @@
 // The last line: pages and keys.
-import { Box, Text } from "ink";
-import { PAGES, type Page } from "./screen-state.js";
+import { Box, Text } from 'ink';
+import { PAGES, type Page } from './screen-state.js';
 
 export interface FooterProps {
   readonly page: Page;
@@ -19,7 +19,7 @@ export function Footer({ page, paused, help, columns }: FooterProps): React.Reac
         ))}
       </Text>
       <Text dimColor wrap="truncate">
-        {`${wide ? "↑↓ LP  ←→ partition  " : ""}tab page  p ${paused ? "go on" : "pause"}  ? ${help ? "close" : "help"}  q quit`}
+        {`${wide ? '↑↓ LP  ←→ partition  ' : ''}tab page  p ${paused ? 'go on' : 'pause'}  ? ${help ? 'close' : 'help'}  q quit`}
       </Text>
     </Box>
   );

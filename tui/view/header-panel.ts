@@ -1,9 +1,9 @@
 // The first lines: which daemon, how it is connected, how time runs, what the machine does in total.
 
-import type { Dashboard } from "../model/dashboard.js";
-import { duration, si } from "../model/format.js";
-import { Line } from "./line.js";
-import { type Style, style } from "./style.js";
+import type { Dashboard } from '../model/dashboard.js';
+import { duration, mips, si } from '../model/format.js';
+import { Line } from './line.js';
+import { type Style, style } from './style.js';
 
 /** Host seconds without a sample after which a connected daemon is called silent. */
 export const SILENT_SECONDS = 4;
@@ -15,47 +15,47 @@ export interface LinkFacts {
 }
 
 export function headerPanel(dashboard: Dashboard, link: LinkFacts, width: number, height: number): string[] {
-  const line = new Line(width).put(" hvtop ", style.badge).put(" ");
+  const line = new Line(width).put(' hvtop ', style.badge).put(' ');
   const [badge, badgeStyle] = connectionBadge(dashboard, link);
   line.put(badge, badgeStyle);
-  const stats = dashboard.stats;
-  const rates = dashboard.rates;
-  if (stats !== undefined && rates !== undefined) {
-    const vps = stats.partitions.reduce((n, partition) => n + partition.vps.length, 0);
-    fact(line, "pid", String(stats.pid));
-    fact(line, "up", duration(stats.at));
-    fact(line, stats.clockMode, `×${rates.virtualRate.toFixed(2)}`);
-    fact(line, "MIPS", si(rates.instructions / 1e6));
-    fact(line, "intercepts/s", si(rates.intercepts));
-    if (width >= 110) fact(line, "fills/s", si(rates.fills));
-    if (width >= 100) fact(line, "LPs", String(stats.lps.length));
-    if (width >= 100) fact(line, "VPs", `${vps} in ${stats.partitions.length}`);
-    if (dashboard.dropped > 0 && width >= 120) fact(line, "dropped", si(dashboard.dropped), style.wait);
-  }
-  if (dashboard.paused) line.put(" ").put(" PAUSED ", style.paused);
+  if (dashboard.paused) line.put(' ').put(' PAUSED ', style.paused);
+  if (dashboard.connection.state === 'disconnected') line.put('  ').put(dashboard.connection.reason, style.dim);
+  else totals(line, dashboard, width);
   const lines = [line.end()];
-  if (height > 1) lines.push(policiesLine(dashboard, width));
+  if (height > 1) lines.push(secondLine(dashboard, width));
   return lines;
 }
 
+function totals(line: Line, { stats, rates, dropped }: Dashboard, width: number): void {
+  if (stats === undefined || rates === undefined) return;
+  fact(line, 'pid', String(stats.pid));
+  fact(line, 'up', duration(stats.at));
+  fact(line, width >= 100 ? `${stats.clockMode} clock` : stats.clockMode, `×${rates.virtualRate.toFixed(2)}`);
+  fact(line, 'MIPS', mips(rates.instructions));
+  fact(line, 'intercepts/s', si(rates.intercepts));
+  if (width >= 100) fact(line, 'fills/s', si(rates.fills));
+  if (width >= 110) fact(line, 'interrupts/s', si(rates.interrupts));
+  if (dropped > 0) fact(line, 'dropped', si(dropped), style.wait);
+}
+
 function fact(line: Line, name: string, value: string, valueStyle: Style = style.number): void {
-  line.put("  ").put(`${name} `, style.dim).put(value, valueStyle);
+  line.put('  ').put(`${name} `, style.dim).put(value, valueStyle);
 }
 
 function connectionBadge(dashboard: Dashboard, link: LinkFacts): [string, Style] {
   const { connection } = dashboard;
-  if (connection.state === "connecting") return ["○ connecting", style.wait];
-  if (connection.state === "disconnected") return ["○ disconnected, retrying", style.bad];
+  if (connection.state === 'connecting') return ['○ connecting', style.wait];
+  if (connection.state === 'disconnected') return ['○ disconnected, retrying', style.bad];
   if (link.silentSeconds >= SILENT_SECONDS) return [`◌ silent for ${Math.floor(link.silentSeconds)}s`, style.wait];
-  return ["● live", style.good];
+  return ['● live', style.good];
 }
 
-function policiesLine(dashboard: Dashboard, width: number): string {
-  const line = new Line(width).put(" ");
-  if (dashboard.connection.state === "disconnected") return line.put(dashboard.connection.reason, style.bad).end();
-  const policies = Object.entries(dashboard.stats?.policies ?? {});
-  if (policies.length === 0) return line.end();
-  line.put("policies", style.dim);
-  for (const [name, value] of policies) line.put(`  ${name}=`, style.dim).put(value, style.label);
+/** How large the machine is, and which policies are on. */
+function secondLine({ stats }: Dashboard, width: number): string {
+  const line = new Line(width);
+  if (stats === undefined) return line.end();
+  const vps = stats.partitions.reduce((n, partition) => n + partition.vps.length, 0);
+  line.put(` ${stats.lps.length} LPs  ${stats.partitions.length} partitions  ${vps} VPs`, style.label);
+  for (const [name, value] of Object.entries(stats.policies)) line.put(`  ${name} `, style.dim).put(value, style.label);
   return line.end();
 }

@@ -1,11 +1,11 @@
 // One lane per LP: what runs on it now, what ran in the last seconds, who waits in its queue, its rates, its generation counter and clock.
-import type { LpStats, MachineStats } from "../../shared/protocol/messages.js";
-import { type Dashboard, LANE_COLUMN_MS } from "../model/dashboard.js";
-import { clockTime, percent, si } from "../model/format.js";
-import { LaneCell } from "../model/lane-columns.js";
-import type { LpRates } from "../model/machine-rates.js";
-import { Line } from "./line.js";
-import { partitionStyle, stateStyle, style, vpCellStyle } from "./style.js";
+import type { LpStats, MachineStats } from '../../shared/protocol/messages.js';
+import { type Dashboard, LANE_COLUMN_MS } from '../model/dashboard.js';
+import { clockTime, percent, si } from '../model/format.js';
+import { LaneCell } from '../model/lane-columns.js';
+import type { LpRates } from '../model/machine-rates.js';
+import { Line } from './line.js';
+import { partitionStyle, stateStyle, style, vpCellStyle } from './style.js';
 
 interface Columns {
   readonly state: number;
@@ -78,23 +78,23 @@ function columnsFor(width: number): Columns {
 
 function heading(columns: Columns, width: number, count: number, first: number, last: number): string {
   const seconds = (columns.lane * LANE_COLUMN_MS) / 1000;
-  const all = last - first === count ? "" : ` · LPs ${first}-${last - 1} of ${count}`;
+  const all = last - first === count ? '' : ` · LPs ${first}-${last - 1} of ${count}`;
   const title = columns.lane >= 24 + all.length ? `last ${seconds.toFixed(0)} s${all}` : `${seconds.toFixed(0)} s`;
   const dashes = Math.max(0, columns.lane - title.length - 5);
   const line = new Line(width)
-    .put("LP ", style.heading)
-    .put("nd ", style.heading)
-    .left("state", columns.state + 1, style.heading)
-    .left("runs", columns.vp + 1, style.heading)
+    .put('LP ', style.heading)
+    .put('nd ', style.heading)
+    .left('state', columns.state + 1, style.heading)
+    .left('runs', columns.vp + 1, style.heading)
     .put(`${title} `, style.heading)
-    .put(`${"─".repeat(dashes)} `, style.faint)
-    .put("now ", style.heading)
-    .left("queue", columns.queue + 1, style.heading)
-    .right("icpt/s", columns.rate, style.heading);
-  if (columns.interrupts) line.right("intr/s", 7, style.heading);
-  line.right("CTR", columns.generation + 1, style.heading).right("clock", columns.clock + 1, style.heading);
-  if (columns.busy) line.right("busy", 5, style.heading);
-  if (columns.core) line.right("core", 5, style.heading);
+    .put(`${'─'.repeat(dashes)} `, style.faint)
+    .put('now ', style.heading)
+    .left('queue', columns.queue + 1, style.heading)
+    .right('icpt/s', columns.rate, style.heading);
+  if (columns.interrupts) line.right('intr/s', 7, style.heading);
+  line.right('CTR', columns.generation + 1, style.heading).right('clock', columns.clock + 1, style.heading);
+  if (columns.busy) line.right('busy', 5, style.heading);
+  if (columns.core) line.right('core', 5, style.heading);
   return line.end();
 }
 
@@ -107,25 +107,25 @@ function lane(
   width: number,
   selected: boolean,
 ): string {
-  const line = new Line(width, selected ? style.selected : "");
-  line.right(String(lp.id), 2, style.bold).put(" ").left(`n${lp.node}`, 2, style.dim).put(" ");
-  line.left(lp.state, columns.state, stateStyle(lp.state)).put(" ");
+  const line = new Line(width, selected ? style.selected : '');
+  line.right(String(lp.id), 2, style.bold).put(' ').left(`n${lp.node}`, 2, style.dim).put(' ');
+  line.left(lp.state, columns.state, stateStyle(lp.state)).put(' ');
   running(line, dashboard, lp.vp, columns.vp);
-  line.put(" ");
+  line.put(' ');
   const cells = dashboard.lanes.last(lp.id, columns.lane);
-  line.put(" ".repeat(columns.lane - cells.length));
+  line.put(' '.repeat(columns.lane - cells.length));
   for (const cell of cells) laneCell(line, dashboard, cell);
-  line.put(" ");
+  line.put(' ');
   queued(line, dashboard, lp, queue, columns.queue);
-  line.put(" ").right(si(rates?.intercepts ?? 0), columns.rate, style.number);
+  line.put(' ').right(si(rates?.intercepts ?? 0), columns.rate, style.number);
   if (columns.interrupts) line.right(si(rates?.interrupts ?? 0), 7, style.number);
   const odd = lp.generation % 2 !== 0;
   line
-    .put(" ")
-    .right(`${generation(lp.generation, columns.generation - 2)}${odd ? " ◆" : "  "}`, columns.generation, odd ? style.odd : style.label);
-  line.put(" ").right(clockOf(dashboard, lp), columns.clock, style.label);
+    .put(' ')
+    .right(`${generation(lp.generation, columns.generation - 2)}${odd ? ' ◆' : '  '}`, columns.generation, odd ? style.odd : style.label);
+  line.put(' ').right(clockOf(dashboard, lp), columns.clock, style.label);
   if (columns.busy) line.right(percent(rates?.busyShare ?? 0), 5, style.label);
-  if (columns.core) line.right(lp.hostCore === null ? "-" : `#${lp.hostCore}`, 5, style.dim);
+  if (columns.core) line.right(lp.hostCore === null ? '-' : `#${lp.hostCore}`, 5, style.dim);
   return line.end();
 }
 
@@ -139,20 +139,20 @@ const generation = (value: number, digits: number): string => {
 
 function running(line: Line, dashboard: Dashboard, vp: string | null, columns: number): void {
   if (vp === null) {
-    line.left("·", columns, style.faint);
+    line.left('·', columns, style.faint);
     return;
   }
   const mark = dashboard.marks.mark(dashboard.marks.codeOf(vp));
   line
     .put(mark.letter, vpCellStyle(mark.partition, mark.vp))
-    .put(" ")
+    .put(' ')
     .left(vp, columns - 2, partitionStyle(mark.partition));
 }
 
 function laneCell(line: Line, dashboard: Dashboard, cell: number): void {
-  if (cell === LaneCell.IDLE) line.put("·", style.faint);
-  else if (cell === LaneCell.GAP) line.put("┊", style.wait);
-  else if (cell === LaneCell.DEAD) line.put("×", style.bad);
+  if (cell === LaneCell.IDLE) line.put('·', style.faint);
+  else if (cell === LaneCell.GAP) line.put('┊', style.wait);
+  else if (cell === LaneCell.DEAD) line.put('×', style.bad);
   else {
     const mark = dashboard.marks.mark(cell);
     line.put(mark.letter, vpCellStyle(mark.partition, mark.vp));
@@ -161,9 +161,9 @@ function laneCell(line: Line, dashboard: Dashboard, cell: number): void {
 
 function queued(line: Line, dashboard: Dashboard, lp: LpStats, queue: readonly number[], columns: number): void {
   const start = line.column;
-  if (lp.queue === 0 && queue.length === 0) line.put("-", style.faint);
+  if (lp.queue === 0 && queue.length === 0) line.put('-', style.faint);
   else {
-    line.put(String(lp.queue), lp.queue > 0 ? style.wait : style.dim).put(" ");
+    line.put(String(lp.queue), lp.queue > 0 ? style.wait : style.dim).put(' ');
     for (const code of queue.slice(0, Math.max(0, columns - 3))) {
       const mark = dashboard.marks.mark(code);
       line.put(mark.letter, vpCellStyle(mark.partition, mark.vp));
@@ -177,7 +177,7 @@ function queuedVps(dashboard: Dashboard, stats: MachineStats): Map<number, numbe
   const queues = new Map<number, number[]>();
   for (const partition of stats.partitions) {
     for (const vp of partition.vps) {
-      if (vp.state !== "ready" || vp.lp === null) continue;
+      if (vp.state !== 'ready' || vp.lp === null) continue;
       const queue = queues.get(vp.lp) ?? [];
       queue.push(dashboard.marks.code(partition.name, vp.id));
       queues.set(vp.lp, queue);
@@ -188,9 +188,9 @@ function queuedVps(dashboard: Dashboard, stats: MachineStats): Map<number, numbe
 
 function waiting(dashboard: Dashboard, width: number, height: number): string[] {
   const { connection } = dashboard;
-  const text = connection.state === "disconnected" ? connection.reason : "waiting for the daemon";
+  const text = connection.state === 'disconnected' ? connection.reason : 'waiting for the daemon';
   const lines = [new Line(width).end()];
   if (height > 1) lines.push(new Line(width).put(`  ${text}`, style.wait).end());
-  if (height > 2) lines.push(new Line(width).put("  start one with: npx hvd start --detach", style.dim).end());
+  if (height > 2) lines.push(new Line(width).put('  start one with: npx hvd start --detach', style.dim).end());
   return lines;
 }

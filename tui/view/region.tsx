@@ -1,16 +1,17 @@
 // A box that Ink lays out and leaves blank, and that the painter fills.
-import { Box, type DOMElement } from "ink";
-import { createContext, useContext, useLayoutEffect, useRef } from "react";
-import type { Painter, Place } from "../terminal/painter.js";
+import { Box, type DOMElement } from 'ink';
+import { createContext, useContext, useLayoutEffect, useRef } from 'react';
+import type { Painter, Place } from '../terminal/painter.js';
 
 export const PainterContext = createContext<Painter | undefined>(undefined);
 
 export interface RegionProps {
   readonly lines: (width: number, height: number) => readonly string[];
-  readonly height?: number;
+  readonly width: number;
+  readonly height: number;
 }
 
-export function Region({ lines, height }: RegionProps): React.ReactElement {
+export function Region({ lines, width, height }: RegionProps): React.ReactElement {
   const painter = useContext(PainterContext);
   const element = useRef<DOMElement>(null);
   const newest = useRef(lines);
@@ -21,7 +22,7 @@ export function Region({ lines, height }: RegionProps): React.ReactElement {
     painter.add(region);
     return () => painter.remove(region);
   }, [painter]);
-  return <Box ref={element} flexGrow={1} flexShrink={0} {...(height === undefined ? {} : { height })} />;
+  return <Box ref={element} width={width} height={height} flexShrink={0} />;
 }
 
 /** Sums the offsets up to the root: Yoga's are relative to the parent. */

@@ -1,7 +1,7 @@
 // What the person at the keyboard has chosen: page, selection, help. Pure transitions, so that keys are tested without a terminal.
-import type { MachineStats } from "../../shared/protocol/messages.js";
+import type { MachineStats } from '../../shared/protocol/messages.js';
 
-export const PAGES = ["overview", "intercepts", "interrupts", "vtlb", "load"] as const;
+export const PAGES = ['overview', 'intercepts', 'interrupts', 'vtlb', 'load'] as const;
 export type Page = (typeof PAGES)[number];
 
 export interface ScreenState {
@@ -13,7 +13,7 @@ export interface ScreenState {
   readonly partition: string | undefined;
 }
 
-export const FIRST_SCREEN: ScreenState = { page: "overview", help: false, lp: undefined, partition: undefined };
+export const FIRST_SCREEN: ScreenState = { page: 'overview', help: false, lp: undefined, partition: undefined };
 
 export const turnPage = (state: ScreenState, by: number): ScreenState => {
   const at = PAGES.indexOf(state.page);

@@ -1,7 +1,10 @@
 // Tables of rates by name: reasons, vectors, counters. Rows keep their order from sample to sample, so that the eye can stay on one.
-import { si, words } from "../model/format.js";
-import { Line } from "./line.js";
-import { type Style, style } from "./style.js";
+import { si, words } from '../model/format.js';
+import { Line } from './line.js';
+import { type Style, style } from './style.js';
+
+const BAR_MIN = 4;
+const BAR_MAX = 24;
 
 export interface TableRow {
   readonly name: string;
@@ -13,23 +16,25 @@ export interface TableRow {
 export function rateTable(rows: readonly TableRow[], width: number, height: number, headings: { name: string; total: boolean }): string[] {
   const shown = mostCounted(rows, Math.max(0, height - 1));
   const numbers = headings.total ? 16 : 8;
-  const nameColumns = Math.min(24, Math.max(8, width - numbers - 6), 1 + shown.reduce((max, row) => Math.max(max, row.name.length), 6));
-  const barColumns = Math.min(24, Math.max(0, width - nameColumns - numbers - 1));
+  const longest = shown.reduce((max, row) => Math.max(max, row.name.length), headings.name.length);
+  const nameColumns = Math.min(longest + 1, width - numbers);
+  const left = width - numbers - nameColumns - 1;
+  const barColumns = left < BAR_MIN ? 0 : Math.min(BAR_MAX, left);
   const head = new Line(width)
     .left(headings.name, nameColumns, style.heading)
-    .to(nameColumns + barColumns + 1)
-    .right("/s", 7, style.heading);
-  if (headings.total) head.right("total", 8, style.heading);
+    .to(width - numbers)
+    .right('/s', 7, style.heading);
+  if (headings.total) head.right('total', 8, style.heading);
   const lines = [head.end()];
   const max = shown.reduce((most, row) => Math.max(most, row.rate), 0);
   for (const row of shown) {
     const line = new Line(width).left(row.name, nameColumns, row.rate > 0 ? style.label : style.dim);
-    line.put(bar(max > 0 ? row.rate / max : 0, barColumns), style.busy).to(nameColumns + barColumns + 1);
+    line.put(bar(max > 0 ? row.rate / max : 0, barColumns), style.busy).to(width - numbers);
     line.right(si(row.rate), 7, row.rate > 0 ? style.number : style.dim);
     if (headings.total) line.right(si(row.total), 8, style.dim);
     lines.push(line.end());
   }
-  if (shown.length === 0 && height > 1) lines.push(new Line(width).put("none yet", style.dim).end());
+  if (shown.length === 0 && height > 1) lines.push(new Line(width).put('none yet', style.dim).end());
   return lines;
 }
 
@@ -49,7 +54,7 @@ export function rateMatrix(
 ): string[] {
   const shown = mostCounted(rows, Math.max(0, height - 1));
   const nameColumns = Math.min(28, 2 + shown.reduce((max, row) => Math.max(max, row.name.length), 8));
-  const head = new Line(width).left(name, nameColumns, style.heading).right("total", 8, style.heading).right("all/s", 8, style.heading);
+  const head = new Line(width).left(name, nameColumns, style.heading).right('total', 8, style.heading).right('all/s', 8, style.heading);
   const cell = Math.min(12, Math.max(7, ...columns.map((column) => column.title.length + 2)));
   const fitting = columns.slice(0, Math.max(0, Math.floor((width - head.column) / cell)));
   for (const column of fitting) head.right(column.title, cell, column.style);
@@ -61,11 +66,11 @@ export function rateMatrix(
     line.right(si(row.rate), 8, row.rate > 0 ? style.number : style.dim);
     for (const column of fitting) {
       const value = column.values[row.name] ?? 0;
-      line.right(value === 0 ? "·" : si(value), cell, value === 0 ? style.faint : style.label);
+      line.right(value === 0 ? '·' : si(value), cell, value === 0 ? style.faint : style.label);
     }
     lines.push(line.end());
   }
-  if (shown.length === 0 && height > 1) lines.push(new Line(width).put("none yet", style.dim).end());
+  if (shown.length === 0 && height > 1) lines.push(new Line(width).put('none yet', style.dim).end());
   return lines;
 }
 
@@ -76,10 +81,10 @@ function mostCounted(rows: readonly TableRow[], count: number): TableRow[] {
   return counted.filter((row) => kept.has(row));
 }
 
-const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"] as const;
+const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const;
 
 /** `share` of `columns` in eighths of a column. */
 export function bar(share: number, columns: number): string {
   const eighths = Math.round(Math.min(1, Math.max(0, share)) * columns * 8);
-  return "█".repeat(eighths >> 3) + EIGHTHS[eighths & 7]!;
+  return '█'.repeat(eighths >> 3) + EIGHTHS[eighths & 7]!;
 }

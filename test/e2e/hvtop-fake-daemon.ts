@@ -1,0 +1,81 @@
+// A daemon that only pretends: the control socket with a FakeMachine behind it. As a program: `node hvtop-fake-daemon.js SOCKET [LPS]`.
+import { rmSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { encodeFrame, FrameReader, isRecord } from "../../shared/protocol/frames.js";
+import { PROTOCOL_VERSION } from "../../shared/protocol/messages.js";
+import { FakeMachine } from "./hvtop-fake-machine.js";
+
+const EVENT_MS = 100;
+
+export interface FakeDaemon {
+  readonly machine: FakeMachine;
+  close(): Promise<void>;
+}
+
+export async function startFakeDaemon(socket: string, lps: number, pid = process.pid): Promise<FakeDaemon> {
+  rmSync(socket, { force: true });
+  const machine = new FakeMachine(lps, pid);
+  const peers = new Set<Socket>();
+  const eventPeers = new Set<Socket>();
+  const started = performance.now();
+  const catchUp = (): void => machine.advance(Math.floor(performance.now() - started) - machine.stats.at);
+  const timers = new Set<NodeJS.Timeout>();
+  const repeat = (ms: number, action: () => void): NodeJS.Timeout => {
+    const timer = setInterval(action, ms);
+    timers.add(timer);
+    return timer;
+  };
+  repeat(EVENT_MS, () => {
+    catchUp();
+    const events = machine.takeEvents();
+    if (events.length > 0) for (const peer of eventPeers) peer.write(encodeFrame({ ev: "events", d: events }));
+  });
+  const server = createServer((peer) => {
+    peers.add(peer);
+    let stats: NodeJS.Timeout | undefined;
+    const reader = new FrameReader();
+    peer.on("error", () => {});
+    peer.on("close", () => {
+      peers.delete(peer);
+      eventPeers.delete(peer);
+      clearInterval(stats);
+    });
+    peer.on("data", (chunk: Buffer) => {
+      for (const frame of reader.take(chunk)) {
+        if (!isRecord(frame)) continue;
+        const params = isRecord(frame.p) ? frame.p : {};
+        if (frame.m === "hello") peer.write(encodeFrame({ id: frame.id, r: { version: PROTOCOL_VERSION, server: "fake", pid } }));
+        else if (frame.m === "stats") {
+          catchUp();
+          peer.write(encodeFrame({ id: frame.id, r: machine.stats }));
+        } else if (frame.m === "subscribe") {
+          if (params.events === true) eventPeers.add(peer);
+          if (params.events === false) eventPeers.delete(peer);
+          if (typeof params.stats === "number") {
+            clearInterval(stats);
+            stats = repeat(1000 / params.stats, () => {
+              catchUp();
+              peer.write(encodeFrame({ ev: "stats", d: machine.stats }));
+            });
+          }
+          peer.write(encodeFrame({ id: frame.id, r: {} }));
+        } else peer.write(encodeFrame({ id: frame.id, e: { code: "request.unknown", message: `unknown request ${String(frame.m)}` } }));
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  return {
+    machine,
+    close: async () => {
+      for (const timer of timers) clearInterval(timer);
+      for (const peer of peers) peer.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+const [, script, socket, lps] = process.argv;
+if (script?.endsWith("hvtop-fake-daemon.js") && socket !== undefined) {
+  await startFakeDaemon(socket, Number(lps ?? 4));
+  process.on("SIGTERM", () => process.exit(0));
+}

@@ -1,0 +1,165 @@
+// A machine that only pretends: samples and events of the right shape that move as a real one's would, from a seed.
+// Why: hvtop is tested alone, with any number of LPs, at a known load, and without waiting for guests.
+import { INTERCEPTS } from "../../shared/layout/machine.js";
+import type { Events, LpStats, MachineStats, PartitionStats } from "../../shared/protocol/messages.js";
+
+const FREQUENCY_HZ = 1_000_000_000;
+const SLICE_MS = 20;
+const CYCLES_PER_MS = FREQUENCY_HZ / 1000 / 2;
+
+interface Vp {
+  readonly partition: PartitionStats;
+  readonly stats: PartitionStats["vps"][number] & { state: string; lp: number | null };
+}
+
+export class FakeMachine {
+  readonly stats: MachineStats;
+  readonly #vps: Vp[] = [];
+  #seed: number;
+  #events: Events["events"] = [];
+
+  constructor(lps: number, pid: number, seed = 1) {
+    this.#seed = seed;
+    const partitions = [this.#partition("alpha", 4, 64), this.#partition("beta", 2, 64), this.#partition("legacy", 2, 32)];
+    this.stats = {
+      at: 0,
+      pid,
+      clockMode: "quantum",
+      frequencyHz: FREQUENCY_HZ,
+      lps: Array.from({ length: lps }, (_, id) => lpAt(id)),
+      partitions,
+      policies: { "vtlb.lock": "generation", "vtlb.reclaim": "deferred", "apic.eoi": "auto", "spin.detect": "off" },
+    };
+  }
+
+  /** Lets `ms` of host time pass. */
+  advance(ms: number): void {
+    for (let passed = 0; passed < ms; passed += SLICE_MS) this.#slice();
+    this.stats.at += ms;
+  }
+
+  takeEvents(): Events["events"] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  #slice(): void {
+    const ready = this.#vps.filter((vp) => vp.stats.state !== "halted");
+    for (const lp of this.stats.lps) {
+      if (lp.vp === null || this.#chance(0.15)) this.#switch(lp, ready);
+      this.#run(lp);
+    }
+    for (const vp of this.#vps) if (vp.stats.state !== "running" && this.#chance(0.1)) vp.stats.state = this.#chance(0.25) ? "halted" : "ready";
+    for (const lp of this.stats.lps) lp.queue = this.#vps.filter((vp) => vp.stats.state === "ready" && vp.stats.lp === lp.id).length;
+  }
+
+  #switch(lp: LpStats, ready: readonly Vp[]): void {
+    const old = this.#vps.find((vp) => vp.stats.lp === lp.id && vp.stats.state === "running");
+    if (old !== undefined) {
+      old.stats.state = "ready";
+      this.#events.push({ lp: lp.id, clock: lp.clock % 2 ** 32, kind: "scheduleOut", partition: old.partition.name, vp: old.stats.id, a: 0, b: 0 });
+    }
+    const waiting = ready.filter((vp) => vp.stats.state === "ready");
+    const next = waiting[Math.floor(this.#random() * waiting.length)];
+    if (next === undefined || this.#chance(0.08)) {
+      lp.vp = null;
+      lp.state = "idle";
+      return;
+    }
+    if (next.stats.lp !== lp.id) next.stats.counters.lpMigrations = (next.stats.counters.lpMigrations ?? 0) + 1;
+    next.stats.state = "running";
+    next.stats.lp = lp.id;
+    lp.vp = `${next.partition.name}/${next.stats.id}`;
+    lp.state = this.#chance(0.1) ? "hypervisor" : "running";
+    lp.contextSwitches++;
+    this.#events.push({ lp: lp.id, clock: lp.clock % 2 ** 32, kind: "scheduleIn", partition: next.partition.name, vp: next.stats.id, a: 0, b: 0 });
+  }
+
+  #run(lp: LpStats): void {
+    const cycles = Math.round(SLICE_MS * CYCLES_PER_MS * (0.9 + 0.2 * this.#random()));
+    lp.clock += cycles;
+    const vp = lp.vp === null ? undefined : this.#vps.find((other) => `${other.partition.name}/${other.stats.id}` === lp.vp);
+    if (vp === undefined) {
+      lp.idleCycles += cycles;
+      return;
+    }
+    const wave = 0.5 + 0.5 * Math.sin(this.stats.at / 7000 + vp.partition.name.length);
+    vp.stats.instructions += Math.round(cycles * (0.2 + 0.5 * wave));
+    vp.stats.runCycles += cycles;
+    const add = (record: Record<string, number>, name: string, scale: number): number => {
+      const n = Math.floor(this.#random() * scale * 2);
+      record[name] = (record[name] ?? 0) + n;
+      return n;
+    };
+    INTERCEPTS.forEach((reason, index) => {
+      if (index < 11) add(lp.intercepts, reason, 220 / (index + 1));
+    });
+    const fills = add(vp.partition.vtlb, "fills", 160 * wave);
+    lp.generation += 2 * fills + (this.#chance(0.2) ? 1 : 0);
+    for (const name of ["invalidations", "reclaims", "sasSwitches", "guestFaultsReflected"]) add(vp.partition.vtlb, name, 12);
+    vp.partition.vtlb.tablePages = 300 + Math.floor(100 * wave);
+    add(vp.stats.counters, "smallPageTlbFills", 0);
+    for (const [kind, scale] of [["timer", 8], ["ipi", 20], ["device", 2], ["self", 1]] as const) lp.interrupts += add(vp.partition.interrupts.byKind, kind, scale);
+    for (const [vector, scale] of [["236", 8], ["251", 14], ["253", 6], ["33", 2]] as const) add(vp.partition.interrupts.byVector, vector, scale);
+    lp.pendingFillWaits += this.#chance(0.1) ? 3 : 0;
+    lp.flushHandshakes += this.#chance(0.2) ? 2 : 0;
+    const job = vp.partition.load.find((other) => other.vp === vp.stats.id);
+    if (job !== undefined) {
+      const n = 40 + Math.floor(200 * this.#random() * wave);
+      job.operations += n;
+      job.latencyCount += n;
+      job.latencySum += n * 1800;
+      job.latencyMax = Math.max(job.latencyMax, Math.floor(50_000 * this.#random()));
+    }
+  }
+
+  #partition(name: string, vps: number, mebibytes: number): PartitionStats {
+    const partition: PartitionStats = {
+      name,
+      state: "running",
+      reason: null,
+      memory: mebibytes << 20,
+      vps: [],
+      vtlb: {},
+      interrupts: { byKind: {}, byVector: {} },
+      load: [],
+    };
+    for (let id = 0; id < vps; id++) {
+      const stats = { id, state: "ready", lp: null, instructions: 0, runCycles: 0, readyCycles: 0, counters: {} };
+      partition.vps.push(stats);
+      partition.load.push({ vp: id, job: name === "beta" ? "spinlock" : "pagechurn", operations: 0, latencySum: 0, latencyMax: 0, latencyCount: 0 });
+      this.#vps.push({ partition, stats });
+    }
+    return partition;
+  }
+
+  #chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  /** Park and Miller's generator. */
+  #random(): number {
+    this.#seed = (this.#seed * 48271) % 0x7fffffff;
+    return this.#seed / 0x7fffffff;
+  }
+}
+
+const lpAt = (id: number): LpStats => ({
+  id,
+  node: id % 2,
+  state: "idle",
+  vp: null,
+  clock: 3_000_000_000,
+  idleCycles: 0,
+  generation: 0,
+  hostCore: id % 2,
+  queue: 0,
+  intercepts: {},
+  interrupts: 0,
+  ipis: 0,
+  kicks: 0,
+  contextSwitches: 0,
+  flushHandshakes: 0,
+  pendingFillWaits: 0,
+});
