@@ -1,0 +1,18 @@
+// Finds out what an image is by its content, and plans its boot.
+import { BootError } from './boot-error.js';
+import type { BootPlan } from './boot-plan.js';
+import { isElf } from './elf32.js';
+import { isLinux, planLinux } from './linux.js';
+import { findMultibootHeader, planMultiboot } from './multiboot.js';
+import type { PartitionSpec } from './partition-spec.js';
+
+export const planImage = (spec: PartitionSpec): BootPlan => {
+  const { image, imageName } = spec;
+  if (image.length === 0) throw new BootError('image-truncated', `${imageName}: the file is empty`);
+  if (isLinux(image)) return planLinux(spec);
+  const header = findMultibootHeader(image);
+  if (header >= 0) return planMultiboot(spec, header);
+  if (isElf(image))
+    throw new BootError('image-unsupported', `${imageName}: an ELF file without a multiboot header in its first 8192 bytes`);
+  throw new BootError('image-unknown', `${imageName}: neither a Linux bzImage nor a multiboot image`);
+};

@@ -1,0 +1,23 @@
+// What a partition is made from. Bytes, not file names: reading files is root's business.
+
+export interface PartitionSpec {
+  readonly id: number;
+  readonly name: string;
+  readonly vpCount: number;
+  readonly lpCount: number;
+  readonly nodeCount: number;
+  /** Guest RAM in bytes: RAM_MIN..RAM_MAX, a multiple of RAM_STEP. */
+  readonly ramSize: number;
+  readonly seed: number;
+  readonly image: Uint8Array;
+  /** Name of the image's file, for messages and as the first word of a multiboot command line. */
+  readonly imageName: string;
+  readonly commandLine?: string | undefined;
+  readonly initrd?: Uint8Array | undefined;
+  readonly initrdName?: string | undefined;
+  /** Entry of a Linux image: `32` (default; what a PC's boot loader uses) or `64` where the image has one. */
+  readonly entry?: '32' | '64' | undefined;
+}
+
+/** Guest RAM comes in pages of WebAssembly memory. */
+export const RAM_STEP = 0x1_0000;
