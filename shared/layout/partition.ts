@@ -41,8 +41,8 @@ export const PARTITION_STATE_NAMES: readonly string[] = ['created', 'running', '
 /** Why a partition stopped; `exitDetail` has the rest. */
 export const ExitCause = { NONE: 0, POWER_OFF: 1, DEBUG_EXIT: 2, TRIPLE_FAULT: 3, MACHINE_CHECK: 4, STOPPED: 5, BROKEN_INVARIANT: 6, RESET: 7 } as const;
 
-/** Bits of a page's flags word (atomics). CODE: some LP holds translations of bytes in the page; writes must be seen. GPT: the vTLB shadows it. */
-export const PageFlag = { CODE: 1, GPT: 2, WATCHED: 3 } as const;
+/** Bits of a page's flags word (atomics). CODE: some LP holds translations of bytes in the page; writes must be seen. GPT: the vTLB shadows it. TLB_WRITE: some LP's hardware TLB may hold a write tag for the page. */
+export const PageFlag = { CODE: 1, GPT: 2, WATCHED: 3, TLB_WRITE: 4 } as const;
 
 export const PartitionLayout = struct('PartitionHeader', {
   magic: u32,
@@ -75,6 +75,8 @@ export const PartitionLayout = struct('PartitionHeader', {
   name: block(64),
   /** Reason of a crash, UTF-8, zero ended. */
   reason: block(256),
+  /** Futex of whoever marks or unmarks pages as code: 0 free, 1 held, 2 held with waiters. */
+  codeWatchLock: i32,
 });
 export const PartitionHeader = accessor(PartitionLayout);
 export type PartitionHeader = InstanceType<typeof PartitionHeader>;

@@ -1,0 +1,85 @@
+// The LP's hardware page walker: 4-level walk of the tables that the LP's own CR3 points to, accessed and dirty bits set atomically (SDM 3A 4.5, 4.8).
+// Why it knows nothing of guests: the tables are shadow page tables; that they are is the hypervisor's business. The LP always runs with CR0.WP=1 and EFER.NXE=1.
+import { PageAccess, PTE_XD_HIGH, Pte } from '../../shared/layout/paging.js';
+import { PartitionMap } from '../../shared/layout/partition.js';
+import { Rflags } from '../../shared/abi/registers.js';
+import type { SharedWords } from './shared-words.js';
+
+/** Results of a walk: a translation, or why there is none. */
+export const Walk = { HIT: 0, NOT_PRESENT: 1, PROTECTION: 2 } as const;
+export type Walk = 0 | 1 | 2;
+
+export class HardwareWalker {
+  readonly #words: SharedWords;
+  /** LP.CR3: SPA of the level-4 table; 0 = none loaded, every walk misses. */
+  root = 0;
+  /** LP's CR4.SMEP and CR4.SMAP, and the byte address of its RFLAGS. */
+  smep = false;
+  smap = false;
+  rflags = 0;
+  /** Of the last hit. SPA of the page's first byte. */
+  spa = 0;
+  gfn = 0;
+  /** W and D are both set: later writes need no walk. */
+  writable = false;
+  global = false;
+  /** False when the right depends on EFLAGS.AC (supervisor access to a user page under SMAP): not for the TLB, which cannot test AC. */
+  cacheable = true;
+  walks = 0;
+
+  constructor(words: SharedWords) {
+    this.#words = words;
+  }
+
+  /** Translates a canonical GVA for an access (PageAccess bits). The page's address and rights are in the fields after a HIT. */
+  walk(gva: number, access: number): Walk {
+    this.walks++;
+    const words = this.#words;
+    const low = gva | 0;
+    const high = Math.floor(gva / 4294967296) | 0;
+    if (this.root === 0) return Walk.NOT_PRESENT;
+    const entry4 = words.load(this.root + ((high >>> 4) & 0xff8));
+    if ((entry4 & Pte.P) === 0) return Walk.NOT_PRESENT;
+    const entry3 = words.load(((entry4 & -4096) >>> 0) + (((high << 5) | (low >>> 27)) & 0xff8));
+    if ((entry3 & Pte.P) === 0) return Walk.NOT_PRESENT;
+    const entry2 = words.load(((entry3 & -4096) >>> 0) + ((low >>> 18) & 0xff8));
+    if ((entry2 & Pte.P) === 0) return Walk.NOT_PRESENT;
+    const address = ((entry2 & -4096) >>> 0) + ((low >>> 9) & 0xff8);
+    for (;;) {
+      let leaf: number;
+      let executable = true;
+      if ((access & PageAccess.FETCH) !== 0) {
+        // XD is in the other half: only a 64-bit load reads both of one entry.
+        words.load64(address);
+        leaf = words.low;
+        executable = (words.high & PTE_XD_HIGH) === 0;
+      } else leaf = words.load(address);
+      if ((leaf & Pte.P) === 0) return Walk.NOT_PRESENT;
+      // Non-leaf SPTEs grant everything: the leaf alone decides.
+      this.cacheable = true;
+      if ((access & PageAccess.USER) !== 0) {
+        if ((leaf & Pte.U) === 0) return Walk.PROTECTION;
+      } else if ((leaf & Pte.U) !== 0) {
+        if ((access & PageAccess.FETCH) !== 0) {
+          if (this.smep) return Walk.PROTECTION;
+        } else if (this.smap) {
+          if ((access & PageAccess.IMPLICIT) !== 0 || (words.i32[this.rflags >>> 2] & Rflags.AC) === 0) return Walk.PROTECTION;
+          this.cacheable = false;
+        }
+      }
+      if (!executable) return Walk.PROTECTION;
+      let wanted = leaf | Pte.A;
+      if ((access & PageAccess.WRITE) !== 0) {
+        if ((leaf & Pte.W) === 0) return Walk.PROTECTION;
+        wanted |= Pte.D;
+      }
+      // Locked read-modify-write as the processor's: if the entry changed meanwhile the access is checked again.
+      if (wanted !== leaf && words.compareExchange(address, leaf, wanted) !== leaf) continue;
+      this.spa = (leaf & -4096) >>> 0;
+      this.gfn = (this.spa - PartitionMap.RAM) >>> 12;
+      this.writable = (wanted & (Pte.W | Pte.D)) === (Pte.W | Pte.D);
+      this.global = (leaf & Pte.G) !== 0;
+      return Walk.HIT;
+    }
+  }
+}

@@ -1,0 +1,155 @@
+// The vTLB arena of a partition: every word that LPs share about shadow page tables (SPTs) and shadow address spaces (SASes).
+// Why all of it here: any LP may fill, invalidate or reclaim any SPT of the partition; no LP keeps vTLB state of its own that another could need.
+//
+//   VTLB + 0x0000_0000  header, counters of each LP
+//        + 0x0001_0000  SAS table            128 x 128 bytes
+//        + 0x0010_0000  gptIndex[gfn]        u32: first SPT that shadows the guest page, chained by `gptNext`
+//        + 0x0050_0000  rmap[gfn]            u32: room for heads of reverse maps (write tracking); nothing reads or writes it yet
+//        + 0x0090_0000  SPT headers          64 bytes each
+//        + 0x00b0_0000  SPT pages            512 SPTEs each, SPT number i at + i * 4096
+//
+// An SPTE has the x86-64 format (paging.ts). SPAs are below 4 GiB, so its high half holds nothing but XD: not-present entries are known by the low half alone.
+// SPT 0 is never used: 0 ends every chain.
+import { MAX_LPS, MAX_NODES, MAX_VPS, PartitionMap } from './partition.js';
+import { block, i32, struct, u32, u64 } from './struct.js';
+
+export const SAS_MAX = 128;
+export const SAS_SIZE = 128;
+export const SPT_HEADER_SIZE = 64;
+export const SAS_TABLE = PartitionMap.VTLB + 0x1_0000;
+export const GPT_INDEX = PartitionMap.VTLB + 0x10_0000;
+export const RMAP_HEADS = PartitionMap.VTLB + 0x50_0000;
+export const SPT_HEADERS = PartitionMap.VTLB + 0x90_0000;
+export const SPT_PAGES = PartitionMap.VTLB + 0xb0_0000;
+/** Most SPTs that the arena holds, SPT 0 included. */
+export const SPTS_MAX = (PartitionMap.VTLB_END - SPT_PAGES) / 4096;
+
+export const sasAt = (sas: number): number => SAS_TABLE + sas * SAS_SIZE;
+export const gptIndexAt = (gfn: number): number => GPT_INDEX + gfn * 4;
+export const sptHeaderAt = (spt: number): number => SPT_HEADERS + spt * SPT_HEADER_SIZE;
+export const sptPageAt = (spt: number): number => SPT_PAGES + spt * 4096;
+/** Number of the SPT whose page a non-leaf SPTE (its low half) points to. */
+export const sptOfEntry = (low: number): number => ((low & -4096) - SPT_PAGES) >>> 12;
+
+/** What a freed SPT is filled with: not present, and never the expected value of a compare-and-swap that installs. */
+export const POISON_LOW = 0x5afe_dea0 | 0;
+export const POISON_HIGH = 0x0bad_5b70 | 0;
+
+/** Which protocol orders fills and invalidations; changed only as fill-lock.ts says. */
+export const LockMode = { GENERATION: 0, GLOBAL: 1 } as const;
+
+/** Names of the counters, index = number. One column of u32 a LP, so that counting shares no cache line. */
+export const VTLB_COUNTERS = [
+  'fills', 'fillRetries', 'casLost', 'guestFaults', 'mmioFaults', 'oneTimeTranslations', 'pendingFillWaits', 'pendingFillWaitUs',
+  'invalidations', 'purges', 'purgedEntries', 'wholeFlushes', 'addressSpaceSwitches', 'sasCreated', 'sasEvicted', 'sptAllocated', 'sptFreed', 'sptRelinked',
+  'reclaims', 'reclaimVictims', 'globalLockTaken', 'globalLockWaits', 'lockModeChanges', 'accessedSet', 'dirtySet',
+] as const;
+export type VtlbCounter = (typeof VTLB_COUNTERS)[number];
+export const COUNTERS_PER_LP = 32;
+
+export const VtlbLayout = struct(
+  'VtlbHeader',
+  {
+    /** Generation of the whole vTLB: a SAS of another generation is empty, whatever its SPTs hold. */
+    generation: i32,
+    /** LockMode in force. */
+    lockMode: i32,
+    /** SPTs in the pool, SPT 0 included. */
+    sptCount: u32,
+    /** Counts operations that stamp `lastUse`. */
+    tick: i32,
+    _pad0: block(48),
+    /** Futex of `vtlb.lock=global`: 0 free, 1 held, 2 held with waiters. */
+    globalLock: i32,
+    _pad1: block(60),
+    /** Futex of whoever makes or evicts SASes or reclaims SPTs (never taken on the fill path): 0, 1, 2. */
+    structureLock: i32,
+    /** Top of the stack of condemned SPTs, chained by `next`, and how many there are. */
+    condemned: i32,
+    condemnedCount: i32,
+    clockHand: u32,
+    _pad2: block(48),
+    /** Free SPTs of each node: stack top (SPT u32, version u32: no ABA), 8 bytes; then their number, i32. */
+    freeTop: block(MAX_NODES * 8, 64),
+    freeCount: block(MAX_NODES * 4, 64),
+    /** Each VP's last place and address space: see VtlbVpLayout. */
+    vps: block(MAX_VPS * 32, 64),
+    counters: block(MAX_LPS * COUNTERS_PER_LP * 4, 64),
+  },
+  SAS_TABLE - PartitionMap.VTLB,
+);
+export const vtlbWord = (name: 'generation' | 'lockMode' | 'sptCount' | 'tick' | 'globalLock' | 'structureLock' | 'condemned' | 'condemnedCount' | 'clockHand'): number =>
+  PartitionMap.VTLB + VtlbLayout.at[name];
+export const freeTopAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeTop + node * 8;
+export const freeCountAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeCount + node * 4;
+export const vtlbCountersAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.counters + lp * COUNTERS_PER_LP * 4;
+
+/** What the vTLB remembers of a VP between its stays on LPs. Written by the LP that runs it. */
+export const VtlbVpLayout = struct('VtlbVp', { /** LP + 1, 0 none. */ lastLp: u32, role: u32, cr3Lo: u32, cr3Hi: u32 }, 32);
+export const vtlbVpAt = (vp: number): number => PartitionMap.VTLB + VtlbLayout.at.vps + vp * VtlbVpLayout.size;
+
+/** Shadow address space: the tree of SPTs for one (CR3, PDPTEs, role). */
+export const SasLayout = struct(
+  'Sas',
+  {
+    /** LPs that have it loaded; -1: the entry is free or being evicted. */
+    users: i32,
+    /** vTLB generation for which its entries are good. */
+    generation: i32,
+    /** Root SPT. */
+    root: u32,
+    role: u32,
+    cr3Lo: u32,
+    cr3Hi: u32,
+    /** First of its SPTs, chained by `sasNext`; the root is not among them. */
+    spts: i32,
+    lastUse: i32,
+    pdpte: block(32, 8),
+    serial: u64,
+  },
+  SAS_SIZE,
+);
+
+/** FREE: in the pool, poisoned. LIVE: linked, or about to be by its maker. CONDEMNED: unlinked, waiting to be freed. */
+export const SptState = { FREE: 0, LIVE: 1, CONDEMNED: 2 } as const;
+export const SptLayout = struct(
+  'SptHeader',
+  {
+    /** Guest page-table page that it shadows; for a direct SPT the first frame that it maps. */
+    gptGfn: u32,
+    /** Everything else that gives its SPTEs their meaning: see Role. */
+    role: u32,
+    state: i32,
+    /** vTLB generation in which it was made. */
+    generation: i32,
+    /** Byte address of the one SPTE that points to it; 0 for a root. */
+    parent: u32,
+    sas: u32,
+    node: u32,
+    /** Present SPTEs; exact at quiescence. */
+    liveCount: i32,
+    /** Clock bit of the victim choice: 1 since a fill used it, 0 since the hand passed. */
+    lastUse: i32,
+    /** Non-global fills so far, and how many of them the last purge has seen: equal = nothing to purge. */
+    localFills: i32,
+    localPurged: i32,
+    sasNext: i32,
+    gptNext: i32,
+    /** Chain of the free or the condemned stack. */
+    next: i32,
+  },
+  SPT_HEADER_SIZE,
+);
+export const Sas = SasLayout.at;
+export const Spt = SptLayout.at;
+
+/**
+ * Role of an SPT (SASes use the part from bit 10 on).
+ *   2..0 level   3 direct   5..4 quadrant   8..6 access = AND of the parents' (W 6, U 7, X 8)   11..10 mode   12 PSE   13 NXE   14 WP   15 SMEP   16 SMAP   17 PGE
+ */
+export const Role = {
+  LEVEL: 7, DIRECT: 8, QUADRANT_SHIFT: 4, W: 0x40, U: 0x80, X: 0x100, ACCESS: 0x1c0, MODE_SHIFT: 10, MODE: 0xc00,
+  PSE: 0x1000, NXE: 0x2000, WP: 0x4000, SMEP: 0x8000, SMAP: 0x1_0000, PGE: 0x2_0000, SAS: 0x3_fc00,
+} as const;
+/** Paging mode of a role: paging off, 32-bit, PAE, 4-level (SDM 3A 4.1.1). */
+export const PagingMode = { NONE: 0, LEGACY: 1, PAE: 2, LONG: 3 } as const;
