@@ -1,0 +1,108 @@
+// Instructions that raise events or decide when they are taken: INT n, INT3, INTO, INT1, BOUND, UD, CLI, STI, PUSHF, POPF, HLT.
+// References: SDM 2A/2B of each, SDM 3A 6.8.1, 6.8.3 (interrupt shadow), SDM 3B 20.2 (virtual-8086 mode without VME).
+import { Vector } from '../../../shared/abi/exceptions.js';
+import { Cr4, Rflags } from '../../../shared/abi/registers.js';
+import { EventKind, Slot, type VpBlock } from '../../../shared/layout/vp.js';
+import { sysA, sysWidth } from '../../translate/micro-op.js';
+import type { Processor } from '../processor.js';
+import { leaveAfter, nextRip } from './code-transfer.js';
+import { deliver } from './deliver.js';
+import { ioplOf, readArithmeticFlags, rflags, setRflags, setSystemFlags, systemFlags } from './flags.js';
+import { is64BitCode, isVm86 } from './mode.js';
+import { generalProtection, invalidOpcode, raise } from './raise.js';
+import { readRegister, slotLo, slotNumber } from './slots.js';
+import { offsetStack, peek, push, setStackPointer, stackPointer } from './stack.js';
+
+/** INT n: in virtual-8086 mode with IOPL below 3 it is #GP(0). */
+export const interruptN = (p: Processor, d: number): number => {
+  if (isVm86(p.vp) && ioplOf(p.vp) < 3) generalProtection(p);
+  deliver(p, EventKind.SOFTWARE, slotLo(p.vp, Slot.ARG0) & 0xff, -1, nextRip(p.vp, d));
+  return 1;
+};
+export const breakpoint = (p: Processor, d: number): number => {
+  deliver(p, EventKind.SOFTWARE, Vector.BP, -1, nextRip(p.vp, d));
+  return 1;
+};
+export const interruptOnOverflow = (p: Processor, d: number): number => {
+  if (is64BitCode(p.vp)) invalidOpcode(p);
+  if ((readArithmeticFlags(p.vp) & Rflags.OF) === 0) return 0;
+  deliver(p, EventKind.SOFTWARE, Vector.OF, -1, nextRip(p.vp, d));
+  return 1;
+};
+/** INT1: a debug trap that no gate's DPL stops (SDM 2A INT n). */
+export const interrupt1 = (p: Processor, d: number): number => {
+  deliver(p, EventKind.EXCEPTION, Vector.DB, -1, nextRip(p.vp, d));
+  return 1;
+};
+export const bound = (p: Processor, d: number): number => {
+  const { vp, memory } = p;
+  if (is64BitCode(vp)) invalidOpcode(p);
+  const at = slotNumber(vp, Slot.ARG0);
+  const wide = sysWidth(d) === 2;
+  const shift = wide ? 0 : 16;
+  const index = (readRegister(vp, sysA(d), sysWidth(d)) << shift) >> shift;
+  const lower = wide ? memory.read32(at) | 0 : (memory.read16(at) << 16) >> 16;
+  const upper = wide ? memory.read32((at + 4) >>> 0) | 0 : (memory.read16((at + 2) >>> 0) << 16) >> 16;
+  if (index < lower || index > upper) raise(p, Vector.BR);
+  return 0;
+};
+
+/** Whether IOPL (3 in virtual-8086 mode) lets the code touch IF. Real mode has CPL 0. */
+const mayChangeIf = (vp: VpBlock): boolean => (isVm86(vp) ? ioplOf(vp) === 3 : vp.cpl <= ioplOf(vp));
+
+export const clearInterrupts = (p: Processor): number => {
+  const vp = p.vp;
+  if (!mayChangeIf(vp)) generalProtection(p);
+  setSystemFlags(vp, systemFlags(vp) & ~Rflags.IF);
+  return 0;
+};
+/** STI: interrupts are taken only after the next instruction, so the block must end here. */
+export const setInterrupts = (p: Processor, d: number): number => {
+  const vp = p.vp;
+  if (!mayChangeIf(vp)) generalProtection(p);
+  const flags = systemFlags(vp);
+  if ((flags & Rflags.IF) !== 0) return 0;
+  setSystemFlags(vp, flags | Rflags.IF);
+  vp.interruptShadow = 1;
+  return leaveAfter(p, d);
+};
+
+/** PUSHF: VM and RF read as 0. */
+export const pushFlags = (p: Processor, d: number): number => {
+  const vp = p.vp;
+  if (isVm86(vp) && ioplOf(vp) < 3) generalProtection(p);
+  setStackPointer(vp, push(p, stackPointer(vp), sysWidth(d), rflags(vp) & ~(Rflags.VM | Rflags.RF)));
+  return 0;
+};
+
+const POPPED = Rflags.ARITHMETIC | Rflags.TF | Rflags.DF | Rflags.NT;
+export const popFlags = (p: Processor, d: number): number => {
+  const vp = p.vp;
+  const virtual = isVm86(vp);
+  if (virtual && ioplOf(vp) < 3) generalProtection(p);
+  const width = sysWidth(d);
+  const sp = stackPointer(vp);
+  // Flags fit in the low doubleword; the quadword above is ignored but must be readable.
+  const image = peek(p, sp, width, 0) | 0;
+  let mask: number = POPPED;
+  if (width !== 1) mask |= Rflags.AC | Rflags.ID;
+  if (mayChangeIf(vp)) mask |= Rflags.IF;
+  if (vp.cpl === 0 && !virtual) mask |= Rflags.IOPL;
+  const before = rflags(vp);
+  const after = (before & ~mask) | (image & mask);
+  // VIP and VIF are cleared by a 32-bit POPF at level 0 (SDM 2B POPF, table 4-17).
+  setRflags(vp, (width !== 1 && vp.cpl === 0 ? after & ~(Rflags.VIF | Rflags.VIP) : after) & ~Rflags.RF);
+  setStackPointer(vp, offsetStack(vp, sp, 1 << width));
+  const changed = before ^ after;
+  if ((changed & Rflags.AC) !== 0 && (vp.cr4 & Cr4.SMAP) !== 0) p.modeChanged();
+  // Interrupts that are now open, and single steps, are looked at between instructions.
+  const look = (after & changed & Rflags.IF) !== 0 || (after & Rflags.TF) !== 0;
+  return look ? leaveAfter(p, d) : 0;
+};
+
+export const halt = (p: Processor, d: number): number => {
+  if (p.vp.cpl !== 0) generalProtection(p);
+  leaveAfter(p, d);
+  p.intercepts.halt();
+  return 1;
+};
