@@ -13,8 +13,19 @@ const images = join(guests, 'images');
 
 /** Flags of every object: no host headers, no vector registers, nothing that varies from run to run. */
 const COMMON = [
-  '-std=gnu11', '-O2', '-ffreestanding', '-fno-pie', '-fno-pic', '-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-fno-tree-vectorize',
-  '-fno-tree-loop-distribute-patterns', '-fcf-protection=none', '-fno-ident', '-Wall', '-Wextra',
+  '-std=gnu11',
+  '-O2',
+  '-ffreestanding',
+  '-fno-pie',
+  '-fno-pic',
+  '-fno-stack-protector',
+  '-fno-asynchronous-unwind-tables',
+  '-fno-tree-vectorize',
+  '-fno-tree-loop-distribute-patterns',
+  '-fcf-protection=none',
+  '-fno-ident',
+  '-Wall',
+  '-Wextra',
 ];
 const WIDTH = {
   32: ['-m32', '-march=i686', '-mno-sse', '-mno-mmx', '-mpreferred-stack-boundary=2'],
@@ -22,7 +33,9 @@ const WIDTH = {
 };
 
 /** One object: source, name (default: the source's), flags that replace or add. */
-const WORKLOAD_SOURCES = readdirSync(join(guests, 'workload')).filter((f) => /\.[cS]$/.test(f)).sort();
+const WORKLOAD_SOURCES = readdirSync(join(guests, 'workload'))
+  .filter((f) => /\.[cS]$/.test(f))
+  .sort();
 const workload = (bits) => ({
   image: `workload${bits}.elf`,
   folder: 'workload',
