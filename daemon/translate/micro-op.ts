@@ -75,6 +75,19 @@ export const MICRO_OPS = {
   jump: 'i', jumpr: 'a', branch: 'ai',
   /** RIP := imm without ending the block's record stream; used before `sys` that ends it. */
   leave: 'i',
+  // flags of a - b and a + b, from the operands' low bits of the width; the result itself is nobody's
+  fcmp8: 'aB', fcmp16: 'aB', fcmp32: 'aB', fcmp64: 'aB', // CMP, SUB, NEG
+  fsum8: 'aB', fsum16: 'aB', fsum32: 'aB', fsum64: 'aB', // ADD, XADD
+  /** Shifts, multiplications: result a of the width; AF, CF and OF are the bits of b at their EFLAGS places. */
+  faux8: 'ab', faux16: 'ab', faux32: 'ab', faux64: 'ab',
+  /** The same when c != 0 (shift count), otherwise all flags kept. */
+  fauxif8: 'abc', fauxif16: 'abc', fauxif32: 'abc', fauxif64: 'abc',
+  /** Of CF, AF, OF those set in b := those of a (EFLAGS places); the other flags kept. */
+  fmerge: 'aB',
+  // comparisons of the operands' low 32 bits, d = 0 or 1
+  eq32: 'daB', ne32: 'daB', ltu32: 'daB', leu32: 'daB', lts32: 'daB', les32: 'daB',
+  /** Leaves with Exit.BUS_LOCK: a LOCK form that has no atomic micro-op. */
+  buslock: '',
 } as const;
 export type MicroOpName = keyof typeof MICRO_OPS;
 export const MICRO_OP_NAMES = Object.keys(MICRO_OPS) as MicroOpName[];
@@ -103,6 +116,8 @@ export const Exit = {
   BUS_LOCK: 5,
   /** The block at RIP has run often enough to be compiled. */
   HOT: 6,
+  /** A store hit code of the running unit: run the instruction at RIP alone, then look everything up again. */
+  SELF_MODIFIED: 7,
 } as const;
 
 /** Immediate of `sys`: which helper and how the instruction was encoded. Low 32 bits only. */

@@ -68,6 +68,15 @@ export const LpLayout = struct(
     interceptCounts: block(32 * 4),
     /** Event ring: next index to write (only the LP writes). */
     eventHead: i32,
+    /** When the LP may run next: quantum number << 1 | 1 if it has nothing to wait for (see lp/turn). Atomics. */
+    turn: i32,
+    /** 1 while the LP sleeps for its turn: whoever makes it the slowest rings its doorbell. */
+    waitingForTurn: i32,
+    /** FNV-1a over the LP's events, for comparing runs. */
+    traceLo: u32,
+    traceHi: u32,
+    /** Why the worker died, UTF-8, zero ended. */
+    deathReason: block(256),
   },
   LP_BLOCK_SIZE,
 );

@@ -9,7 +9,7 @@ import { type Code, I32, I64 } from './wasm.js';
 export const HELPERS = [
   /** (gva f64, width | forWrite << 4) -> 0 done, value in SCRATCH; 1 fault recorded. */
   'loadSlow',
-  /** (gva f64, width) -> 0 done, 1 fault recorded; the value is in SCRATCH. */
+  /** (gva f64, width) -> 0 done, 1 fault recorded, 2 hits running code; the value is in SCRATCH. */
   'storeSlow',
   /** (gva f64, width) -> host address of memory that an atomic may use; 0 fault recorded; -1 needs the bus lock. */
   'atomicSlow',
@@ -39,6 +39,8 @@ export interface Frame {
   tlb(): void;
   /** Leave: this instruction has not been retired. A fault is recorded in the VP block for FAULT. */
   leaveHere(reason: number): void;
+  /** Before a slow memory helper: what it may look at besides its arguments is in memory (the budget, from which the clock follows). */
+  beforeSlow(): void;
   /** `sys`: everything spilled, call, reload or leave. */
   callSys(): void;
   /** Ends of blocks. */
@@ -158,7 +160,7 @@ const load = (width: number, forWrite: boolean): Emit => (c, f) => {
   c.if(I64);
   hostAddress(c, f); c.memory(LOAD[width], 0);
   c.op('else');
-  pushGva(c, f); c.i32(width | (forWrite ? 16 : 0)); c.call(Helper.loadSlow);
+  f.beforeSlow(); pushGva(c, f); c.i32(width | (forWrite ? 16 : 0)); c.call(Helper.loadSlow);
   c.if(); f.leaveHere(Exit.FAULT); c.op('end');
   f.vp(); c.memory('i64_load', SCRATCH);
   c.op('end');
@@ -170,9 +172,12 @@ const store = (width: number): Emit => (c, f) => {
   c.if();
   hostAddress(c, f); f.b(); c.memory(STORE[width], 0);
   c.op('else');
-  f.vp(); f.b(); c.memory('i64_store', SCRATCH);
-  pushGva(c, f); c.i32(width); c.call(Helper.storeSlow);
-  c.if(); f.leaveHere(Exit.FAULT); c.op('end');
+  f.beforeSlow(); f.vp(); f.b(); c.memory('i64_store', SCRATCH);
+  pushGva(c, f); c.i32(width); c.call(Helper.storeSlow); c.tee(f.entry);
+  c.if();
+  c.get(f.entry); c.i32(2); c.op('i32_eq'); c.if(); f.leaveHere(Exit.SELF_MODIFIED); c.op('end');
+  f.leaveHere(Exit.FAULT);
+  c.op('end');
   c.op('end');
 };
 const atomic = (width: number, operate: (c: Code, f: Frame) => void): Emit => (c, f) => {

@@ -113,6 +113,7 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
     vp: () => c.get(VP),
     tlb: () => c.get(TLB),
     leaveHere: (reason) => { refund(u8[at + 5]); leaveTo(ripHere, reason); },
+    beforeSlow: () => { c.get(CTX); c.get(BUDGET); c.memory('i32_store', CONTEXT.budget); },
     callSys: () => {
       settleFlags();
       storeWritten();

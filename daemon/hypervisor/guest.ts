@@ -1,0 +1,502 @@
+// One partition on one LP: the hypervisor's side of running its VPs. Intercepts end here and are answered from the vTLB, the virtual APICs and the platform.
+// Every LP has such an object for every partition; what they share is in partition memory.
+import { Msr } from '../../shared/abi/msr.js';
+import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
+import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
+import { ExitCause, lpContextAt, PartitionHeader, PartitionLayout, PartitionState } from '../../shared/layout/partition.js';
+import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { EventKind, Slot, VpBlock, vpBlockAt, type VpCounter, vpCounterIndex, VpLayout, VpRequest, VpState } from '../../shared/layout/vp.js';
+import { deliver } from '../machine/cpu/deliver.js';
+import {
+  applyCr0, applyCr4, checkCr0, checkCr3, checkCr4, cr0Value, cr0ReloadsPdptes, cr4ReloadsPdptes, loadPdptes, usesPdptes,
+} from '../machine/cpu/control-registers.js';
+import { GuestProcessor } from '../machine/guest-processor.js';
+import type { Mmio } from '../machine/guest-memory.js';
+import type { Intercepts } from '../machine/processor.js';
+import { Platform } from '../platform/platform.js';
+import type { ApicBus } from './apic/apic-bus.js';
+import { deliverMessage } from './apic/message.js';
+import { hasPosted } from './apic/post.js';
+import { applyRequests } from './apic/requests.js';
+import { VirtualApic } from './apic/virtual-apic.js';
+import { CpuidModel } from './cpuid.js';
+import { MsrEffect, type MsrContext, MsrTable } from './msr.js';
+import { ShadowMmu } from './shadow-mmu.js';
+
+/** What the LP gives a guest. */
+export interface GuestWiring {
+  readonly lp: number;
+  readonly machine: Views;
+  readonly slot: number;
+  readonly memory: WebAssembly.Memory;
+  readonly name: string;
+  readonly frequencyHz: number;
+  readonly realtime: boolean;
+  hostCycles(): number;
+  readonly costs: Readonly<Record<string, number>>;
+  /** Work for VPs of another LP (or this one): it leaves guest code or wakes. `clock`: now, in cycles. */
+  signal(lp: number, clock: number): void;
+  event(clock: number, kind: number, vp: number, a: number, b: number): void;
+}
+
+const XAPIC_FIRST = 0xfee0_0000;
+/** Exits of one run that are dealt with before the LP looks at its other duties. */
+const EXITS_MAX = 10_000;
+
+export class Guest implements Intercepts, Mmio, ApicBus {
+  readonly slot: number;
+  readonly views: Views;
+  readonly header: PartitionHeader;
+  readonly processor: GuestProcessor;
+  readonly platform: Platform;
+  readonly mmu: ShadowMmu;
+  readonly vpCount: number;
+  readonly #wiring: GuestWiring;
+  readonly #vps: readonly VpBlock[];
+  readonly #apics: readonly VirtualApic[];
+  readonly #msrContexts: readonly MsrContext[];
+  readonly #msrs = new MsrTable();
+  readonly #cpuid: CpuidModel;
+  readonly #lpBlock: LpBlock;
+  /** VP being run, -1 none. */
+  #current = -1;
+  #startClock = 0;
+  #startBudget = 0;
+  /** Cycles of this run that are no longer in the budget (charges taken). */
+  #mmioTop = 0;
+
+  constructor(wiring: GuestWiring) {
+    this.#wiring = wiring;
+    this.slot = wiring.slot;
+    this.views = viewsOf(wiring.memory.buffer);
+    this.header = new PartitionHeader(this.views, 0);
+    this.vpCount = this.header.vpCount;
+    this.#mmioTop = this.header.ramSize;
+    this.#lpBlock = new LpBlock(wiring.machine, lpBlockAt(wiring.lp));
+    this.#vps = Array.from({ length: this.vpCount }, (_, i) => new VpBlock(this.views, vpBlockAt(i)));
+    this.platform = new Platform(this.views, {
+      now: () => this.now(),
+      deliver: (destination, logical, mode, vector, level) => void deliverMessage(this, destination, logical, mode, vector, level),
+      setIntr: (asserted) => { if (asserted) this.kick(0); },
+      powerOff: () => this.#end(PartitionState.POWERED_OFF, ExitCause.POWER_OFF, 0),
+      reset: () => this.#end(PartitionState.STOPPED, ExitCause.RESET, 0),
+      debugExit: (value) => this.#end(PartitionState.POWERED_OFF, ExitCause.DEBUG_EXIT, value),
+    });
+    this.#apics = this.#vps.map((vp) => new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector)));
+    this.#msrContexts = this.#apics.map((apic) => ({ apic, now: () => this.now(), rawTsc: () => BigInt(Math.floor(this.#cycles() - this.header.epochCyclesNum)) }));
+    this.#cpuid = new CpuidModel(this.vpCount, wiring.frequencyHz);
+    this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, () => this.processor);
+    this.processor = new GuestProcessor(wiring.memory, lpContextAt(wiring.lp), {
+      translator: this.mmu,
+      mmio: this,
+      intercepts: this,
+      watchCode: (gfn) => this.mmu.watchCode(gfn),
+      kickOthers: () => this.#kickRunning(),
+      stopOthers: () => this.mmu.stopOthers(),
+      releaseOthers: () => this.mmu.releaseOthers(),
+      enterGuest: () => this.mmu.enterGuest(),
+      leaveGuest: () => this.mmu.leaveGuest(),
+    });
+  }
+
+  // --- scheduling: what the LP asks ---------------------------------------------------------------------------------------------------------
+
+  /** VPs that this LP runs. */
+  own(): number[] {
+    return this.#vps.filter((vp) => vp.lp === this.#wiring.lp).map((vp) => vp.index);
+  }
+  #running(): boolean {
+    return Atomics.load(this.views.i32, PartitionLayout.at.state >>> 2) === PartitionState.RUNNING;
+  }
+  #stateOf(vp: VpBlock): number {
+    return Atomics.load(this.views.i32, (vp.base + VpLayout.at.state) >>> 2);
+  }
+  #setState(vp: VpBlock, state: number): void {
+    Atomics.store(this.views.i32, (vp.base + VpLayout.at.state) >>> 2, state);
+  }
+
+  /** Takes what was posted to the VP and says whether it can run now. Owner LP only. */
+  runnable(index: number): boolean {
+    if (!this.#running()) return false;
+    const vp = this.#vps[index];
+    let state = this.#stateOf(vp);
+    if (state === VpState.STOPPED) return false;
+    if (hasPosted(vp)) {
+      const taken = applyRequests(vp);
+      if (taken & VpRequest.INIT) this.mmu.forget(vp);
+      this.#apics[index].pull();
+      state = this.#stateOf(vp);
+    }
+    if (state === VpState.HALTED && this.#wakes(index)) {
+      this.#setState(vp, VpState.READY);
+      state = VpState.READY;
+    }
+    return state === VpState.READY || state === VpState.RUNNING;
+  }
+  #wakes(index: number): boolean {
+    const vp = this.#vps[index];
+    if (vp.nmiPending && !vp.nmiBlocked) return true;
+    if (!(this.#systemFlags(vp) & Rflags.IF)) return false;
+    return this.#apics[index].pendingVector() >= 0 || (index === 0 && this.platform.picPending() && this.#apics[0].acceptsExtInt());
+  }
+  #systemFlags(vp: VpBlock): number {
+    return this.views.u32[(vp.base + Slot.FLAG_SYSTEM * 8) >>> 2];
+  }
+
+  /** Cycle of the earliest timer of this LP's VPs (VP 0 stands for the platform), Infinity when there is none. */
+  deadline(): number {
+    if (!this.#running()) return Number.POSITIVE_INFINITY;
+    let ns = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.vpCount; i++) {
+      if (this.#vps[i].lp !== this.#wiring.lp) continue;
+      ns = Math.min(ns, this.#apics[i].timerDeadline());
+      if (i === 0) ns = Math.min(ns, this.platform.nextDeadline());
+    }
+    return ns === Number.POSITIVE_INFINITY ? ns : Math.ceil((ns * this.#wiring.frequencyHz) / 1e9) + this.header.epochCyclesNum;
+  }
+
+  /** Lets timers of this LP's VPs expire. `clock`: the LP's, in cycles. */
+  advance(clock: number): void {
+    this.#startClock = clock;
+    this.#startBudget = 0;
+    this.#current = -1;
+    if (!this.#running()) return;
+    const now = this.now();
+    for (let i = 0; i < this.vpCount; i++) {
+      if (this.#vps[i].lp !== this.#wiring.lp) continue;
+      if (this.#apics[i].timerDeadline() <= now) this.#apics[i].advance(now);
+      if (i === 0 && this.platform.nextDeadline() <= now) this.platform.advance();
+    }
+  }
+
+  /** Runs the VP for at most `budget` cycles from `clock` on; returns the cycles used. */
+  run(index: number, clock: number, budget: number): number {
+    const vp = this.#vps[index];
+    const p = this.processor;
+    this.#current = index;
+    this.#startClock = clock;
+    this.#startBudget = budget;
+    p.context.budget = budget;
+    p.retired = 0;
+    p.takeCharged();
+    this.#setState(vp, VpState.RUNNING);
+    try {
+      p.load(index);
+      this.mmu.load(vp);
+      for (let exits = 0; exits < EXITS_MAX; exits++) {
+        if (p.takeKick()) {
+          if (!this.#running()) break;
+        }
+        if (hasPosted(vp)) {
+          const taken = applyRequests(vp);
+          this.#apics[index].pull();
+          if (taken & VpRequest.INIT) {
+            this.mmu.forget(vp);
+            this.mmu.load(vp);
+          }
+          if (taken & (VpRequest.INIT | VpRequest.SIPI)) p.modeChanged();
+        }
+        if (this.#stateOf(vp) !== VpState.RUNNING) break;
+        const left = p.context.budget;
+        if (left <= 0) break;
+        if (vp.interruptShadow) {
+          vp.interruptShadow = 0;
+          p.runShadowed();
+          continue;
+        }
+        this.#deliverPending(index);
+        p.run(left);
+      }
+    } catch (error) {
+      // hvd's own broken invariant while it worked for this partition: the partition stops, the LP goes on.
+      this.#crash(error);
+    }
+    if (this.#stateOf(vp) === VpState.RUNNING) this.#setState(vp, VpState.READY);
+    const used = Math.max(1, budget - p.context.budget);
+    this.#current = -1;
+    vp.instructions += BigInt(p.retired);
+    vp.runCycles += BigInt(used);
+    return used;
+  }
+
+  /** Interrupts that the VP can take at this instruction boundary (SDM 3A 6.9). */
+  #deliverPending(index: number): void {
+    const vp = this.#vps[index];
+    const p = this.processor;
+    if (vp.nmiPending && !vp.nmiBlocked) {
+      vp.nmiPending = 0;
+      vp.nmiBlocked = 1;
+      this.#deliver(EventKind.NMI, 2);
+      return;
+    }
+    if (!(this.#systemFlags(vp) & Rflags.IF)) return;
+    const apic = this.#apics[index];
+    const vector = apic.pendingVector();
+    if (vector >= 0) {
+      apic.accept(vector);
+      this.#wiring.event(this.#cycles(), EventType.INTERRUPT, index, vector, 0);
+      this.#lpBlock.interruptsDelivered++;
+      this.#deliver(EventKind.EXTERNAL, vector);
+    } else if (index === 0 && this.platform.picPending() && apic.acceptsExtInt()) {
+      const external = this.platform.picAcknowledge();
+      this.views.u32[(vp.vectorCounts >>> 2) + external]++;
+      this.#count(vp, 'externalInterrupts');
+      this.#lpBlock.interruptsDelivered++;
+      this.#deliver(EventKind.EXTERNAL, external);
+    } else return;
+    p.charge(this.#wiring.costs.interruptDelivery ?? 0);
+  }
+  #deliver(kind: number, vector: number): void {
+    const p = this.processor;
+    this.mmu.enterGuest();
+    try {
+      const at = (p.vp.base + Slot.RIP * 8) >>> 2;
+      deliver(p, kind, vector, -1, this.views.i32[at + 1] * 4294967296 + this.views.u32[at]);
+    } finally {
+      this.mmu.leaveGuest();
+    }
+  }
+
+  // --- time ---------------------------------------------------------------------------------------------------------------------------------
+
+  /** The LP's clock now, in cycles; inside a run what the VP has used so far is counted. */
+  #cycles(): number {
+    if (this.#wiring.realtime) return this.#wiring.hostCycles();
+    return this.#current < 0 ? this.#startClock : this.#startClock + this.#startBudget - this.processor.context.budget;
+  }
+  /** Partition time, ns. */
+  now(): number {
+    return ((this.#cycles() - this.header.epochCyclesNum) * 1e9) / this.#wiring.frequencyHz;
+  }
+
+  // --- ApicBus ------------------------------------------------------------------------------------------------------------------------------
+
+  vpBlock(index: number): VpBlock {
+    return this.#vps[index];
+  }
+  kick(index: number): void {
+    const lp = this.#vps[index].lp;
+    this.setKick(lp);
+    if (lp !== this.#wiring.lp) {
+      this.#lpBlock.kicks++;
+      this.#wiring.event(this.#cycles(), EventType.IPI, Math.max(0, this.#current), index, lp);
+      this.#wiring.signal(lp, this.#cycles());
+    }
+  }
+  /** Makes an LP that runs this partition leave guest code soon. */
+  setKick(lp: number): void {
+    Atomics.store(this.views.i32, (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2, 1);
+  }
+  #kickRunning(): void {
+    for (let lp = 0; lp < this.header.lpCount; lp++) if (lp !== this.#wiring.lp) this.setKick(lp);
+  }
+
+  // --- MMIO ---------------------------------------------------------------------------------------------------------------------------------
+
+  read(gpa: number, bytes: 1 | 2 | 4): number {
+    this.#intercept('apicMmio', gpa >= XAPIC_FIRST);
+    const vp = this.#vps[this.#current];
+    const apic = this.#apics[this.#current];
+    if (apic.respondsAt(gpa)) return bytes === 4 ? apic.mmioRead(gpa & 0xfff, this.now()) : (apic.mmioRead(gpa & 0xffc, this.now()) >>> ((gpa & 3) * 8)) & (bytes === 1 ? 0xff : 0xffff);
+    this.#count(vp, 'mmioAccesses');
+    // Addresses that nothing answers read as all ones.
+    if (!this.platform.claimsMmio(gpa)) return bytes === 1 ? 0xff : bytes === 2 ? 0xffff : 0xffff_ffff;
+    return this.platform.mmioRead(gpa, bytes);
+  }
+  write(gpa: number, bytes: 1 | 2 | 4, value: number): void {
+    this.#intercept('apicMmio', gpa >= XAPIC_FIRST);
+    const vp = this.#vps[this.#current];
+    const apic = this.#apics[this.#current];
+    if (apic.respondsAt(gpa)) {
+      if (bytes === 4) {
+        apic.mmioWrite(gpa & 0xfff, value, this.now());
+        this.#apicChanged();
+      }
+      return;
+    }
+    this.#count(vp, 'mmioAccesses');
+    if (this.platform.claimsMmio(gpa)) this.platform.mmioWrite(gpa, bytes, value);
+  }
+  /** An APIC register was written: an interrupt may have become deliverable, or a timer earlier than the end of this run. */
+  #apicChanged(): void {
+    this.setKick(this.#wiring.lp);
+  }
+
+  // --- intercepts ---------------------------------------------------------------------------------------------------------------------------
+
+  #count(vp: VpBlock, counter: VpCounter): void {
+    this.views.u32[(vp.counters >>> 2) + vpCounterIndex[counter]]++;
+  }
+  /** Counts an intercept and charges its round trip. `known`: false counts it as plain MMIO. */
+  #intercept(reason: InterceptName, known = true): void {
+    const block = this.#lpBlock;
+    block.intercepts++;
+    this.#wiring.machine.u32[(block.interceptCounts >>> 2) + INTERCEPTS.indexOf(known ? reason : 'mmio')]++;
+    this.processor.charge(this.#wiring.costs.intercept ?? 0);
+  }
+  /** Called by the MMU for a #PF intercept. */
+  countPageFault(): void {
+    this.#intercept('pageFault');
+    this.#count(this.#vps[this.#current], 'pageFaultIntercepts');
+  }
+
+  writeCr(cr: number, value: bigint): void {
+    const p = this.processor;
+    const vp = p.vp;
+    this.#intercept('crAccess');
+    this.#count(vp, 'crAccessIntercepts');
+    const refuse = (): never => { throw p.fault.set(13, 0); };
+    switch (cr) {
+      case 0: {
+        if (!checkCr0(vp, value)) refuse();
+        const next = cr0Value(Number(value));
+        const changed = next ^ vp.cr0;
+        const lma = (next & Cr0.PG) !== 0 && (vp.efer & Efer.LME) !== 0 ? Efer.LMA : 0;
+        if (usesPdptes(next, vp.cr4, (vp.efer & ~Efer.LMA) | lma) && cr0ReloadsPdptes(changed) && !loadPdptes(p, vp.cr3Lo)) refuse();
+        applyCr0(vp, next);
+        if (changed & (Cr0.PG | Cr0.WP | Cr0.PE | Cr0.CD | Cr0.NW)) this.mmu.modeChanged(vp, (changed & Cr0.PG) !== 0);
+        p.modeChanged();
+        break;
+      }
+      case 2:
+        vp.cr2 = value;
+        break;
+      case 3: {
+        if (!checkCr3(vp, value)) refuse();
+        if (usesPdptes(vp.cr0, vp.cr4, vp.efer) && !loadPdptes(p, Number(value & 0xffff_ffffn))) refuse();
+        vp.cr3 = value;
+        this.#count(vp, 'addressSpaceSwitches');
+        this.mmu.switchAddressSpace(vp);
+        break;
+      }
+      case 4: {
+        if (!checkCr4(vp, value)) refuse();
+        const next = Number(value);
+        const changed = next ^ vp.cr4;
+        if (usesPdptes(vp.cr0, next, vp.efer) && cr4ReloadsPdptes(changed) && !loadPdptes(p, vp.cr3Lo)) refuse();
+        applyCr4(vp, next);
+        if (changed & (Cr4.PAE | Cr4.PGE | Cr4.PSE | Cr4.SMEP | Cr4.SMAP)) this.mmu.modeChanged(vp, true);
+        break;
+      }
+      case 8:
+        this.#apics[this.#current].cr8 = Number(value & 15n);
+        this.#apicChanged();
+        break;
+      default:
+        throw p.fault.set(6);
+    }
+  }
+  readCr(cr: number): bigint {
+    const vp = this.processor.vp;
+    switch (cr) {
+      case 0: return BigInt(vp.cr0);
+      case 2: return vp.cr2;
+      case 3: return vp.cr3;
+      case 4: return BigInt(vp.cr4);
+      case 8: return BigInt(this.#apics[this.#current].cr8);
+      default: throw this.processor.fault.set(6);
+    }
+  }
+  invlpg(gva: number): void {
+    this.#intercept('invlpg');
+    this.#count(this.processor.vp, 'invlpgIntercepts');
+    this.mmu.invlpg(this.processor.vp, gva);
+  }
+  invpcid(): void {
+    throw this.processor.fault.set(6);
+  }
+  ioRead(port: number, bytes: 1 | 2 | 4): number {
+    this.#intercept('io');
+    this.#count(this.processor.vp, 'ioIntercepts');
+    return this.platform.ioRead(port, bytes);
+  }
+  ioWrite(port: number, bytes: 1 | 2 | 4, value: number): void {
+    this.#intercept('io');
+    this.#count(this.processor.vp, 'ioIntercepts');
+    this.platform.ioWrite(port, bytes, value);
+    // A device timer may now be due before this run would end.
+    if (this.platform.nextDeadline() < Number.POSITIVE_INFINITY) this.#shorten();
+  }
+  /** Ends the run early when a timer of this LP's VPs is due within it. */
+  #shorten(): void {
+    if (this.#wiring.realtime) return;
+    const left = this.deadline() - this.#cycles();
+    if (left < this.processor.context.budget) this.setKick(this.#wiring.lp);
+  }
+  readMsr(index: number): bigint {
+    this.#intercept('msr');
+    this.#count(this.processor.vp, 'msrIntercepts');
+    const value = this.#msrs.read(this.#msrContexts[this.#current], index);
+    if (value < 0n) throw this.processor.fault.set(13, 0);
+    return value;
+  }
+  writeMsr(index: number, value: bigint): void {
+    const p = this.processor;
+    this.#intercept('msr');
+    this.#count(p.vp, 'msrIntercepts');
+    const nxe = p.vp.efer & Efer.NXE;
+    if (!this.#msrs.write(this.#msrContexts[this.#current], index, value)) throw p.fault.set(13, 0);
+    const effects = this.#msrs.effects;
+    if (effects & MsrEffect.EFER) {
+      if ((p.vp.efer & Efer.NXE) !== nxe) this.mmu.modeChanged(p.vp, true);
+      p.modeChanged();
+    }
+    if (effects & (MsrEffect.APIC_BASE | MsrEffect.TIMER) || index === Msr.IA32_APIC_BASE) this.#apicChanged();
+  }
+  cpuid(leaf: number, subleaf: number): readonly [number, number, number, number] {
+    this.#intercept('cpuid');
+    this.#count(this.processor.vp, 'cpuidIntercepts');
+    return this.#cpuid.query(this.processor.vp, leaf, subleaf);
+  }
+  halt(): void {
+    this.#intercept('hlt');
+    const vp = this.processor.vp;
+    this.#count(vp, 'hltIntercepts');
+    this.#setState(vp, VpState.HALTED);
+  }
+  pause(): void {
+    this.#intercept('pause');
+    this.#count(this.processor.vp, 'pauseIntercepts');
+  }
+  hypercall(): void {
+    throw this.processor.fault.set(6);
+  }
+  tsc(): bigint {
+    return this.#msrs.read(this.#msrContexts[this.#current], Msr.IA32_TIME_STAMP_COUNTER);
+  }
+  wbinvd(): void {
+    this.#intercept('wbinvd');
+  }
+  tripleFault(): void {
+    this.#intercept('tripleFault');
+    const vp = this.processor.vp;
+    this.#count(vp, 'tripleFaults');
+    this.#setState(vp, VpState.STOPPED);
+    const rip = this.views.u64[(vp.base + Slot.RIP * 8) >>> 3];
+    this.#reason(`triple fault on VP ${vp.index} at RIP 0x${rip.toString(16)}`);
+    this.#end(PartitionState.CRASHED, ExitCause.TRIPLE_FAULT, vp.index);
+  }
+
+  // --- ends ---------------------------------------------------------------------------------------------------------------------------------
+
+  #reason(text: string): void {
+    const bytes = new TextEncoder().encode(text).subarray(0, 255);
+    this.views.u8.fill(0, PartitionLayout.at.reason, PartitionLayout.at.reason + 256);
+    this.views.u8.set(bytes, PartitionLayout.at.reason);
+  }
+  /** The first cause stays; every LP that runs the partition leaves it. */
+  #end(state: number, cause: number, detail: number): void {
+    const { i32 } = this.views;
+    if (Atomics.compareExchange(i32, PartitionLayout.at.exitCause >>> 2, ExitCause.NONE, cause) !== ExitCause.NONE) return;
+    Atomics.store(i32, PartitionLayout.at.exitDetail >>> 2, detail);
+    Atomics.store(i32, PartitionLayout.at.state >>> 2, state);
+    this.#kickRunning();
+    this.setKick(this.#wiring.lp);
+    this.#wiring.event(this.#cycles(), EventType.CRASH, Math.max(0, this.#current), cause, detail);
+  }
+  #crash(error: unknown): void {
+    this.#reason(error instanceof Error ? error.message : String(error));
+    this.#end(PartitionState.CRASHED, ExitCause.BROKEN_INVARIANT, Math.max(0, this.#current));
+  }
+}

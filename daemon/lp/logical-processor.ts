@@ -1,0 +1,238 @@
+// One simulated physical processor: takes commands from root, keeps its clock with the others', runs the VPs that are its own, sleeps when there is nothing to do.
+// Never returns to its event loop while the machine runs; everything it is told comes through shared memory (and, for ATTACH, its control port).
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { performance } from 'node:perf_hooks';
+import { ClockMode, EventType, LpBlock, lpBlockAt, LpLayout, LpState, MachineHeader } from '../../shared/layout/machine.js';
+import { type AttachMessage, type LpBoot, MailCommand, mailIndexes, PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
+import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { Guest } from '../hypervisor/guest.js';
+import { PhysicalApic } from '../machine/physical-apic.js';
+import { EventLog } from './event-log.js';
+import { ring, Turn } from './turn.js';
+
+/** A VP runs at most this long while others of its LP are ready, in cycles. */
+const SLICE_CYCLES = 1_000_000;
+/** Realtime mode: guest code is left at least this often, in instructions. */
+const REALTIME_RUN = 200_000;
+/** Sleeps are cut into pieces of this length so that a lost wakeup, should there be one, costs a delay and not a hang. */
+const SLEEP_MAX_MS = 1000;
+
+interface Runnable {
+  readonly guest: Guest;
+  readonly vp: number;
+}
+
+export class LogicalProcessor {
+  readonly #boot: LpBoot;
+  readonly #machine: Views;
+  readonly #block: LpBlock;
+  readonly #turn: Turn;
+  readonly #events: EventLog;
+  readonly #apic: PhysicalApic;
+  readonly #mode: number;
+  readonly #frequencyHz: number;
+  readonly #guests: (Guest | undefined)[] = new Array(PARTITION_SLOTS).fill(undefined);
+  /** VPs of this LP, in turn. */
+  #own: Runnable[] = [];
+  #cursor = 0;
+  #clock = 0;
+  #sliceLeft = 0;
+  /** Host time to which idle virtual time has been paced. */
+  #pacedTo = 0;
+
+  constructor(boot: LpBoot) {
+    this.#boot = boot;
+    this.#machine = viewsOf(boot.machine);
+    const header = new MachineHeader(this.#machine, 0);
+    this.#block = new LpBlock(this.#machine, lpBlockAt(boot.lp));
+    this.#turn = new Turn(this.#machine, boot.lp);
+    this.#events = new EventLog(this.#machine, boot.lp, header.lpCount);
+    this.#mode = header.clockMode;
+    this.#frequencyHz = header.frequencyHz;
+    this.#apic = new PhysicalApic(this.#machine, (lp) => {
+      for (const guest of this.#guests) guest?.setKick(lp);
+    });
+  }
+
+  /** Runs until STOP. */
+  run(): void {
+    this.#turn.publish(Number.POSITIVE_INFINITY);
+    while (this.#mail()) {
+      const seen = this.#turn.doorbell();
+      while (this.#apic.take(this.#boot.lp) >= 0) this.#apic.eoi(this.#boot.lp);
+      if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
+      else {
+        const due = this.#turn.publishedCycles(this.#clock);
+        if (!Number.isNaN(due) && !this.#turn.mine()) {
+          this.#state(LpState.WAITING);
+          this.#turn.wait();
+          continue;
+        }
+        if (due > this.#clock) this.#setClock(due, true);
+      }
+      for (const guest of this.#guests) guest?.advance(this.#clock);
+      const next = this.#pick();
+      if (next) this.#runVp(next);
+      else this.#idle(seen);
+    }
+    this.#state(LpState.OFFLINE);
+    this.#turn.publish(Number.POSITIVE_INFINITY);
+  }
+
+  #hostCycles(): number {
+    return Math.floor((performance.timeOrigin + performance.now()) * (this.#frequencyHz / 1000));
+  }
+  #state(state: number): void {
+    Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.state) >>> 2, state);
+  }
+  #setClock(cycles: number, idle = false): void {
+    if (idle) this.#block.idleCyclesNum += cycles - this.#clock;
+    this.#clock = cycles;
+    this.#block.clockNum = cycles;
+  }
+
+  /** The next ready VP after the last one that ran; the same one again while its slice lasts. */
+  #pick(): Runnable | undefined {
+    const own = this.#own;
+    let ready = 0;
+    let found: Runnable | undefined;
+    for (let i = 0; i < own.length; i++) {
+      const candidate = own[(this.#cursor + i) % own.length];
+      if (!candidate.guest.runnable(candidate.vp)) continue;
+      ready++;
+      if (!found) {
+        found = candidate;
+        if (i > 0) this.#sliceLeft = SLICE_CYCLES;
+        this.#cursor = (this.#cursor + i) % own.length;
+      }
+    }
+    Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.queueLength) >>> 2, Math.max(0, ready - 1));
+    return found;
+  }
+
+  #deadline(): number {
+    let deadline = Number.POSITIVE_INFINITY;
+    for (const guest of this.#guests) if (guest) deadline = Math.min(deadline, guest.deadline());
+    return deadline;
+  }
+
+  #runVp(next: Runnable): void {
+    const { guest, vp } = next;
+    if (this.#sliceLeft <= 0) this.#sliceLeft = SLICE_CYCLES;
+    let budget = Math.min(this.#sliceLeft, this.#mode === ClockMode.REALTIME ? REALTIME_RUN : this.#deadline() - this.#clock);
+    if (this.#mode !== ClockMode.REALTIME) {
+      const end = (this.#turn.quantumOf(this.#clock) + 1) * this.#turn.quantumCycles;
+      budget = Math.min(budget, end - this.#clock);
+      this.#turn.publish(this.#clock);
+    }
+    this.#state(LpState.RUNNING);
+    const tag = (guest.slot << 8) | vp;
+    if (this.#block.current !== tag) {
+      this.#block.contextSwitches++;
+      this.#events.add(this.#clock, EventType.SCHEDULE_IN, guest.slot, vp, 0, 0);
+      Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.current) >>> 2, tag);
+    }
+    const used = guest.run(vp, this.#clock, Math.max(1, Math.floor(budget)));
+    this.#sliceLeft -= used;
+    if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
+    else {
+      this.#setClock(this.#clock + used);
+      this.#turn.publish(this.#clock);
+    }
+    if (this.#sliceLeft <= 0 || !guest.runnable(vp)) {
+      this.#cursor = (this.#cursor + 1) % Math.max(1, this.#own.length);
+      this.#sliceLeft = SLICE_CYCLES;
+    }
+    this.#state(LpState.HYPERVISOR);
+  }
+
+  /** Nothing is ready: sleeps until the next timer, or until somebody rings. */
+  #idle(seen: number): void {
+    if (this.#block.current !== -1) {
+      this.#events.add(this.#clock, EventType.SCHEDULE_OUT, 0, 0, 0, 0);
+      Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.current) >>> 2, -1);
+    }
+    this.#state(LpState.IDLE);
+    const deadline = this.#deadline();
+    const virtual = this.#mode !== ClockMode.REALTIME;
+    if (virtual) {
+      // From here on a poster that finds this LP idle moves the published quantum itself (Turn.summon). What was posted before is looked for again:
+      // publish, then look, as against post, then summon.
+      this.#turn.publish(deadline);
+      for (const { guest, vp } of this.#own) {
+        if (guest.runnable(vp)) {
+          this.#turn.publish(this.#clock);
+          return;
+        }
+      }
+      if (deadline === Number.POSITIVE_INFINITY) {
+        this.#turn.sleep(seen, SLEEP_MAX_MS);
+        return;
+      }
+      if (this.#boot.config.paceIdle && this.#pacedTo < deadline) {
+        const ms = ((deadline - Math.max(this.#clock, this.#pacedTo)) * 1000) / this.#frequencyHz;
+        const before = performance.now();
+        this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
+        this.#pacedTo = Math.max(this.#clock, this.#pacedTo) + ((performance.now() - before) * this.#frequencyHz) / 1000;
+        if (this.#pacedTo < deadline) this.#turn.publish(deadline);
+        return;
+      }
+      if (!this.#turn.mine()) this.#turn.wait();
+      return;
+    }
+    const ms = deadline === Number.POSITIVE_INFINITY ? SLEEP_MAX_MS : ((deadline - this.#hostCycles()) * 1000) / this.#frequencyHz;
+    if (ms > 0) this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
+  }
+
+  /** Carries out a command if there is one. False: stop. */
+  #mail(): boolean {
+    const { sequence, command, args } = mailIndexes(this.#block);
+    const { i32 } = this.#machine;
+    if (!(Atomics.load(i32, sequence) & 1)) return true;
+    const what = Atomics.load(i32, command);
+    const slot = Atomics.load(i32, args);
+    if (what === MailCommand.ATTACH) {
+      const message = receiveMessageOnPort(this.#boot.control)?.message as AttachMessage;
+      this.#guests[slot] = this.#attach(message);
+      this.#queue();
+    } else if (what === MailCommand.DETACH) {
+      this.#guests[slot] = undefined;
+      this.#queue();
+    }
+    Atomics.add(i32, sequence, 1);
+    Atomics.notify(i32, sequence);
+    return what !== MailCommand.STOP;
+  }
+
+  #attach({ slot, memory, name }: AttachMessage): Guest {
+    return new Guest({
+      lp: this.#boot.lp,
+      machine: this.#machine,
+      slot,
+      memory,
+      name,
+      frequencyHz: this.#frequencyHz,
+      realtime: this.#mode === ClockMode.REALTIME,
+      hostCycles: () => this.#hostCycles(),
+      costs: this.#boot.config.costs,
+      // Another LP has work from now on: it leaves guest code, or wakes in the quantum after this one.
+      signal: (lp, clock) => {
+        this.#apic.send(lp, KICK_VECTOR);
+        if (lp !== this.#boot.lp) {
+          if (this.#mode === ClockMode.REALTIME) ring(this.#machine, lp);
+          else this.#turn.summon(lp, clock);
+        }
+      },
+      event: (clock, kind, vp, a, b) => this.#events.add(clock, kind, slot, vp, a, b),
+    });
+  }
+
+  #queue(): void {
+    this.#own = [];
+    for (const guest of this.#guests) for (const vp of guest?.own() ?? []) this.#own.push({ guest: guest!, vp });
+    this.#cursor = 0;
+  }
+}
+
+/** Physical vector of the IPI by which one LP asks another to look at its VPs. */
+const KICK_VECTOR = 0xf0;

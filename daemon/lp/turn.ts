@@ -1,0 +1,123 @@
+// Whose turn it is: keeps the LPs' clocks together in the virtual clock modes.
+// Every LP publishes the quantum in which it will next do something: running, that of its clock; idle, that of its next timer, or none at all.
+// quantum mode: an LP may go on while its quantum is the lowest published (several may share it, and run in parallel).
+// deterministic mode: of those with the lowest quantum only the one with the lowest id goes on: one LP at a time, in one order.
+// realtime mode: always.
+//
+// Published word: quantum << 1 | 1 if nothing is awaited. Quanta are compared modulo 2^31. Who wakes a waiter: whoever publishes a word that makes
+// the waiter's quantum the lowest rings its doorbell (wakeEligible); the waiter sets waitingForTurn, reads its doorbell, checks again, then sleeps.
+import { ClockMode, generationAt, LpBlock, LpLayout, lpBlockAt, MachineHeader } from '../../shared/layout/machine.js';
+import type { Views } from '../../shared/layout/struct.js';
+
+/** -1, 0, 1 of two published words by quantum, modulo; idle ones are last. */
+const isBefore = (a: number, b: number): boolean => {
+  if (b & 1) return !(a & 1);
+  if (a & 1) return false;
+  return ((a - b) | 0) < 0;
+};
+
+export class Turn {
+  readonly #views: Views;
+  readonly #lp: number;
+  readonly #lps: number;
+  readonly #mode: number;
+  readonly quantumCycles: number;
+  readonly #block: LpBlock;
+
+  constructor(views: Views, lp: number) {
+    const header = new MachineHeader(views, 0);
+    this.#views = views;
+    this.#lp = lp;
+    this.#lps = header.lpCount;
+    this.#mode = header.clockMode;
+    this.quantumCycles = header.quantumCycles;
+    this.#block = new LpBlock(views, lpBlockAt(lp));
+  }
+
+  #word(lp: number): number {
+    return (lpBlockAt(lp) + LpLayout.at.turn) >>> 2;
+  }
+  #doorbell(lp: number): number {
+    return (lpBlockAt(lp) + LpLayout.at.doorbell) >>> 2;
+  }
+  quantumOf(clock: number): number {
+    return Math.floor(clock / this.quantumCycles);
+  }
+
+  /** Publishes when this LP next has something to do; `clock` in cycles, Infinity for never. */
+  publish(clock: number): void {
+    const word = clock === Number.POSITIVE_INFINITY ? 1 : (this.quantumOf(clock) << 1) | 0;
+    if (Atomics.exchange(this.#views.i32, this.#word(this.#lp), word) !== word) this.#wakeEligible();
+  }
+  /** Earliest quantum in which another LP's request may be dealt with: this LP asks the target not to sleep past it. Called by whoever posts work to `lp`. */
+  summon(lp: number, clock: number): void {
+    const { i32 } = this.#views;
+    const wanted = (this.quantumOf(clock) + 1) << 1;
+    for (;;) {
+      const now = Atomics.load(i32, this.#word(lp));
+      if (!isBefore(wanted, now) || Atomics.compareExchange(i32, this.#word(lp), now, wanted) === now) break;
+    }
+    ring(this.#views, lp);
+  }
+
+  /** May this LP go on? */
+  mine(): boolean {
+    if (this.#mode === ClockMode.REALTIME) return true;
+    const own = Atomics.load(this.#views.i32, this.#word(this.#lp));
+    for (let i = 0; i < this.#lps; i++) {
+      if (i === this.#lp) continue;
+      const other = Atomics.load(this.#views.i32, this.#word(i));
+      if (isBefore(other, own)) return false;
+      if (this.#mode === ClockMode.DETERMINISTIC && i < this.#lp && other === own && !(own & 1)) return false;
+    }
+    return true;
+  }
+  /** Published quantum x quantum length: the clock of an LP that was summoned. NaN when nothing is awaited. */
+  publishedCycles(clock: number): number {
+    const own = Atomics.load(this.#views.i32, this.#word(this.#lp));
+    if (own & 1) return Number.NaN;
+    // Expand the 31-bit quantum near the LP's own clock.
+    const near = this.quantumOf(clock);
+    const delta = ((own - (near << 1)) | 0) >> 1;
+    return (near + delta) * this.quantumCycles;
+  }
+  #wakeEligible(): void {
+    if (this.#mode === ClockMode.REALTIME) return;
+    for (let i = 0; i < this.#lps; i++) {
+      if (i !== this.#lp && Atomics.load(this.#views.i32, (lpBlockAt(i) + LpLayout.at.waitingForTurn) >>> 2)) ring(this.#views, i);
+    }
+  }
+
+  /** Sleeps until it may be this LP's turn or somebody rings; returns at once when it is. */
+  wait(): void {
+    const { i32 } = this.#views;
+    const waiting = (lpBlockAt(this.#lp) + LpLayout.at.waitingForTurn) >>> 2;
+    Atomics.store(i32, waiting, 1);
+    const seen = Atomics.load(i32, this.#doorbell(this.#lp));
+    // State left: waiting is visible; a publisher after this load rings, one before it is seen by `mine`.
+    if (!this.mine()) Atomics.wait(i32, this.#doorbell(this.#lp), seen);
+    Atomics.store(i32, waiting, 0);
+  }
+  /** Value of the doorbell to hand to `sleep`, read before the last look for work. */
+  doorbell(): number {
+    return Atomics.load(this.#views.i32, this.#doorbell(this.#lp));
+  }
+  /** Sleeps while the doorbell still has the value; at most `ms`. */
+  sleep(seen: number, ms: number): void {
+    Atomics.wait(this.#views.i32, this.#doorbell(this.#lp), seen, ms);
+  }
+  /** Even while the LP is in guest code or idle (invariant I7). */
+  generation(): number {
+    return Atomics.load(this.#views.i32, generationAt(this.#lp) >>> 2);
+  }
+  get block(): LpBlock {
+    return this.#block;
+  }
+}
+
+/** Rings an LP's doorbell: it looks for work, wherever it sleeps. */
+export const ring = (machine: Views, lp: number): void => {
+  const at = (lpBlockAt(lp) + LpLayout.at.doorbell) >>> 2;
+  Atomics.add(machine.i32, at, 1);
+  Atomics.notify(machine.i32, at);
+};

@@ -1,0 +1,317 @@
+// How the processor reaches guest memory when the inline TLB lookup has missed, and when TypeScript itself reads or writes linear addresses.
+// The life of a page fault starts here: hardware TLB, then the walk of the shadow page tables, then the #PF intercept into the hypervisor.
+import { LpContextLayout, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
+import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
+import type { Views } from '../../shared/layout/struct.js';
+import { Slot, type VpBlock } from '../../shared/layout/vp.js';
+import type { GuestFault, LinearMemory } from './processor.js';
+
+/** What an access wants; combined with the privilege of the TLB half. */
+export const Access = { READ: 0, WRITE: 1, EXECUTE: 2 } as const;
+export type Access = 0 | 1 | 2;
+
+/** Results of `Translator.resolve` other than an SPA. */
+export const Resolve = { MMIO: -1, FAULT: -2 } as const;
+
+/** Hardware walker and #PF intercept together: resolves a GVA and fills the hardware TLB. */
+export interface Translator {
+  /** SPA of the byte, MMIO (guest physical address in `gpa`) or FAULT (`fault` is set, CR2 is set). `user` = privilege of the access. */
+  resolve(gva: number, access: Access, user: boolean): number;
+  /** As resolve for execution, without faults, fills or other effects: SPA or a negative number. */
+  peek(gva: number, user: boolean): number;
+  gpa: number;
+}
+
+/** Memory-mapped devices, by guest physical address. */
+export interface Mmio {
+  read(gpa: number, bytes: 1 | 2 | 4): number;
+  write(gpa: number, bytes: 1 | 2 | 4, value: number): void;
+}
+
+/** Told about stores into watched code. */
+export interface CodeWatcher {
+  /** Line-exact: false when none of the bytes belongs to translated code. */
+  invalidate(gfn: number, offset: number, bytes: number): boolean;
+  /** True when the code that runs now includes the page. */
+  running(gfn: number): boolean;
+}
+
+const CANONICAL_LIMIT = 2 ** 47;
+const ACCESS_MASK = -4096;
+
+export class GuestMemory implements LinearMemory {
+  readonly #views: Views;
+  readonly #u8: Uint8Array;
+  readonly #data: DataView;
+  readonly #context: number;
+  readonly #translator: Translator;
+  readonly #mmio: Mmio;
+  readonly #watcher: CodeWatcher;
+  readonly #fault: GuestFault;
+  /** The VP whose accesses these are. */
+  vp: VpBlock;
+  /** Set while one instruction is run alone because it changes its own code. */
+  bypassWatch = false;
+  /** Privilege of explicit accesses: 1 user. `supervisor()` forces 0. */
+  #user = 0;
+  #bits64 = false;
+
+  constructor(views: Views, context: number, vp: VpBlock, fault: GuestFault, translator: Translator, mmio: Mmio, watcher: CodeWatcher) {
+    this.#views = views;
+    this.#u8 = views.u8;
+    this.#data = views.data;
+    this.#context = context;
+    this.vp = vp;
+    this.#fault = fault;
+    this.#translator = translator;
+    this.#mmio = mmio;
+    this.#watcher = watcher;
+  }
+
+  setMode(user: boolean, bits64: boolean): void {
+    this.#user = user ? 1 : 0;
+    this.#bits64 = bits64;
+  }
+  supervisor(): number {
+    const previous = this.#user;
+    this.#user = 0;
+    return previous;
+  }
+  restore(previous: number): void {
+    this.#user = previous;
+  }
+
+  /** SPA, or Resolve.MMIO with `translator.gpa`; throws GuestFault. All bytes of an access must lie in the page. */
+  #resolve(gva: number, access: Access): number {
+    const { u32, i32 } = this.#views;
+    const lo = gva | 0;
+    const entry = this.#context + LpContextLayout.at.tlbs + this.#user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+    if (access !== Access.EXECUTE) {
+      const tag = (entry + (access === Access.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG)) >>> 2;
+      if (u32[tag] === (lo & ACCESS_MASK) >>> 0 && i32[tag + 1] === Math.floor(gva / 4294967296)) return (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0;
+    }
+    const spa = this.#translator.resolve(gva, access, this.#user === 1);
+    if (spa === Resolve.FAULT) throw this.#fault;
+    return spa;
+  }
+
+  /** Non-canonical addresses raise #GP(0), or #SS(0) for the stack, before any translation (SDM 1 3.3.7.1). */
+  #check(gva: number): void {
+    if (this.#bits64 && (gva >= CANONICAL_LIMIT || gva < -CANONICAL_LIMIT)) throw this.#fault.set(13, 0);
+  }
+
+  /** Guest page frame for execution at the linear address; throws GuestFault; -1 when it is not RAM. */
+  fetchPage(linear: number): number {
+    this.#check(linear);
+    const spa = this.#resolve(linear, Access.EXECUTE);
+    return spa < 0 ? -1 : (spa - PartitionMap.RAM) >>> 12;
+  }
+  peekPage(linear: number): number {
+    if (this.#bits64 && (linear >= CANONICAL_LIMIT || linear < -CANONICAL_LIMIT)) return -1;
+    const spa = this.#translator.peek(linear, this.#user === 1);
+    return spa < 0 ? -1 : (spa - PartitionMap.RAM) >>> 12;
+  }
+
+  #read(gva: number, bytes: 1 | 2 | 4, access: Access = Access.READ): number {
+    this.#check(gva);
+    if ((gva & 4095) + bytes > 4096) return this.#readCrossing(gva, bytes, access);
+    const spa = this.#resolve(gva, access);
+    if (spa < 0) return this.#mmio.read(this.#translator.gpa, bytes) >>> 0;
+    return bytes === 1 ? this.#u8[spa] : bytes === 2 ? this.#data.getUint16(spa, true) : this.#data.getUint32(spa, true);
+  }
+  #wrap(gva: number): number {
+    return this.#bits64 ? gva : gva >>> 0;
+  }
+  #readCrossing(gva: number, bytes: number, access: Access): number {
+    // The second page is probed first only in so far as order of faults goes: the lower page faults first (SDM 3A 6.15 says nothing; processors do this).
+    let value = 0;
+    for (let i = 0; i < bytes; i++) value += this.#read(this.#wrap(gva + i), 1, access) * 2 ** (8 * i);
+    return value;
+  }
+
+  #write(gva: number, bytes: 1 | 2 | 4, value: number): void {
+    this.#check(gva);
+    if ((gva & 4095) + bytes > 4096) {
+      this.probeWrite(gva, bytes);
+      for (let i = 0; i < bytes; i++) this.#write(this.#wrap(gva + i), 1, (value >>> (8 * i)) & 0xff);
+      return;
+    }
+    const spa = this.#resolve(gva, Access.WRITE);
+    if (spa < 0) {
+      this.#mmio.write(this.#translator.gpa, bytes, value >>> 0);
+      return;
+    }
+    this.#noteCode(spa, bytes);
+    if (bytes === 1) this.#u8[spa] = value;
+    else if (bytes === 2) this.#data.setUint16(spa, value, true);
+    else this.#data.setUint32(spa, value, true);
+    this.#noteCode(spa, bytes);
+  }
+  /** Called before and after a store: before, so that no stale translation outlives it; after, for one that was made in between. */
+  #noteCode(spa: number, bytes: number): void {
+    const gfn = (spa - PartitionMap.RAM) >>> 12;
+    if (this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE) this.#watcher.invalidate(gfn, spa & 4095, bytes);
+  }
+
+  read8(gva: number): number { return this.#read(gva, 1); }
+  read16(gva: number): number { return this.#read(gva, 2); }
+  read32(gva: number): number { return this.#read(gva, 4); }
+  read64(gva: number): bigint {
+    const lo = this.#read(gva, 4);
+    return BigInt(lo) | (BigInt(this.#read(this.#wrap(gva + 4), 4)) << 32n);
+  }
+  read64Number(gva: number): number {
+    const lo = this.#read(gva, 4);
+    return (this.#read(this.#wrap(gva + 4), 4) | 0) * 4294967296 + lo;
+  }
+  write8(gva: number, value: number): void { this.#write(gva, 1, value); }
+  write16(gva: number, value: number): void { this.#write(gva, 2, value); }
+  write32(gva: number, value: number): void { this.#write(gva, 4, value); }
+  write64(gva: number, value: bigint): void {
+    if ((gva & 4095) > 4088) this.probeWrite(gva, 8);
+    this.#write(gva, 4, Number(value & 0xffffffffn));
+    this.#write(this.#wrap(gva + 4), 4, Number((value >> 32n) & 0xffffffffn));
+  }
+  write64Number(gva: number, value: number): void {
+    if ((gva & 4095) > 4088) this.probeWrite(gva, 8);
+    this.#write(gva, 4, value >>> 0);
+    this.#write(this.#wrap(gva + 4), 4, Math.floor(value / 4294967296) >>> 0);
+  }
+  probeWrite(gva: number, bytes: number): void {
+    this.#check(gva);
+    this.#resolve(gva, Access.WRITE);
+    const last = this.#wrap(gva + bytes - 1);
+    if ((gva & 4095) + bytes > 4096) {
+      this.#check(last);
+      this.#resolve(last - (last & 4095), Access.WRITE);
+    }
+  }
+  hostRead(gva: number): number {
+    this.#check(gva);
+    return this.#resolve(gva, Access.READ);
+  }
+  hostWrite(gva: number): number {
+    this.#check(gva);
+    const spa = this.#resolve(gva, Access.WRITE);
+    if (spa < 0) return -1;
+    return this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + ((spa - PartitionMap.RAM) >>> 12)] & PageFlag.CODE ? -1 : spa;
+  }
+
+  // --- what the compiled side calls -------------------------------------------------------------------------------------------------------
+
+  #record(fault: GuestFault): 1 {
+    this.vp.faultVector = fault.error < 0 ? fault.vector : fault.vector | 0x100;
+    this.vp.faultError = fault.error < 0 ? 0 : fault.error;
+    return 1;
+  }
+  #scratch(): number {
+    return this.vp.base + Slot.SCRATCH * 8;
+  }
+  /** `loadSlow` of the compiled side. */
+  load(gva: number, info: number): number {
+    const width = info & 3;
+    const access = info & 16 ? Access.WRITE : Access.READ;
+    const at = this.#scratch() >>> 2;
+    const { u32 } = this.#views;
+    try {
+      if (width === 3) {
+        const lo = this.#read(gva, 4, access);
+        u32[at + 1] = this.#read(this.#wrap(gva + 4), 4, access);
+        u32[at] = lo;
+      } else {
+        u32[at] = this.#read(gva, (1 << width) as 1 | 2 | 4, access);
+        u32[at + 1] = 0;
+      }
+      return 0;
+    } catch (e) {
+      if (e === this.#fault) return this.#record(this.#fault);
+      throw e;
+    }
+  }
+  /** `storeSlow` of the compiled side. */
+  store(gva: number, width: number): number {
+    const at = this.#scratch() >>> 2;
+    const { u32, i32 } = this.#views;
+    const bytes = 1 << width;
+    try {
+      if (!this.bypassWatch) {
+        // A store into the code that is running must be seen by the very next instruction: that one is then run alone.
+        this.#check(gva);
+        const spa = this.#resolve(gva, Access.WRITE);
+        if (spa >= 0) {
+          const gfn = (spa - PartitionMap.RAM) >>> 12;
+          if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#watcher.running(gfn) && this.#hitsLines(gfn, spa & 4095, bytes)) return 2;
+        }
+        if ((gva & 4095) + bytes > 4096) {
+          const second = this.#wrap(gva + bytes - 1);
+          const spa2 = this.#resolve(second - (second & 4095), Access.WRITE);
+          if (spa2 >= 0) {
+            const gfn = (spa2 - PartitionMap.RAM) >>> 12;
+            if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#watcher.running(gfn) && this.#hitsLines(gfn, 0, 8)) return 2;
+          }
+        }
+      }
+      const lo = u32[at];
+      const hi = u32[at + 1];
+      if (width === 3) {
+        if ((gva & 4095) > 4088) this.probeWrite(gva, 8);
+        this.#write64(gva, lo, hi);
+      } else this.#write(gva, bytes as 1 | 2 | 4, lo);
+      return 0;
+    } catch (e) {
+      if (e === this.#fault) return this.#record(this.#fault);
+      throw e;
+    }
+  }
+  #write64(gva: number, lo: number, hi: number): void {
+    // An aligned 8-byte store is single-copy atomic (SDM 3A 9.1.1): one write where it is memory.
+    if ((gva & 7) === 0) {
+      const spa = this.#resolve(gva, Access.WRITE);
+      if (spa >= 0) {
+        this.#noteCode(spa, 8);
+        this.#views.u64[spa >>> 3] = BigInt(lo) | (BigInt(hi) << 32n);
+        this.#noteCode(spa, 8);
+        return;
+      }
+    }
+    this.#write(gva, 4, lo);
+    this.#write(this.#wrap(gva + 4), 4, hi);
+  }
+  #hitsLines(gfn: number, offset: number, bytes: number): boolean {
+    const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
+    const last = Math.min(4095, offset + bytes - 1);
+    for (let line = offset >>> 6; line <= last >>> 6; line++) if (this.#views.i32[word + (line >>> 5)] & (1 << (line & 31))) return true;
+    return false;
+  }
+  /** `atomicSlow` of the compiled side. */
+  atomic(gva: number, _width: number): number {
+    try {
+      const spa = this.hostWrite(gva);
+      return spa < 0 ? -1 : spa;
+    } catch (e) {
+      if (e === this.#fault) {
+        this.#record(this.#fault);
+        return 0;
+      }
+      throw e;
+    }
+  }
+  /** Runs a slow half and turns a thrown guest fault into the recorded one. */
+  recordFault(): number {
+    return this.#record(this.#fault);
+  }
+}
+
+/** Marks a store into watched code: forgets the page's lines, raises its version and the partition's epoch. True when any byte was code. */
+export const invalidateCode = (views: Views, gfn: number, offset: number, bytes: number): boolean => {
+  const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
+  let hit = false;
+  const last = Math.min(4095, offset + bytes - 1);
+  for (let line = offset >>> 6; line <= last >>> 6; line++) if (Atomics.load(views.i32, word + (line >>> 5)) & (1 << (line & 31))) hit = true;
+  if (!hit) return false;
+  Atomics.store(views.i32, word, 0);
+  Atomics.store(views.i32, word + 1, 0);
+  Atomics.add(views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
+  Atomics.add(views.i32, PartitionLayout.at.codeEpoch >>> 2, 1);
+  return true;
+};

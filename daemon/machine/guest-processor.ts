@@ -1,0 +1,274 @@
+// One LP running one partition's guest code: registers in the VP block, translated code in the cache, slow halves in TypeScript.
+// The run loop above hands it a VP and a budget of cycles and gets back why guest code was left.
+import { JUMP_ENTRY_SIZE, JUMP_ENTRIES, LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
+import { vpBlockAt } from '../../shared/layout/partition.js';
+import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { EventKind, Slot, VpBlock } from '../../shared/layout/vp.js';
+import type { CodeMode } from '../translate/block-builder.js';
+import { coreModule } from '../translate/emit/core-module.js';
+import { Exit, sysLength, sysOp } from '../translate/micro-op.js';
+import { CodeCache, type CodeCacheOptions } from './code-cache.js';
+import { applyMode } from './cpu/code-mode.js';
+import { deliverFault } from './cpu/deliver.js';
+import { segmentCheckSlow } from './cpu/segment-check.js';
+import { sysHelpers } from './cpu/sys-helpers.js';
+import { GuestMemory, invalidateCode, type Mmio, type Translator } from './guest-memory.js';
+import { GuestFault, type Intercepts, type Processor } from './processor.js';
+
+/** What surrounds the processor: hypervisor, devices, the other LPs. */
+export interface ProcessorHost {
+  readonly translator: Translator;
+  readonly mmio: Mmio;
+  readonly intercepts: Intercepts;
+  /** Marks the page as code and returns when no LP holds a write tag for it. */
+  watchCode(gfn: number): void;
+  /** Another LP may run code that has just changed: make it look. */
+  kickOthers(): void;
+  /** Every other LP of the partition is out of guest mode between the two. */
+  stopOthers(): void;
+  releaseOthers(): void;
+  /** Brackets of guest mode, with the flush handshake's order. */
+  enterGuest(): void;
+  leaveGuest(): void;
+}
+
+/** Reasons for which `run` comes back. */
+export const Left = {
+  /** The budget is used up, or another thread asked for attention. */
+  BUDGET: 0,
+  /** A slow half asked to look at the VP's state: interrupts, halt, mode. */
+  ATTENTION: 1,
+} as const;
+
+export class GuestProcessor implements Processor {
+  readonly views: Views;
+  readonly vp: VpBlock;
+  readonly memory: GuestMemory;
+  readonly intercepts: Intercepts;
+  readonly fault: GuestFault = new GuestFault();
+  readonly context: LpContext;
+  readonly code: CodeCache;
+  readonly #host: ProcessorHost;
+  readonly #run: (vp: number, context: number) => number;
+  readonly #kickWord: number;
+  #charged = 0;
+
+  constructor(memory: WebAssembly.Memory, contextAddress: number, host: ProcessorHost, options?: CodeCacheOptions) {
+    this.views = viewsOf(memory.buffer);
+    this.vp = new VpBlock(this.views, vpBlockAt(0));
+    this.context = new LpContext(this.views, contextAddress);
+    this.intercepts = host.intercepts;
+    this.#host = host;
+    this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
+    this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
+      invalidate: (gfn, offset, bytes) => {
+        if (!invalidateCode(this.views, gfn, offset, bytes)) return false;
+        host.kickOthers();
+        Atomics.store(this.views.i32, this.#kickWord, 1);
+        return true;
+      },
+      running: (gfn) => this.code.covers(this.#rip(), gfn),
+    });
+    const table = new WebAssembly.Table({ element: 'anyfunc', initial: 256 });
+    const env = {
+      memory,
+      table,
+      loadSlow: (gva: number, info: number) => this.memory.load(gva, info),
+      storeSlow: (gva: number, width: number) => this.memory.store(gva, width),
+      atomicSlow: (gva: number, width: number) => this.memory.atomic(gva, width),
+      segmentSlow: (offset: number, immediate: number) => this.#segmentSlow(offset, immediate),
+      sys: (descriptor: number) => this.#sys(descriptor),
+    };
+    this.code = new CodeCache(this.views, { fetchPage: (l) => this.memory.fetchPage(l), peekPage: (l) => this.memory.peekPage(l), watch: (g) => host.watchCode(g) }, contextAddress, table, { env }, options);
+    const core = new WebAssembly.Instance(new WebAssembly.Module(coreModule()), { env });
+    this.#run = core.exports.run as (vp: number, context: number) => number;
+  }
+
+  /** Points everything at another VP of the partition. */
+  load(index: number): void {
+    (this.vp as { base: number }).base = vpBlockAt(index);
+    this.modeChanged();
+  }
+
+  charge(cycles: number): void {
+    this.#charged += cycles;
+  }
+  /** Cycles charged since the last call. */
+  takeCharged(): number {
+    const n = this.#charged;
+    this.#charged = 0;
+    return n;
+  }
+
+  modeChanged(): void {
+    const vp = this.vp;
+    const mode = applyMode(this);
+    const user = vp.cpl === 3;
+    this.memory.setMode(user, mode.bits === 64);
+    this.context.tlb = this.context.base + LpContextLayout.at.tlbs + (user ? TLB_MODE_SIZE : 0);
+    this.code.setMode(mode, mode.bits === 64 ? 0 : this.views.u32[(vp.base + Slot.CS_BASE * 8) >>> 2], user);
+  }
+
+  #rip(): number {
+    const at = (this.vp.base + Slot.RIP * 8) >>> 2;
+    return this.views.i32[at + 1] * 4294967296 + this.views.u32[at];
+  }
+  #setRip(rip: number): void {
+    const at = (this.vp.base + Slot.RIP * 8) >>> 2;
+    this.views.u32[at] = rip >>> 0;
+    this.views.i32[at + 1] = Math.floor(rip / 4294967296);
+  }
+
+  #segmentSlow(offset: number, immediate: number): number {
+    try {
+      segmentCheckSlow(this, immediate & 15, offset, ((immediate >>> 4) & 15) + 1, (immediate & 0x100) !== 0);
+      return 0;
+    } catch (e) {
+      if (e === this.fault) return this.memory.recordFault();
+      throw e;
+    }
+  }
+
+  #sys(descriptor: number): number {
+    try {
+      const epoch = this.code.epoch();
+      const left = sysHelpers[sysOp(descriptor)](this, descriptor);
+      if (left !== 0) return 1;
+      // The helper's own stores may have changed code: look everything up again after this instruction.
+      if (epoch === this.code.epoch()) return 0;
+      const next = this.#rip() + sysLength(descriptor);
+      this.#setRip(this.code.mode.bits === 64 ? next : next >>> 0);
+      return 1;
+    } catch (e) {
+      if (e === this.fault) {
+        this.memory.recordFault();
+        return 2;
+      }
+      throw e;
+    }
+  }
+
+  /** Runs the instruction at RIP alone, in the mode given, outside the cache. */
+  #runSingle(mode: CodeMode): number {
+    const rip = this.#rip();
+    const { u32, i32 } = this.views;
+    const header = this.code.single(rip, mode);
+    const lo = rip | 0;
+    const at = (this.context.base + LpContextLayout.at.jump + ((lo ^ (lo >>> 12)) & (JUMP_ENTRIES - 1)) * JUMP_ENTRY_SIZE) >>> 2;
+    u32[at] = lo;
+    u32[at + 1] = (Math.floor(rip / 4294967296) & 0xffff) | this.context.jumpTagHi;
+    i32[at + 2] = header;
+    const budget = this.context.budget;
+    this.context.budget = 0;
+    const kicked = Atomics.exchange(i32, this.#kickWord, 0);
+    const reason = this.#run(this.vp.base, this.context.base);
+    // 0 -> -1 when the instruction was retired.
+    this.context.budget += budget;
+    u32[at + 1] = 0xffff_ffff;
+    if (kicked) Atomics.store(i32, this.#kickWord, 1);
+    return reason;
+  }
+
+  /** One instruction under an interrupt shadow: nothing is delivered before it has run. Returns as `run`. */
+  runShadowed(): number {
+    this.#host.enterGuest();
+    try {
+      return this.#handle(this.#runSingle(this.code.mode)) ?? Left.ATTENTION;
+    } catch (e) {
+      if (e !== this.fault) throw e;
+      return this.#deliver();
+    } finally {
+      this.#host.leaveGuest();
+    }
+  }
+
+  #deliver(): number {
+    deliverFault(this, this.fault.vector, this.fault.error);
+    return Left.ATTENTION;
+  }
+
+  /** A lone instruction ends with its budget used up: that is no reason to leave. */
+  #afterSingle(reason: number): number | undefined {
+    return reason === Exit.BUDGET ? undefined : this.#handle(reason);
+  }
+
+  /** Deals with an exit; undefined = go on in guest code. */
+  #handle(reason: number): number | undefined {
+    switch (reason) {
+      case Exit.LOOKUP:
+        this.code.lookup(this.#rip());
+        return undefined;
+      case Exit.HOT:
+        this.code.heat(this.#rip());
+        return undefined;
+      case Exit.FAULT: {
+        const vp = this.vp;
+        const hasError = (vp.faultVector & 0x100) !== 0;
+        deliverFault(this, vp.faultVector & 0xff, hasError ? vp.faultError : -1);
+        return vp.pendingKind === EventKind.NONE ? undefined : Left.ATTENTION;
+      }
+      case Exit.SYS:
+        return Left.ATTENTION;
+      case Exit.BUS_LOCK: {
+        this.#host.stopOthers();
+        try {
+          return this.#afterSingle(this.#runSingle({ ...this.code.mode, busLocked: true }));
+        } finally {
+          this.#host.releaseOthers();
+        }
+      }
+      case Exit.SELF_MODIFIED: {
+        this.memory.bypassWatch = true;
+        try {
+          const next = this.#runSingle(this.code.mode);
+          this.code.noticeEpoch();
+          return this.#afterSingle(next);
+        } finally {
+          this.memory.bypassWatch = false;
+        }
+      }
+      default:
+        return Left.BUDGET;
+    }
+  }
+
+  /** Runs guest code for at most `cycles` (instructions and charges). `retired` counts instructions. */
+  retired = 0;
+  run(cycles: number): number {
+    const context = this.context;
+    const vp = this.vp;
+    context.budget = cycles;
+    this.#host.enterGuest();
+    try {
+      for (;;) {
+        this.code.noticeEpoch();
+        const before = context.budget;
+        let left: number | undefined;
+        try {
+          left = this.#handle(this.#run(vp.base, context.base));
+        } catch (e) {
+          // A fault thrown by a lookup: the instruction at RIP cannot be fetched.
+          if (e !== this.fault) throw e;
+          left = this.#deliver();
+        }
+        this.retired += before - context.budget;
+        if (this.#charged > 0) {
+          context.budget -= this.#charged;
+          this.chargedTotal += this.#charged;
+          this.#charged = 0;
+        }
+        if (left !== undefined) return left;
+        if (context.budget < 0) return Left.BUDGET;
+      }
+    } finally {
+      this.#host.leaveGuest();
+    }
+  }
+  chargedTotal = 0;
+
+  /** Clears the request to leave; true if there was one. */
+  takeKick(): boolean {
+    return Atomics.exchange(this.views.i32, this.#kickWord, 0) !== 0;
+  }
+}
+
