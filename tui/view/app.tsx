@@ -16,12 +16,12 @@ import {
 import { Footer } from './footer.js';
 import { headerPanel, type LinkFacts } from './header-panel.js';
 import { HELP_COLUMNS, HELP_ROWS, helpPanel } from './help-panel.js';
-import { lanesPanel } from './lanes-panel.js';
+import { lanesPanel, lanesTitle } from './lanes-panel.js';
 import { fits, layout, MIN_COLUMNS, MIN_ROWS } from './layout.js';
 import { loadTable } from './load-panel.js';
 import { partitionRows, partitionsPanel } from './partitions-panel.js';
 import { PainterContext, Region } from './region.js';
-import { FIRST_SCREEN, PAGES, type Page, reconcile, type ScreenState, selectLp, selectPartition, turnPage } from './screen-state.js';
+import { afterKey, FIRST_SCREEN, type Page, reconcile, type ScreenState } from './screen-state.js';
 
 export interface AppProps {
   readonly dashboard: Dashboard;
@@ -53,20 +53,16 @@ export function App(props: AppProps): React.ReactElement {
   const { exit } = useApp();
   const [chosen, choose] = useState<ScreenState>(FIRST_SCREEN);
   const [paused, setPaused] = useState(false);
-  const screen = dashboard.stats === undefined ? chosen : reconcile(chosen, dashboard.stats);
+  const screen = reconcile(chosen, dashboard.stats);
   useInput((input, key) => {
     if (input === 'q') exit();
-    else if (input === '?') choose({ ...screen, help: !screen.help });
-    else if (key.escape) choose(screen.help ? { ...screen, help: false } : { ...screen, lp: undefined, partition: undefined });
-    else if (key.tab) choose(turnPage(screen, key.shift ? -1 : 1));
-    else if (input >= '1' && input <= String(PAGES.length)) choose({ ...screen, help: false, page: PAGES[Number(input) - 1]! });
     else if (input === 'p') {
       dashboard.setPaused(!dashboard.paused);
       setPaused(dashboard.paused);
-    } else if (key.downArrow || input === 'j') choose(selectLp(screen, dashboard.stats, 1));
-    else if (key.upArrow || input === 'k') choose(selectLp(screen, dashboard.stats, -1));
-    else if (key.rightArrow || input === 'l') choose(selectPartition(screen, dashboard.stats, 1));
-    else if (key.leftArrow || input === 'h') choose(selectPartition(screen, dashboard.stats, -1));
+    } else {
+      // From the newest state, not from the one last drawn: several keys may come between two frames.
+      choose((before) => afterKey(reconcile(before, dashboard.stats), input, key, dashboard.stats));
+    }
   });
   // What a key has changed shows at once, not with the next sample.
   useLayoutEffect(() => painter.forget());
@@ -82,7 +78,7 @@ export function App(props: AppProps): React.ReactElement {
         ) : (
           <>
             <Frame
-              title="logical processors"
+              title={lanesTitle(dashboard, screen.lp, parts.lanes - 2)}
               width={columns}
               height={parts.lanes}
               lines={(width, height) => lanesPanel(dashboard, screen.lp, width, height)}
@@ -123,7 +119,15 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
     const matrix = panel(MATRIX_OF[screen.page]);
     const title =
       screen.page === 'load' ? `operations by VP and job${ofPartition}` : `${screen.page === 'vtlb' ? 'vTLB' : screen.page} per second`;
-    if (bottom === 0) return <Frame title={title} width={columns} height={middle} lines={matrix} />;
+    if (bottom === 0) {
+      const matrixWidth = Math.floor(columns * 0.58);
+      return (
+        <Box height={middle} flexShrink={0}>
+          <Frame title={title} width={matrixWidth} height={middle} lines={matrix} />
+          <Frame title={chartTitle} width={columns - matrixWidth} height={middle} lines={lineChart} />
+        </Box>
+      );
+    }
     const chartHeight = Math.max(9, Math.min(14, Math.floor((middle + bottom) * 0.45)));
     return (
       <>
@@ -133,14 +137,16 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
     );
   }
   const narrow = columns < 112;
-  const left = Math.floor(columns * (narrow ? 0.56 : 0.54));
+  const left = Math.floor(columns * (narrow ? 0.56 : bottom === 0 ? 0.48 : 0.54));
   const partitionsFrame = <Frame title={`partitions${ofPartition}`} width={left} height={middle} lines={partitions} />;
   const interceptsTitle = `intercepts${ofLp}`;
   if (bottom === 0) {
+    const chartWidth = narrow ? 0 : Math.floor(columns * 0.26);
     return (
       <Box height={middle} flexShrink={0}>
         {partitionsFrame}
-        <Frame title={interceptsTitle} width={columns - left} height={middle} lines={panel(interceptsTable)} />
+        {chartWidth === 0 ? null : <Frame title={chartTitle} width={chartWidth} height={middle} lines={lineChart} />}
+        <Frame title={interceptsTitle} width={columns - left - chartWidth} height={middle} lines={panel(interceptsTable)} />
       </Box>
     );
   }

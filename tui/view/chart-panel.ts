@@ -11,7 +11,7 @@ export const SERIES_MAX = 8;
 
 /** Buckets shown: the smallest window that holds all that was measured, so that a young chart is not an empty one. */
 const WINDOWS: readonly number[] = [BUCKETS / 4, BUCKETS / 2, BUCKETS];
-const LABELS_PER_WINDOW = 4;
+const LABELS_PER_WINDOW = 3;
 
 /** `-1:30`: the age of each bucket. */
 const labelsOf = (window: number): string[] =>

@@ -19,7 +19,7 @@ export function Footer({ page, paused, help, columns }: FooterProps): React.Reac
         ))}
       </Text>
       <Text dimColor wrap="truncate">
-        {`${wide ? '↑↓ LP  ←→ partition  ' : ''}tab page  p ${paused ? 'go on' : 'pause'}  ? ${help ? 'close' : 'help'}  q quit`}
+        {`${wide ? `↑↓ LP  ←→ partition  tab page  p ${paused ? 'go on' : 'pause'}  ` : ''}? ${help ? 'close' : 'help'}  q quit`}
       </Text>
     </Box>
   );

@@ -7,6 +7,14 @@ import type { LpRates } from '../model/machine-rates.js';
 import { Line } from './line.js';
 import { partitionStyle, stateStyle, style, vpCellStyle } from './style.js';
 
+/** States where there is no room for words. */
+const SHORT: Readonly<Record<string, string>> = {
+  running: 'run',
+  hypervisor: 'hyp',
+  waiting: 'wait',
+  offline: 'off',
+};
+
 interface Columns {
   readonly state: number;
   readonly vp: number;
@@ -27,13 +35,22 @@ export function lanesPanel(dashboard: Dashboard, selected: number | undefined, w
   const columns = columnsFor(width);
   const room = Math.max(1, height - 1);
   const [first, last] = visibleLps(stats, selected, room);
-  const lines = [heading(columns, width, stats.lps.length, first, last)];
+  const lines = [heading(columns, width)];
   const queues = queuedVps(dashboard, stats);
   for (let i = first; i < last; i++) {
     const lp = stats.lps[i]!;
     lines.push(lane(dashboard, lp, rates.lps[i], queues.get(lp.id) ?? [], columns, width, lp.id === selected));
   }
   return lines;
+}
+
+/** Says which LPs are shown when not all are. `room` is the height inside the frame. */
+export function lanesTitle(dashboard: Dashboard, selected: number | undefined, room: number): string {
+  const { stats } = dashboard;
+  if (stats === undefined) return 'logical processors';
+  const [first, last] = visibleLps(stats, selected, Math.max(1, room - 1));
+  const some = last - first < stats.lps.length ? ` ${first}-${last - 1} of ${stats.lps.length}, ↑↓ for more` : '';
+  return `logical processors${some}`;
 }
 
 /** Range of LP positions shown in `room` rows. */
@@ -76,10 +93,9 @@ function columnsFor(width: number): Columns {
   return { ...fixed, lane: Math.max(4, width - left - right) };
 }
 
-function heading(columns: Columns, width: number, count: number, first: number, last: number): string {
+function heading(columns: Columns, width: number): string {
   const seconds = (columns.lane * LANE_COLUMN_MS) / 1000;
-  const all = last - first === count ? '' : ` · LPs ${first}-${last - 1} of ${count}`;
-  const title = columns.lane >= 24 + all.length ? `last ${seconds.toFixed(0)} s${all}` : `${seconds.toFixed(0)} s`;
+  const title = columns.lane >= 24 ? `last ${seconds.toFixed(0)} s` : `${seconds.toFixed(0)} s`;
   const dashes = Math.max(0, columns.lane - title.length - 5);
   const line = new Line(width)
     .put('LP ', style.heading)
@@ -89,7 +105,7 @@ function heading(columns: Columns, width: number, count: number, first: number, 
     .put(`${title} `, style.heading)
     .put(`${'─'.repeat(dashes)} `, style.faint)
     .put('now ', style.heading)
-    .left('queue', columns.queue + 1, style.heading)
+    .left(columns.queue > 5 ? 'queue' : 'que', columns.queue + 1, style.heading)
     .right('icpt/s', columns.rate, style.heading);
   if (columns.interrupts) line.right('intr/s', 7, style.heading);
   line.right('CTR', columns.generation + 1, style.heading).right('clock', columns.clock + 1, style.heading);
@@ -109,7 +125,7 @@ function lane(
 ): string {
   const line = new Line(width, selected ? style.selected : '');
   line.right(String(lp.id), 2, style.bold).put(' ').left(`n${lp.node}`, 2, style.dim).put(' ');
-  line.left(lp.state, columns.state, stateStyle(lp.state)).put(' ');
+  line.left(columns.state < 10 ? (SHORT[lp.state] ?? lp.state) : lp.state, columns.state, stateStyle(lp.state)).put(' ');
   running(line, dashboard, lp.vp, columns.vp);
   line.put(' ');
   const cells = dashboard.lanes.last(lp.id, columns.lane);

@@ -39,11 +39,36 @@ export const selectPartition = (state: ScreenState, stats: MachineStats | undefi
 });
 
 /** Drops a selection whose LP or partition is gone. */
-export const reconcile = (state: ScreenState, stats: MachineStats): ScreenState => {
+export const reconcile = (state: ScreenState, stats: MachineStats | undefined): ScreenState => {
+  if (stats === undefined) return state;
   const lp = stats.lps.some((other) => other.id === state.lp) ? state.lp : undefined;
   const partition = stats.partitions.some((other) => other.name === state.partition) ? state.partition : undefined;
   return lp === state.lp && partition === state.partition ? state : { ...state, lp, partition };
 };
+
+/** The keys that are not characters. */
+export interface Key {
+  readonly escape: boolean;
+  readonly tab: boolean;
+  readonly shift: boolean;
+  readonly upArrow: boolean;
+  readonly downArrow: boolean;
+  readonly leftArrow: boolean;
+  readonly rightArrow: boolean;
+}
+
+/** What a key does to the screen; a key without a meaning does nothing. */
+export function afterKey(state: ScreenState, input: string, key: Key, stats: MachineStats | undefined): ScreenState {
+  if (input === '?') return { ...state, help: !state.help };
+  if (key.escape) return state.help ? { ...state, help: false } : { ...state, lp: undefined, partition: undefined };
+  if (key.tab) return turnPage(state, key.shift ? -1 : 1);
+  if (key.downArrow || input === 'j') return selectLp(state, stats, 1);
+  if (key.upArrow || input === 'k') return selectLp(state, stats, -1);
+  if (key.rightArrow || input === 'l') return selectPartition(state, stats, 1);
+  if (key.leftArrow || input === 'h') return selectPartition(state, stats, -1);
+  const page = /^[1-9]$/.test(input) ? PAGES[Number(input) - 1] : undefined;
+  return page === undefined ? state : { ...state, help: false, page };
+}
 
 /** Next of `list` after `current`; from nothing to the first or last; past either end, nothing again. */
 function step<T>(list: readonly T[], current: T | undefined, by: number): T | undefined {
