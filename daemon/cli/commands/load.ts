@@ -1,0 +1,44 @@
+// hvd load: jobs for the workload guests, changed while they run.
+import type { Command } from 'commander';
+import { HvdError } from '../../../shared/protocol/errors.js';
+import { type ClientFlags, socketOption, withDaemon } from '../with-daemon.js';
+
+interface LoadFlags extends ClientFlags {
+  readonly vps?: string;
+}
+
+export const addLoad = (program: Command): void => {
+  const load = program.command('load').description('set jobs of workload guests');
+  socketOption(load.command('set <partition> <job> [parameters...]'))
+    .description('run a job, e.g.: hvd load set w64a spinlock hold=200 think=500')
+    .option('--vps <list>', 'VPs that run it, e.g. 0,2,3 (default: all)')
+    .action(async (name: string, job: string, parameters: string[], flags: LoadFlags) => {
+      const params = { name, job, vps: parseVps(flags.vps), parameters: parseParameters(parameters) };
+      await withDaemon(flags, (hvd) => hvd.request('load.set', withoutUndefined(params)));
+    });
+  socketOption(load.command('stop <partition>'))
+    .description('let VPs idle')
+    .option('--vps <list>', 'VPs that stop (default: all)')
+    .action(async (name: string, flags: LoadFlags) => {
+      await withDaemon(flags, (hvd) => hvd.request('load.stop', withoutUndefined({ name, vps: parseVps(flags.vps) })));
+    });
+};
+
+export const parseVps = (list: string | undefined): number[] | undefined => {
+  if (list === undefined) return undefined;
+  if (!/^\d+(,\d+)*$/.test(list)) throw new HvdError('usage', { what: `--vps: expected numbers as in 0,2,3, got ${JSON.stringify(list)}` });
+  return list.split(',').map(Number);
+};
+
+const parseParameters = (parameters: readonly string[]): Record<string, number> =>
+  Object.fromEntries(
+    parameters.map((parameter) => {
+      const match = /^([A-Za-z]\w*)=(\d+)$/.exec(parameter);
+      if (match === null) throw new HvdError('usage', { what: `${JSON.stringify(parameter)}: expected a parameter as in hold=200` });
+      return [match[1]!, Number(match[2])];
+    }),
+  );
+
+// msgpack has no undefined: an absent key must be absent.
+const withoutUndefined = <T extends object>(value: T): T =>
+  Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T;

@@ -1,0 +1,136 @@
+// hvd vm: the life of partitions, and what they show.
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { HvdError } from '../../../shared/protocol/errors.js';
+import type { PartitionConfig, PartitionInspect } from '../../../shared/protocol/messages.js';
+import { readPartitionFile, withPaths } from '../../root/config/machine-file.js';
+import { partitionSchema } from '../../root/config/schema.js';
+import { formatSize } from '../../root/config/size.js';
+import { attachConsole } from '../attach-console.js';
+import { checkOptions, numeric } from '../options.js';
+import { formatCount, printJson, printLine, printTable } from '../output.js';
+import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';
+
+interface CreateFlags extends ClientFlags {
+  readonly image?: string;
+  readonly name?: string;
+  readonly vps?: string;
+  readonly memory?: string;
+  readonly append?: string;
+  readonly initrd?: string;
+  readonly load?: string;
+  readonly start?: boolean;
+}
+
+export const addVm = (program: Command): void => {
+  const vm = program.command('vm').description('create, run and look at partitions');
+  socketOption(vm.command('create <what>'))
+    .description('create and start a partition from a YAML file, or with --image one of that name')
+    .option('--image <file>', 'image: a file, or workload64, workload32, bench64, bench32')
+    .option('--name <name>', 'another name than the file says')
+    .option('--vps <n>', 'virtual processors, 1 to 64')
+    .option('--memory <size>', 'guest RAM, e.g. 64M')
+    .option('--append <text>', 'command line')
+    .option('--initrd <file>', 'initial RAM disk')
+    .option('--load <job>', 'job to start with (workload guests)')
+    .option('--no-start', 'leave it created')
+    .action(async (what: string, flags: CreateFlags) => {
+      const config = configOf(what, flags);
+      const { name } = await withDaemon(flags, (hvd) => hvd.request('vm.create', config));
+      printLine(name);
+    });
+  listingOptions(vm.command('list'))
+    .description('all partitions')
+    .action(async (flags: ClientFlags) => {
+      const list = await withDaemon(flags, (hvd) => hvd.request('vm.list', {}));
+      if (flags.json === true) return printJson(list);
+      printTable(
+        ['PARTITION', 'STATE', 'VPS', 'MEMORY', 'IMAGE', 'REASON'],
+        list.map((p) => [p.name, p.state, p.vps, formatSize(p.memory), p.image, p.reason ?? '']),
+      );
+    });
+  for (const [verb, text] of VERBS) {
+    socketOption(vm.command(`${verb} <name>`))
+      .description(text)
+      .action(async (name: string, flags: ClientFlags) => {
+        await withDaemon(flags, (hvd) => hvd.request(`vm.${verb}`, { name }));
+      });
+  }
+  socketOption(vm.command('console <name>'))
+    .description('COM1: at a terminal interactive (Ctrl-] leaves), else what it has said so far')
+    .option('--follow', 'go on until the connection ends')
+    .option('--send <text>', 'type this first; \\n is Enter')
+    .action(async (name: string, flags: ClientFlags & { follow?: boolean; send?: string }) => {
+      await withDaemon(flags, (hvd) => attachConsole(hvd, name, { follow: flags.follow ?? false, send: flags.send }));
+    });
+  listingOptions(vm.command('screen <name>'))
+    .description('the VGA text screen')
+    .action(async (name: string, flags: ClientFlags) => {
+      const screen = await withDaemon(flags, (hvd) => hvd.request('vm.screen', { name }));
+      if (flags.json === true) printJson(screen);
+      else for (const line of screen.lines) printLine(line.trimEnd());
+    });
+  listingOptions(vm.command('inspect <name>'))
+    .description('registers, counters, instructions that are not there')
+    .action(async (name: string, flags: ClientFlags) => {
+      const inspect = await withDaemon(flags, (hvd) => hvd.request('vm.inspect', { name }));
+      if (flags.json === true) printJson(inspect);
+      else printInspect(inspect);
+    });
+};
+
+const VERBS = [
+  ['start', 'boot it; one that has ended boots again'],
+  ['pause', 'stop its processors; memory and devices stay'],
+  ['resume', 'go on after pause'],
+  ['stop', 'end it at once'],
+  ['destroy', 'end it and give its memory back'],
+] as const;
+
+const configOf = (what: string, flags: CreateFlags): PartitionConfig => {
+  const given = {
+    ...(flags.image === undefined ? {} : { image: flags.image }),
+    ...(flags.vps === undefined ? {} : { vps: numeric(flags.vps) }),
+    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+    ...(flags.append === undefined ? {} : { append: flags.append }),
+    ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
+    ...(flags.load === undefined ? {} : { load: { job: flags.load } }),
+    ...(flags.start === false ? { autostart: false } : {}),
+  };
+  const isFile = /\.ya?ml$/i.test(what);
+  if (!isFile && flags.image === undefined)
+    throw new HvdError('usage', { what: `${what}: give a .yaml file, or --image for a partition of that name` });
+  const base = isFile ? readPartitionFile(what) : { name: what, vps: 1, memory: '64M' };
+  return withPaths(
+    checkOptions(partitionSchema, { ...base, ...given, ...(flags.name === undefined ? {} : { name: flags.name }) }),
+    process.cwd(),
+  );
+};
+
+const printInspect = (p: PartitionInspect): void => {
+  printLine(`${p.name}: ${p.state}${p.reason === null ? '' : ` (${p.reason})`}, ${formatSize(p.memory)}`);
+  printTable(
+    ['VP', 'STATE', 'LP', 'MODE', 'CPL', 'RIP', 'CR3', 'INSTRUCTIONS'],
+    p.vps.map((vp) => {
+      const r = p.registers[vp.id]!;
+      return [vp.id, vp.state, vp.lp ?? '-', r.mode, r.cpl, r.rip, r.cr3, formatCount(vp.instructions)];
+    }),
+  );
+  printCounts('vTLB', p.vtlb);
+  printCounts('VP counters', total(p.vps.map((vp) => vp.counters)));
+  printCounts('interrupts', p.interrupts.byKind);
+  printCounts('vectors', p.interrupts.byVector);
+  if (p.unknownInstructions.length > 0)
+    printCounts('instructions that are not there', Object.fromEntries(p.unknownInstructions.map((u) => [u.mnemonic, u.count])));
+};
+
+const printCounts = (title: string, counts: Readonly<Record<string, number>>): void => {
+  const shown = Object.entries(counts).filter(([, count]) => count > 0);
+  if (shown.length > 0) printLine(`${title}: ${shown.map(([name, count]) => `${name} ${formatCount(count)}`).join(', ')}`);
+};
+
+const total = (records: readonly Readonly<Record<string, number>>[]): Record<string, number> => {
+  const sums: Record<string, number> = {};
+  for (const record of records) for (const [name, count] of Object.entries(record)) sums[name] = (sums[name] ?? 0) + count;
+  return sums;
+};

@@ -1,0 +1,35 @@
+// Command-line values checked by the same schema as configuration files, so that the limits are the same everywhere.
+import type { z } from 'zod';
+import { HvdError } from '../../shared/protocol/errors.js';
+import type { MachineConfig } from '../../shared/protocol/messages.js';
+import { formatPath, machineSchema } from '../root/config/schema.js';
+
+/** `64` is a number; anything else stays text, for the schema to refuse. */
+export const numeric = (text: string): number | string => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text);
+
+/** Checks `value`; what is wrong is named by its option (`--memory`). */
+export const checkOptions = <T>(schema: z.ZodType<T>, value: unknown): T => {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw new HvdError('usage', { what: `--${formatPath(issue.path)}: ${issue.message}` });
+};
+
+/** Options that change a machine. */
+export interface MachineFlags {
+  readonly lps?: string;
+  readonly nodes?: string;
+  readonly clock?: string;
+  readonly seed?: string;
+  readonly pin?: boolean;
+  readonly idle?: string;
+}
+
+/** `base` with the options given. Fewer LPs than nodes take nodes away, unless nodes were asked for. */
+export const withFlags = (base: MachineConfig, flags: MachineFlags): MachineConfig => {
+  const changed: Record<string, unknown> = { ...base };
+  for (const key of ['lps', 'nodes', 'seed'] as const) if (flags[key] !== undefined) changed[key] = numeric(flags[key]);
+  for (const key of ['clock', 'idle', 'pin'] as const) if (flags[key] !== undefined) changed[key] = flags[key];
+  if (flags.nodes === undefined && typeof changed.lps === 'number' && changed.lps >= 1) changed.nodes = Math.min(base.nodes, changed.lps);
+  return checkOptions(machineSchema, changed);
+};
