@@ -1,6 +1,6 @@
 // ACPI fixed hardware: PM1a event and control blocks, the PM timer, an empty GPE0 block, the SCI on IRQ 9 (level).
 // Reference: ACPI specification 6.5, 4.8. No SMI: SCI_EN is always set, so the FADT must say SMI_CMD = 0.
-import { AcpiRegisters, DeviceMap, PlatformAddress } from '../../shared/layout/devices.js';
+import { AcpiRegisters, DeviceClockLayout, DeviceMap, PlatformAddress, PlatformRequest } from '../../shared/layout/devices.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { PowerWires } from './host.js';
 import type { IrqLine } from './interrupt-lines.js';
@@ -100,3 +100,8 @@ export class AcpiPm implements PortDevice {
     if (value & Control.SLEEP_ENABLE && sleepType === PlatformAddress.S5_SLEEP_TYPE) this.power.powerOff();
   }
 }
+
+/** For root: presses the power button. The caller then kicks an LP of the partition, whose `advance` sets PWRBTN_STS. */
+export const pressPowerButton = (views: Views): void => {
+  Atomics.or(views.i32, (DeviceMap.CLOCK + DeviceClockLayout.at.requests) >>> 2, PlatformRequest.POWER_BUTTON);
+};

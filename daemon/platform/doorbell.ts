@@ -2,17 +2,18 @@
 // Lock-free: VPs hammer the counting port, and each port is one word. Contract: shared/layout/job-page.ts.
 
 import { type Gpa, gpa, PAGE_SIZE } from '../../shared/kit/address.js';
-import { DeviceClockLayout, DeviceMap, DoorbellLayout, PlatformRequest } from '../../shared/layout/devices.js';
+import { DeviceMap, DoorbellLayout } from '../../shared/layout/devices.js';
 import { JOB_AREA_SIZE, JobPort } from '../../shared/layout/job-page.js';
 import { PartitionHeader, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
+import type { IrqLine } from './interrupt-lines.js';
 import { allOnes, type PortDevice } from './port-device.js';
 
 const word = (name: keyof typeof DoorbellLayout.at): number => (DeviceMap.DOORBELL + DoorbellLayout.at[name]) >>> 2;
 const JOB_PAGE = word('jobPage');
 const SEQUENCE = word('jobSequence');
+const SIGNALLED = word('signalled');
 const COUNT = word('doorbellCount');
-const REQUESTS = (DeviceMap.CLOCK + DeviceClockLayout.at.requests) >>> 2;
 
 export class Doorbell implements PortDevice {
   private readonly words: Uint32Array;
@@ -46,6 +47,18 @@ export class Doorbell implements PortDevice {
     else if (port === JobPort.ANNOUNCE) Atomics.store(this.words, JOB_PAGE, this.isArea(value) ? value : 0);
   }
 
+  /** True while root has changed jobs that the guest has not been interrupted for. */
+  get changed(): boolean {
+    return Atomics.load(this.words, SEQUENCE) !== Atomics.load(this.words, SIGNALLED);
+  }
+
+  /** Pulses the job interrupt once for all changes so far; under the device lock. */
+  signal(line: IrqLine): void {
+    Atomics.store(this.words, SIGNALLED, Atomics.load(this.words, SEQUENCE));
+    line.edge();
+    line.set(false);
+  }
+
   /** Root writes to the area by this address later: it must lie in guest RAM as a whole. */
   private isArea(address: number): boolean {
     return address % PAGE_SIZE === 0 && address + JOB_AREA_SIZE <= this.header.ramSize;
@@ -58,10 +71,9 @@ export const jobPage = (views: Views): Gpa | null => {
   return address === 0 ? null : gpa(address);
 };
 
-/** For root, after it has written jobs: raises SEQUENCE and asks for the pulse of the job interrupt. The caller then kicks an LP of the partition. */
+/** For root, after it has written jobs: raises SEQUENCE. The caller then kicks an LP of the partition, whose `advance` pulses the job interrupt. */
 export const bumpJobs = (views: Views): void => {
   Atomics.add(views.u32, SEQUENCE, 1);
-  Atomics.or(views.i32, REQUESTS, PlatformRequest.JOBS_CHANGED);
 };
 
 /** Writes to the counting port so far, modulo 2^32. */

@@ -153,6 +153,11 @@ export class PitCounter {
     return rose;
   }
 
+  /** Level of OUT at the time that `takeRise` has reached: never goes back when LPs' clocks differ a little. */
+  get level(): boolean {
+    return this.out(this.r.seenTickNum);
+  }
+
   /** Tick of the next rise of OUT that `takeRise` would report, or of a change of period before it. */
   nextRise(): number {
     const { r } = this;
@@ -180,7 +185,8 @@ export class PitCounter {
     this.switchReload(tick);
     const count = (r.bcd ? fromBcd(value) : value) || (r.bcd ? 10000 : 0x10000);
     const periodic = r.mode === Mode.RATE_GENERATOR || r.mode === Mode.SQUARE_WAVE;
-    const d = tick - r.startTickNum;
+    // Another LP may have been here with a clock a little ahead: what has been seen is not taken back.
+    const d = Math.max(tick, r.seenTickNum) - r.startTickNum;
     if (r.loaded === 1 && periodic && r.gate === 1 && d >= 0) {
       r.pending = count;
       const periodEnd = r.startTickNum + (Math.floor(d / r.reload) + 1) * r.reload;

@@ -52,7 +52,7 @@ export class Pit implements PortDevice {
       this.channels[2].setGate((value & GATE2) !== 0, tick);
     } else if (port === CONTROL) this.control(value, tick);
     else this.channels[port - CHANNEL0].writeCount(value, tick);
-    this.irq.set(this.channels[0].out(tick));
+    this.irq.set(this.channels[0].level);
   }
 
   /** Raises IRQ 0 once for all rises of OUT 0 up to now; the phase is kept. */
@@ -62,7 +62,7 @@ export class Pit implements PortDevice {
       this.portB.lastInterruptNum = now;
       this.irq.edge();
     }
-    this.irq.set(this.channels[0].out(tick));
+    this.irq.set(this.channels[0].level);
   }
 
   nextDeadline(): number {

@@ -203,18 +203,15 @@ export class Platform {
   advance(): void {
     const now = this.host.now();
     this.deadlines.load();
-    const due =
-      now >= this.deadlines.deadline ||
-      (now >= this.deadlines.receiveDue && this.consoleInput.length > 0) ||
-      Atomics.load(this.views.i32, REQUESTS) !== 0;
-    if (!due) return;
+    const due = now >= this.deadlines.deadline || (now >= this.deadlines.receiveDue && this.consoleInput.length > 0);
+    if (!due && !this.rootWaits) return;
     this.begin();
     this.end();
   }
 
-  /** Partition time (ns) at which `advance` next has something to do, Infinity for never. Root's requests and console input make it earlier, with a kick. */
+  /** Partition time (ns) at which `advance` next has something to do, Infinity for never. Root's requests, job changes and console input make it earlier: root kicks an LP then. */
   nextDeadline(): number {
-    if (Atomics.load(this.views.i32, REQUESTS) !== 0) return 0;
+    if (this.rootWaits) return 0;
     this.deadlines.load();
     const { deadline, receiveDue } = this.deadlines;
     const next = this.consoleInput.length > 0 ? Math.min(deadline, receiveDue) : deadline;
@@ -269,7 +266,7 @@ export class Platform {
     this.rtc.advance(now);
     this.acpi.advance(now);
     this.uart.receive(now);
-    if (Atomics.load(this.views.i32, REQUESTS) !== 0) this.takeRequests();
+    if (this.rootWaits) this.takeRequests();
     return now;
   }
 
@@ -283,13 +280,15 @@ export class Platform {
     this.deadlines.publish(Math.min(this.pit.nextDeadline(), this.rtc.nextDeadline(), this.acpi.nextDeadline()), this.uart.receiveDue());
   }
 
+  /** True while root has asked for something that no access has taken up yet. */
+  private get rootWaits(): boolean {
+    return this.doorbell.changed || Atomics.load(this.views.i32, REQUESTS) !== 0;
+  }
+
   private takeRequests(): void {
     const requests = Atomics.exchange(this.views.i32, REQUESTS, 0);
     if (requests & PlatformRequest.POWER_BUTTON) this.acpi.pressPowerButton();
-    if (requests & PlatformRequest.JOBS_CHANGED) {
-      this.jobLine.edge();
-      this.jobLine.set(false);
-    }
+    if (this.doorbell.changed) this.doorbell.signal(this.jobLine);
   }
 
   private act(): void {

@@ -80,7 +80,7 @@ export const DeviceClockLayout = struct(
 export const DeviceClock = accessor(DeviceClockLayout);
 export type DeviceClock = InstanceType<typeof DeviceClock>;
 /** Bits of `requests`: set by root, taken by the next `Platform.advance`. Root kicks an LP of the partition after setting one. */
-export const PlatformRequest = { POWER_BUTTON: 1, JOBS_CHANGED: 2 } as const;
+export const PlatformRequest = { POWER_BUTTON: 1 } as const;
 
 /** The workload guest's doorbell (ports: JobPort of job-page.ts). All words are atomics, no lock. */
 export const DoorbellLayout = struct(
@@ -88,8 +88,10 @@ export const DoorbellLayout = struct(
   {
     /** GPA of the shared job area, 0 = not announced. */
     jobPage: u32,
-    /** Root adds 1 after it has changed a job. */
+    /** Root adds 1 after it has changed a job, then kicks an LP of the partition. */
     jobSequence: u32,
+    /** Sequence for which the job interrupt has been pulsed. */
+    signalled: u32,
     /** Writes to port OPERATION. */
     doorbellCount: u32,
   },
