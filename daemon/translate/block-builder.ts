@@ -1,7 +1,19 @@
 // Collects the micro-ops of one block. Instruction families talk to this and nothing else.
-// Why a builder: constants, flags and conditions are decided here once, so that a family states only what its instruction means.
-import { Slot, TEMPS } from '../../shared/layout/vp.js';
-import { BLOCK_MICRO_OPS_MAX, type Condition, IMMEDIATE_FORM, MICRO_OPS, MICRO_OP_NAMES, type MicroOpName, Op, packSys, type SysDescriptor, type Width } from './micro-op.js';
+// Why a builder: constants, flags, conditions and what is dead are decided here once, so that a family states only what its instruction means.
+import { SLOTS, Slot, TEMPS } from '../../shared/layout/vp.js';
+import { dropDead, resultBits, WRITES_D } from './liveness.js';
+import {
+  BLOCK_MICRO_OPS_MAX,
+  type Condition,
+  IMMEDIATE_FORM,
+  MICRO_OPS,
+  type MicroOpName,
+  Op,
+  packSys,
+  RECORD_SIZE,
+  type SysDescriptor,
+  type Width,
+} from './micro-op.js';
 
 /** A slot (>= 0) or a constant made by `constant` (< 0). */
 export type Operand = number;
@@ -21,7 +33,35 @@ export interface CodeMode {
 /** Which instruction family produced the current arithmetic flags, when it is known in this block. */
 export type FlagKind = 'add' | 'sub' | 'logic' | 'inc' | 'dec' | 'set';
 
+/** What conditions can be computed from, instead of from the flags. */
+const Known = {
+  NOTHING: 0,
+  /** flagA - flagB, and flagR when it is kept somewhere. */
+  DIFFERENCE: 1,
+  /** flagA + flagB = flagR. */
+  SUM: 2,
+  /** flagR gives ZF and SF; CF and OF are in the flags only. */
+  RESULT: 3,
+  /** flagR gives all; CF = OF = 0. */
+  LOGIC: 4,
+  /** flagR is CF; the rest is in the flags only. */
+  CARRY: 5,
+} as const;
+type Known = (typeof Known)[keyof typeof Known];
+
 const WIDTH_BITS = [8, 16, 32, 64] as const;
+const NOWHERE: Operand = 0x7fff;
+/** Three temporaries belong to flag operands whose slots were overwritten; the others go round. */
+const KEEPERS = 3;
+const RING = TEMPS - KEEPERS;
+const CAPACITY = BLOCK_MICRO_OPS_MAX + 64;
+const EFFECTIVE_64 = [Op.ea64s0, Op.ea64s1, Op.ea64s2, Op.ea64s3] as const;
+const EFFECTIVE_32 = [Op.ea32s0, Op.ea32s1, Op.ea32s2, Op.ea32s3] as const;
+const SIGN_EXTEND = ['sx8', 'sx16', 'sx32'] as const;
+const ZERO_EXTEND = ['zx8', 'zx16', 'zx32'] as const;
+const HIGH = 4294967296;
+const low = (n: number): number => n | 0;
+const high = (n: number): number => Math.floor(n / HIGH) | 0;
 
 /** A finished block. Arrays are views into the builder's buffers: copy before the next `begin`. */
 export interface MicroOps {
@@ -38,14 +78,14 @@ export interface MicroOps {
 
 export class BlockBuilder implements MicroOps {
   count = 0;
-  readonly op: Uint16Array = new Uint16Array(BLOCK_MICRO_OPS_MAX + 64);
-  readonly d: Uint8Array = new Uint8Array(BLOCK_MICRO_OPS_MAX + 64);
-  readonly a: Uint8Array = new Uint8Array(BLOCK_MICRO_OPS_MAX + 64);
-  readonly b: Uint8Array = new Uint8Array(BLOCK_MICRO_OPS_MAX + 64);
-  readonly left: Uint8Array = new Uint8Array(BLOCK_MICRO_OPS_MAX + 64);
-  readonly ripOffset: Uint16Array = new Uint16Array(BLOCK_MICRO_OPS_MAX + 64);
-  readonly lo: Int32Array = new Int32Array(BLOCK_MICRO_OPS_MAX + 64);
-  readonly hi: Int32Array = new Int32Array(BLOCK_MICRO_OPS_MAX + 64);
+  readonly op: Uint16Array = new Uint16Array(CAPACITY);
+  readonly d: Uint8Array = new Uint8Array(CAPACITY);
+  readonly a: Uint8Array = new Uint8Array(CAPACITY);
+  readonly b: Uint8Array = new Uint8Array(CAPACITY);
+  readonly left: Uint8Array = new Uint8Array(CAPACITY);
+  readonly ripOffset: Uint16Array = new Uint16Array(CAPACITY);
+  readonly lo: Int32Array = new Int32Array(CAPACITY);
+  readonly hi: Int32Array = new Int32Array(CAPACITY);
   /** Number of instructions begun so far. */
   instructions = 0;
   mode: CodeMode = { bits: 64, stackBits: 64, flat: true, busLocked: false };
@@ -56,35 +96,51 @@ export class BlockBuilder implements MicroOps {
   length = 0;
   /** True once an instruction has ended the block. */
   ended = false;
+  /** Set by `truth`: the slot it returned is non-zero when the condition does NOT hold. */
+  inverted = false;
+  /** The decoding front end that feeds this builder, made with its first block (see translate-block). */
+  frontEnd: unknown = null;
 
+  /** How many low bits of each slot may be other than 0. */
+  readonly #bits = new Uint8Array(SLOTS);
+  readonly #live = new Uint8Array(SLOTS);
   #constLo: number[] = [];
   #constHi: number[] = [];
   #nextTemp = 0;
-  #flagTemp = 0;
-  #kind: FlagKind | null = null;
+  #tempsTaken = 0;
+  #known: Known = Known.NOTHING;
   #flagWidth: Width = 0;
-  #flagA: Operand = 0;
-  #flagB: Operand = 0;
-  #flagR: Operand = 0;
+  #flagA: Operand = NOWHERE;
+  #flagB: Operand = NOWHERE;
+  #flagR: Operand = NOWHERE;
 
   begin(mode: CodeMode, rip: number): void {
     this.count = 0;
     this.instructions = 0;
     this.mode = mode;
     this.blockRip = rip;
+    this.rip = rip;
+    this.length = 0;
     this.ended = false;
     this.#constLo.length = 0;
     this.#constHi.length = 0;
-    this.#flagTemp = 0;
-    this.#kind = null;
+    this.#nextTemp = 0;
+    this.#tempsTaken = 0;
+    this.#know(Known.NOTHING, 0, NOWHERE, NOWHERE, NOWHERE);
+    this.#bits.fill(64);
+    this.#registersUnknown();
+    this.#bits[Slot.ZERO] = 0;
+  }
+  #registersUnknown(): void {
+    this.#bits.fill(this.mode.bits === 64 ? 64 : 32, 0, 16);
   }
 
-  /** Starts the next instruction: temporaries of the one before are free again (but those that conditions may still fuse with). */
+  /** Starts the next instruction: temporaries of the one before are free again (conditions keep theirs). */
   instruction(rip: number, length: number): void {
     this.rip = rip;
     this.length = length;
     this.instructions++;
-    this.#nextTemp = 0;
+    this.#tempsTaken = 0;
   }
 
   /** RIP of the next instruction, wrapped to the mode (16-bit code: 16 bits unless a wider operand size; 32-bit: 32 bits). */
@@ -95,16 +151,19 @@ export class BlockBuilder implements MicroOps {
     return this.mode.bits === 64 ? rip : rip >>> 0;
   }
 
+  // --- operands ------------------------------------------------------------------------------------------------------------------------
+
   /** A fresh temporary, valid until the instruction ends. */
   temp(): Operand {
-    // The top six temporaries belong to flag operands (two sets in turn).
-    if (this.#nextTemp >= TEMPS - 6) throw new RangeError('instruction needs too many temporaries');
-    return Slot.TEMP + this.#nextTemp++;
+    if (this.#tempsTaken++ >= RING) throw new RangeError('instruction needs too many temporaries');
+    const n = this.#nextTemp;
+    this.#nextTemp = n + 1 === RING ? 0 : n + 1;
+    return Slot.TEMP + n;
   }
 
   /** A 64-bit constant from a number that is exact (|value| < 2^53, sign kept). */
   constant(value: number): Operand {
-    return this.constant64(value | 0, Math.floor(value / 4294967296) | 0);
+    return this.constant64(low(value), high(value));
   }
   constant64(lo: number, hi: number): Operand {
     this.#constLo.push(lo | 0);
@@ -124,17 +183,47 @@ export class BlockBuilder implements MicroOps {
   /** The operand as a slot: constants are moved into a temporary. */
   slot(x: Operand): number {
     if (x >= 0) return x;
+    const lo = this.constantLo(x);
+    const hi = this.constantHi(x);
+    if ((lo | hi) === 0) return Slot.ZERO;
     const t = this.temp();
-    this.#record(Op.movi, t, 0, 0, this.constantLo(x), this.constantHi(x));
+    this.#record(Op.movi, t, 0, 0, lo, hi);
     return t;
   }
+  /** Whether the operand's bits from the width up are known to be 0. */
+  isZeroExtended(width: Width, x: Operand): boolean {
+    if (x >= 0) return this.#bits[x] <= WIDTH_BITS[width];
+    if (width === 3) return true;
+    return this.constantHi(x) === 0 && (width === 2 || this.constantLo(x) >>> WIDTH_BITS[width] === 0);
+  }
+  /** The operand's low bits, zero-extended. */
+  zeroExtended(width: Width, x: Operand): Operand {
+    if (width === 3 || this.isZeroExtended(width, x)) return x;
+    if (x < 0) return this.constant64(width === 2 ? this.constantLo(x) : this.constantLo(x) & ((1 << WIDTH_BITS[width]) - 1), 0);
+    return this.value(ZERO_EXTEND[width], x);
+  }
+  /** The operand's low bits, sign-extended to 64. */
+  signExtended(width: Width, x: Operand): Operand {
+    if (width === 3) return x;
+    if (x < 0) {
+      const shift = width === 2 ? 0 : width === 1 ? 16 : 24;
+      const lo = (this.constantLo(x) << shift) >> shift;
+      return this.constant64(lo, lo >> 31);
+    }
+    if (this.#bits[x] < WIDTH_BITS[width]) return x;
+    return this.value(SIGN_EXTEND[width], x);
+  }
+
+  // --- values and memory ---------------------------------------------------------------------------------------------------------------
 
   /** d = op(a) or op(a, b); returns d, a fresh temporary unless given. For shapes da, daB, dab. */
-  value(name: MicroOpName, a: Operand, b: Operand = 0, d: number = this.temp()): Operand {
+  value(name: MicroOpName, a: Operand, b: Operand = 0, d: number = NOWHERE): Operand {
     const shape = MICRO_OPS[name];
     const sa = this.slot(a);
-    if (shape === 'daB' && b < 0) this.#record(Op[name] | IMMEDIATE_FORM, d, sa, 0, this.constantLo(b), this.constantHi(b));
-    else this.#record(Op[name], d, sa, shape === 'da' ? 0 : this.slot(b), 0, 0);
+    const sb = shape === 'da' || (shape === 'daB' && b < 0) ? 0 : this.slot(b);
+    if (d === NOWHERE) d = this.temp();
+    if (b < 0 && shape === 'daB') this.#record(Op[name] | IMMEDIATE_FORM, d, sa, 0, this.constantLo(b), this.constantHi(b));
+    else this.#record(Op[name], d, sa, sb, 0, 0);
     return d;
   }
   /** d = a (mov or movi). */
@@ -149,24 +238,37 @@ export class BlockBuilder implements MicroOps {
     return t;
   }
   /** d = condition != 0 ? yes : no. */
-  select(condition: Operand, yes: Operand, no: Operand, d: number = this.temp()): Operand {
+  select(condition: Operand, yes: Operand, no: Operand, d: number = NOWHERE): Operand {
     const a = this.slot(yes);
     const b = this.slot(no);
-    this.#record(Op.select, d, a, b, this.slot(condition), 0);
+    const c = this.slot(condition);
+    if (d === NOWHERE) d = this.temp();
+    this.#record(Op.select, d, a, b, c, 0);
     return d;
   }
   /** d = a + (b << scale) + displacement in 16, 32 or 64 bits. */
-  effective(bits: 16 | 32 | 64, a: Operand, b: Operand, scale: number, displacement: number): Operand {
-    const d = this.temp();
-    const name = bits === 16 ? 'ea16' : (`ea${bits}s${scale}` as MicroOpName);
-    this.#record(Op[name], d, this.slot(a), this.slot(b), displacement | 0, Math.floor(displacement / 4294967296) | 0);
+  effective(bits: 16 | 32 | 64, a: Operand, b: Operand, scale: number, displacement: number, d: number = NOWHERE): Operand {
+    const sa = this.slot(a);
+    const sb = this.slot(b);
+    if (d === NOWHERE) d = this.temp();
+    this.#record(
+      bits === 16 ? Op.ea16 : bits === 32 ? EFFECTIVE_32[scale] : EFFECTIVE_64[scale],
+      d,
+      sa,
+      sb,
+      low(displacement),
+      high(displacement),
+    );
     return d;
   }
-  load(width: Width, address: Operand, forWrite = false): Operand {
-    const d = this.temp();
-    this.#record((forWrite ? Op.ldw8 : Op.ld8) + width, d, this.slot(address), 0, 0, 0);
+  /** d is written only when the access succeeded. */
+  load(width: Width, address: Operand, forWrite = false, d: number = NOWHERE): Operand {
+    const a = this.slot(address);
+    if (d === NOWHERE) d = this.temp();
+    this.#record((forWrite ? Op.ldw8 : Op.ld8) + width, d, a, 0, 0, 0);
     return d;
   }
+  /** Stores the value's low bits. */
   store(width: Width, address: Operand, value: Operand): void {
     const a = this.slot(address);
     if (value < 0) this.#record((Op.st8 + width) | IMMEDIATE_FORM, 0, a, 0, this.constantLo(value), this.constantHi(value));
@@ -174,15 +276,19 @@ export class BlockBuilder implements MicroOps {
   }
   /** d = old value of the atomic; `base` is the W8 member of the family (xadd8, xchg8, aand8, ...). */
   atomic(base: 'xadd8' | 'xchg8' | 'aand8' | 'aor8' | 'axor8', width: Width, address: Operand, value: Operand): Operand {
+    const a = this.slot(address);
+    const b = this.slot(value);
     const d = this.temp();
-    this.#record(Op[base] + width, d, this.slot(address), this.slot(value), 0, 0);
+    this.#record(Op[base] + width, d, a, b, 0, 0);
     return d;
   }
+  /** `expected` is compared with the zero-extended value in memory. */
   compareExchange(width: Width, address: Operand, expected: Operand, replacement: Operand): Operand {
-    const d = this.temp();
     const a = this.slot(address);
     const b = this.slot(replacement);
-    this.#record(Op.cas8 + width, d, a, b, this.slot(expected), 0);
+    const c = this.slot(this.zeroExtended(width, expected));
+    const d = this.temp();
+    this.#record(Op.cas8 + width, d, a, b, c, 0);
     return d;
   }
   fence(): void {
@@ -195,53 +301,95 @@ export class BlockBuilder implements MicroOps {
   trapIf(condition: Operand, vector: number, error?: number): void {
     this.#record(Op.trapif, 0, this.slot(condition), 0, vector | (error === undefined ? 0 : 0x100 | (error << 16)), 0);
   }
-  /** Calls the slow half. `ends`: it always leaves (control transfer, mode change). */
+  /** Calls the slow half. `ends`: it leaves the block (control transfer, mode change); should the helper return 0, the next instruction follows. */
   sys(descriptor: Omit<SysDescriptor, 'length'>, ends = false): void {
     this.#record(Op.sys, 0, 0, 0, packSys({ ...descriptor, length: this.length }), 0);
-    this.#kind = null;
-    if (ends) this.ended = true;
+    this.flagsUnknown();
+    this.#registersUnknown();
+    this.#bits.fill(64, Slot.SCRATCH, Slot.ZERO);
+    if (ends) this.jump(this.nextRip);
+  }
+  /** Leaves to have this instruction run with the bus locked. */
+  busLock(): void {
+    this.#record(Op.buslock, 0, 0, 0, 0, 0);
+    this.jump(this.rip);
   }
 
-  // --- flags -------------------------------------------------------------------------------------------------------------------------
+  // --- flags -----------------------------------------------------------------------------------------------------------------------------
 
-  /** Arithmetic flags of an operation of the width; operands zero-extended. `sub` covers CMP and NEG, `add` ADC, `sub` SBB (b without the carry). */
-  flags(kind: FlagKind, width: Width, a: Operand, b: Operand, r: Operand, fusible = true): void {
-    // Operands are kept in temporaries of their own so that a later condition can be computed from them; two sets in turn.
-    const keep = (x: Operand, i: number): Operand => {
-      if (x < 0) return x;
-      const t = Slot.TEMP + TEMPS - 6 + this.#flagTemp * 3 + i;
-      this.move(t, x);
-      return t;
-    };
-    this.#flagTemp ^= 1;
-    this.#kind = fusible ? kind : null;
+  #know(known: Known, width: Width, a: Operand, b: Operand, r: Operand): void {
+    this.#known = known;
     this.#flagWidth = width;
-    switch (kind) {
-      case 'add':
-      case 'sub': {
-        this.#flagA = keep(a, 0);
-        this.#flagB = keep(b, 1);
-        this.#flagR = keep(r, 2);
-        const sa = this.slot(this.#flagA);
-        const sb = this.slot(this.#flagB);
-        this.#record((kind === 'add' ? Op.fadd8 : Op.fsub8) + width, 0, sa, sb, this.slot(this.#flagR), 0);
-        break;
-      }
-      case 'logic':
-      case 'inc':
-      case 'dec':
-        this.#flagR = keep(r, 2);
-        this.#record((kind === 'logic' ? Op.flogic8 : kind === 'inc' ? Op.finc8 : Op.fdec8) + width, 0, this.slot(this.#flagR), 0, 0, 0);
-        break;
-      case 'set':
-        this.#kind = null;
-        this.#record(Op.fset, 0, this.slot(r), 0, 0, 0);
-        break;
+    this.#flagA = a;
+    this.#flagB = b;
+    this.#flagR = r;
+  }
+  /**
+   * Arithmetic flags of an operation of the width. `add` and `sub` are for ADC and SBB too (b without the carry; then not `fusible`: conditions on CF and OF come from the flags).
+   * Only the operands' low bits count, but for the result of `inc` and `dec`, which is zero-extended.
+   */
+  flags(kind: FlagKind, width: Width, a: Operand, b: Operand, r: Operand, fusible = true): void {
+    if (kind === 'add' || kind === 'sub') {
+      const sa = this.slot(a);
+      const sb = this.slot(b);
+      this.#record((kind === 'add' ? Op.fadd8 : Op.fsub8) + width, 0, sa, sb, this.slot(r), 0);
+      this.#know(fusible ? (kind === 'add' ? Known.SUM : Known.DIFFERENCE) : Known.RESULT, width, a, b, r);
+      return;
+    }
+    const sr = this.slot(r);
+    if (kind === 'set') {
+      this.#record(Op.fset, 0, sr, 0, 0, 0);
+      this.flagsUnknown();
+      return;
+    }
+    this.#record((kind === 'logic' ? Op.flogic8 : kind === 'inc' ? Op.finc8 : Op.fdec8) + width, 0, sr, 0, 0, 0);
+    this.#know(kind === 'logic' && fusible ? Known.LOGIC : Known.RESULT, width, NOWHERE, NOWHERE, sr);
+  }
+  /** Flags of a - b; `resultOfFlags` may say later where the difference is. To be called while a and b still stand. */
+  flagsOfDifference(width: Width, a: Operand, b: Operand): void {
+    this.#pair(Op.fcmp8 + width, a, b);
+    this.#know(Known.DIFFERENCE, width, a, b, NOWHERE);
+  }
+  /** Flags of a + b; as above. */
+  flagsOfSum(width: Width, a: Operand, b: Operand): void {
+    this.#pair(Op.fsum8 + width, a, b);
+    this.#know(Known.SUM, width, a, b, NOWHERE);
+  }
+  #pair(op: number, a: Operand, b: Operand): void {
+    const sa = this.slot(a);
+    if (b < 0) this.#record(op | IMMEDIATE_FORM, 0, sa, 0, this.constantLo(b), this.constantHi(b));
+    else this.#record(op, 0, sa, b, 0, 0);
+  }
+  /** The last sum or difference is in this slot: ZF and SF may be taken from there. */
+  resultOfFlags(r: number): void {
+    this.#flagR = r;
+  }
+  /** Flags of result r; AF, CF and OF are given (EFLAGS places). With a guard: only when it is not 0. */
+  flagsOfResult(width: Width, r: Operand, carries: Operand, guard: Operand = NOWHERE): void {
+    const sr = this.slot(r);
+    const sc = this.slot(carries);
+    if (guard === NOWHERE) {
+      this.#record(Op.faux8 + width, 0, sr, sc, 0, 0);
+      this.#know(Known.RESULT, width, NOWHERE, NOWHERE, sr);
+    } else {
+      this.#record(Op.fauxif8 + width, 0, sr, sc, this.slot(guard), 0);
+      this.flagsUnknown();
     }
   }
-  /** Flags are no longer those of the last `flags` call (a slow helper changed them). */
+  /** Of CF and OF those in the mask are taken from `flags` (EFLAGS places); all others are kept. */
+  mergeFlags(flags: Operand, mask: Operand): void {
+    this.#pair(Op.fmerge, flags, mask);
+    this.flagsUnknown();
+  }
+  /** CF := 0 or 1. */
+  setCarry(carry: Operand): void {
+    const slot = this.slot(carry);
+    this.mergeFlags(slot, this.constant(1));
+    this.#know(Known.CARRY, 0, NOWHERE, NOWHERE, slot);
+  }
+  /** Flags are no longer those of the last producer (a slow helper changed them). */
   flagsUnknown(): void {
-    this.#kind = null;
+    this.#know(Known.NOTHING, 0, NOWHERE, NOWHERE, NOWHERE);
   }
   /** The six arithmetic flags at their EFLAGS places. */
   readFlags(): Operand {
@@ -254,45 +402,95 @@ export class BlockBuilder implements MicroOps {
   }
 
   /** 0/1 value of an x86 condition. Computed from the producer's operands when they are known, from the flags otherwise: both tiers run the same. */
-  condition(cc: Condition): Operand {
+  condition(cc: Condition, d: number = NOWHERE): Operand {
+    const t = this.truth(cc);
+    if (this.#bits[t] <= 1) {
+      if (this.inverted) return this.value('xor64', t, this.constant(1), d);
+      if (d !== NOWHERE) this.move(d, t);
+      return d === NOWHERE ? t : d;
+    }
+    return this.value(this.inverted ? 'eq' : 'ne', t, this.constant(0), d);
+  }
+  /** A slot that is non-zero exactly when the condition holds, or, if `inverted` is set afterwards, exactly when it does not. */
+  truth(cc: Condition): number {
+    this.inverted = (cc & 1) !== 0;
     const fused = this.#fused(cc & ~1);
-    if (fused !== null) return cc & 1 ? this.value('xor64', fused, this.constant(1)) : fused;
+    if (fused !== NOWHERE) return fused;
     const d = this.temp();
-    const name = (['fo', 'fb', 'fz', 'fbe', 'fs', 'fp', 'fl', 'fle'] as const)[cc >> 1];
-    this.#record(Op[name], d, 0, 0, 0, 0);
-    return cc & 1 ? this.value('xor64', d, this.constant(1)) : d;
+    this.#record(Op.fo + (cc >> 1), d, 0, 0, 0, 0);
+    return d;
   }
-
-  #signed(x: Operand): Operand {
+  #fused(cc: number): Operand {
+    switch (this.#known) {
+      case Known.NOTHING:
+        return NOWHERE;
+      case Known.CARRY:
+        return cc === 2 ? this.#flagR : NOWHERE;
+      case Known.LOGIC:
+        if (cc === 0 || cc === 2) return Slot.ZERO;
+        if (cc === 6) return this.#isZero();
+        if (cc === 12) return this.#isNegative();
+        if (cc === 14) return this.#compare('les', 'les32', true, this.#flagR, this.constant(0));
+        break;
+      case Known.DIFFERENCE: {
+        const a = this.#flagA;
+        const b = this.#flagB;
+        if (cc === 2) return this.#compare('ltu', 'ltu32', false, a, b);
+        if (cc === 6) return this.#compare('leu', 'leu32', false, a, b);
+        if (cc === 12) return this.#compare('lts', 'lts32', true, a, b);
+        if (cc === 14) return this.#compare('les', 'les32', true, a, b);
+        break;
+      }
+      case Known.SUM:
+        if (cc === 2 && this.#flagR !== NOWHERE) return this.#compare('ltu', 'ltu32', false, this.#flagR, this.#flagA);
+        break;
+      case Known.RESULT:
+        break;
+    }
+    if (cc === 4) return this.#isZero();
+    if (cc === 8) return this.#isNegative();
+    return NOWHERE;
+  }
+  #compare(name64: MicroOpName, name32: MicroOpName, signed: boolean, a: Operand, b: Operand): Operand {
     const w = this.#flagWidth;
-    return w === 3 ? x : this.value((['sx8', 'sx16', 'sx32'] as const)[w], x);
+    if (w === 3) return this.value(name64, a, b);
+    if (w === 2) return this.value(name32, a, b);
+    return signed
+      ? this.value(name64, this.signExtended(w, a), this.signExtended(w, b))
+      : this.value(name64, this.zeroExtended(w, a), this.zeroExtended(w, b));
   }
-  #fused(cc: number): Operand | null {
-    const bits = WIDTH_BITS[this.#flagWidth];
-    const kind = this.#kind;
-    if (kind === null) return null;
-    if (cc === 4) return this.value('eq', this.#flagR, this.constant(0));
-    if (cc === 8) return this.value('and64', this.value('shr64', this.#flagR, this.constant(bits - 1)), this.constant(1));
-    if (kind === 'sub') {
-      if (cc === 2) return this.value('ltu', this.#flagA, this.#flagB);
-      if (cc === 6) return this.value('leu', this.#flagA, this.#flagB);
-      if (cc === 12) return this.value('lts', this.#signed(this.#flagA), this.#signed(this.#flagB));
-      if (cc === 14) return this.value('les', this.#signed(this.#flagA), this.#signed(this.#flagB));
+  #isZero(): Operand {
+    const w = this.#flagWidth;
+    this.inverted = !this.inverted;
+    if (this.#flagR !== NOWHERE) return this.slot(this.zeroExtended(w, this.#flagR));
+    if (this.#known !== Known.DIFFERENCE) {
+      this.inverted = !this.inverted;
+      return NOWHERE;
     }
-    if (kind === 'add' && cc === 2) return this.value('ltu', this.#flagR, this.#flagA);
-    if (kind === 'logic') {
-      if (cc === 2) return this.slot(this.constant(0));
-      if (cc === 6) return this.value('eq', this.#flagR, this.constant(0));
-      if (cc === 12) return this.value('lts', this.#signed(this.#flagR), this.constant(0));
-      if (cc === 14) return this.value('les', this.#signed(this.#flagR), this.constant(0));
+    // a - b is 0 exactly when a ^ b is.
+    const a = this.#flagA;
+    const b = this.#flagB;
+    if (b < 0 && (this.constantLo(b) | this.constantHi(b)) === 0) return this.slot(this.zeroExtended(w, a));
+    if (w === 3) return this.value('xor64', a, b);
+    if (w === 2) return this.value('xor32', a, b);
+    return this.value('xor32', this.zeroExtended(w, a), this.zeroExtended(w, b));
+  }
+  #isNegative(): Operand {
+    const w = this.#flagWidth;
+    let r = this.#flagR;
+    if (r === NOWHERE) {
+      if (this.#known !== Known.DIFFERENCE) return NOWHERE;
+      r = this.value(w === 3 ? 'sub64' : 'sub32', this.#flagA, this.#flagB);
     }
-    return null;
+    if (w === 3) return this.value('lts', r, this.constant(0));
+    if (w === 2) return this.value('lts32', r, this.constant(0));
+    return this.value('and64', r, this.constant(w === 0 ? 0x80 : 0x8000));
   }
 
-  // --- ends of blocks ------------------------------------------------------------------------------------------------------------------
+  // --- ends of blocks --------------------------------------------------------------------------------------------------------------------
 
   jump(target: number): void {
-    this.#record(Op.jump, 0, 0, 0, target | 0, Math.floor(target / 4294967296) | 0);
+    this.#record(Op.jump, 0, 0, 0, low(target), high(target));
     this.ended = true;
   }
   jumpTo(target: Operand): void {
@@ -301,17 +499,28 @@ export class BlockBuilder implements MicroOps {
     this.ended = true;
   }
   /** RIP := condition != 0 ? target : next. */
-  branch(condition: Operand, target: number): void {
+  branch(condition: Operand, target: number, otherwise: number = this.nextRip): void {
     const taken = target - this.blockRip;
-    if (taken !== (taken | 0) || this.nextRip < this.blockRip) {
-      this.jumpTo(this.select(condition, this.constant(target), this.constant(this.nextRip)));
+    const not = otherwise - this.blockRip;
+    if (taken !== (taken | 0) || not !== (not | 0)) {
+      this.jumpTo(this.select(condition, this.constant(target), this.constant(otherwise)));
       return;
     }
-    this.#record(Op.branch, 0, this.slot(condition), 0, (target - this.blockRip) | 0, (this.nextRip - this.blockRip) | 0);
+    this.#record(Op.branch, 0, this.slot(condition), 0, taken, not);
     this.ended = true;
+  }
+  /** RIP := x86 condition ? target : next. */
+  branchOn(cc: Condition, target: number): void {
+    const t = this.truth(cc);
+    if (this.inverted) this.branch(t, this.nextRip, target);
+    else this.branch(t, target);
   }
 
   #record(op: number, d: number, a: number, b: number, lo: number, hi: number): void {
+    if (WRITES_D[op & 0xff] === 1) {
+      if (this.#known !== Known.NOTHING && (d === this.#flagA || d === this.#flagB || d === this.#flagR)) this.#keep(d);
+      this.#bits[d] = resultBits(this.#bits, op, a, b, lo, hi);
+    }
     const i = this.count++;
     this.op[i] = op;
     this.d[i] = d;
@@ -322,46 +531,29 @@ export class BlockBuilder implements MicroOps {
     this.lo[i] = lo;
     this.hi[i] = hi;
   }
+  /** A slot that conditions may still be computed from is about to change: copies it. The copy is dropped again when no condition uses it. */
+  #keep(slot: number): void {
+    const keeper = Slot.TEMP + RING + (slot === this.#flagA ? 0 : slot === this.#flagB ? 1 : 2);
+    const isA = slot === this.#flagA;
+    const isB = slot === this.#flagB;
+    const isR = slot === this.#flagR;
+    if (isA) this.#flagA = NOWHERE;
+    if (isB) this.#flagB = NOWHERE;
+    if (isR) this.#flagR = NOWHERE;
+    this.move(keeper, slot);
+    if (isA) this.#flagA = keeper;
+    if (isB) this.#flagB = keeper;
+    if (isR) this.#flagR = keeper;
+  }
 
-  /** Closes the block: falls through to the next instruction when nothing ended it, turns `left` round, drops dead flag producers. */
+  /** Closes the block: falls through to the next instruction when nothing ended it, turns `left` round, drops what is dead. */
   finish(): void {
     if (!this.ended) this.jump(this.nextRip);
     for (let i = 0; i < this.count; i++) this.left[i] = this.instructions - this.left[i] + 1;
-    this.#dropDeadFlags();
+    this.count = dropDead(this, this.#live);
   }
-
-  #dropDeadFlags(): void {
-    let live = true;
-    let out = this.count;
-    for (let i = this.count - 1; i >= 0; i--) {
-      const op = this.op[i] & 0xff;
-      let drop = false;
-      if (op >= Op.fadd8 && op <= Op.fset) {
-        if (!live) drop = true;
-        else live = op >= Op.finc8 && op <= Op.fdec64; // INC and DEC keep CF: what was before them is still read
-      } else if (READS_FLAGS[op]) live = true;
-      if (drop) continue;
-      out--;
-      if (out !== i) this.#moveRecord(i, out);
-    }
-    // Records now stand at out..count-1: move them to the front.
-    const kept = this.count - out;
-    for (let i = 0; i < kept; i++) if (out !== 0) this.#moveRecord(out + i, i);
-    this.count = kept;
-  }
-  #moveRecord(from: number, to: number): void {
-    this.op[to] = this.op[from];
-    this.d[to] = this.d[from];
-    this.a[to] = this.a[from];
-    this.b[to] = this.b[from];
-    this.left[to] = this.left[from];
-    this.ripOffset[to] = this.ripOffset[from];
-    this.lo[to] = this.lo[from];
-    this.hi[to] = this.hi[from];
+  /** Bytes that the finished block takes as records. */
+  get byteLength(): number {
+    return this.count * RECORD_SIZE;
   }
 }
-
-/** Micro-ops that use the flags or may leave the block, where the flags must be exact. */
-const READS_FLAGS: readonly boolean[] = MICRO_OP_NAMES.map((name) =>
-  /^(fget|fcarry|fo|fb|fz|fbe|fs|fp|fl|fle|ldw?\d+|st\d+|xadd\d+|xchg\d+|a(and|or|xor)\d+|cas\d+|segcheck|trapif|sys|jump|jumpr|branch|leave)$/.test(name),
-);

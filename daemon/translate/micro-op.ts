@@ -12,7 +12,24 @@ export const Width = { W8: 0, W16: 1, W32: 2, W64: 3 } as const;
 export type Width = 0 | 1 | 2 | 3;
 
 /** x86 condition codes in encoding order (Jcc/SETcc/CMOVcc low nibble). */
-export const Condition = { O: 0, NO: 1, B: 2, AE: 3, E: 4, NE: 5, BE: 6, A: 7, S: 8, NS: 9, P: 10, NP: 11, L: 12, GE: 13, LE: 14, G: 15 } as const;
+export const Condition = {
+  O: 0,
+  NO: 1,
+  B: 2,
+  AE: 3,
+  E: 4,
+  NE: 5,
+  BE: 6,
+  A: 7,
+  S: 8,
+  NS: 9,
+  P: 10,
+  NP: 11,
+  L: 12,
+  GE: 13,
+  LE: 14,
+  G: 15,
+} as const;
 export type Condition = number;
 
 /**
@@ -21,29 +38,94 @@ export type Condition = number;
  */
 export const MICRO_OPS = {
   // moves: d = a; d = imm
-  mov: 'da', movi: 'di',
+  mov: 'da',
+  movi: 'di',
   // 64-bit and 32-bit arithmetic (32: operands' low halves, result zero-extended). Shift counts are taken modulo 64 (32).
-  add64: 'daB', sub64: 'daB', and64: 'daB', or64: 'daB', xor64: 'daB', shl64: 'daB', shr64: 'daB', sar64: 'daB', rotl64: 'daB', rotr64: 'daB', mul64: 'daB',
-  add32: 'daB', sub32: 'daB', and32: 'daB', or32: 'daB', xor32: 'daB', shl32: 'daB', shr32: 'daB', sar32: 'daB', rotl32: 'daB', rotr32: 'daB', mul32: 'daB',
+  add64: 'daB',
+  sub64: 'daB',
+  and64: 'daB',
+  or64: 'daB',
+  xor64: 'daB',
+  shl64: 'daB',
+  shr64: 'daB',
+  sar64: 'daB',
+  rotl64: 'daB',
+  rotr64: 'daB',
+  mul64: 'daB',
+  add32: 'daB',
+  sub32: 'daB',
+  and32: 'daB',
+  or32: 'daB',
+  xor32: 'daB',
+  shl32: 'daB',
+  shr32: 'daB',
+  sar32: 'daB',
+  rotl32: 'daB',
+  rotr32: 'daB',
+  mul32: 'daB',
   // high halves of 64 x 64 products; unsigned and signed division (callers have excluded zero and overflow)
-  umulh: 'dab', smulh: 'dab', divu64: 'dab', remu64: 'dab', divs64: 'dab', rems64: 'dab',
+  umulh: 'dab',
+  smulh: 'dab',
+  divu64: 'dab',
+  remu64: 'dab',
+  divs64: 'dab',
+  rems64: 'dab',
   // extensions of the low bits to 64; d = a with low bits replaced by b's (x86 partial registers); bits 15:8
-  zx8: 'da', zx16: 'da', zx32: 'da', sx8: 'da', sx16: 'da', sx32: 'da',
-  ins8: 'daB', ins8h: 'daB', ins16: 'daB', ext8h: 'da',
+  zx8: 'da',
+  zx16: 'da',
+  zx32: 'da',
+  sx8: 'da',
+  sx16: 'da',
+  sx32: 'da',
+  ins8: 'daB',
+  ins8h: 'daB',
+  ins16: 'daB',
+  ext8h: 'da',
   // comparisons of 64-bit values, d = 0 or 1
-  eq: 'daB', ne: 'daB', ltu: 'daB', leu: 'daB', lts: 'daB', les: 'daB',
+  eq: 'daB',
+  ne: 'daB',
+  ltu: 'daB',
+  leu: 'daB',
+  lts: 'daB',
+  les: 'daB',
   // d = c != 0 ? a : b
   select: 'dabc',
-  clz64: 'da', ctz64: 'da', popcnt64: 'da', bswap32: 'da', bswap64: 'da',
+  clz64: 'da',
+  ctz64: 'da',
+  popcnt64: 'da',
+  bswap32: 'da',
+  bswap64: 'da',
   // effective addresses: d = a + (b << scale) + imm, modulo 2^64, 2^32, 2^16
-  ea64s0: 'dabi', ea64s1: 'dabi', ea64s2: 'dabi', ea64s3: 'dabi',
-  ea32s0: 'dabi', ea32s1: 'dabi', ea32s2: 'dabi', ea32s3: 'dabi', ea16: 'dabi',
+  ea64s0: 'dabi',
+  ea64s1: 'dabi',
+  ea64s2: 'dabi',
+  ea64s3: 'dabi',
+  ea32s0: 'dabi',
+  ea32s1: 'dabi',
+  ea32s2: 'dabi',
+  ea32s3: 'dabi',
+  ea16: 'dabi',
   // flags: producers set FLAG_RESULT and FLAG_AUX from operands a, b and result c of the width (zero-extended values)
-  fadd8: 'abc', fadd16: 'abc', fadd32: 'abc', fadd64: 'abc', // ADD, ADC
-  fsub8: 'abc', fsub16: 'abc', fsub32: 'abc', fsub64: 'abc', // SUB, SBB, CMP, NEG (0 - b)
-  flogic8: 'a', flogic16: 'a', flogic32: 'a', flogic64: 'a', // AND, OR, XOR, TEST: CF = OF = AF = 0
-  finc8: 'a', finc16: 'a', finc32: 'a', finc64: 'a', // result a; CF kept
-  fdec8: 'a', fdec16: 'a', fdec32: 'a', fdec64: 'a',
+  fadd8: 'abc',
+  fadd16: 'abc',
+  fadd32: 'abc',
+  fadd64: 'abc', // ADD, ADC
+  fsub8: 'abc',
+  fsub16: 'abc',
+  fsub32: 'abc',
+  fsub64: 'abc', // SUB, SBB, CMP, NEG (0 - b)
+  flogic8: 'a',
+  flogic16: 'a',
+  flogic32: 'a',
+  flogic64: 'a', // AND, OR, XOR, TEST: CF = OF = AF = 0
+  finc8: 'a',
+  finc16: 'a',
+  finc32: 'a',
+  finc64: 'a', // result a; CF kept
+  fdec8: 'a',
+  fdec16: 'a',
+  fdec32: 'a',
+  fdec64: 'a',
   /** Any other outcome: arithmetic flags = EFLAGS bits of a (CF 0, PF 2, AF 4, ZF 6, SF 7, OF 11). */
   fset: 'a',
   /** d = the six arithmetic flags at their EFLAGS places. */
@@ -51,19 +133,53 @@ export const MICRO_OPS = {
   /** d = carry flag, 0 or 1. */
   fcarry: 'd',
   // d = condition of the even code (the odd one is its negation: xor 1)
-  fo: 'd', fb: 'd', fz: 'd', fbe: 'd', fs: 'd', fp: 'd', fl: 'd', fle: 'd',
+  fo: 'd',
+  fb: 'd',
+  fz: 'd',
+  fbe: 'd',
+  fs: 'd',
+  fp: 'd',
+  fl: 'd',
+  fle: 'd',
   // memory at linear address a: loads are zero-extended; ldw = load that also needs write permission (read-modify-write); st stores b
-  ld8: 'da', ld16: 'da', ld32: 'da', ld64: 'da',
-  ldw8: 'da', ldw16: 'da', ldw32: 'da', ldw64: 'da',
-  st8: 'aB', st16: 'aB', st32: 'aB', st64: 'aB',
+  ld8: 'da',
+  ld16: 'da',
+  ld32: 'da',
+  ld64: 'da',
+  ldw8: 'da',
+  ldw16: 'da',
+  ldw32: 'da',
+  ldw64: 'da',
+  st8: 'aB',
+  st16: 'aB',
+  st32: 'aB',
+  st64: 'aB',
   // atomics at linear address a: d = old value. Misaligned, MMIO or write-watched: leaves with Exit.BUS_LOCK (the instruction restarts with the bus locked).
-  xadd8: 'dab', xadd16: 'dab', xadd32: 'dab', xadd64: 'dab',
-  xchg8: 'dab', xchg16: 'dab', xchg32: 'dab', xchg64: 'dab',
-  aand8: 'dab', aand16: 'dab', aand32: 'dab', aand64: 'dab',
-  aor8: 'dab', aor16: 'dab', aor32: 'dab', aor64: 'dab',
-  axor8: 'dab', axor16: 'dab', axor32: 'dab', axor64: 'dab',
+  xadd8: 'dab',
+  xadd16: 'dab',
+  xadd32: 'dab',
+  xadd64: 'dab',
+  xchg8: 'dab',
+  xchg16: 'dab',
+  xchg32: 'dab',
+  xchg64: 'dab',
+  aand8: 'dab',
+  aand16: 'dab',
+  aand32: 'dab',
+  aand64: 'dab',
+  aor8: 'dab',
+  aor16: 'dab',
+  aor32: 'dab',
+  aor64: 'dab',
+  axor8: 'dab',
+  axor16: 'dab',
+  axor32: 'dab',
+  axor64: 'dab',
   /** if memory = c then memory := b. */
-  cas8: 'dabc', cas16: 'dabc', cas32: 'dabc', cas64: 'dabc',
+  cas8: 'dabc',
+  cas16: 'dabc',
+  cas32: 'dabc',
+  cas64: 'dabc',
   fence: '',
   // segment checks: offset a; imm = segment | (bytes - 1) << 4 | write << 8. Faults #GP(0) or #SS(0).
   segcheck: 'ai',
@@ -72,20 +188,39 @@ export const MICRO_OPS = {
   // call the processor's slow half: imm = SysDescriptor. Non-zero result leaves the block.
   sys: 'i',
   // ends of blocks: RIP := imm | a ; branch: RIP := a != 0 ? imm : next (fall-through in `b`-less form: low 32 bits taken, high 32 bits not taken, both relative to the block's start)
-  jump: 'i', jumpr: 'a', branch: 'ai',
+  jump: 'i',
+  jumpr: 'a',
+  branch: 'ai',
   /** RIP := imm without ending the block's record stream; used before `sys` that ends it. */
   leave: 'i',
   // flags of a - b and a + b, from the operands' low bits of the width; the result itself is nobody's
-  fcmp8: 'aB', fcmp16: 'aB', fcmp32: 'aB', fcmp64: 'aB', // CMP, SUB, NEG
-  fsum8: 'aB', fsum16: 'aB', fsum32: 'aB', fsum64: 'aB', // ADD, XADD
+  fcmp8: 'aB',
+  fcmp16: 'aB',
+  fcmp32: 'aB',
+  fcmp64: 'aB', // CMP, SUB, NEG
+  fsum8: 'aB',
+  fsum16: 'aB',
+  fsum32: 'aB',
+  fsum64: 'aB', // ADD, XADD
   /** Shifts, multiplications: result a of the width; AF, CF and OF are the bits of b at their EFLAGS places. */
-  faux8: 'ab', faux16: 'ab', faux32: 'ab', faux64: 'ab',
+  faux8: 'ab',
+  faux16: 'ab',
+  faux32: 'ab',
+  faux64: 'ab',
   /** The same when c != 0 (shift count), otherwise all flags kept. */
-  fauxif8: 'abc', fauxif16: 'abc', fauxif32: 'abc', fauxif64: 'abc',
+  fauxif8: 'abc',
+  fauxif16: 'abc',
+  fauxif32: 'abc',
+  fauxif64: 'abc',
   /** Of CF, AF, OF those set in b := those of a (EFLAGS places); the other flags kept. */
   fmerge: 'aB',
   // comparisons of the operands' low 32 bits, d = 0 or 1
-  eq32: 'daB', ne32: 'daB', ltu32: 'daB', leu32: 'daB', lts32: 'daB', les32: 'daB',
+  eq32: 'daB',
+  ne32: 'daB',
+  ltu32: 'daB',
+  leu32: 'daB',
+  lts32: 'daB',
+  les32: 'daB',
   /** Leaves with Exit.BUS_LOCK: a LOCK form that has no atomic micro-op. */
   buslock: '',
 } as const;
@@ -140,7 +275,17 @@ export interface SysDescriptor {
   readonly memory?: boolean;
 }
 export const packSys = (s: SysDescriptor): number =>
-  (s.op | (s.length << 8) | (s.width << 12) | (s.addressWidth << 14) | ((s.a ?? 0) << 16) | ((s.b ?? 0) << 20) | (s.rep ? 1 << 24 : 0) | (s.repne ? 1 << 25 : 0) | ((s.segment ?? 3) << 26) | (s.memory ? 1 << 29 : 0)) >>> 0;
+  (s.op |
+    (s.length << 8) |
+    (s.width << 12) |
+    (s.addressWidth << 14) |
+    ((s.a ?? 0) << 16) |
+    ((s.b ?? 0) << 20) |
+    (s.rep ? 1 << 24 : 0) |
+    (s.repne ? 1 << 25 : 0) |
+    ((s.segment ?? 3) << 26) |
+    (s.memory ? 1 << 29 : 0)) >>>
+  0;
 export const sysOp = (d: number): number => d & 0xff;
 export const sysLength = (d: number): number => (d >>> 8) & 15;
 export const sysWidth = (d: number): Width => ((d >>> 12) & 3) as Width;
@@ -159,33 +304,90 @@ export const sysMemory = (d: number): boolean => (d & (1 << 29)) !== 0;
 export const SysOp = {
   UD: 0, // #UD; ARG0 = iced mnemonic number (counted when the instruction exists but is not implemented)
   INT: 1, // ARG0 = vector (INT n), length given
-  INT3: 2, INTO: 3, INT1: 4, BOUND: 5, // BOUND: a = register, ARG0 = linear address
+  INT3: 2,
+  INTO: 3,
+  INT1: 4,
+  BOUND: 5, // BOUND: a = register, ARG0 = linear address
   IRET: 6,
-  FAR_JMP: 7, FAR_CALL: 8, // ARG1 = offset, ARG2 = selector (loaded by micro-ops when from memory)
+  FAR_JMP: 7,
+  FAR_CALL: 8, // ARG1 = offset, ARG2 = selector (loaded by micro-ops when from memory)
   FAR_RET: 9, // ARG1 = bytes to release
-  SYSCALL: 10, SYSRET: 11, SYSENTER: 12, SYSEXIT: 13,
-  HLT: 14, CPUID: 15, RDTSC: 16, RDTSCP: 17, RDMSR: 18, WRMSR: 19, RDPMC: 20,
-  IN: 21, OUT: 22, // ARG1 = port; width = size; accumulator is the register
-  INS: 23, OUTS: 24, MOVS: 25, STOS: 26, LODS: 27, CMPS: 28, SCAS: 29, // string ops, with their REP
-  PUSHF: 30, POPF: 31, CLI: 32, STI: 33,
-  MOV_FROM_CR: 34, MOV_TO_CR: 35, // a = control register, b = general register
-  MOV_FROM_DR: 36, MOV_TO_DR: 37,
+  SYSCALL: 10,
+  SYSRET: 11,
+  SYSENTER: 12,
+  SYSEXIT: 13,
+  HLT: 14,
+  CPUID: 15,
+  RDTSC: 16,
+  RDTSCP: 17,
+  RDMSR: 18,
+  WRMSR: 19,
+  RDPMC: 20,
+  IN: 21,
+  OUT: 22, // ARG1 = port; width = size; accumulator is the register
+  INS: 23,
+  OUTS: 24,
+  MOVS: 25,
+  STOS: 26,
+  LODS: 27,
+  CMPS: 28,
+  SCAS: 29, // string ops, with their REP
+  PUSHF: 30,
+  POPF: 31,
+  CLI: 32,
+  STI: 33,
+  MOV_FROM_CR: 34,
+  MOV_TO_CR: 35, // a = control register, b = general register
+  MOV_FROM_DR: 36,
+  MOV_TO_DR: 37,
   MOV_FROM_SEG: 38, // a = segment; ARG1 := selector (result)
   MOV_TO_SEG: 39, // a = segment, ARG1 = selector. Ends the block.
   LOAD_FAR: 40, // LES LDS LSS LFS LGS: a = segment, b = register, ARG1 = offset, ARG2 = selector
   POP_SEG: 41, // a = segment
-  SGDT: 42, SIDT: 43, LGDT: 44, LIDT: 45, SLDT: 46, STR: 47, LLDT: 48, LTR: 49, SMSW: 50, LMSW: 51, // ARG0 address, or ARG1 = register value in/out (memory flag)
-  LAR: 52, LSL: 53, VERR: 54, VERW: 55, ARPL: 56, // ARG1 = selector; LAR/LSL: b = destination register
+  SGDT: 42,
+  SIDT: 43,
+  LGDT: 44,
+  LIDT: 45,
+  SLDT: 46,
+  STR: 47,
+  LLDT: 48,
+  LTR: 49,
+  SMSW: 50,
+  LMSW: 51, // ARG0 address, or ARG1 = register value in/out (memory flag)
+  LAR: 52,
+  LSL: 53,
+  VERR: 54,
+  VERW: 55,
+  ARPL: 56, // ARG1 = selector; LAR/LSL: b = destination register
   INVLPG: 57, // ARG0
-  INVD: 58, WBINVD: 59, CLTS: 60, PAUSE: 61,
-  DIV64: 62, IDIV64: 63, // RDX:RAX by ARG1
-  PUSHA: 64, POPA: 65, ENTER: 66, // ENTER: ARG1 = size, ARG2 = level
-  SWAPGS: 67, RSM: 68,
-  CMPXCHG8B: 69, CMPXCHG16B: 70, // ARG0
-  DAA: 71, DAS: 72, AAA: 73, AAS: 74, AAM: 75, AAD: 76, // AAM/AAD: ARG1 = base
-  RCL: 77, RCR: 78, // ARG1 = value, ARG2 = count (masked); ARG1 := result, flags set
-  MONITOR: 79, MWAIT: 80, XGETBV: 81, XSETBV: 82,
-  INVPCID: 83, VMCALL: 84, RDRAND: 85,
+  INVD: 58,
+  WBINVD: 59,
+  CLTS: 60,
+  PAUSE: 61,
+  DIV64: 62,
+  IDIV64: 63, // RDX:RAX by ARG1
+  PUSHA: 64,
+  POPA: 65,
+  ENTER: 66, // ENTER: ARG1 = size, ARG2 = level
+  SWAPGS: 67,
+  RSM: 68,
+  CMPXCHG8B: 69,
+  CMPXCHG16B: 70, // ARG0
+  DAA: 71,
+  DAS: 72,
+  AAA: 73,
+  AAS: 74,
+  AAM: 75,
+  AAD: 76, // AAM/AAD: ARG1 = base
+  RCL: 77,
+  RCR: 78, // ARG1 = value, ARG2 = count (masked); ARG1 := result, flags set
+  MONITOR: 79,
+  MWAIT: 80,
+  XGETBV: 81,
+  XSETBV: 82,
+  INVPCID: 83,
+  VMCALL: 84,
+  RDRAND: 85,
   XLAT_SEG: 86,
   SALC: 87,
   FPU_PROBE: 88, // x87/SSE not there yet: #NM/#UD by CR0.EM, CR0.TS, CR4.OSFXSR; counts the mnemonic in ARG0

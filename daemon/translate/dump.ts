@@ -1,0 +1,72 @@
+// Micro-ops as text, for tests and for people: `add32 rax, rax, 5`.
+import { Slot } from '../../shared/layout/vp.js';
+import type { MicroOps } from './block-builder.js';
+import {
+  IMMEDIATE_FORM,
+  MICRO_OP_NAMES,
+  MICRO_OPS,
+  Op,
+  SysOp,
+  sysA,
+  sysAddressWidth,
+  sysB,
+  sysLength,
+  sysMemory,
+  sysOp,
+  sysRep,
+  sysRepne,
+  sysSegment,
+  sysWidth,
+} from './micro-op.js';
+
+const SLOT_NAMES = new Map<number, string>(Object.entries(Slot).map(([name, slot]) => [slot, name.toLowerCase()]));
+const SYS_NAMES = new Map<number, string>(Object.entries(SysOp).map(([name, op]) => [op, name]));
+
+const slotName = (slot: number): string =>
+  slot >= Slot.TEMP && slot < Slot.READ_LIMIT ? `t${slot - Slot.TEMP}` : (SLOT_NAMES.get(slot) ?? `s${slot}`);
+const number = (lo: number, hi: number): string => {
+  const value = (BigInt(hi) << 32n) | BigInt(lo >>> 0);
+  return value > -1024n && value < 1024n ? `${value}` : value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
+};
+const sysText = (d: number): string =>
+  `${SYS_NAMES.get(sysOp(d))} length=${sysLength(d)} width=${8 << sysWidth(d)} address=${8 << sysAddressWidth(d)} a=${sysA(d)} b=${sysB(d)} segment=${sysSegment(d)}` +
+  (sysRep(d) ? ' rep' : '') +
+  (sysRepne(d) ? ' repne' : '') +
+  (sysMemory(d) ? ' memory' : '');
+
+/** One line per micro-op. Temporaries are named in the order in which they appear, so that texts do not depend on which one was free. */
+export const dumpMicroOps = (ops: MicroOps): string[] => {
+  const seen = new Map<string, string>();
+  const name = (slot: number): string => {
+    const own = slotName(slot);
+    if (!/^t\d+$/.test(own)) return own;
+    if (!seen.has(own)) seen.set(own, `t${seen.size}`);
+    return seen.get(own) as string;
+  };
+  const lines: string[] = [];
+  for (let i = 0; i < ops.count; i++) {
+    const op = ops.op[i] & 0xff;
+    const lo = ops.lo[i];
+    if (op === Op.sys) {
+      lines.push(`sys ${sysText(lo)}`);
+      continue;
+    }
+    if (op === Op.branch) {
+      lines.push(`branch ${name(ops.a[i])}, +${lo}, else +${ops.hi[i]}`);
+      continue;
+    }
+    const operands: string[] = [];
+    const immediate = number(lo, ops.hi[i]);
+    const shape = MICRO_OPS[MICRO_OP_NAMES[op]];
+    for (const letter of shape) {
+      if (letter === 'd') operands.push(name(ops.d[i]));
+      else if (letter === 'a') operands.push(name(ops.a[i]));
+      else if (letter === 'b') operands.push(name(ops.b[i]));
+      else if (letter === 'B') operands.push(ops.op[i] & IMMEDIATE_FORM ? immediate : name(ops.b[i]));
+      else if (letter === 'c') operands.push(name(lo & 0xff));
+      else operands.push(immediate);
+    }
+    lines.push(`${MICRO_OP_NAMES[op]} ${operands.join(', ')}`.trim());
+  }
+  return lines;
+};

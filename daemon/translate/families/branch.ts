@@ -1,0 +1,106 @@
+// Near JMP, CALL, RET, LOOP and JCXZ (SDM 1 7.3.8). The target is cut to the operand size; in 64-bit mode that is always 64 bits.
+import { Slot } from '../../../shared/layout/vp.js';
+import { CODE_COUNT, CODES, codeNumber } from '../decode/forms.js';
+import type { Width } from '../micro-op.js';
+import type { Families, Family, InstructionContext } from './instruction-context.js';
+import { addToStackPointer, peek, push } from './stack.js';
+
+/** Bytes of the displacement and operand size of each relative branch: Jo_rel8_16, Call_rel32_64, Jmp_rel16. */
+const DISPLACEMENT_BYTES = new Uint8Array(CODE_COUNT);
+const TARGET_WIDTH = new Uint8Array(CODE_COUNT);
+for (const name of CODES) {
+  const m = /_rel(8|16|32)(?:_(16|32|64))?/.exec(name);
+  if (!m) continue;
+  DISPLACEMENT_BYTES[codeNumber(name)] = Number(m[1]) / 8;
+  TARGET_WIDTH[codeNumber(name)] = { 16: 1, 32: 2, 64: 3 }[Number(m[2] ?? m[1]) as 16 | 32 | 64];
+}
+
+/** RIP that the relative branch at hand goes to. */
+export const nearTarget = (x: InstructionContext): number => {
+  const { builder, code } = x;
+  const target = builder.rip + builder.length + x.trailing(DISPLACEMENT_BYTES[code]);
+  const width = TARGET_WIDTH[code];
+  return width === 3 ? target : width === 2 ? target >>> 0 : target & 0xffff;
+};
+
+const jumpRelative: Family = (x) => x.builder.jump(nearTarget(x));
+const jumpIndirect: Family = (x) => {
+  const { builder, width } = x;
+  builder.jumpTo(builder.slot(builder.zeroExtended(width, x.read(0, width))));
+};
+
+const returnAddress = (x: InstructionContext, width: Width): number => {
+  const next = x.builder.nextRip;
+  return width === 1 ? next & 0xffff : next;
+};
+const callRelative: Family = (x) => {
+  const width = TARGET_WIDTH[x.code] as Width;
+  push(x, width, x.builder.constant(returnAddress(x, width)));
+  x.builder.jump(nearTarget(x));
+};
+const callIndirect: Family = (x) => {
+  const { builder, width } = x;
+  let target = builder.slot(builder.zeroExtended(width, x.read(0, width)));
+  if (target === Slot.RSP) target = builder.copy(target);
+  push(x, width, builder.constant(returnAddress(x, width)));
+  builder.jumpTo(target);
+};
+const ret =
+  (width: Width, releases = false): Family =>
+  (x) => {
+    const { builder } = x;
+    const target = peek(x, width);
+    addToStackPointer(x, (1 << width) + (releases ? x.decoder.instruction.immediate16 : 0));
+    builder.jumpTo(target);
+  };
+
+/** Counter register's width by code: Loop_rel8_16_ECX, Jrcxz_rel8_64. */
+const COUNTER_WIDTH = new Uint8Array(CODE_COUNT);
+for (const name of CODES) {
+  const m = /^Loop(?:e|ne)?_.*_(CX|ECX|RCX)$|^J(cx|ecx|rcx)z_/.exec(name);
+  if (m) COUNTER_WIDTH[codeNumber(name)] = { CX: 1, ECX: 2, RCX: 3 }[(m[1] ?? m[2]).toUpperCase() as 'CX'];
+}
+/** LOOP, and with an E/NE condition on ZF. No flag changes. */
+const loop =
+  (cc: number): Family =>
+  (x) => {
+    const { builder } = x;
+    const width = COUNTER_WIDTH[x.code] as Width;
+    const less = builder.constant(-1);
+    let count: number;
+    if (width === 1) {
+      count = builder.zeroExtended(1, builder.value('add32', Slot.RCX, less));
+      builder.value('ins16', Slot.RCX, count, Slot.RCX);
+    } else count = builder.value(width === 3 ? 'add64' : 'add32', Slot.RCX, less, Slot.RCX);
+    if (cc < 0) builder.branch(count, nearTarget(x));
+    else builder.branch(builder.value('and64', builder.value('ne', count, builder.constant(0)), builder.condition(cc)), nearTarget(x));
+  };
+const jcxz: Family = (x) => {
+  const { builder } = x;
+  const count = builder.slot(builder.zeroExtended(COUNTER_WIDTH[x.code] as Width, Slot.RCX));
+  builder.branch(count, builder.nextRip, nearTarget(x));
+};
+
+const families: Record<string, Family> = {
+  Retnw: ret(1),
+  Retnd: ret(2),
+  Retnq: ret(3),
+  Retnw_imm16: ret(1, true),
+  Retnd_imm16: ret(2, true),
+  Retnq_imm16: ret(3, true),
+  Loop: loop(-1),
+  Loope: loop(4),
+  Loopne: loop(5),
+  Jcxz: jcxz,
+  Jecxz: jcxz,
+  Jrcxz: jcxz,
+};
+for (const width of [16, 32, 64]) {
+  families[`Jmp_rm${width}`] = jumpIndirect;
+  families[`Call_rm${width}`] = callIndirect;
+}
+for (const name of CODES) {
+  if (name.startsWith('Jmp_rel')) families[name] = jumpRelative;
+  if (name.startsWith('Call_rel')) families[name] = callRelative;
+}
+export const branchFamilies: Families = families;

@@ -1,0 +1,46 @@
+// Which family translates which iced code. A full code name (Mov_r64_cr) goes before its first part (Mov).
+// Whatever is not listed raises #UD and is counted: x87, MMX, SSE and later extensions.
+import { CODE_COUNT, CODES, codeNumber, isVector } from '../decode/forms.js';
+import { arithmeticFamilies } from './arithmetic.js';
+import { bitTestFamilies } from './bit-test.js';
+import { branchFamilies } from './branch.js';
+import { conditionFamilies } from './condition.js';
+import { exchangeFamilies } from './exchange.js';
+import type { Families, Family } from './instruction-context.js';
+import { moveFamilies } from './move.js';
+import { multiplyFamilies } from './multiply.js';
+import { rotateFamilies } from './rotate.js';
+import { segmentFamilies } from './segment.js';
+import { shiftFamilies } from './shift.js';
+import { stackFamilies } from './stack.js';
+import { stringFamilies } from './string.js';
+import { systemFamilies } from './system.js';
+import { unimplemented } from './undefined.js';
+
+const NAMED: Families = {
+  ...arithmeticFamilies,
+  ...moveFamilies,
+  ...exchangeFamilies,
+  ...stackFamilies,
+  ...shiftFamilies,
+  ...rotateFamilies,
+  ...multiplyFamilies,
+  ...bitTestFamilies,
+  ...conditionFamilies,
+  ...branchFamilies,
+  ...stringFamilies,
+  ...segmentFamilies,
+  ...systemFamilies,
+};
+
+const familyOf = (name: string): Family =>
+  NAMED[name] ?? (isVector(name) || /_tr(_|$)/.test(name) ? undefined : NAMED[name.split('_')[0]]) ?? unimplemented;
+
+/** By code number. */
+export const FAMILIES: readonly Family[] = (() => {
+  const table: Family[] = new Array(CODE_COUNT).fill(unimplemented);
+  for (const name of CODES) table[codeNumber(name)] = familyOf(name);
+  return table;
+})();
+/** Names of the codes that some family translates. */
+export const TRANSLATED: readonly string[] = CODES.filter((name) => familyOf(name) !== unimplemented);
