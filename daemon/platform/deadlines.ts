@@ -13,6 +13,8 @@ const TRIES = 8;
 
 export class Deadlines {
   private readonly words: Uint32Array;
+  /** Sequence at which the two below were read: while it stands they still hold, and one atomic load is enough. */
+  private readAt = 1;
   /** What the last `load` has read, ns; NEVER = none. */
   deadline = 0;
   receiveDue = 0;
@@ -22,12 +24,17 @@ export class Deadlines {
   }
 
   load(): void {
+    if (Atomics.load(this.words, SEQUENCE) === this.readAt) return;
     for (let i = 0; i < TRIES; i++) {
       const before = Atomics.load(this.words, SEQUENCE);
-      this.deadline = this.number(DEADLINE);
-      this.receiveDue = this.number(RECEIVE_DUE);
-      if ((before & 1) === 0 && Atomics.load(this.words, SEQUENCE) === before) return;
+      this.deadline = Atomics.load(this.words, DEADLINE + 1) * TWO_32 + Atomics.load(this.words, DEADLINE);
+      this.receiveDue = Atomics.load(this.words, RECEIVE_DUE + 1) * TWO_32 + Atomics.load(this.words, RECEIVE_DUE);
+      if ((before & 1) === 0 && Atomics.load(this.words, SEQUENCE) === before) {
+        this.readAt = before;
+        return;
+      }
     }
+    this.readAt = 1;
     this.deadline = 0;
     this.receiveDue = 0;
   }
@@ -42,8 +49,9 @@ export class Deadlines {
     Atomics.add(this.words, SEQUENCE, 1);
   }
 
+  /** Plain reads: the lock's holder is the only writer. */
   private number(index: number): number {
-    return Atomics.load(this.words, index + 1) * TWO_32 + Atomics.load(this.words, index);
+    return this.words[index + 1] * TWO_32 + this.words[index];
   }
 
   private setNumber(index: number, value: number): void {

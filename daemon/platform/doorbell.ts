@@ -47,9 +47,9 @@ export class Doorbell implements PortDevice {
     else if (port === JobPort.ANNOUNCE) Atomics.store(this.words, JOB_PAGE, this.isArea(value) ? value : 0);
   }
 
-  /** True while root has changed jobs that the guest has not been interrupted for. */
+  /** True while root has changed jobs that the guest has not been interrupted for. Plain reads: the kick that follows a change orders them. */
   get changed(): boolean {
-    return Atomics.load(this.words, SEQUENCE) !== Atomics.load(this.words, SIGNALLED);
+    return this.words[SEQUENCE] !== this.words[SIGNALLED];
   }
 
   /** Pulses the job interrupt once for all changes so far; under the device lock. */

@@ -203,7 +203,7 @@ export class Platform {
   advance(): void {
     const now = this.host.now();
     this.deadlines.load();
-    const due = now >= this.deadlines.deadline || (now >= this.deadlines.receiveDue && this.consoleInput.length > 0);
+    const due = now >= this.deadlines.deadline || (now >= this.deadlines.receiveDue && !this.consoleInput.empty);
     if (!due && !this.rootWaits) return;
     this.begin();
     this.end();
@@ -214,7 +214,7 @@ export class Platform {
     if (this.rootWaits) return 0;
     this.deadlines.load();
     const { deadline, receiveDue } = this.deadlines;
-    const next = this.consoleInput.length > 0 ? Math.min(deadline, receiveDue) : deadline;
+    const next = !this.consoleInput.empty ? Math.min(deadline, receiveDue) : deadline;
     return next >= NEVER ? Number.POSITIVE_INFINITY : next;
   }
 
@@ -280,9 +280,9 @@ export class Platform {
     this.deadlines.publish(Math.min(this.pit.nextDeadline(), this.rtc.nextDeadline(), this.acpi.nextDeadline()), this.uart.receiveDue());
   }
 
-  /** True while root has asked for something that no access has taken up yet. */
+  /** True while root has asked for something that no access has taken up yet. Plain reads: root kicks after asking, and kicks are atomic. */
   private get rootWaits(): boolean {
-    return this.doorbell.changed || Atomics.load(this.views.i32, REQUESTS) !== 0;
+    return this.doorbell.changed || this.views.i32[REQUESTS] !== 0;
   }
 
   private takeRequests(): void {

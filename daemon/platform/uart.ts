@@ -116,7 +116,7 @@ export class Uart implements PortDevice {
   /** Takes what the line has for us. A burst of as many bytes as fit arrives each character time, so that drivers of one byte per edge see each. */
   receive(now: number): void {
     const { r } = this;
-    if (now < r.receiveDueNum || this.loopback || r.fifoCount >= this.depth || this.input.length === 0) return;
+    if (now < r.receiveDueNum || this.loopback || r.fifoCount >= this.depth || this.input.empty) return;
     while (r.fifoCount < this.depth) {
       const byte = this.input.pop();
       if (byte < 0) break;

@@ -99,6 +99,11 @@ export class ByteQueue {
     return (Atomics.load(this.views.i32, this.head) - Atomics.load(this.views.i32, this.tail)) >>> 0;
   }
 
+  /** A hint by plain reads, for the reader's side: whoever pushes wakes the reader afterwards. */
+  get empty(): boolean {
+    return this.views.i32[this.head] === this.views.i32[this.tail];
+  }
+
   push(byte: number): boolean {
     if (this.length >= this.capacity) return false;
     const head = this.views.i32[this.head];

@@ -284,3 +284,15 @@ test('an LP whose clock is behind neither repeats nor takes back an interrupt', 
   ahead.in(0x21);
   t.false(ahead.platform.picPending());
 });
+
+test('a count written by an LP whose clock is behind switches in the future of all', (t) => {
+  const ahead = board();
+  const behind = board(ahead.views);
+  startPics(ahead, 0xfe, 0xff);
+  ahead.out(0x43, 0x34, 0x40, 10, 0x40, 0);
+  ahead.wait(at(1000));
+  behind.time = at(4);
+  behind.out(0x40, 100, 0x40, 0);
+  t.true(ahead.platform.nextDeadline() > ahead.time);
+  t.true(behind.platform.nextDeadline() > at(1000));
+});

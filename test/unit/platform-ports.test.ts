@@ -277,6 +277,7 @@ test('the device lock excludes: two threads, one counter', async (t) => {
   const views = viewsOf(new SharedArrayBuffer(PartitionMap.DEVICES));
   const ROUNDS = 100_000;
   const COUNTER = 0x4000 >>> 2;
+  const STARTED = 0x4040 >>> 2;
   const source = `
     const { workerData } = require('node:worker_threads');
     (async () => {
@@ -284,6 +285,8 @@ test('the device lock excludes: two threads, one counter', async (t) => {
       const { viewsOf } = await import(workerData.struct);
       const views = viewsOf(workerData.buffer);
       const lock = new DeviceLock(views);
+      Atomics.add(views.i32, ${STARTED}, 1);
+      while (Atomics.load(views.i32, ${STARTED}) < 2);
       for (let i = 0; i < ${ROUNDS}; i++) { lock.lock(); views.i32[${COUNTER}] = views.i32[${COUNTER}] + 1; lock.unlock(); }
     })();`;
   const workerData = {
