@@ -121,6 +121,12 @@ export class FlushHandshake {
     if (inside) this.enterGuest();
   }
 
+  /** As `requestFlush` of all other LPs of the partition, and this LP's own TLB too. */
+  flushEverywhere(): void {
+    this.#tlb.flushAll();
+    this.requestFlush(this.othersLow(), this.othersHigh());
+  }
+
   /**
    * Gets every other LP of the partition out of guest mode and keeps it out until `releaseOthers`: for a LOCK that the host has no atomic for
    * (SDM 3A 9.1.2). This LP is in guest mode on return.

@@ -32,9 +32,14 @@ export class GenerationCounters {
     this.#words.add(this.#own, 1);
   }
 
+  /** Makes this LP's earlier plain stores (the guest's, to its page tables) visible to all before any later load: an atomic addition is a full barrier. */
+  fence(): void {
+    this.#words.add(this.#own, 0);
+  }
+
   /**
-   * Returns when every fill that other LPs of the bit set had begun is over. Call after the guest's page-table write is globally visible (any atomic
-   * read-modify-write makes it so) and BEFORE clearing: a fill that begins later reads the new entry, one that began earlier has published by then.
+   * Returns when every fill that other LPs of the bit set had begun is over. Call after the guest's page-table write is globally visible (see
+   * `fence`) and BEFORE clearing: a fill that begins later reads the new entry, one that began earlier has published by then.
    */
   waitForPendingFills(lpsLow: number, lpsHigh: number): void {
     assert(!this.inside, `LP ${this.lp} waits for fills inside a fill`);

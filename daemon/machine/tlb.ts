@@ -85,27 +85,25 @@ export class HardwareTlb {
   /** As MOV CR3 does with CR4.PGE set: global translations stay. */
   flushNonGlobal(): void {
     this.flushes++;
-    const flags = TlbEntry.FLAGS >> 2;
     const i = this.#i32;
-    if (this.#logged > LOG_MAX) {
-      for (let n = 0; n < TLB_MODES * TLB_ENTRIES; n++) {
-        const at = (this.#base + n * TLB_ENTRY_SIZE) >>> 2;
-        if ((i[at + flags] & TlbFlag.GLOBAL) === 0) this.#clear(at);
+    const whole = this.#logged > LOG_MAX;
+    const count = whole ? TLB_MODES * TLB_ENTRIES : this.#logged;
+    let kept = 0;
+    for (let k = 0; k < count; k++) {
+      const n = whole ? k : this.#log[k];
+      const at = (this.#base + n * TLB_ENTRY_SIZE) >>> 2;
+      if (i[at] === -1) continue;
+      if ((i[at + (TlbEntry.FLAGS >> 2)] & TlbFlag.GLOBAL) === 0) this.#clear(at);
+      else {
+        if (kept < LOG_MAX) this.#log[kept] = n;
+        kept++;
       }
-    } else {
-      let kept = 0;
-      for (let k = 0; k < this.#logged; k++) {
-        const n = this.#log[k];
-        const at = (this.#base + n * TLB_ENTRY_SIZE) >>> 2;
-        if ((i[at + flags] & TlbFlag.GLOBAL) === 0) this.#clear(at);
-        else if ((i[at] & i[at + 1]) !== -1) this.#log[kept++] = n;
-      }
-      this.#logged = kept;
     }
+    this.#logged = kept;
     this.#fetch?.flushAll();
   }
 
-  /** Both halves of one mode's table. */
+  /** All of one half: a change of what supervisor (or user) accesses may do. */
   flushMode(mode: number): void {
     this.flushes++;
     const from = (this.#base + mode * TLB_MODE_SIZE) >>> 2;
@@ -144,7 +142,5 @@ export class HardwareTlb {
     i[at + 1] = -1;
     i[at + 2] = -1;
     i[at + 3] = -1;
-    // An empty entry must not look global to the next flush.
-    i[at + (TlbEntry.FLAGS >> 2)] = 0;
   }
 }

@@ -1,8 +1,9 @@
 // The LP's hardware page walker: 4-level walk of the tables that the LP's own CR3 points to, accessed and dirty bits set atomically (SDM 3A 4.5, 4.8).
 // Why it knows nothing of guests: the tables are shadow page tables; that they are is the hypervisor's business. The LP always runs with CR0.WP=1 and EFER.NXE=1.
+
+import { Rflags } from '../../shared/abi/registers.js';
 import { PageAccess, PTE_XD_HIGH, Pte } from '../../shared/layout/paging.js';
 import { PartitionMap } from '../../shared/layout/partition.js';
-import { Rflags } from '../../shared/abi/registers.js';
 import type { SharedWords } from './shared-words.js';
 
 /** Results of a walk: a translation, or why there is none. */

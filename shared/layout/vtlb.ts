@@ -40,9 +40,31 @@ export const LockMode = { GENERATION: 0, GLOBAL: 1 } as const;
 
 /** Names of the counters, index = number. One column of u32 a LP, so that counting shares no cache line. */
 export const VTLB_COUNTERS = [
-  'fills', 'fillRetries', 'casLost', 'guestFaults', 'mmioFaults', 'oneTimeTranslations', 'pendingFillWaits', 'pendingFillWaitUs',
-  'invalidations', 'purges', 'purgedEntries', 'wholeFlushes', 'addressSpaceSwitches', 'sasCreated', 'sasEvicted', 'sptAllocated', 'sptFreed', 'sptRelinked',
-  'reclaims', 'reclaimVictims', 'globalLockTaken', 'globalLockWaits', 'lockModeChanges', 'accessedSet', 'dirtySet',
+  'fills',
+  'fillRetries',
+  'casLost',
+  'guestFaults',
+  'mmioFaults',
+  'oneTimeTranslations',
+  'pendingFillWaits',
+  'pendingFillWaitUs',
+  'invalidations',
+  'purges',
+  'purgedEntries',
+  'wholeFlushes',
+  'addressSpaceSwitches',
+  'sasCreated',
+  'sasEvicted',
+  'sptAllocated',
+  'sptFreed',
+  'sptRelinked',
+  'reclaims',
+  'reclaimVictims',
+  'globalLockTaken',
+  'globalLockWaits',
+  'lockModeChanges',
+  'accessedSet',
+  'dirtySet',
 ] as const;
 export type VtlbCounter = (typeof VTLB_COUNTERS)[number];
 export const COUNTERS_PER_LP = 32;
@@ -78,8 +100,9 @@ export const VtlbLayout = struct(
   },
   SAS_TABLE - PartitionMap.VTLB,
 );
-export const vtlbWord = (name: 'generation' | 'lockMode' | 'sptCount' | 'tick' | 'globalLock' | 'structureLock' | 'condemned' | 'condemnedCount' | 'clockHand'): number =>
-  PartitionMap.VTLB + VtlbLayout.at[name];
+export const vtlbWord = (
+  name: 'generation' | 'lockMode' | 'sptCount' | 'tick' | 'globalLock' | 'structureLock' | 'condemned' | 'condemnedCount' | 'clockHand',
+): number => PartitionMap.VTLB + VtlbLayout.at[name];
 export const freeTopAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeTop + node * 8;
 export const freeCountAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeCount + node * 4;
 export const vtlbCountersAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.counters + lp * COUNTERS_PER_LP * 4;
@@ -148,8 +171,22 @@ export const Spt = SptLayout.at;
  *   2..0 level   3 direct   5..4 quadrant   8..6 access = AND of the parents' (W 6, U 7, X 8)   11..10 mode   12 PSE   13 NXE   14 WP   15 SMEP   16 SMAP   17 PGE
  */
 export const Role = {
-  LEVEL: 7, DIRECT: 8, QUADRANT_SHIFT: 4, W: 0x40, U: 0x80, X: 0x100, ACCESS: 0x1c0, MODE_SHIFT: 10, MODE: 0xc00,
-  PSE: 0x1000, NXE: 0x2000, WP: 0x4000, SMEP: 0x8000, SMAP: 0x1_0000, PGE: 0x2_0000, SAS: 0x3_fc00,
+  LEVEL: 7,
+  DIRECT: 8,
+  QUADRANT_SHIFT: 4,
+  W: 0x40,
+  U: 0x80,
+  X: 0x100,
+  ACCESS: 0x1c0,
+  MODE_SHIFT: 10,
+  MODE: 0xc00,
+  PSE: 0x1000,
+  NXE: 0x2000,
+  WP: 0x4000,
+  SMEP: 0x8000,
+  SMAP: 0x1_0000,
+  PGE: 0x2_0000,
+  SAS: 0x3_fc00,
 } as const;
 /** Paging mode of a role: paging off, 32-bit, PAE, 4-level (SDM 3A 4.1.1). */
 export const PagingMode = { NONE: 0, LEGACY: 1, PAE: 2, LONG: 3 } as const;

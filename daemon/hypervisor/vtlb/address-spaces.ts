@@ -1,0 +1,149 @@
+// The table of shadow address spaces: finds, makes and evicts SASes by key (CR3, PDPTEs, role).
+// Why a user count: an LP has a SAS loaded as its CR3; only one that no LP has loaded may be evicted, and that is decided by one compare-and-swap.
+import { assert } from '../../../shared/kit/assert.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import { SAS_MAX, Sas, Spt, sasAt, sptHeaderAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import type { FlushHandshake } from '../../machine/flush-handshake.js';
+import { FutexLock } from '../../machine/futex-lock.js';
+import type { SharedWords } from '../../machine/shared-words.js';
+import { Counter, type VtlbCounting } from './counters.js';
+import type { Reclaim } from './reclaim.js';
+import type { SpaceKey } from './role.js';
+import type { SptPool } from './spt-pool.js';
+
+export class AddressSpaces {
+  readonly #views: Views;
+  readonly #words: SharedWords;
+  readonly #pool: SptPool;
+  readonly #reclaim: Reclaim;
+  readonly #handshake: FlushHandshake;
+  readonly #counting: VtlbCounting;
+  readonly #structure: FutexLock;
+
+  constructor(views: Views, words: SharedWords, pool: SptPool, reclaim: Reclaim, handshake: FlushHandshake, counting: VtlbCounting) {
+    this.#views = views;
+    this.#words = words;
+    this.#pool = pool;
+    this.#reclaim = reclaim;
+    this.#handshake = handshake;
+    this.#counting = counting;
+    this.#structure = new FutexLock(words, vtlbWord('structureLock'));
+  }
+
+  /** The SAS for a key, loaded by one LP more. Makes it when there is none. Outside any fill. */
+  acquire(key: SpaceKey): number {
+    const found = this.#find(key);
+    return found >= 0 ? found : this.#make(key);
+  }
+
+  /** This LP's walker no longer uses the SAS. */
+  release(sas: number): void {
+    this.#words.store(sasAt(sas) + Sas.lastUse, this.#words.add(vtlbWord('tick'), 1) + 1);
+    this.#words.add(sasAt(sas) + Sas.users, -1);
+  }
+
+  /** Runs a reclaim: the pool was found empty. */
+  reclaim(): void {
+    this.#exclusively(() => this.#reclaim.run());
+  }
+
+  #find(key: SpaceKey): number {
+    for (let sas = 0; sas < SAS_MAX; sas++) {
+      if (!this.#matches(sas, key)) continue;
+      const at = sasAt(sas) + Sas.users;
+      for (let users = this.#words.load(at); users >= 0; ) {
+        const seen = this.#words.compareExchange(at, users, users + 1);
+        if (seen !== users) {
+          users = seen;
+          continue;
+        }
+        // The entry may have been evicted and refilled for another key since it was compared; now it stays.
+        if (this.stillMatches(sas, key)) return sas;
+        this.#words.add(at, -1);
+        break;
+      }
+    }
+    return -1;
+  }
+
+  protected stillMatches(sas: number, key: SpaceKey): boolean {
+    return this.#matches(sas, key);
+  }
+
+  #matches(sas: number, key: SpaceKey): boolean {
+    const { i32 } = this.#views;
+    const at = sasAt(sas) >>> 2;
+    if (i32[at + (Sas.users >> 2)] < 0 || i32[at + (Sas.cr3Lo >> 2)] !== key.cr3Lo) return false;
+    if (i32[at + (Sas.role >> 2)] !== key.role || i32[at + (Sas.cr3Hi >> 2)] !== key.cr3Hi) return false;
+    for (let i = 0; i < 8; i++) if (i32[at + (Sas.pdpte >> 2) + i] !== key.pdpte[i]) return false;
+    return true;
+  }
+
+  #make(key: SpaceKey): number {
+    let sas = -1;
+    this.#exclusively(() => {
+      sas = this.#find(key); // another LP may have made it
+      if (sas >= 0) return;
+      sas = this.#freeEntry();
+      const { i32, u32 } = this.#views;
+      let root = this.#pool.allocate(0);
+      for (let tries = 0; root === 0; tries++) {
+        // A reclaim frees more than all other LPs can take at once; many in a row mean that the arena is broken.
+        assert(tries < 1000, 'no SPT for a root');
+        this.#reclaim.run();
+        root = this.#pool.allocate(0);
+      }
+      const h = sptHeaderAt(root);
+      i32[(h + Spt.gptGfn) >>> 2] = key.cr3Lo >>> 12;
+      i32[(h + Spt.role) >>> 2] = key.role | 4;
+      i32[(h + Spt.generation) >>> 2] = this.#words.load(vtlbWord('generation'));
+      u32[(h + Spt.parent) >>> 2] = 0;
+      u32[(h + Spt.sas) >>> 2] = sas;
+      const at = sasAt(sas);
+      i32[(at + Sas.generation) >>> 2] = i32[(h + Spt.generation) >>> 2];
+      u32[(at + Sas.root) >>> 2] = root;
+      i32[(at + Sas.role) >>> 2] = key.role;
+      i32[(at + Sas.cr3Lo) >>> 2] = key.cr3Lo;
+      i32[(at + Sas.cr3Hi) >>> 2] = key.cr3Hi;
+      i32[(at + Sas.spts) >>> 2] = 0;
+      i32.set(key.pdpte, (at + Sas.pdpte) >>> 2);
+      u32[(at + Sas.serial) >>> 2]++;
+      this.#words.store(at + Sas.users, 1);
+      this.#counting.add(Counter.sasCreated);
+    });
+    return sas;
+  }
+
+  /** A free entry of the table; when there is none the oldest idle SAS is evicted. There are more entries than LPs. */
+  #freeEntry(): number {
+    for (;;) {
+      let oldest = -1;
+      let age = -1;
+      const now = this.#words.load(vtlbWord('tick'));
+      for (let sas = 0; sas < SAS_MAX; sas++) {
+        const users = this.#words.load(sasAt(sas) + Sas.users);
+        if (users < 0) return sas;
+        const its = (now - this.#views.i32[(sasAt(sas) + Sas.lastUse) >>> 2]) >>> 0;
+        if (users > 0 || its <= age) continue;
+        age = its;
+        oldest = sas;
+      }
+      assert(oldest >= 0, 'every SAS is loaded by some LP');
+      const batch: number[] = [];
+      if (this.#reclaim.evict(oldest, batch)) {
+        this.#reclaim.retire(batch);
+        return oldest;
+      }
+    }
+  }
+
+  /** Under the structure lock, outside guest mode all through: its holder waits for handshakes, and must not wait for the bus. */
+  #exclusively(section: () => void): void {
+    const inside = this.#handshake.isInGuest;
+    if (inside) this.#handshake.leaveGuest();
+    this.#structure.lock();
+    section();
+    this.#structure.unlock();
+    if (inside) this.#handshake.enterGuest();
+  }
+}

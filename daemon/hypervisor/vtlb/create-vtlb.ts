@@ -1,0 +1,62 @@
+// Wires hardware and vTLB of one LP for one partition. Why one function: tests build the same parts with some replaced.
+import type { Views } from '../../../shared/layout/struct.js';
+import { FlushHandshake } from '../../machine/flush-handshake.js';
+import { GenerationCounters } from '../../machine/generation.js';
+import { SharedWords } from '../../machine/shared-words.js';
+import { type FetchCache, HardwareTlb } from '../../machine/tlb.js';
+import { HardwareWalker } from '../../machine/walker.js';
+import { AddressSpaces } from './address-spaces.js';
+import { VtlbCounting } from './counters.js';
+import { FillLock } from './fill-lock.js';
+import { Invalidation } from './invalidation.js';
+import { Reclaim } from './reclaim.js';
+import { ShadowTree } from './shadow-tree.js';
+import { SptPool } from './spt-pool.js';
+import { Vtlb } from './vtlb.js';
+
+/** The classes that carry the protocols; tests put mutants in. */
+export const VTLB_CLASSES = { FlushHandshake, GenerationCounters, FillLock, Invalidation, Reclaim, AddressSpaces };
+export type VtlbClasses = typeof VTLB_CLASSES;
+
+export interface LpMmu {
+  readonly tlb: HardwareTlb;
+  readonly walker: HardwareWalker;
+  readonly handshake: FlushHandshake;
+  readonly generations: GenerationCounters;
+  readonly vtlb: Vtlb;
+}
+
+export interface LpMmuOptions {
+  /** Partition memory, whose arena `initVtlb` has laid out, and machine memory. */
+  readonly partition: Views;
+  readonly machine: Views;
+  readonly lp: number;
+  /** Caches of instruction fetch to flush with the TLB. */
+  readonly fetch?: FetchCache | undefined;
+  /** How to make an LP in guest mode look at its `kick`, when setting it is not enough. */
+  readonly wake?: ((lp: number) => void) | undefined;
+  readonly words?: SharedWords | undefined;
+  readonly machineWords?: SharedWords | undefined;
+  readonly classes?: VtlbClasses | undefined;
+}
+
+/** Everything between a hardware TLB miss and the guest's page tables, for one LP. Joins the LP to the partition's handshakes. */
+export const createLpMmu = (options: LpMmuOptions): LpMmu => {
+  const { partition: views, lp, classes = VTLB_CLASSES } = options;
+  const words = options.words ?? new SharedWords(views);
+  const machine = options.machineWords ?? new SharedWords(options.machine);
+  const tlb = new HardwareTlb(views, words, lp, options.fetch);
+  const walker = new HardwareWalker(words);
+  const handshake = new classes.FlushHandshake(words, lp, tlb, options.wake);
+  const generations = new classes.GenerationCounters(machine, lp);
+  const counting = new VtlbCounting(views, lp);
+  const lock = new classes.FillLock(words, machine, generations, handshake, counting);
+  const pool = new SptPool(views, words, counting);
+  const reclaim = new classes.Reclaim(views, words, pool, lock, handshake, counting);
+  const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, counting);
+  const invalidation = new classes.Invalidation(views, words, counting);
+  const tree = new ShadowTree(views, words, pool, counting);
+  handshake.join();
+  const vtlb = new Vtlb({ views, words, tlb, walker, handshake, lock, tree, invalidation, spaces, counting });
+  return { tlb, walker, handshake, generations, vtlb };
+};

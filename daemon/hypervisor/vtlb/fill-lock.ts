@@ -1,0 +1,132 @@
+// What orders fills against invalidations: the generation counters (`vtlb.lock=generation`) or one mutex (`global`, the baseline), switchable while guests run.
+//
+// Switching: the policy word is only a wish. `lockMode` in the arena is what holds; it is written under the mutex, by the first LP that finds the wish different.
+//   generation -> global: lockMode := GLOBAL, then, still holding the mutex, wait until every LP is out of the fill it had begun. A fill enters (counter odd)
+//     THEN looks at lockMode again: either it sees GLOBAL and leaves, or the switcher sees its odd counter and waits for it.
+//   global -> generation: lockMode := GENERATION under the mutex, so that no fill is under way; whoever gets the mutex later looks again and lets it go.
+import { MachineLayout } from '../../../shared/layout/machine.js';
+import { LockMode, vtlbWord } from '../../../shared/layout/vtlb.js';
+import type { FlushHandshake } from '../../machine/flush-handshake.js';
+import { FutexLock } from '../../machine/futex-lock.js';
+import type { GenerationCounters } from '../../machine/generation.js';
+import type { SharedWords } from '../../machine/shared-words.js';
+import { Counter, type VtlbCounting } from './counters.js';
+
+/** `vtlb.lock` is policy word 0. */
+const POLICY = MachineLayout.at.policies;
+const LOCK_MODE = vtlbWord('lockMode');
+
+export class FillLock {
+  readonly #words: SharedWords;
+  readonly #machine: SharedWords;
+  readonly #generations: GenerationCounters;
+  readonly #handshake: FlushHandshake;
+  readonly #counting: VtlbCounting;
+  readonly #mutex: FutexLock;
+  #holdsMutex = false;
+  #reenter = false;
+
+  constructor(
+    words: SharedWords,
+    machine: SharedWords,
+    generations: GenerationCounters,
+    handshake: FlushHandshake,
+    counting: VtlbCounting,
+  ) {
+    this.#words = words;
+    this.#machine = machine;
+    this.#generations = generations;
+    this.#handshake = handshake;
+    this.#counting = counting;
+    this.#mutex = new FutexLock(words, vtlbWord('globalLock'));
+  }
+
+  /** Begins a fill or the clearing half of an invalidation: no SPT that can be reached is freed until `end`. Until then nothing may wait. */
+  begin(): void {
+    for (;;) {
+      const mode = this.#words.load(LOCK_MODE);
+      if (mode !== (this.#machine.load(POLICY) === LockMode.GLOBAL ? LockMode.GLOBAL : LockMode.GENERATION)) this.#change();
+      else if (mode === LockMode.GENERATION) {
+        this.#generations.enter();
+        if (this.modeStill(mode)) return;
+        this.#generations.leave();
+      } else {
+        this.#lockMutex();
+        this.#counting.add(Counter.globalLockTaken);
+        if (this.modeStill(mode)) return;
+        this.#unlockMutex();
+      }
+    }
+  }
+
+  end(): void {
+    if (this.#holdsMutex) this.#unlockMutex();
+    else this.#generations.leave();
+  }
+
+  /**
+   * An invalidation calls this after the guest's change to its tables and before `begin`: the fills that may have read the old entry are over on return.
+   * With the mutex there is nothing to do: `begin` waits for the one fill that can be under way. (Mode seen GLOBAL, then GENERATION at `begin`: fills under
+   * the counters began after the change of mode, hence after the guest's write.)
+   */
+  waitForPendingFills(): void {
+    this.#generations.fence();
+    if (this.#words.load(LOCK_MODE) === LockMode.GENERATION) this.#waitCounters();
+  }
+
+  /** Every fill and clearing that was under way is over: between unlinking an SPT and freeing it, in whatever mode. */
+  quiesce(): void {
+    this.#waitCounters();
+    this.#lockMutex();
+    this.#unlockMutex();
+  }
+
+  protected modeStill(mode: number): boolean {
+    return this.#words.load(LOCK_MODE) === mode;
+  }
+
+  #waitCounters(): void {
+    const generations = this.#generations;
+    const { waits, waitUs } = generations;
+    generations.waitForPendingFills(this.#handshake.othersLow(), this.#handshake.othersHigh());
+    if (generations.waits === waits) return;
+    this.#counting.add(Counter.pendingFillWaits, generations.waits - waits);
+    this.#counting.add(Counter.pendingFillWaitUs, Math.round(generations.waitUs - waitUs));
+  }
+
+  #change(): void {
+    this.#lockMutex();
+    const wish = this.#machine.load(POLICY) === LockMode.GLOBAL ? LockMode.GLOBAL : LockMode.GENERATION;
+    if (this.#words.load(LOCK_MODE) !== wish) {
+      this.#words.store(LOCK_MODE, wish);
+      if (wish === LockMode.GLOBAL) this.awaitCounterFills();
+      this.#counting.add(Counter.lockModeChanges);
+    }
+    this.#unlockMutex();
+  }
+
+  protected awaitCounterFills(): void {
+    this.#waitCounters();
+  }
+
+  #lockMutex(): void {
+    if (!this.#mutex.tryLock()) {
+      this.#counting.add(Counter.globalLockWaits);
+      // Whoever sleeps must be outside guest mode; and who holds the mutex must not wait for the bus: guest mode is entered again only after `unlock`.
+      if (this.#handshake.isInGuest) {
+        this.#handshake.leaveGuest();
+        this.#reenter = true;
+      }
+      this.#mutex.lock();
+    }
+    this.#holdsMutex = true;
+  }
+
+  #unlockMutex(): void {
+    this.#holdsMutex = false;
+    this.#mutex.unlock();
+    if (!this.#reenter) return;
+    this.#reenter = false;
+    this.#handshake.enterGuest();
+  }
+}

@@ -1,0 +1,105 @@
+// Clears shadow translations: of one GVA (INVLPG), of an address space (MOV CR3), of everything. The caller has waited for pending fills and holds the fill lock.
+// Why only leaves: see shadow-tree.ts. Entries are cleared by their low half; a not-present entry's high half means nothing.
+import { PAGE_TABLE_ENTRIES, Pte } from '../../../shared/layout/paging.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import { Role, SAS_MAX, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt } from '../../../shared/layout/vtlb.js';
+import type { SharedWords } from '../../machine/shared-words.js';
+import { Counter, type VtlbCounting } from './counters.js';
+
+export class Invalidation {
+  readonly #views: Views;
+  readonly #words: SharedWords;
+  readonly #counting: VtlbCounting;
+
+  constructor(views: Views, words: SharedWords, counting: VtlbCounting) {
+    this.#views = views;
+    this.#words = words;
+    this.#counting = counting;
+  }
+
+  /**
+   * Clears the translations of the page of `gva` in every SAS: a global one, whichever SAS it was filled in, must not be used again by this VP (SDM 3A 4.10.4.1).
+   * True when some SAS maps it by a large page, all of whose granules are then cleared: the hardware TLB may hold any of them.
+   */
+  clearPage(gva: number): boolean {
+    const low = gva & -4096;
+    const high = Math.floor(gva / 4294967296) | 0;
+    let large = false;
+    for (let sas = 0; sas < SAS_MAX; sas++) {
+      const at = sasAt(sas);
+      // Paging off: translations never change.
+      if (this.#views.i32[(at + Sas.users) >>> 2] < 0 || (this.#views.i32[(at + Sas.role) >>> 2] & Role.MODE) === 0) continue;
+      if (this.#clearIn(this.#views.u32[(at + Sas.root) >>> 2], low, high)) large = true;
+    }
+    return large;
+  }
+
+  #clearIn(root: number, low: number, high: number): boolean {
+    const words = this.#words;
+    let spt = root;
+    for (let level = 3; level > 0; level--) {
+      const entry = words.load(
+        sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8),
+      );
+      if ((entry & Pte.P) === 0) return false;
+      spt = sptOfEntry(entry);
+      if ((this.#views.i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.DIRECT) === 0) continue;
+      this.#clearSubtree(spt, level);
+      return true;
+    }
+    this.#clearEntry(spt, sptPageAt(spt) + ((low >>> 9) & 0xff8));
+    return false;
+  }
+
+  #clearSubtree(spt: number, level: number): void {
+    if (level === 1) {
+      this.#clearTable(spt, 0);
+      return;
+    }
+    const page = sptPageAt(spt);
+    for (let i = 0; i < PAGE_TABLE_ENTRIES; i++) {
+      const entry = this.#words.load(page + i * 8);
+      if ((entry & Pte.P) !== 0) this.#clearSubtree(sptOfEntry(entry), level - 1);
+    }
+  }
+
+  /** Clears a SAS's translations, all or only the non-global ones. SPTs that had no non-global fill since their last purge are passed over. */
+  purge(sas: number, all: boolean): void {
+    const { i32 } = this.#views;
+    const words = this.#words;
+    for (let spt = words.load(sasAt(sas) + Sas.spts); spt !== 0; ) {
+      const h = sptHeaderAt(spt);
+      if ((i32[(h + Spt.role) >>> 2] & Role.LEVEL) === 1) {
+        // Read before the table is: a fill that is not counted here is seen by the next purge.
+        const fills = words.load(h + Spt.localFills);
+        if (all || fills !== words.load(h + Spt.localPurged)) {
+          this.#clearTable(spt, all ? 0 : Pte.G);
+          words.store(h + Spt.localPurged, fills);
+        }
+      }
+      spt = words.load(h + Spt.sasNext);
+    }
+    this.#counting.add(Counter.purges);
+  }
+
+  /** Clears a leaf table's present entries but those that have a bit of `keep`. */
+  #clearTable(spt: number, keep: number): void {
+    const { i32 } = this.#views;
+    const page = sptPageAt(spt);
+    let cleared = 0;
+    for (let i = 0, at = page >>> 2; i < PAGE_TABLE_ENTRIES; i++, at += 2) {
+      // A plain look first: an entry that a later fill installs meanwhile is fresh and may stay.
+      const entry = i32[at];
+      if ((entry & Pte.P) === 0 || (entry & keep) !== 0) continue;
+      if ((this.#words.exchange(page + i * 8, 0) & Pte.P) !== 0) cleared++;
+    }
+    if (cleared === 0) return;
+    this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -cleared);
+    this.#counting.add(Counter.purgedEntries, cleared);
+  }
+
+  #clearEntry(spt: number, at: number): void {
+    if ((this.#words.load(at) & Pte.P) === 0) return;
+    if ((this.#words.exchange(at, 0) & Pte.P) !== 0) this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -1);
+  }
+}

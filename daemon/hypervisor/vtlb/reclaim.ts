@@ -1,0 +1,208 @@
+// Frees shadow page tables in two stages: unlink, wait until nobody can be using them, then poison and free (US7788464B2).
+// Why batches: the wait costs a round over all LPs; it is paid once for an eighth of the pool.
+//
+//   LIVE --unlink (CAS of the parent's SPTE, or the SAS is evicted)--> CONDEMNED --pending fills over--> out of the lists
+//        --fills and purges that may stand in the lists over, walkers of other LPs out (handshake)--> poisoned, FREE
+//
+// Runs under the structure lock, outside guest mode and outside any fill.
+import { PAGE_TABLE_ENTRIES, Pte } from '../../../shared/layout/paging.js';
+import { PartitionLayout } from '../../../shared/layout/partition.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import {
+  gptIndexAt,
+  Role,
+  SAS_MAX,
+  Sas,
+  Spt,
+  SptState,
+  sasAt,
+  sptHeaderAt,
+  sptOfEntry,
+  sptPageAt,
+  vtlbWord,
+} from '../../../shared/layout/vtlb.js';
+import type { FlushHandshake } from '../../machine/flush-handshake.js';
+import type { SharedWords } from '../../machine/shared-words.js';
+import { Counter, type VtlbCounting } from './counters.js';
+import type { FillLock } from './fill-lock.js';
+import type { SptPool } from './spt-pool.js';
+
+/** Share of the pool that a reclaim frees, and at least so many. */
+const SHARE = 8;
+const LEAST = 8;
+/** An SPT of an evicted SAS: its list went with the SAS. */
+const NO_SAS = 0xffff_ffff;
+
+export class Reclaim {
+  readonly #views: Views;
+  readonly #words: SharedWords;
+  readonly #pool: SptPool;
+  readonly #lock: FillLock;
+  readonly #handshake: FlushHandshake;
+  readonly #counting: VtlbCounting;
+
+  constructor(views: Views, words: SharedWords, pool: SptPool, lock: FillLock, handshake: FlushHandshake, counting: VtlbCounting) {
+    this.#views = views;
+    this.#words = words;
+    this.#pool = pool;
+    this.#lock = lock;
+    this.#handshake = handshake;
+    this.#counting = counting;
+  }
+
+  /** Frees SPTs until a share of the pool is free: condemned ones, then SASes that no LP has loaded, oldest first, then those the clock hand finds unused. */
+  run(): void {
+    const target = Math.max(LEAST, Math.floor(this.#views.u32[vtlbWord('sptCount') >>> 2] / SHARE));
+    if (this.#pool.freeCount >= target) return;
+    this.#counting.add(Counter.reclaims);
+    const batch: number[] = [];
+    this.#takeCondemned(batch);
+    while (batch.length + this.#pool.freeCount < target) {
+      const sas = this.#oldestIdleSas();
+      if (sas < 0 || !this.evict(sas, batch)) break;
+    }
+    if (batch.length + this.#pool.freeCount < target) this.#takeVictims(batch, target - this.#pool.freeCount);
+    this.retire(batch);
+  }
+
+  /**
+   * Takes a SAS that no LP has loaded out of use (its entry is free then) and adds its SPTs to the batch.
+   * False when an LP loaded it meanwhile.
+   */
+  evict(sas: number, batch: number[]): boolean {
+    const at = sasAt(sas);
+    if (this.#words.compareExchange(at + Sas.users, 0, -1) !== 0) return false;
+    this.#counting.add(Counter.sasEvicted);
+    // No LP has it loaded, so no fill is under way in it: nothing is added to its list any more.
+    for (let spt = this.#words.exchange(at + Sas.spts, 0); spt !== 0; ) {
+      const h = sptHeaderAt(spt);
+      const next = this.#words.load(h + Spt.sasNext);
+      this.#views.u32[(h + Spt.sas) >>> 2] = NO_SAS;
+      // One that was replaced before is on the condemned stack, or in the batch, already.
+      if (this.#words.compareExchange(h + Spt.state, SptState.LIVE, SptState.CONDEMNED) === SptState.LIVE) batch.push(spt);
+      spt = next;
+    }
+    const root = this.#views.u32[(at + Sas.root) >>> 2];
+    this.#words.store(sptHeaderAt(root) + Spt.state, SptState.CONDEMNED);
+    batch.push(root);
+    return true;
+  }
+
+  /** Stage two for unlinked, condemned SPTs, and for what hangs below them. */
+  retire(batch: number[]): void {
+    if (batch.length === 0) return;
+    this.awaitFills();
+    // Nothing is linked below them any more: the subtrees can be gathered.
+    for (let n = 0; n < batch.length; n++) this.#gather(batch[n], batch);
+    this.#leaveLists(batch);
+    this.awaitFills();
+    this.awaitWalkers();
+    for (const spt of batch) this.#pool.free(spt);
+    this.#counting.add(Counter.reclaimVictims, batch.length);
+  }
+
+  protected awaitFills(): void {
+    this.#lock.quiesce();
+  }
+  /**
+   * A hardware walk in guest mode may stand in an unlinked SPT: out of guest mode, or past an acknowledgement, there is none. The flush is needed for large
+   * pages: without their SPT an INVLPG would not know that the TLBs hold more granules of the page.
+   */
+  protected awaitWalkers(): void {
+    this.#handshake.flushEverywhere();
+  }
+
+  #takeCondemned(batch: number[]): void {
+    const before = batch.length;
+    for (let spt = this.#words.exchange(vtlbWord('condemned'), 0); spt !== 0; spt = this.#words.load(sptHeaderAt(spt) + Spt.next))
+      batch.push(spt);
+    this.#words.add(vtlbWord('condemnedCount'), before - batch.length);
+  }
+
+  #oldestIdleSas(): number {
+    const { i32 } = this.#views;
+    let oldest = -1;
+    let age = -1;
+    const now = this.#words.load(vtlbWord('tick'));
+    for (let sas = 0; sas < SAS_MAX; sas++) {
+      const at = sasAt(sas) >>> 2;
+      if (i32[at + (Sas.users >> 2)] !== 0) continue;
+      const its = (now - i32[at + (Sas.lastUse >> 2)]) >>> 0;
+      if (its <= age) continue;
+      age = its;
+      oldest = sas;
+    }
+    return oldest;
+  }
+
+  /** Two rounds of the clock hand: SPTs that no fill has used since the last pass. */
+  #takeVictims(batch: number[], wanted: number): void {
+    const { i32, u32 } = this.#views;
+    const count = u32[vtlbWord('sptCount') >>> 2];
+    let hand = u32[vtlbWord('clockHand') >>> 2];
+    for (let n = 2 * count; n > 0 && batch.length < wanted; n--) {
+      hand = hand + 1 < count ? hand + 1 : 1;
+      const h = sptHeaderAt(hand) >>> 2;
+      if (i32[h + (Spt.state >> 2)] !== SptState.LIVE || u32[h + (Spt.parent >> 2)] === 0) continue;
+      if (i32[h + (Spt.lastUse >> 2)] !== 0) i32[h + (Spt.lastUse >> 2)] = 0;
+      else if (this.unlink(hand)) batch.push(hand);
+    }
+    u32[vtlbWord('clockHand') >>> 2] = hand;
+  }
+
+  /** Stage one: takes the SPT from its parent. False when a fill replaced it first (that fill condemns it), or its maker has not linked it yet. */
+  protected unlink(spt: number): boolean {
+    const h = sptHeaderAt(spt);
+    const at = this.#views.u32[(h + Spt.parent) >>> 2];
+    const entry = this.#words.load(at);
+    if ((entry & Pte.P) === 0 || sptOfEntry(entry) !== spt) return false;
+    if (this.#words.compareExchange(at, entry, 0) !== entry) return false;
+    this.#words.store(h + Spt.state, SptState.CONDEMNED);
+    this.#words.add(sptHeaderAt(sptOfEntry(at)) + Spt.liveCount, -1);
+    return true;
+  }
+
+  #gather(spt: number, batch: number[]): void {
+    if ((this.#views.i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.LEVEL) === 1) return;
+    const page = sptPageAt(spt);
+    for (let i = 0; i < PAGE_TABLE_ENTRIES; i++) {
+      const entry = this.#words.load(page + i * 8);
+      if ((entry & Pte.P) === 0) continue;
+      const child = sptOfEntry(entry);
+      if (this.#words.compareExchange(sptHeaderAt(child) + Spt.state, SptState.LIVE, SptState.CONDEMNED) === SptState.LIVE)
+        batch.push(child);
+    }
+  }
+
+  /** Takes condemned SPTs out of their SAS's list and out of the index of their guest page table. Fills may push at the heads meanwhile; nobody else removes. */
+  #leaveLists(batch: readonly number[]): void {
+    const { i32, u32 } = this.#views;
+    const leaving = new Set(batch);
+    const spaces = new Set<number>();
+    const ramPages = u32[PartitionLayout.at.ramSize >>> 2] >>> 12;
+    for (const spt of batch) {
+      const h = sptHeaderAt(spt) >>> 2;
+      const role = i32[h + (Spt.role >> 2)];
+      if (u32[h + (Spt.parent >> 2)] === 0) continue; // roots are in no list
+      if (u32[h + (Spt.sas >> 2)] !== NO_SAS) spaces.add(u32[h + (Spt.sas >> 2)]);
+      const gptGfn = i32[h + (Spt.gptGfn >> 2)];
+      if ((role & Role.DIRECT) === 0 && gptGfn < ramPages) this.#remove(gptIndexAt(gptGfn), Spt.gptNext, leaving);
+    }
+    for (const sas of spaces) this.#remove(sasAt(sas) + Sas.spts, Spt.sasNext, leaving);
+  }
+
+  #remove(head: number, link: number, leaving: ReadonlySet<number>): void {
+    let from = head;
+    for (let spt = this.#words.load(head); spt !== 0; ) {
+      const next = this.#words.load(sptHeaderAt(spt) + link);
+      if (!leaving.has(spt)) from = sptHeaderAt(spt) + link;
+      else if (this.#words.compareExchange(from, spt, next) !== spt) {
+        // A fill has pushed in front of the head: find the place again.
+        from = head;
+        spt = this.#words.load(head);
+        continue;
+      }
+      spt = next;
+    }
+  }
+}

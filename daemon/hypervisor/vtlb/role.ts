@@ -1,0 +1,64 @@
+// The role of a VP's address space: everything in its control registers, besides CR3, that changes what a shadow entry may say.
+// Why: two VPs may share SPTs only if the same guest entry means the same to both (SDM 3A 4.1, 4.6).
+import { Cr0, Cr4, Efer } from '../../../shared/abi/registers.js';
+import { type VpBlock, VpLayout } from '../../../shared/layout/vp.js';
+import { PagingMode, Role } from '../../../shared/layout/vtlb.js';
+
+/** The SAS part of a role (Role.SAS bits). 0 = paging off. */
+export const roleOf = (vp: VpBlock): number => {
+  const { cr0, cr4, efer } = vp;
+  if ((cr0 & Cr0.PG) === 0) return 0;
+  const mode = (efer & Efer.LMA) !== 0 ? PagingMode.LONG : (cr4 & Cr4.PAE) !== 0 ? PagingMode.PAE : PagingMode.LEGACY;
+  return (
+    (mode << Role.MODE_SHIFT) |
+    (mode === PagingMode.LEGACY && (cr4 & Cr4.PSE) !== 0 ? Role.PSE : 0) |
+    // 32-bit paging has no XD bit, but NXE without PAE is still no reason for the I flag of error codes (SDM 3A 4.7).
+    (mode !== PagingMode.LEGACY && (efer & Efer.NXE) !== 0 ? Role.NXE : 0) |
+    ((cr0 & Cr0.WP) !== 0 ? Role.WP : 0) |
+    ((cr4 & Cr4.SMEP) !== 0 ? Role.SMEP : 0) |
+    ((cr4 & Cr4.SMAP) !== 0 ? Role.SMAP : 0) |
+    ((cr4 & Cr4.PGE) !== 0 ? Role.PGE : 0)
+  );
+};
+
+/** What names an address space: role, CR3 as far as the mode uses it, and in PAE mode the four PDPTE registers (SDM 3A 4.4.1). */
+export class SpaceKey {
+  role = 0;
+  cr3Lo = 0;
+  cr3Hi = 0;
+  readonly pdpte = new Int32Array(8);
+
+  /** Takes the key from a VP's registers. */
+  read(vp: VpBlock): this {
+    this.role = roleOf(vp);
+    this.cr3Lo = 0;
+    this.cr3Hi = 0;
+    this.pdpte.fill(0);
+    const mode = (this.role & Role.MODE) >>> Role.MODE_SHIFT;
+    if (mode === PagingMode.NONE) return this;
+    const cr3 = vp.cr3Lo | 0;
+    if (mode === PagingMode.LONG) {
+      this.cr3Lo = cr3 & -4096;
+      this.cr3Hi = vp.cr3Hi & 0xf_ffff;
+    } else if (mode === PagingMode.LEGACY) this.cr3Lo = cr3 & -4096;
+    else {
+      this.cr3Lo = cr3 & -32;
+      const from = (vp.base + VpLayout.at.pdpte) >>> 2;
+      for (let i = 0; i < 8; i++) this.pdpte[i] = vp.views.i32[from + i];
+    }
+    return this;
+  }
+
+  equals(other: SpaceKey): boolean {
+    if (this.role !== other.role || this.cr3Lo !== other.cr3Lo || this.cr3Hi !== other.cr3Hi) return false;
+    for (let i = 0; i < 8; i++) if (this.pdpte[i] !== other.pdpte[i]) return false;
+    return true;
+  }
+
+  copy(other: SpaceKey): void {
+    this.role = other.role;
+    this.cr3Lo = other.cr3Lo;
+    this.cr3Hi = other.cr3Hi;
+    this.pdpte.set(other.pdpte);
+  }
+}

@@ -1,0 +1,160 @@
+// Publishes a translation in the shadow tree of a SAS: finds or links the SPTs on the way, then installs the leaf, all by compare-and-swap.
+// Why SPTs are checked at each descent: a link stays when the guest changes the entry it came from; it holds no rights of its own, and what it leads to is
+// trusted only if that still shadows what the guest's entry names. So invalidations need to clear leaves only.
+import { assert } from '../../../shared/kit/assert.js';
+import { PageAccess, PTE_XD_HIGH, Pte } from '../../../shared/layout/paging.js';
+import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import {
+  gptIndexAt,
+  POISON_LOW,
+  Role,
+  Sas,
+  Spt,
+  SptState,
+  sasAt,
+  sptHeaderAt,
+  sptOfEntry,
+  sptPageAt,
+  vtlbWord,
+} from '../../../shared/layout/vtlb.js';
+import type { SharedWords } from '../../machine/shared-words.js';
+import { Counter, type VtlbCounting } from './counters.js';
+import type { GuestWalk } from './guest-walk.js';
+import type { SptPool } from './spt-pool.js';
+
+/** NO_MEMORY: the pool is empty, nothing was published. LOST: another LP was faster. ONCE: right for this access only, `spa` has it, no SPTE was made. */
+export const Publish = { DONE: 0, NO_MEMORY: 1, LOST: 2, ONCE: 3 } as const;
+export type Publish = 0 | 1 | 2 | 3;
+
+const LINK = Pte.P | Pte.W | Pte.U | Pte.A;
+
+export class ShadowTree {
+  readonly #views: Views;
+  readonly #words: SharedWords;
+  readonly #pool: SptPool;
+  readonly #counting: VtlbCounting;
+  readonly #ramPages: number;
+  readonly #pagesPerNode: number;
+  /** Set when a large page's SPT was replaced: this LP's hardware TLB may hold granules of the old page that later INVLPGs could not name (SDM 3A 4.10.2.3). */
+  replacedLarge = false;
+  #leafHigh = 0;
+
+  constructor(views: Views, words: SharedWords, pool: SptPool, counting: VtlbCounting) {
+    this.#views = views;
+    this.#words = words;
+    this.#pool = pool;
+    this.#counting = counting;
+    this.#ramPages = views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12;
+    this.#pagesPerNode = Math.max(1, Math.ceil(this.#ramPages / Math.max(1, views.u32[PartitionLayout.at.nodeCount >>> 2])));
+  }
+
+  /** Between `begin` and `end` of the fill lock. `walk` holds the guest's translation of `gva`. */
+  publish(sas: number, gva: number, access: number, role: number, walk: GuestWalk): Publish {
+    const words = this.#words;
+    const { u32, i32 } = this.#views;
+    const low = gva & -4096;
+    const high = Math.floor(gva / 4294967296) | 0;
+    const lends = lendsWrite(access, role, walk.rights);
+    // SMAP could not go on to forbid what the LP would take for a supervisor page: nothing is cached.
+    if (lends && (role & Role.SMAP) !== 0) return Publish.ONCE;
+    const leafLow = this.#leafEntry(access, role, walk, lends);
+    let spt = u32[(sasAt(sas) + Sas.root) >>> 2];
+    for (let level = 3; level > 0; level--) {
+      const at = sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8);
+      const entry = words.load(at);
+      if ((entry & Pte.P) !== 0) {
+        spt = sptOfEntry(entry);
+        const h = sptHeaderAt(spt) >>> 2;
+        if (i32[h + (Spt.gptGfn >> 2)] === walk.sptGfn[level] && i32[h + (Spt.role >> 2)] === walk.sptRole[level]) {
+          if (i32[h + (Spt.lastUse >> 2)] === 0) i32[h + (Spt.lastUse >> 2)] = 1;
+          continue;
+        }
+      }
+      spt = this.#link(sas, at, entry, walk.sptGfn[level], walk.sptRole[level]);
+      if (spt === 0) return Publish.NO_MEMORY;
+      if (spt < 0) return Publish.LOST;
+    }
+    const at = sptPageAt(spt) + ((low >>> 9) & 0xff8);
+    const oldLow = words.load(at);
+    const oldHigh = words.load(at + 4);
+    if ((oldLow | Pte.D) === (leafLow | Pte.D) && oldHigh === this.#leafHigh) return Publish.DONE;
+    assert(oldLow !== POISON_LOW, `fill reached the freed SPT ${spt}`);
+    if (!words.compareExchange64(at, oldLow, oldHigh, leafLow, this.#leafHigh)) {
+      this.#counting.add(Counter.casLost);
+      return Publish.LOST;
+    }
+    const h = sptHeaderAt(spt);
+    if ((oldLow & Pte.P) === 0) words.add(h + Spt.liveCount, 1);
+    // After the entry and still inside the fill: a purge that has waited for this fill finds both.
+    if (!walk.global) words.add(h + Spt.localFills, 1);
+    return Publish.DONE;
+  }
+
+  /** The leaf SPTE: what the guest's tables grant, W only where its D bit is set. The high half goes to #leafHigh. */
+  #leafEntry(access: number, role: number, walk: GuestWalk, lends: boolean): number {
+    const { rights } = walk;
+    let entry = (PartitionMap.RAM + walk.gfn * 4096) | Pte.P | Pte.A | 0;
+    const user = (rights & Role.U) !== 0;
+    // With CR0.WP = 0 the supervisor may write any page; the LP's own WP stays 1, so the SPTE must say so.
+    const writable = (rights & Role.W) !== 0 || lends || (!user && (role & Role.WP) === 0);
+    // SMEP must go on to forbid what the LP would take for supervisor code.
+    this.#leafHigh = (rights & Role.X) === 0 || (lends && (role & Role.SMEP) !== 0) ? PTE_XD_HIGH : 0;
+    if (user && !lends) entry |= Pte.U;
+    if (writable && walk.dirty) entry |= Pte.W;
+    if ((access & PageAccess.WRITE) !== 0) entry |= Pte.D;
+    if (walk.global) entry |= Pte.G;
+    return entry;
+  }
+
+  /** Puts a new SPT where `at` held `entry`. 0: no memory; -1: somebody else changed the entry. */
+  #link(sas: number, at: number, entry: number, gptGfn: number, role: number): number {
+    const { i32, u32 } = this.#views;
+    const words = this.#words;
+    assert(entry !== POISON_LOW, `fill links into a freed SPT at ${at}`);
+    const spt = this.#pool.allocate(Math.min(Math.floor(gptGfn / this.#pagesPerNode), 7));
+    if (spt === 0) return 0;
+    const h = sptHeaderAt(spt);
+    i32[(h + Spt.gptGfn) >>> 2] = gptGfn;
+    i32[(h + Spt.role) >>> 2] = role;
+    i32[(h + Spt.generation) >>> 2] = i32[vtlbWord('generation') >>> 2];
+    u32[(h + Spt.parent) >>> 2] = at;
+    u32[(h + Spt.sas) >>> 2] = sas;
+    if (words.compareExchange(at, entry, sptPageAt(spt) | LINK) !== entry) {
+      this.#counting.add(Counter.casLost);
+      this.#pool.free(spt);
+      return -1;
+    }
+    // Into the lists after it is linked, but inside the fill: whoever purges or frees waits for this fill first.
+    this.#push(sasAt(sas) + Sas.spts, h + Spt.sasNext, spt);
+    if ((role & Role.DIRECT) === 0 && gptGfn < this.#ramPages) this.#push(gptIndexAt(gptGfn), h + Spt.gptNext, spt);
+    if ((entry & Pte.P) === 0) words.add(sptHeaderAt(sptOfEntry(at)) + Spt.liveCount, 1);
+    else this.#condemn(sptOfEntry(entry));
+    return spt;
+  }
+
+  /** The LP whose compare-and-swap unlinked an SPT, and no other, condemns it. */
+  #condemn(spt: number): void {
+    const h = sptHeaderAt(spt);
+    if ((this.#views.i32[(h + Spt.role) >>> 2] & Role.DIRECT) !== 0) this.replacedLarge = true;
+    this.#counting.add(Counter.sptRelinked);
+    this.#words.store(h + Spt.state, SptState.CONDEMNED);
+    this.#push(vtlbWord('condemned'), h + Spt.next, spt);
+    this.#words.add(vtlbWord('condemnedCount'), 1);
+  }
+
+  #push(head: number, next: number, spt: number): void {
+    for (;;) {
+      const first = this.#words.load(head);
+      this.#words.store(next, first);
+      if (this.#words.compareExchange(head, first, spt) === first) return;
+    }
+  }
+}
+
+/**
+ * Supervisor write to a read-only user page with CR0.WP = 0: the SPTE becomes a writable supervisor one, until user code faults on it and gets it back read-only.
+ * (With paging off everything is writable.)
+ */
+const lendsWrite = (access: number, role: number, rights: number): boolean =>
+  (access & (PageAccess.WRITE | PageAccess.USER)) === PageAccess.WRITE && (rights & (Role.W | Role.U)) === Role.U && (role & Role.WP) === 0;

@@ -1,0 +1,261 @@
+// The vTLB as one LP uses it for one partition: loads address spaces, answers #PF intercepts, invalidates. All shared state is in the arena (layout/vtlb.ts).
+// Why shadow tables at all: the LP's walker knows only its own CR3; the guest's tables are software's to read (US7788464B2, SDM 3C 28.3.3).
+//
+// What keeps a VP from using a translation that it has invalidated (SDM 3A 4.10.4):
+//   INVLPG     clears the page in every SAS: a global entry may have been filled in any.
+//   MOV CR3    loads the SAS of the new key and clears its non-global entries, so SASes that are not loaded may go stale: they are purged when they are loaded.
+//              SPTs stay linked, so what is paid again is leaf fills only. The same rule covers every other change of key (CR0.WP, EFER.NXE, ...).
+//   flush all  generation += 1: every SAS is empty from then on; each is purged in place when it is next loaded or filled. O(1) for those nobody uses.
+// Each waits for the fills of other LPs that may have read the old entries BEFORE it clears. Other VPs lose translations, which is always legal.
+import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
+import { Role, SAS_MAX, Sas, sasAt, sptPageAt, VtlbVpLayout, vtlbVpAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import type { FlushHandshake } from '../../machine/flush-handshake.js';
+import type { SharedWords } from '../../machine/shared-words.js';
+import type { HardwareTlb } from '../../machine/tlb.js';
+import type { HardwareWalker } from '../../machine/walker.js';
+import type { AddressSpaces } from './address-spaces.js';
+import { Counter, type VtlbCounting } from './counters.js';
+import type { FillLock } from './fill-lock.js';
+import { GuestWalk, GuestWalkResult } from './guest-walk.js';
+import type { Invalidation } from './invalidation.js';
+import { SpaceKey } from './role.js';
+import { Publish, type ShadowTree } from './shadow-tree.js';
+
+/**
+ * What a #PF intercept came to. FILLED: walk again. GUEST_FAULT: raise #PF with `errorCode` (the caller sets CR2). MMIO: `gpa` is outside RAM, nothing was filled.
+ * ONCE: this one access may go to the byte at `spa`; neither the TLB nor an SPTE can express the right.
+ */
+export const PageFault = { FILLED: 0, GUEST_FAULT: 1, MMIO: 2, ONCE: 3 } as const;
+export type PageFault = 0 | 1 | 2 | 3;
+
+/** How much a change of control registers flushes (SDM 3A 4.10.4.1). */
+export const Flush = { NONE: 0, NON_GLOBAL: 1, ALL: 2 } as const;
+export type Flush = 0 | 1 | 2;
+
+const { RAM } = PartitionMap;
+const GENERATION = vtlbWord('generation');
+
+/** What a Vtlb is made of; `createVtlb` wires them. */
+export interface VtlbParts {
+  readonly views: Views;
+  readonly words: SharedWords;
+  readonly tlb: HardwareTlb;
+  readonly walker: HardwareWalker;
+  readonly handshake: FlushHandshake;
+  readonly lock: FillLock;
+  readonly tree: ShadowTree;
+  readonly invalidation: Invalidation;
+  readonly spaces: AddressSpaces;
+  readonly counting: VtlbCounting;
+}
+
+export class Vtlb {
+  readonly #p: VtlbParts;
+  readonly #walk: GuestWalk;
+  readonly #key = new SpaceKey();
+  readonly #next = new SpaceKey();
+  #vp: VpBlock | null = null;
+  #sas = -1;
+  /** VP whose translations the hardware TLB holds. */
+  #lastVp = -1;
+
+  /** After GUEST_FAULT. */
+  errorCode = 0;
+  /** After MMIO: guest physical address of the byte; after ONCE: its SPA. */
+  gpa = 0;
+  spa = 0;
+
+  constructor(parts: VtlbParts) {
+    this.#p = parts;
+    this.#walk = new GuestWalk(parts.words, parts.counting, parts.views.u32[PartitionLayout.at.ramSize >>> 2]);
+  }
+
+  /** SAS that is loaded, -1 none. */
+  get sas(): number {
+    return this.#sas;
+  }
+
+  /**
+   * This LP begins to run the VP: loads its address space into the LP's CR3. Returns the root's SPA. Not in guest mode. If guest RAM was changed from outside
+   * (restored, remapped) call `flushPartition` first.
+   */
+  load(vp: VpBlock): number {
+    const { tlb, views } = this.#p;
+    const lp = this.#p.handshake.lp;
+    this.#vp = vp;
+    const record = vtlbVpAt(vp.index) >>> 2;
+    const at = VtlbVpLayout.at;
+    const { u32 } = views;
+    // Another LP may have invalidated for this VP since it was here, and another VP may have used this TLB.
+    if (this.#lastVp !== vp.index || u32[record + (at.lastLp >> 2)] !== lp + 1) tlb.flushAll();
+    this.#lastVp = vp.index;
+    u32[record + (at.lastLp >> 2)] = lp + 1;
+    const key = this.#next.read(vp);
+    // Registers changed while the VP was on no LP (INIT, restore): as a switch of address space.
+    const changed =
+      u32[record + (at.role >> 2)] !== key.role ||
+      u32[record + (at.cr3Lo >> 2)] !== key.cr3Lo >>> 0 ||
+      u32[record + (at.cr3Hi >> 2)] !== key.cr3Hi;
+    this.#load(changed);
+    if (changed) tlb.flushAll();
+    return this.#p.walker.root;
+  }
+
+  /** The VP leaves this LP for long, or for good: its SAS may be evicted. Its hardware TLB entries stay good for its return. */
+  unload(): void {
+    this.#p.walker.root = 0;
+    if (this.#sas >= 0) this.#p.spaces.release(this.#sas);
+    this.#sas = -1;
+    this.#vp = null;
+  }
+
+  /** After a change of the VP's CR0, CR3, CR4, EFER or PDPTEs that is in its block already: loads the address space they name, with the flush they demand. */
+  switchAddressSpace(flush: Flush): void {
+    const { counting, tlb, words } = this.#p;
+    const vp = this.#vp;
+    if (vp === null) return;
+    const key = this.#next.read(vp);
+    if (flush === Flush.NONE && key.equals(this.#key)) return;
+    const role = this.#key.role;
+    counting.add(Counter.addressSpaceSwitches);
+    if (flush === Flush.ALL) {
+      counting.add(Counter.wholeFlushes);
+      words.add(GENERATION, 1);
+    }
+    this.#load(true);
+    if (flush === Flush.ALL || role !== this.#key.role) tlb.flushAll();
+    else tlb.flushNonGlobal();
+  }
+
+  /** Flushes this VP's translations: INVPCID of all contexts, CR4.PGE, hypercalls. */
+  flush(flush: Flush): void {
+    if (flush !== Flush.NONE) this.switchAddressSpace(flush);
+  }
+
+  /** INVLPG: returns when this VP can use no older translation of the page. */
+  invlpg(gva: number): void {
+    const { counting, invalidation, tlb } = this.#p;
+    counting.add(Counter.invalidations);
+    let large = false;
+    this.#clear(() => {
+      large = invalidation.clearPage(gva);
+    });
+    if (large) tlb.flushAll();
+    else tlb.flushPage(gva);
+  }
+
+  /** Empties the vTLB for every VP, hardware TLBs included: guest physical memory was remapped or replaced. */
+  flushPartition(): void {
+    const { counting, handshake, invalidation, words } = this.#p;
+    counting.add(Counter.wholeFlushes);
+    words.add(GENERATION, 1);
+    this.#clear(() => {
+      const generation = words.load(GENERATION);
+      for (let sas = 0; sas < SAS_MAX; sas++) {
+        if (words.load(sasAt(sas) + Sas.users) < 0) continue;
+        invalidation.purge(sas, true);
+        words.store(sasAt(sas) + Sas.generation, generation);
+      }
+    });
+    handshake.flushEverywhere();
+  }
+
+  /** The #PF intercept: the hardware walker found no right for the access (PageAccess bits) to a canonical GVA. At a point where no access is under way. */
+  pageFault(gva: number, access: number): PageFault {
+    const { counting, lock, spaces, tree, words } = this.#p;
+    const walk = this.#walk;
+    const vp = this.#vp;
+    if (vp === null) throw new RangeError('page fault with no VP loaded');
+    for (;;) {
+      if (this.#stale()) this.#refresh();
+      lock.begin();
+      // Inside: the generation is checked where no flush of the whole vTLB can pass by unseen.
+      if (words.load(sasAt(this.#sas) + Sas.generation) !== words.load(GENERATION)) {
+        lock.end();
+        continue;
+      }
+      const result = walk.walk(vp, this.#key, gva, access);
+      const published =
+        result === GuestWalkResult.OK && walk.isRam(walk.gfn) ? tree.publish(this.#sas, gva, access, this.#key.role, walk) : Publish.DONE;
+      lock.end();
+      if (result === GuestWalkResult.FAULT) {
+        counting.add(Counter.guestFaults);
+        this.errorCode = walk.errorCode;
+        return PageFault.GUEST_FAULT;
+      }
+      if (result === GuestWalkResult.OK) {
+        if (!walk.isRam(walk.gfn)) {
+          counting.add(Counter.mmioFaults);
+          this.gpa = walk.gfn * 4096 + (gva & 4095);
+          return PageFault.MMIO;
+        }
+        if (tree.replacedLarge) {
+          tree.replacedLarge = false;
+          this.#p.tlb.flushAll();
+        }
+        if (published === Publish.DONE) {
+          counting.add(Counter.fills);
+          return PageFault.FILLED;
+        }
+        if (published === Publish.ONCE) {
+          counting.add(Counter.oneTimeTranslations);
+          this.spa = RAM + walk.gfn * 4096 + (gva & 4095);
+          return PageFault.ONCE;
+        }
+        if (published === Publish.NO_MEMORY) spaces.reclaim();
+      }
+      counting.add(Counter.fillRetries);
+    }
+  }
+
+  /** Loads the SAS of the key in #next, purged of non-global translations when `purge`, and of all when its generation is old. */
+  #load(purge: boolean): void {
+    const { spaces, views, walker, invalidation } = this.#p;
+    const key = this.#next;
+    if (this.#sas < 0 || !key.equals(this.#key)) {
+      const before = this.#sas;
+      walker.root = 0;
+      this.#sas = spaces.acquire(key);
+      if (before >= 0) spaces.release(before);
+      this.#key.copy(key);
+      walker.root = sptPageAt(views.u32[(sasAt(this.#sas) + Sas.root) >>> 2]);
+      walker.smep = (key.role & Role.SMEP) !== 0;
+      walker.smap = (key.role & Role.SMAP) !== 0;
+    }
+    const vp = this.#vp as VpBlock;
+    const record = vtlbVpAt(vp.index) >>> 2;
+    const at = VtlbVpLayout.at;
+    views.u32[record + (at.role >> 2)] = key.role;
+    views.u32[record + (at.cr3Lo >> 2)] = key.cr3Lo;
+    views.u32[record + (at.cr3Hi >> 2)] = key.cr3Hi;
+    walker.rflags = vp.base + Slot.FLAG_SYSTEM * 8;
+    if (this.#stale()) this.#refresh();
+    // With paging off translations never change.
+    else if (purge && (key.role & Role.MODE) !== 0) this.#clear(() => invalidation.purge(this.#sas, false));
+  }
+
+  #stale(): boolean {
+    const { words } = this.#p;
+    return words.load(sasAt(this.#sas) + Sas.generation) !== words.load(GENERATION);
+  }
+
+  /** The SAS is of an older generation: empties it in place. The generation is read first: one that comes meanwhile makes it stale again. */
+  #refresh(): void {
+    const { invalidation, words } = this.#p;
+    const generation = words.load(GENERATION);
+    this.#clear(() => {
+      invalidation.purge(this.#sas, true);
+      words.store(sasAt(this.#sas) + Sas.generation, generation);
+    });
+  }
+
+  #clear(section: () => void): void {
+    const { lock } = this.#p;
+    lock.waitForPendingFills();
+    lock.begin();
+    section();
+    lock.end();
+  }
+}
