@@ -1,5 +1,5 @@
-// Builds the guest images under configs/guests/images from their sources, byte for byte the same each time with the same compiler.
-// Usage: node scripts/build-guests.mjs [--out DIR] [--header-only]. Needs gcc (with -m32) and binutils; the images are committed, so only who changes a guest needs it.
+// Builds the guest images under configs/guests from their sources, byte for byte the same each time with the same compiler.
+// Usage: node scripts/build-guests.mjs [--out DIR]. Needs gcc (with -m32) and binutils; the images are committed, so only who changes a guest needs it.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,6 @@ import { jobPageHeader } from './job-page-header.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const guests = join(root, 'configs/guests');
-const images = join(guests, 'images');
 
 /** Flags of every object: no host headers, no vector registers, nothing that varies from run to run. */
 const COMMON = [
@@ -32,17 +31,39 @@ const WIDTH = {
   64: ['-m64', '-mno-red-zone', '-mcmodel=small', '-DLONG'],
 };
 
-/** One object: source, name (default: the source's), flags that replace or add. */
-const WORKLOAD_SOURCES = readdirSync(join(guests, 'workload'))
-  .filter((f) => /\.[cS]$/.test(f))
-  .sort();
+const sourcesOf = (folder) =>
+  readdirSync(join(guests, folder))
+    .filter((f) => /\.[cS]$/.test(f))
+    .sort();
+
+/** Where an image goes (under configs/guests), its sources, and the flags of each object. */
 const workload = (bits) => ({
-  image: `workload${bits}.elf`,
+  image: `images/workload${bits}.elf`,
   folder: 'workload',
   bits,
-  objects: WORKLOAD_SOURCES.map((source) => ({ source, flags: [...WIDTH[bits], '-mgeneral-regs-only'] })),
+  objects: sourcesOf('workload').map((source) => ({ source, flags: [...WIDTH[bits], '-mgeneral-regs-only'] })),
 });
-const GUESTS = [workload(32), workload(64)];
+
+/** The timing guest's code must not change with GCC's idea of vectors or string instructions, or runs could not be compared. */
+const STEADY = ['-fno-tree-slp-vectorize', '-mstringop-strategy=unrolled_loop'];
+const SSE = {
+  32: ['-m32', '-march=i686', '-msse2', '-mno-mmx', '-mpreferred-stack-boundary=2'],
+  64: WIDTH[64],
+};
+const bench = (bits) => ({
+  image: `bench/guest${bits}.elf`,
+  folder: 'bench',
+  bits,
+  objects: sourcesOf('bench').flatMap((source) =>
+    source === 'floating.c'
+      ? [
+          { source, name: 'sse', flags: [...SSE[bits], ...STEADY, '-mfpmath=sse', '-DRUN=run_fpsse'] },
+          { source, name: 'x87', flags: [...WIDTH[bits], ...STEADY, '-mfpmath=387', '-DRUN=run_fpx87'] },
+        ]
+      : [{ source, flags: [...WIDTH[bits], ...STEADY, '-mgeneral-regs-only'] }],
+  ),
+});
+const GUESTS = [workload(32), workload(64), bench(32), bench(64)];
 
 const run = (command, args, cwd) => execFileSync(command, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] }).toString();
 
@@ -52,30 +73,31 @@ export const toolVersions = () => `${run('gcc', ['--version']).split('\n')[0]}\n
 const build = (guest, work, out) => {
   const folder = join(guests, guest.folder);
   const objects = guest.objects.map(({ source, name, flags }) => {
-    const object = join(work, `${guest.bits}-${name ?? source}.o`);
+    const object = join(work, `${guest.folder}${guest.bits}-${name ?? source}.o`);
     const language = source.endsWith('.S') ? ['-Wa,--noexecstack', `-ffile-prefix-map=${folder}=.`] : [];
-    run('gcc', [...flags, ...COMMON, ...language, '-I.', '-c', source, '-o', object], folder);
+    run('gcc', [...flags, ...COMMON, ...language, '-I.', '-I../include', '-c', source, '-o', object], folder);
     return object;
   });
-  const linked = join(work, `${guest.image}.linked`);
+  const linked = join(work, `${guest.folder}${guest.bits}.linked`);
   const machine = guest.bits === 64 ? ['-m', 'elf_x86_64', '-z', 'max-page-size=4096'] : ['-m', 'elf_i386'];
   run('ld', [...machine, '--build-id=none', '--no-warn-rwx-segments', '-T', 'link.ld', '-o', linked, ...objects], folder);
   // Multiboot loaders take ELF32 only, so the 64-bit image travels in that container too.
+  mkdirSync(dirname(join(out, guest.image)), { recursive: true });
   run('objcopy', ['-O', 'elf32-i386', '--strip-debug', linked, join(out, guest.image)], folder);
 };
 
-export const buildGuests = async (out = images) => {
+export const buildGuests = async (out = guests) => {
   const page = join(root, 'dist/shared/layout/job-page.js');
-  if (existsSync(page)) {
+  // A build elsewhere (the test's) leaves the tree alone.
+  if (out === guests && existsSync(page)) {
     const header = jobPageHeader(await import(page));
     const file = join(guests, 'workload/job-page.h');
     if (!existsSync(file) || readFileSync(file, 'utf8') !== header) writeFileSync(file, header);
   }
-  mkdirSync(out, { recursive: true });
   const work = mkdtempSync(join(tmpdir(), 'hvd-guests-'));
   try {
     for (const guest of GUESTS) build(guest, work, out);
-    writeFileSync(join(out, 'BUILT-WITH'), toolVersions());
+    writeFileSync(join(out, 'images/BUILT-WITH'), toolVersions());
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -83,5 +105,5 @@ export const buildGuests = async (out = images) => {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const at = process.argv.indexOf('--out');
-  await buildGuests(at > 0 ? resolve(process.argv[at + 1]) : images);
+  await buildGuests(at > 0 ? resolve(process.argv[at + 1]) : guests);
 }

@@ -1,8 +1,6 @@
 // `compute` (integer work and nothing else) and `io` (port writes: each is an intercept).
 #include "kernel.h"
 
-void jobs_start(void) { jobPage->vpCount = 1; }
-
 void job_compute(struct vp *vp)
 {
     u32 unit = vp->parameters[0] ? vp->parameters[0] : 1;

@@ -122,6 +122,5 @@ void ipi_ping(struct vp *vp);
 void ipi_broadcast(struct vp *vp);
 void timer_tick(struct vp *vp);
 u32 spinlock_check(void);
-void jobs_start(void);
 void jobs_from_command_line(const char *line);
 void jobs_run(struct vp *vp);

@@ -58,7 +58,6 @@ __attribute__((used)) void boot_main(void)
 
     jobPage = (volatile struct job_page *)jobArea;
     vp->entry = (volatile struct job_entry *)(jobArea + sizeof *jobPage);
-    jobs_start();
     processors_start(&firmware);
     jobPage->vpCount = onlineCount;
     jobPage->version = JOB_PAGE_VERSION;

@@ -1,0 +1,107 @@
+// The committed guest images are what their sources make, and their C header is what the layout says.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import * as jobPage from '../../shared/layout/job-page.js';
+import { viewsOf } from '../../shared/layout/struct.js';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const guests = join(root, 'configs/guests');
+const IMAGES = ['images/workload32.elf', 'images/workload64.elf', 'bench/guest32.elf', 'bench/guest64.elf'];
+
+/** Name of the installed compiler and linker as `images/BUILT-WITH` has it, or why there is none. */
+const installedTools = (): string => {
+  try {
+    const first = (tool: string): string =>
+      execFileSync(tool, ['--version'], { stdio: ['ignore', 'pipe', 'ignore'] })
+        .toString()
+        .split('\n')[0];
+    const probe = execFileSync('gcc', ['-m32', '-x', 'c', '-c', '-', '-o', '/dev/null'], {
+      input: 'int x;',
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    return probe.length === 0 ? `${first('gcc')}\n${first('ld')}\n` : '';
+  } catch {
+    return '';
+  }
+};
+
+for (const name of IMAGES) {
+  test(`${name} is a multiboot ELF32 image for 1 MiB`, (t) => {
+    const image = readFileSync(join(guests, name));
+    t.deepEqual([...image.subarray(0, 6)], [0x7f, 0x45, 0x4c, 0x46, 1, 1]);
+    t.is(image.readUInt16LE(18), 3, 'machine: 80386');
+    const magic = image.subarray(0, 8192).indexOf(Buffer.from([0x02, 0xb0, 0xad, 0x1b]));
+    t.true(magic >= 0 && magic % 4 === 0);
+    t.is((image.readUInt32LE(magic) + image.readUInt32LE(magic + 4) + image.readUInt32LE(magic + 8)) >>> 0, 0, 'checksum');
+    t.is(image.readUInt32LE(24) >>> 16, 0x10, 'entry');
+  });
+}
+
+const recorded = readFileSync(join(guests, 'images/BUILT-WITH'), 'utf8');
+const installed = installedTools();
+const rebuild = installed === recorded ? test : test.skip;
+rebuild(
+  `rebuilt images are the committed ones${installed === recorded ? '' : ` (skipped: they were built with ${recorded.split('\n')[0]}, here is ${installed.split('\n')[0] || 'no gcc -m32'})`}`,
+  (t) => {
+    t.timeout(120_000);
+    const out = mkdtempSync(join(tmpdir(), 'hvd-images-'));
+    try {
+      execFileSync(process.execPath, [join(root, 'scripts/build-guests.mjs'), '--out', out], { stdio: ['ignore', 'ignore', 'inherit'] });
+      for (const name of IMAGES)
+        t.true(
+          readFileSync(join(out, name)).equals(readFileSync(join(guests, name))),
+          `${name}: run npm run guests and commit what it makes`,
+        );
+    } finally {
+      rmSync(out, { recursive: true, force: true });
+    }
+  },
+);
+
+test('the guest header is generated from the layout', async (t) => {
+  const generator = (await import(join(root, 'scripts/job-page-header.mjs'))) as { jobPageHeader(page: unknown): string };
+  t.is(
+    readFileSync(join(guests, 'workload/job-page.h'), 'utf8'),
+    generator.jobPageHeader(jobPage),
+    'run npm run guests and commit what it makes',
+  );
+});
+
+test('host and guest halves of a job entry share no cache line', (t) => {
+  const { at, size } = jobPage.JobEntryLayout;
+  t.is(size % 64, 0);
+  t.is(jobPage.JOB_ENTRIES_AT % 64, 0);
+  t.true(at.parameters + jobPage.JOB_PARAMETERS * 4 <= 64);
+  t.is(at.jobRunning, 64);
+  t.true(jobPage.jobEntryAt(jobPage.JOB_ENTRIES) <= jobPage.JOB_AREA_SIZE);
+});
+
+test('a job is written with its parameters and an even sequence that differs from the one before', (t) => {
+  const views = viewsOf(new SharedArrayBuffer(2 * jobPage.JOB_AREA_SIZE));
+  const area = 4096;
+  const entry = new jobPage.JobEntry(views, area + jobPage.jobEntryAt(5));
+  const parameters = jobPage.jobParameters('spinlock', { hold: 7 });
+  t.deepEqual(parameters, [0, 7, 1000, 0]);
+  jobPage.writeJob(views, area, 5, 'spinlock', parameters as number[]);
+  t.is(entry.jobSequence, 2);
+  t.is(entry.jobRequested, jobPage.JOBS.spinlock.number);
+  t.deepEqual(
+    [0, 1, 2, 3, 4, 5].map((i) => views.u32[entry.parameters / 4 + i]),
+    [0, 7, 1000, 0, 0, 0],
+  );
+  jobPage.writeJob(views, area, 5, 'idle', []);
+  t.is(entry.jobSequence, 4);
+  t.is(new jobPage.JobEntry(views, area + jobPage.jobEntryAt(4)).jobSequence, 0);
+});
+
+test('unknown parameters and values that are no u32 are named', (t) => {
+  t.deepEqual(jobPage.jobParameters('compute', { hold: 1 }), { unknown: 'hold' });
+  t.deepEqual(jobPage.jobParameters('compute', { unit: -1 }), { unknown: 'unit' });
+  t.deepEqual(jobPage.jobParameters('compute', { unit: 1.5 }), { unknown: 'unit' });
+  t.deepEqual(jobPage.jobParameters('compute', { constructor: 1 }), { unknown: 'constructor' });
+  t.false(jobPage.isJobName('toString'));
+});
