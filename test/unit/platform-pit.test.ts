@@ -294,12 +294,18 @@ test('a count written by an LP whose clock is behind switches in the future of a
   t.is(ahead.platform.picAcknowledge(), 0x20);
   ahead.out(0x20, 0x20);
   behind.time = at(4);
-  behind.out(0x40, 100, 0x40, 0);
-  ahead.time = at(1006);
-  ahead.platform.advance();
-  ahead.in(0x21);
-  t.false(ahead.platform.picPending(), 'no period has ended since 1001');
-  ahead.time = at(1112);
-  ahead.in(0x21);
-  t.true(ahead.platform.picPending(), 'one of 10 ended at 1011, one of 100 at 1111');
+  behind.out(0x40, 30, 0x40, 0);
+  // The period of 10 under way ends at 1011, the first of 30 at 1041.
+  for (const [tick, pending] of [
+    [1010, false],
+    [1011, true],
+    [1040, false],
+    [1041, true],
+  ] as const) {
+    ahead.time = at(tick);
+    ahead.in(0x21);
+    t.is(ahead.platform.picPending(), pending, `tick ${tick}`);
+    if (pending) ahead.platform.picAcknowledge();
+    ahead.out(0x20, 0x20);
+  }
 });
