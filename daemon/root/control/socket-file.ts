@@ -1,14 +1,18 @@
 // The socket's place in the file system: a live daemon's is respected, a dead one's is cleared away, anything else is not touched.
 import { lstatSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { connect } from '../../../shared/client/client.js';
 import { checkSocketPath } from '../../../shared/client/socket-path.js';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 
+/** The name under which the server binds first (server.ts) is this long; it must fit too. */
+const STAGED_NAME = '.hvd-XXXXXX/s';
 const PROBE_LIMIT_MS = 2_000;
 
 /** Makes `path` free to listen on. Throws socket.in-use when a daemon answers there, socket.not-a-socket when it is something else. */
 export const claimSocketPath = async (path: string): Promise<void> => {
   checkSocketPath(path);
+  checkSocketPath(join(dirname(path), STAGED_NAME));
   const kind = kindOf(path);
   if (kind === 'absent') return;
   if (kind === 'other') throw new HvdError('socket.not-a-socket', { socket: path });

@@ -1,0 +1,461 @@
+// The daemon behind its socket, with stub LPs: the whole life of partitions, machine checks, subscriptions, and clients that misbehave.
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect as connectSocket, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { claimSocketPath } from '../../daemon/root/control/socket-file.js';
+import { startDaemon } from '../../daemon/root/daemon.js';
+import { silentLog } from '../../daemon/root/log.js';
+import { connect, type HvdClient } from '../../shared/client/client.js';
+import { HvdError } from '../../shared/protocol/errors.js';
+import { encodeFrame, FrameReader } from '../../shared/protocol/frames.js';
+import { type Events, FRAME_MAX, PROTOCOL_VERSION } from '../../shared/protocol/messages.js';
+import { STUB_LP, type StubDaemon, startStubDaemon, stubConfig, stubPartition } from '../rig/stub-daemon.js';
+
+const withDaemon = async (
+  work: (hvd: HvdClient, daemon: StubDaemon) => Promise<void>,
+  changes = {},
+  answerLimitMs?: number,
+): Promise<void> => {
+  const daemon = await startStubDaemon(changes, answerLimitMs);
+  try {
+    const hvd = await connect({ socket: daemon.socket });
+    await work(hvd, daemon);
+    await hvd.close();
+  } finally {
+    await daemon.end();
+  }
+};
+
+const codeOf = async (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'no error',
+    (error: unknown) => (error instanceof HvdError ? error.code : String(error)),
+  );
+
+const stateOf = async (hvd: HvdClient, name: string): Promise<string> =>
+  (await hvd.request('vm.list', {})).find((p) => p.name === name)?.state ?? 'absent';
+
+const until = async (what: string, condition: () => Promise<boolean> | boolean): Promise<void> => {
+  for (let i = 0; i < 500; i++) {
+    if (await condition()) return;
+    await sleep(10);
+  }
+  throw new Error(`never: ${what}`);
+};
+
+test('a partition lives: created, running, paused, resumed, stopped, started again, destroyed', async (t) => {
+  await withDaemon(async (hvd) => {
+    t.deepEqual(await hvd.request('vm.create', stubPartition('a', { autostart: false, vps: 3 })), { name: 'a' });
+    t.is(await stateOf(hvd, 'a'), 'created');
+    t.is(await codeOf(hvd.request('vm.pause', { name: 'a' })), 'vm.state');
+    await hvd.request('vm.start', { name: 'a' });
+    t.is(await stateOf(hvd, 'a'), 'running');
+    const instructions = async (): Promise<number> =>
+      (await hvd.request('stats', {})).partitions[0]!.vps.reduce((sum, vp) => sum + vp.instructions, 0);
+    await until('instructions', async () => (await instructions()) > 0);
+    await hvd.request('vm.pause', { name: 'a' });
+    const paused = await instructions();
+    await sleep(50);
+    t.is(await instructions(), paused, 'a paused partition executes nothing');
+    await hvd.request('vm.resume', { name: 'a' });
+    await until('more instructions', async () => (await instructions()) > paused);
+    await hvd.request('vm.stop', { name: 'a' });
+    t.is(await stateOf(hvd, 'a'), 'stopped');
+    t.is((await hvd.request('vm.list', {}))[0]!.reason, 'stopped by the operator');
+    t.is(await codeOf(hvd.request('vm.resume', { name: 'a' })), 'vm.state');
+    await hvd.request('vm.start', { name: 'a' });
+    t.is(await stateOf(hvd, 'a'), 'running');
+    await hvd.request('vm.destroy', { name: 'a' });
+    t.is(await stateOf(hvd, 'a'), 'absent');
+    t.is(await codeOf(hvd.request('vm.start', { name: 'a' })), 'vm.unknown');
+  });
+});
+
+test('VPs are spread over LPs', async (t) => {
+  await withDaemon(
+    async (hvd) => {
+      await hvd.request('vm.create', stubPartition('a', { vps: 2, autostart: false }));
+      await hvd.request('vm.create', stubPartition('b', { vps: 2, autostart: false }));
+      const { partitions, lps } = await hvd.request('stats', {});
+      t.deepEqual(
+        partitions.flatMap((p) => p.vps.map((vp) => vp.lp)),
+        [0, 1, 2, 3],
+      );
+      t.deepEqual(
+        lps.map((lp) => lp.node),
+        [0, 0, 1, 1],
+      );
+    },
+    { lps: 4, nodes: 2 },
+  );
+});
+
+test('what fails while a partition is made leaves nothing behind', async (t) => {
+  await withDaemon(async (hvd, daemon) => {
+    const bad = join(daemon.folder, 'bad.img');
+    writeFileSync(bad, 'this is no image at all');
+    const attempts: [Parameters<typeof stubPartition>[1], string][] = [
+      [{ image: '/nonexistent' }, 'image.unreadable'],
+      [{ image: daemon.folder }, 'image.unreadable'],
+      [{ image: '/dev/zero' }, 'image.unreadable'],
+      [{ image: 'relative.elf' }, 'request.invalid'],
+      [{ image: bad }, 'boot.image-unknown'],
+      [{ initrd: '/nonexistent' }, 'image.unreadable'],
+      [{ memory: 3 }, 'request.invalid'],
+      [{ memory: 4096 * 2 ** 20 }, 'request.invalid'],
+      [{ vps: 65 }, 'request.invalid'],
+      [{ load: { job: 'nothing' } }, 'load.unknown'],
+      [{ load: { job: 'ipi', parameters: { hold: 1 } } }, 'load.parameter'],
+      [{ load: { job: 'ipi', vps: [1] } }, 'load.vp'],
+    ];
+    for (const [changes, code] of attempts) {
+      t.is(await codeOf(hvd.request('vm.create', stubPartition('a', changes))), code, JSON.stringify(changes));
+      t.deepEqual(await hvd.request('vm.list', {}), []);
+    }
+    await hvd.request('vm.create', stubPartition('a'));
+    t.is(await codeOf(hvd.request('vm.create', stubPartition('a'))), 'vm.exists');
+    t.is((await hvd.request('vm.list', {})).length, 1);
+  });
+});
+
+test('two clients that create the same name: one succeeds', async (t) => {
+  await withDaemon(async (hvd, daemon) => {
+    const other = await connect({ socket: daemon.socket });
+    const codes = await Promise.all([hvd, other].map((client) => codeOf(client.request('vm.create', stubPartition('same')))));
+    t.deepEqual(codes.sort(), ['no error', 'vm.exists']);
+    await other.close();
+  });
+});
+
+test('a machine holds 16 partitions and says so', async (t) => {
+  await withDaemon(async (hvd) => {
+    for (let i = 0; i < 16; i++) await hvd.request('vm.create', stubPartition(`p${i}`, { autostart: false }));
+    t.is(await codeOf(hvd.request('vm.create', stubPartition('one-more'))), 'vm.too-many');
+    await hvd.request('vm.destroy', { name: 'p3' });
+    t.is(await codeOf(hvd.request('vm.create', stubPartition('one-more', { autostart: false }))), 'no error');
+  });
+});
+
+for (const [what, name, reason] of [
+  ['throws', 'throw-1', /^machine check: LP 0: stub: out of order$/],
+  ['exits', 'exit-1', /^machine check: LP 0: .*3/],
+] as const) {
+  test(`a worker that ${what} is a machine check: its partitions crash, the others go on`, async (t) => {
+    await withDaemon(async (hvd) => {
+      // Placement is by load: the bad one lives on LP 0, the good one on LP 1, the third on both.
+      await hvd.request('vm.create', stubPartition(name, { autostart: false }));
+      await hvd.request('vm.create', stubPartition('good'));
+      await hvd.request('vm.create', stubPartition('both', { vps: 2 }));
+      await hvd.request('vm.start', { name });
+      await until('crash', async () => (await stateOf(hvd, name)) === 'crashed');
+      const list = await hvd.request('vm.list', {});
+      t.regex(list.find((p) => p.name === name)!.reason!, reason);
+      t.regex(list.find((p) => p.name === 'both')!.reason!, reason);
+      t.is(await stateOf(hvd, 'good'), 'running');
+      const { lps } = await hvd.request('stats', {});
+      t.is(lps[0]!.state, 'dead');
+      // What is left of the machine works on: a new partition goes to the LP that lives.
+      await hvd.request('vm.create', stubPartition('new', { vps: 2 }));
+      const created = (await hvd.request('stats', {})).partitions.find((p) => p.name === 'new')!;
+      t.deepEqual(
+        created.vps.map((vp) => vp.lp),
+        [1, 1],
+      );
+      await hvd.request('vm.destroy', { name });
+    });
+  });
+}
+
+test('an LP that does not answer is a machine check', async (t) => {
+  await withDaemon(
+    async (hvd) => {
+      await hvd.request('vm.create', stubPartition('hang-1'));
+      await hvd.request('vm.create', stubPartition('good', { autostart: false })).catch(() => {});
+      await until('crash', async () => (await stateOf(hvd, 'hang-1')) === 'crashed');
+      t.regex((await hvd.request('vm.list', {}))[0]!.reason!, /LP 0: did not answer ATTACH within 300 ms/);
+    },
+    {},
+    300,
+  );
+});
+
+test('when every LP is dead the daemon still answers', async (t) => {
+  await withDaemon(
+    async (hvd) => {
+      await hvd.request('vm.create', stubPartition('throw-1'));
+      await until('crash', async () => (await stateOf(hvd, 'throw-1')) === 'crashed');
+      t.is(await codeOf(hvd.request('vm.create', stubPartition('a'))), 'machine.no-lp');
+      t.is((await hvd.request('status', {})).partitions.length, 1);
+    },
+    { lps: 1 },
+  );
+});
+
+test('exits of guests are told with their reasons', async (t) => {
+  await withDaemon(async (hvd) => {
+    for (const [name, state, reason] of [
+      ['off-1', 'powered-off', 'the guest powered off'],
+      ['debug-1', 'powered-off', 'the guest wrote 21 to the debug-exit port'],
+      ['triple-1', 'crashed', 'triple fault on VP 0'],
+    ]) {
+      await hvd.request('vm.create', stubPartition(name!));
+      await until(`${name} ends`, async () => (await stateOf(hvd, name!)) === state);
+      t.is((await hvd.request('vm.list', {})).find((p) => p.name === name)!.reason, reason!);
+    }
+  });
+});
+
+test('the console is read by position', async (t) => {
+  await withDaemon(async (hvd) => {
+    await hvd.request('vm.create', stubPartition('say-1'));
+    await until('end', async () => (await stateOf(hvd, 'say-1')) === 'powered-off');
+    const { data, position } = await hvd.request('vm.console.read', { name: 'say-1', position: 0 });
+    t.is(Buffer.from(data).toString(), 'hello from say-1\n');
+    const rest = await hvd.request('vm.console.read', { name: 'say-1', position });
+    t.is(rest.data.length, 0);
+    t.is(Buffer.from((await hvd.request('vm.console.read', { name: 'say-1', position: 11 })).data).toString(), 'say-1\n');
+    await hvd.request('vm.console.write', { name: 'say-1', data: new Uint8Array(4096) });
+    t.is(await codeOf(hvd.request('vm.console.write', { name: 'say-1', data: new Uint8Array(1) })), 'vm.console-full');
+    t.is(await codeOf(hvd.request('vm.console.write', { name: 'say-1', data: new Uint8Array(5000) })), 'request.invalid');
+  });
+});
+
+test('screen and inspection are there from the first moment', async (t) => {
+  await withDaemon(async (hvd) => {
+    await hvd.request('vm.create', stubPartition('a', { autostart: false, vps: 2 }));
+    const screen = await hvd.request('vm.screen', { name: 'a' });
+    t.is(screen.lines.length, screen.rows);
+    t.true(screen.lines.every((line) => line.length === screen.columns));
+    const inspect = await hvd.request('vm.inspect', { name: 'a' });
+    t.is(inspect.registers.length, 2);
+    t.is(inspect.registers[1]!.mode, 'real');
+    t.is(inspect.registers[1]!.rip, '0x000000000000fff0');
+    t.is(inspect.registers[1]!.rflags, '0x00000002');
+    t.deepEqual(inspect.unknownInstructions, []);
+    t.true('fills' in inspect.vtlb);
+  });
+});
+
+test('policies are listed, read and set', async (t) => {
+  await withDaemon(async (hvd, daemon) => {
+    const [lock] = await hvd.request('policy.list', {});
+    t.is(lock!.name, 'vtlb.lock');
+    t.is(lock!.value, 'generation');
+    t.is((await hvd.request('policy.set', { name: 'vtlb.lock', value: 'global' })).value, 'global');
+    t.is((await hvd.request('policy.get', { name: 'vtlb.lock' })).value, 'global');
+    t.deepEqual((await hvd.request('stats', {})).policies, { 'vtlb.lock': 'global' });
+    t.is(daemon.machine.memory.views.i32[daemon.machine.memory.header.policies >>> 2], 1);
+    t.is(await codeOf(hvd.request('policy.set', { name: 'vtlb.lock', value: 'none' })), 'policy.value');
+    t.is(await codeOf(hvd.request('policy.get', { name: 'toString' })), 'policy.unknown');
+  });
+});
+
+test('a load waits for its guest, and a guest without a job page that has ended refuses it', async (t) => {
+  await withDaemon(async (hvd, daemon) => {
+    await hvd.request('vm.create', stubPartition('a', { load: { job: 'spinlock' } }));
+    t.is(daemon.machine.partitions.get('a').pendingLoads.length, 1);
+    await hvd.request('load.set', { name: 'a', job: 'ipi' });
+    t.is(daemon.machine.partitions.get('a').pendingLoads.length, 2);
+    await hvd.request('load.stop', { name: 'a' });
+    t.is(daemon.machine.partitions.get('a').pendingLoads.length, 0);
+    await hvd.request('vm.stop', { name: 'a' });
+    t.is(await codeOf(hvd.request('load.set', { name: 'a', job: 'ipi' })), 'load.none');
+  });
+});
+
+test('statistics and events come as subscribed, and stop', async (t) => {
+  await withDaemon(async (hvd) => {
+    let stats = 0;
+    const events: Events['events'][number][] = [];
+    hvd.on('stats', () => stats++);
+    hvd.on('events', (batch) => events.push(...batch));
+    await hvd.request('subscribe', { stats: 20, events: true });
+    await hvd.request('vm.create', stubPartition('a'));
+    await until('stats and events', () => stats >= 3 && events.length > 0);
+    t.like(events[0], { kind: 'schedule-in', partition: 'a', vp: 0 });
+    await hvd.request('subscribe', { stats: 0, events: false });
+    await sleep(20);
+    const before = stats;
+    await sleep(200);
+    t.is(stats, before);
+    t.is(await codeOf(hvd.request('subscribe', { stats: 1000 })), 'request.invalid');
+  });
+});
+
+// --- Clients that misbehave.
+
+/** Raw bytes to the daemon; resolves with the frames that came back when the daemon has closed the connection, or after `ms`. */
+const raw = async (path: string, bytes: Buffer, ms = 3000): Promise<{ frames: unknown[]; closed: boolean }> => {
+  const socket = connectSocket(path);
+  const reader = new FrameReader();
+  const frames: unknown[] = [];
+  socket.on('data', (chunk) => frames.push(...reader.take(chunk)));
+  socket.on('error', () => {});
+  const closed = new Promise<boolean>((resolve) => socket.once('close', () => resolve(true)));
+  socket.write(bytes);
+  const result = await Promise.race([closed, sleep(ms, false)]);
+  socket.destroy();
+  return { frames, closed: result };
+};
+
+const hello = encodeFrame({ id: 1, m: 'hello', p: { version: PROTOCOL_VERSION } });
+
+for (const [what, bytes, code] of [
+  ['a frame that is too long', Buffer.from([0, 0, 0, 0x80]), 'protocol.frame-too-long'],
+  ['bytes that are not msgpack', Buffer.concat([hello, Buffer.from([3, 0, 0, 0, 0xc1, 0xc1, 0xc1])]), 'protocol.not-msgpack'],
+  ['a reserved byte', Buffer.concat([hello, Buffer.from([1, 0, 0, 0, 0xc1])]), 'protocol.not-a-request'],
+  ['a frame that is no request', encodeFrame([1, 2, 3]), 'protocol.not-a-request'],
+  ['a request without hello', encodeFrame({ id: 1, m: 'status', p: {} }), 'protocol.hello-first'],
+  ['another version', encodeFrame({ id: 1, m: 'hello', p: { version: PROTOCOL_VERSION + 1 } }), 'protocol.version'],
+] as const) {
+  test(`${what} is answered with its code and a closed connection; others notice nothing`, async (t) => {
+    await withDaemon(async (hvd, daemon) => {
+      const { frames, closed } = await raw(daemon.socket, bytes);
+      t.true(closed);
+      t.is((frames.at(-1) as { e: { code: string } }).e.code, code);
+      t.true((await hvd.request('status', {})).pid > 0);
+    });
+  });
+}
+
+test('unknown requests and wrong parameters are answered, the connection stays', async (t) => {
+  await withDaemon(async (hvd) => {
+    t.is(await codeOf(hvd.request('nothing' as 'status', {})), 'request.unknown');
+    t.is(await codeOf(hvd.request('__proto__' as 'status', {})), 'request.unknown');
+    t.is(await codeOf(hvd.request('vm.start', { name: 5 as unknown as string })), 'request.invalid');
+    t.is(await codeOf(hvd.request('vm.start', { name: 'a', more: 1 } as { name: string })), 'request.invalid');
+    t.is(await codeOf(hvd.request('vm.start', null as unknown as { name: string })), 'request.invalid');
+    t.true((await hvd.request('status', {})).pid > 0);
+  });
+});
+
+test.serial('a client that does not read loses events, not the daemon its memory, and is told how many', async (t) => {
+  await withDaemon(async (hvd, daemon) => {
+    // Large statistics: many VPs.
+    for (let i = 0; i < 4; i++) await hvd.request('vm.create', stubPartition(`p${i}`, { vps: 64, autostart: false }));
+    const slow: Socket = connectSocket(daemon.socket);
+    slow.on('error', () => {});
+    slow.write(Buffer.concat([hello, encodeFrame({ id: 2, m: 'subscribe', p: { stats: 20 } })]));
+    slow.pause();
+    await sleep(2500);
+    t.true((await hvd.request('status', {})).pid > 0);
+    const reader = new FrameReader();
+    const dropped = await new Promise<number>((resolve) => {
+      slow.on('data', (chunk: Buffer) => {
+        for (const frame of reader.take(chunk) as { ev?: string; d?: { count: number } }[])
+          if (frame.ev === 'dropped') resolve(frame.d!.count);
+      });
+      slow.resume();
+      setTimeout(() => resolve(0), 5000).unref();
+    });
+    t.true(dropped > 0);
+    slow.destroy();
+  });
+});
+
+test.serial('a client that asks and never reads is not answered without bound', async (t) => {
+  await withDaemon(async (hvd, daemon) => {
+    for (let i = 0; i < 4; i++) await hvd.request('vm.create', stubPartition(`p${i}`, { vps: 64, autostart: false }));
+    const greedy = connectSocket(daemon.socket);
+    greedy.on('error', () => {});
+    greedy.pause();
+    greedy.write(hello);
+    const before = process.memoryUsage().rss;
+    for (let id = 2; id < 3000; id++) greedy.write(encodeFrame({ id, m: 'stats', p: {} }));
+    await sleep(1500);
+    t.true((await hvd.request('status', {})).pid > 0);
+    t.true(process.memoryUsage().rss - before < 150 * 2 ** 20);
+    greedy.destroy();
+  });
+});
+
+test('frames up to the limit are taken', async (t) => {
+  await withDaemon(async (_, daemon) => {
+    const padding = 'x'.repeat(FRAME_MAX - 100);
+    const { frames, closed } = await raw(
+      daemon.socket,
+      Buffer.concat([hello, encodeFrame({ id: 2, m: 'vm.start', p: { name: padding } })]),
+      500,
+    );
+    t.false(closed);
+    t.like(frames.at(-1) as object, { id: 2, e: { code: 'request.invalid' } });
+    t.true((frames.at(-1) as { e: { message: string } }).e.message.length < 600);
+  });
+});
+
+test('many clients at once are served', async (t) => {
+  await withDaemon(async (_, daemon) => {
+    const clients = await Promise.all(Array.from({ length: 40 }, () => connect({ socket: daemon.socket })));
+    const answers = await Promise.all(clients.map((client) => client.request('policy.list', {})));
+    t.is(answers.length, 40);
+    await Promise.all(clients.map((client) => client.close()));
+  });
+});
+
+// --- The socket file.
+
+test('the socket is for this user only, and gone afterwards', async (t) => {
+  const daemon = await startStubDaemon();
+  t.is(statSync(daemon.socket).mode & 0o777, 0o600);
+  const hvd = await connect({ socket: daemon.socket });
+  const closed = new Promise<void>((resolve) => hvd.on('closed', resolve));
+  await hvd.request('shutdown', {}).catch(() => {});
+  await daemon.ended;
+  await closed;
+  t.false(existsSync(daemon.socket));
+  await daemon.end();
+});
+
+test('a live socket is respected, a stale one cleared, anything else left alone', async (t) => {
+  const daemon = await startStubDaemon();
+  await t.throwsAsync(claimSocketPath(daemon.socket), { instanceOf: HvdError, code: 'socket.in-use' });
+  t.is(await codeOf(startDaemon({ config: stubConfig(), log: silentLog(), workerFile: STUB_LP, socket: daemon.socket })), 'socket.in-use');
+  t.true(existsSync(daemon.socket));
+
+  const file = join(daemon.folder, 'file');
+  writeFileSync(file, 'mine');
+  await t.throwsAsync(claimSocketPath(file), { instanceOf: HvdError, code: 'socket.not-a-socket' });
+  t.true(existsSync(file));
+
+  // Stale: bound by a process that has died. Node removes the file of a server it closes, so keep a second name of it.
+  const { linkSync } = await import('node:fs');
+  const stale = join(daemon.folder, 'stale.sock');
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(join(daemon.folder, 'first.sock'), resolve));
+  linkSync(join(daemon.folder, 'first.sock'), stale);
+  await new Promise((resolve) => server.close(resolve));
+  t.true(existsSync(stale));
+  await claimSocketPath(stale);
+  t.false(existsSync(stale));
+  await daemon.end();
+});
+
+test('paths that the system cannot hold and folders that cannot be written are named', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hvd-test-'));
+  const long = join(folder, 'x'.repeat(120));
+  t.is(await codeOf(startDaemon({ config: stubConfig(), log: silentLog(), workerFile: STUB_LP, socket: long })), 'socket.too-long');
+  t.is(await codeOf(connect({ socket: long })), 'socket.too-long');
+  t.is(await codeOf(connect({ socket: join(folder, 'none.sock') })), 'daemon.absent');
+  t.is(
+    await codeOf(startDaemon({ config: stubConfig(), log: silentLog(), workerFile: STUB_LP, socket: join(folder, 'no/such/folder.sock') })),
+    'socket.failed',
+  );
+  chmodSync(folder, 0o700);
+  rmSync(folder, { recursive: true });
+});
+
+test('two daemons in one process do not disturb each other', async (t) => {
+  await withDaemon(async (a) => {
+    await withDaemon(async (b) => {
+      await a.request('vm.create', stubPartition('throw-1'));
+      await b.request('vm.create', stubPartition('fine'));
+      await a.request('policy.set', { name: 'vtlb.lock', value: 'global' });
+      await until('crash', async () => (await stateOf(a, 'throw-1')) === 'crashed');
+      t.is(await stateOf(b, 'fine'), 'running');
+      t.is((await b.request('policy.get', { name: 'vtlb.lock' })).value, 'generation');
+    });
+  });
+});

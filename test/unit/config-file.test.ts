@@ -1,0 +1,120 @@
+// Configuration files: what they may say, and that what they may not say is named by file, line, path and limit.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import fc from 'fast-check';
+import { defaultMachine, readCosts, readMachineFile, readPartitionFile } from '../../daemon/root/config/machine-file.js';
+import { machineSchema } from '../../daemon/root/config/schema.js';
+import { formatSize, parseSize } from '../../daemon/root/config/size.js';
+import { parseYaml } from '../../daemon/root/config/yaml-file.js';
+import { packageRoot } from '../../daemon/root/package-root.js';
+import { HvdError } from '../../shared/protocol/errors.js';
+
+const parse = (text: string) => parseYaml(text, 'file.yaml', machineSchema);
+
+test('an empty file is a machine of defaults', (t) => {
+  t.deepEqual(parse(''), defaultMachine());
+});
+
+test('sizes are read in every unit', (t) => {
+  for (const [text, bytes] of [
+    ['64M', 64 * 2 ** 20],
+    ['1g', 2 ** 30],
+    ['512KiB', 2 ** 19],
+    ['4096', 4096],
+    [65536, 65536],
+    [' 2 M', undefined],
+    ['-1', undefined],
+    ['1.5M', undefined],
+    ['M', undefined],
+    [1.5, undefined],
+    [null, undefined],
+  ] as const) {
+    t.is(parseSize(text), bytes, String(text));
+  }
+  fc.assert(fc.property(fc.nat(2 ** 31), (n) => parseSize(formatSize(n)) === n));
+});
+
+const partition = (more: string): string => `partitions:\n  - name: a\n    image: workload64\n    vps: 2\n    memory: 64M\n${more}`;
+
+const WRONG: readonly [string, string, RegExp][] = [
+  ['an unknown key of the machine', 'lps: 2\nlpz: 3\n', /^file\.yaml:2 \(all\): unknown key lpz; there are lps, /],
+  ['an unknown key of a partition', partition('    ram: 64M\n'), /^file\.yaml:6 partitions\[0\]: unknown key ram/],
+  ['an unknown key of a load', partition('    load: { job: ipi, mode: 2 }\n'), /^file\.yaml:6 partitions\[0\]\.load: unknown key mode/],
+  [
+    'a size out of range',
+    partition('  - name: b\n    image: x\n    vps: 1\n    memory: 9G\n'),
+    /^file\.yaml:9 partitions\[1\]\.memory: expected a size from 1M to 3G in steps of 64K, got "9G"$/,
+  ],
+  ['a size between steps', partition('').replace('64M', '1048577'), /partitions\[0\]\.memory: expected a size/],
+  [
+    'a missing key',
+    'partitions:\n  - name: a\n    image: x\n    vps: 1\n',
+    /^file\.yaml:2 partitions\[0\]\.memory: expected a size .* got nothing$/,
+  ],
+  [
+    'too many VPs',
+    partition('').replace('vps: 2', 'vps: 65'),
+    /^file\.yaml:4 partitions\[0\]\.vps: expected a whole number from 1 to 64, got 65$/,
+  ],
+  ['a wrong type', 'lps: four\n', /^file\.yaml:1 lps: expected a whole number from 1 to 64, got "four"$/],
+  ['a fraction', 'lps: 1.5\n', /lps: expected a whole number/],
+  ['a clock that is not there', '\nclock: fast\n', /^file\.yaml:2 clock: expected deterministic or quantum or realtime, got "fast"$/],
+  ['more nodes than LPs', 'lps: 1\nnodes: 2\n', /^file\.yaml:2 nodes: expected at most one node an LP/],
+  [
+    'a name twice',
+    partition('  - name: a\n    image: x\n    vps: 1\n    memory: 1M\n'),
+    /^file\.yaml:6 partitions\[1\]\.name: expected a name of its own/,
+  ],
+  ['a bad name', partition('').replace('name: a', 'name: a/b'), /^file\.yaml:2 partitions\[0\]\.name: expected a name of 1 to 32/],
+  ['partitions that are no list', 'partitions: {}\n', /^file\.yaml:1 partitions: expected a list/],
+  ['a list at the top', '- a\n', /^file\.yaml:1 \(all\): expected keys and values/],
+  ['text with control characters', partition('    append: "a\\u0000b"\n'), /^file\.yaml:6 partitions\[0\]\.append: expected text/],
+];
+for (const [what, text, expected] of WRONG) {
+  test(`${what} is named with line and limit`, (t) => {
+    const error = t.throws(() => parse(text), { instanceOf: HvdError });
+    t.is(error.code, 'config.invalid');
+    t.regex(error.message, expected);
+    t.false(error.message.includes('\n'));
+  });
+}
+
+test('what is not YAML is named with its line', (t) => {
+  const error = t.throws(() => parse('lps: 2\nclock: [\n'), { instanceOf: HvdError });
+  t.is(error.code, 'config.syntax');
+  t.regex(error.message, /^file\.yaml:[23]: not YAML/);
+  t.throws(() => parse('lps: 1\nlps: 2\n'), { instanceOf: HvdError, message: /unique/ });
+});
+
+test('an avalanche of aliases is refused', (t) => {
+  const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${['b', 'c', 'd', 'e', 'f', 'g', 'h'].map((k, i) => `${k}: &${k} [${`*${'abcdefg'[i]},`.repeat(9).slice(0, -1)}]`).join('\n')}\n`;
+  t.throws(() => parse(bomb), { instanceOf: HvdError });
+});
+
+test('a file that cannot be read is named', (t) => {
+  t.throws(() => readMachineFile('/nonexistent/m.yaml'), {
+    instanceOf: HvdError,
+    code: 'config.unreadable',
+    message: /\/nonexistent\/m\.yaml/,
+  });
+});
+
+test('every machine and partition that comes with hvd is right', (t) => {
+  for (const file of readdirSync(join(packageRoot(), 'configs/machines')))
+    t.notThrows(() => readMachineFile(join(packageRoot(), 'configs/machines', file)), file);
+  for (const file of readdirSync(join(packageRoot(), 'configs/vms')))
+    t.notThrows(() => readPartitionFile(join(packageRoot(), 'configs/vms', file)), file);
+  t.true(Object.keys(readCosts()).length > 0);
+});
+
+test('the default machine has more VPs than LPs', (t) => {
+  const { lps, nodes, partitions } = readMachineFile(join(packageRoot(), 'configs/machines/default.yaml'));
+  t.is(lps, 4);
+  t.is(nodes, 2);
+  t.deepEqual(
+    partitions.map(({ vps }) => vps),
+    [4, 2, 2],
+  );
+  t.true(partitions.every(({ image }) => image.startsWith(packageRoot())));
+});

@@ -1,0 +1,80 @@
+// Small decisions of root: where VPs live, which node an LP is on, which host cores there are, what a table looks like.
+import test from 'ava';
+import fc from 'fast-check';
+import { formatTable } from '../../daemon/cli/output.js';
+import { TextSearch } from '../../daemon/cli/run/text-search.js';
+import { nodeOf } from '../../daemon/root/machine-memory.js';
+import { parseCoreList } from '../../daemon/root/pinning.js';
+import { placeVps } from '../../daemon/root/placement.js';
+
+test('VPs spread so that no LP has two more than another', (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 64 }), fc.uniqueArray(fc.nat(63), { minLength: 1, maxLength: 64 }), (vps, alive) => {
+      const homes = placeVps(vps, alive, []);
+      const counts = alive.map((lp) => homes.filter((home) => home === lp).length);
+      t.is(homes.length, vps);
+      t.true(homes.every((home) => alive.includes(home)));
+      t.true(Math.max(...counts) - Math.min(...counts) <= 1);
+    }),
+  );
+});
+
+test('a new partition goes to the LPs that have least', (t) => {
+  t.deepEqual(placeVps(2, [0, 1, 2, 3], [1, 1, 0, 0]), [2, 3]);
+  t.deepEqual(placeVps(3, [1, 3], [0, 5, 0, 4]), [3, 1, 3]);
+});
+
+test('LPs are dealt to nodes in blocks and every node has one', (t) => {
+  t.deepEqual(
+    [0, 1, 2, 3].map((lp) => nodeOf(lp, 4, 2)),
+    [0, 0, 1, 1],
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 8 }), (lps, nodes) => {
+      fc.pre(nodes <= lps);
+      const all = Array.from({ length: lps }, (_, lp) => nodeOf(lp, lps, nodes));
+      return new Set(all).size === nodes && all.every((node, i) => i === 0 || node >= all[i - 1]);
+    }),
+  );
+  t.pass();
+});
+
+test('core lists are read', (t) => {
+  t.deepEqual(parseCoreList('0-2,7'), [0, 1, 2, 7]);
+  t.deepEqual(parseCoreList(''), []);
+});
+
+test('a text is found across pieces', (t) => {
+  fc.assert(
+    fc.property(
+      fc.string({ minLength: 1, maxLength: 8 }),
+      fc.string(),
+      fc.string(),
+      fc.integer({ min: 1, max: 5 }),
+      (wanted, before, after, cut) => {
+        const all = Buffer.from(before + wanted + after);
+        const search = new TextSearch(wanted);
+        let found = false;
+        for (let at = 0; at < all.length; at += cut) found = search.feed(all.subarray(at, at + cut));
+        return found;
+      },
+    ),
+  );
+  const search = new TextSearch('abc');
+  t.false(search.feed(Buffer.from('ab')));
+  t.false(search.feed(Buffer.from('bc')));
+  t.true(search.feed(Buffer.from('abc')));
+});
+
+test('tables align numbers to the right and nothing trails', (t) => {
+  t.is(
+    formatTable(
+      ['A', 'B', 'C'],
+      [
+        ['x', 1, ''],
+        ['long', 100, ''],
+      ],
+    ),
+    'A       B  C\nx       1\nlong  100',
+  );
+});
