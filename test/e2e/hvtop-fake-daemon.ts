@@ -1,9 +1,9 @@
 // A daemon that only pretends: the control socket with a FakeMachine behind it. As a program: `node hvtop-fake-daemon.js SOCKET [LPS]`.
-import { rmSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
-import { encodeFrame, FrameReader, isRecord } from "../../shared/protocol/frames.js";
-import { PROTOCOL_VERSION } from "../../shared/protocol/messages.js";
-import { FakeMachine } from "./hvtop-fake-machine.js";
+import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { encodeFrame, FrameReader, isRecord } from '../../shared/protocol/frames.js';
+import { PROTOCOL_VERSION } from '../../shared/protocol/messages.js';
+import { FakeMachine } from './hvtop-fake-machine.js';
 
 const EVENT_MS = 100;
 
@@ -28,38 +28,38 @@ export async function startFakeDaemon(socket: string, lps: number, pid = process
   repeat(EVENT_MS, () => {
     catchUp();
     const events = machine.takeEvents();
-    if (events.length > 0) for (const peer of eventPeers) peer.write(encodeFrame({ ev: "events", d: events }));
+    if (events.length > 0) for (const peer of eventPeers) peer.write(encodeFrame({ ev: 'events', d: events }));
   });
   const server = createServer((peer) => {
     peers.add(peer);
     let stats: NodeJS.Timeout | undefined;
     const reader = new FrameReader();
-    peer.on("error", () => {});
-    peer.on("close", () => {
+    peer.on('error', () => {});
+    peer.on('close', () => {
       peers.delete(peer);
       eventPeers.delete(peer);
       clearInterval(stats);
     });
-    peer.on("data", (chunk: Buffer) => {
+    peer.on('data', (chunk: Buffer) => {
       for (const frame of reader.take(chunk)) {
         if (!isRecord(frame)) continue;
         const params = isRecord(frame.p) ? frame.p : {};
-        if (frame.m === "hello") peer.write(encodeFrame({ id: frame.id, r: { version: PROTOCOL_VERSION, server: "fake", pid } }));
-        else if (frame.m === "stats") {
+        if (frame.m === 'hello') peer.write(encodeFrame({ id: frame.id, r: { version: PROTOCOL_VERSION, server: 'fake', pid } }));
+        else if (frame.m === 'stats') {
           catchUp();
           peer.write(encodeFrame({ id: frame.id, r: machine.stats }));
-        } else if (frame.m === "subscribe") {
+        } else if (frame.m === 'subscribe') {
           if (params.events === true) eventPeers.add(peer);
           if (params.events === false) eventPeers.delete(peer);
-          if (typeof params.stats === "number") {
+          if (typeof params.stats === 'number') {
             clearInterval(stats);
             stats = repeat(1000 / params.stats, () => {
               catchUp();
-              peer.write(encodeFrame({ ev: "stats", d: machine.stats }));
+              peer.write(encodeFrame({ ev: 'stats', d: machine.stats }));
             });
           }
           peer.write(encodeFrame({ id: frame.id, r: {} }));
-        } else peer.write(encodeFrame({ id: frame.id, e: { code: "request.unknown", message: `unknown request ${String(frame.m)}` } }));
+        } else peer.write(encodeFrame({ id: frame.id, e: { code: 'request.unknown', message: `unknown request ${String(frame.m)}` } }));
       }
     });
   });
@@ -75,7 +75,7 @@ export async function startFakeDaemon(socket: string, lps: number, pid = process
 }
 
 const [, script, socket, lps] = process.argv;
-if (script?.endsWith("hvtop-fake-daemon.js") && socket !== undefined) {
+if (script?.endsWith('hvtop-fake-daemon.js') && socket !== undefined) {
   await startFakeDaemon(socket, Number(lps ?? 4));
-  process.on("SIGTERM", () => process.exit(0));
+  process.on('SIGTERM', () => process.exit(0));
 }

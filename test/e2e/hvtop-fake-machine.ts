@@ -1,7 +1,7 @@
 // A machine that only pretends: samples and events of the right shape that move as a real one's would, from a seed.
 // Why: hvtop is tested alone, with any number of LPs, at a known load, and without waiting for guests.
-import { INTERCEPTS } from "../../shared/layout/machine.js";
-import type { Events, LpStats, MachineStats, PartitionStats } from "../../shared/protocol/messages.js";
+import { INTERCEPTS } from '../../shared/layout/machine.js';
+import type { Events, LpStats, MachineStats, PartitionStats } from '../../shared/protocol/messages.js';
 
 const FREQUENCY_HZ = 1_000_000_000;
 const SLICE_MS = 20;
@@ -9,26 +9,26 @@ const CYCLES_PER_MS = FREQUENCY_HZ / 1000 / 2;
 
 interface Vp {
   readonly partition: PartitionStats;
-  readonly stats: PartitionStats["vps"][number] & { state: string; lp: number | null };
+  readonly stats: PartitionStats['vps'][number] & { state: string; lp: number | null };
 }
 
 export class FakeMachine {
   readonly stats: MachineStats;
   readonly #vps: Vp[] = [];
   #seed: number;
-  #events: Events["events"] = [];
+  #events: Events['events'] = [];
 
   constructor(lps: number, pid: number, seed = 1) {
     this.#seed = seed;
-    const partitions = [this.#partition("alpha", 4, 64), this.#partition("beta", 2, 64), this.#partition("legacy", 2, 32)];
+    const partitions = [this.#partition('alpha', 4, 64), this.#partition('beta', 2, 64), this.#partition('legacy', 2, 32)];
     this.stats = {
       at: 0,
       pid,
-      clockMode: "quantum",
+      clockMode: 'quantum',
       frequencyHz: FREQUENCY_HZ,
       lps: Array.from({ length: lps }, (_, id) => lpAt(id)),
       partitions,
-      policies: { "vtlb.lock": "generation", "vtlb.reclaim": "deferred", "apic.eoi": "auto", "spin.detect": "off" },
+      policies: { 'vtlb.lock': 'generation', 'vtlb.reclaim': 'deferred', 'apic.eoi': 'auto', 'spin.detect': 'off' },
     };
   }
 
@@ -38,42 +38,59 @@ export class FakeMachine {
     this.stats.at += ms;
   }
 
-  takeEvents(): Events["events"] {
+  takeEvents(): Events['events'] {
     const events = this.#events;
     this.#events = [];
     return events;
   }
 
   #slice(): void {
-    const ready = this.#vps.filter((vp) => vp.stats.state !== "halted");
+    const ready = this.#vps.filter((vp) => vp.stats.state !== 'halted');
     for (const lp of this.stats.lps) {
       if (lp.vp === null || this.#chance(0.15)) this.#switch(lp, ready);
       this.#run(lp);
     }
-    for (const vp of this.#vps) if (vp.stats.state !== "running" && this.#chance(0.1)) vp.stats.state = this.#chance(0.25) ? "halted" : "ready";
-    for (const lp of this.stats.lps) lp.queue = this.#vps.filter((vp) => vp.stats.state === "ready" && vp.stats.lp === lp.id).length;
+    for (const vp of this.#vps)
+      if (vp.stats.state !== 'running' && this.#chance(0.1)) vp.stats.state = this.#chance(0.25) ? 'halted' : 'ready';
+    for (const lp of this.stats.lps) lp.queue = this.#vps.filter((vp) => vp.stats.state === 'ready' && vp.stats.lp === lp.id).length;
   }
 
   #switch(lp: LpStats, ready: readonly Vp[]): void {
-    const old = this.#vps.find((vp) => vp.stats.lp === lp.id && vp.stats.state === "running");
+    const old = this.#vps.find((vp) => vp.stats.lp === lp.id && vp.stats.state === 'running');
     if (old !== undefined) {
-      old.stats.state = "ready";
-      this.#events.push({ lp: lp.id, clock: lp.clock % 2 ** 32, kind: "scheduleOut", partition: old.partition.name, vp: old.stats.id, a: 0, b: 0 });
+      old.stats.state = 'ready';
+      this.#events.push({
+        lp: lp.id,
+        clock: lp.clock % 2 ** 32,
+        kind: 'scheduleOut',
+        partition: old.partition.name,
+        vp: old.stats.id,
+        a: 0,
+        b: 0,
+      });
     }
-    const waiting = ready.filter((vp) => vp.stats.state === "ready");
+    const waiting = ready.filter((vp) => vp.stats.state === 'ready');
     const next = waiting[Math.floor(this.#random() * waiting.length)];
     if (next === undefined || this.#chance(0.08)) {
       lp.vp = null;
-      lp.state = "idle";
+      lp.state = 'idle';
       return;
     }
     if (next.stats.lp !== lp.id) next.stats.counters.lpMigrations = (next.stats.counters.lpMigrations ?? 0) + 1;
-    next.stats.state = "running";
+    next.stats.state = 'running';
     next.stats.lp = lp.id;
     lp.vp = `${next.partition.name}/${next.stats.id}`;
-    lp.state = this.#chance(0.1) ? "hypervisor" : "running";
+    lp.state = this.#chance(0.1) ? 'hypervisor' : 'running';
     lp.contextSwitches++;
-    this.#events.push({ lp: lp.id, clock: lp.clock % 2 ** 32, kind: "scheduleIn", partition: next.partition.name, vp: next.stats.id, a: 0, b: 0 });
+    this.#events.push({
+      lp: lp.id,
+      clock: lp.clock % 2 ** 32,
+      kind: 'scheduleIn',
+      partition: next.partition.name,
+      vp: next.stats.id,
+      a: 0,
+      b: 0,
+    });
   }
 
   #run(lp: LpStats): void {
@@ -95,13 +112,26 @@ export class FakeMachine {
     INTERCEPTS.forEach((reason, index) => {
       if (index < 11) add(lp.intercepts, reason, 220 / (index + 1));
     });
-    const fills = add(vp.partition.vtlb, "fills", 160 * wave);
+    const fills = add(vp.partition.vtlb, 'fills', 160 * wave);
     lp.generation += 2 * fills + (this.#chance(0.2) ? 1 : 0);
-    for (const name of ["invalidations", "reclaims", "sasSwitches", "guestFaultsReflected"]) add(vp.partition.vtlb, name, 12);
-    vp.partition.vtlb.tablePages = 300 + Math.floor(100 * wave);
-    add(vp.stats.counters, "smallPageTlbFills", 0);
-    for (const [kind, scale] of [["timer", 8], ["ipi", 20], ["device", 2], ["self", 1]] as const) lp.interrupts += add(vp.partition.interrupts.byKind, kind, scale);
-    for (const [vector, scale] of [["236", 8], ["251", 14], ["253", 6], ["33", 2]] as const) add(vp.partition.interrupts.byVector, vector, scale);
+    for (const name of ['invalidations', 'reclaims', 'addressSpaceSwitches', 'guestFaults', 'pendingFillWaits'])
+      add(vp.partition.vtlb, name, 12);
+    vp.partition.vtlb.sptLive = 300 + Math.floor(100 * wave);
+    vp.partition.vtlb.lockMode = 0;
+    for (const [kind, scale] of [
+      ['timer', 8],
+      ['ipi', 20],
+      ['device', 2],
+      ['self', 1],
+    ] as const)
+      lp.interrupts += add(vp.partition.interrupts.byKind, kind, scale);
+    for (const [vector, scale] of [
+      ['236', 8],
+      ['251', 14],
+      ['253', 6],
+      ['33', 2],
+    ] as const)
+      add(vp.partition.interrupts.byVector, vector, scale);
     lp.pendingFillWaits += this.#chance(0.1) ? 3 : 0;
     lp.flushHandshakes += this.#chance(0.2) ? 2 : 0;
     const job = vp.partition.load.find((other) => other.vp === vp.stats.id);
@@ -117,7 +147,7 @@ export class FakeMachine {
   #partition(name: string, vps: number, mebibytes: number): PartitionStats {
     const partition: PartitionStats = {
       name,
-      state: "running",
+      state: 'running',
       reason: null,
       memory: mebibytes << 20,
       vps: [],
@@ -126,9 +156,16 @@ export class FakeMachine {
       load: [],
     };
     for (let id = 0; id < vps; id++) {
-      const stats = { id, state: "ready", lp: null, instructions: 0, runCycles: 0, readyCycles: 0, counters: {} };
+      const stats = { id, state: 'ready', lp: null, instructions: 0, runCycles: 0, readyCycles: 0, counters: {} };
       partition.vps.push(stats);
-      partition.load.push({ vp: id, job: name === "beta" ? "spinlock" : "pagechurn", operations: 0, latencySum: 0, latencyMax: 0, latencyCount: 0 });
+      partition.load.push({
+        vp: id,
+        job: name === 'beta' ? 'spinlock' : 'pagechurn',
+        operations: 0,
+        latencySum: 0,
+        latencyMax: 0,
+        latencyCount: 0,
+      });
       this.#vps.push({ partition, stats });
     }
     return partition;
@@ -148,7 +185,7 @@ export class FakeMachine {
 const lpAt = (id: number): LpStats => ({
   id,
   node: id % 2,
-  state: "idle",
+  state: 'idle',
   vp: null,
   clock: 3_000_000_000,
   idleCycles: 0,

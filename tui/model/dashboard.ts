@@ -83,7 +83,8 @@ export class Dashboard {
   acceptEvents(events: Events['events']): void {
     if (this.paused || this.stats === undefined) return;
     for (const event of events) {
-      if (!isSwitch(event.kind)) continue;
+      // A partition that is gone by now has no name.
+      if (!isSwitch(event.kind) || (isScheduleIn(event.kind) && event.partition === '')) continue;
       const list = this.#events.get(event.lp);
       if (list === undefined) this.#events.set(event.lp, [event]);
       else if (list.length < SWITCHES_MAX) list.push(event);

@@ -1,5 +1,6 @@
 // Everything on the screen that is a rate or a share, from two successive MachineStats.
 // Why in one pass: panels then only look numbers up, and the plain-text snapshot shows exactly what the screen would.
+import { VTLB_COUNTERS } from '../../shared/layout/vtlb.js';
 import type { LoadCounters, LpStats, MachineStats, PartitionStats, VpStats } from '../../shared/protocol/messages.js';
 import { addCounters, counterRate, counterRates, sum } from './counter-rate.js';
 
@@ -131,7 +132,7 @@ function partitionRates(before: PartitionStats | undefined, now: PartitionStats,
       cycles,
     ),
   );
-  const vtlb = counterRates(before?.vtlb, now.vtlb, seconds);
+  const vtlb = counterRates(before && counters(before.vtlb), counters(now.vtlb), seconds);
   const byKind = counterRates(before?.interrupts.byKind, now.interrupts.byKind, seconds);
   const byVector = counterRates(before?.interrupts.byVector, now.interrupts.byVector, seconds);
   const load = now.load.map((job) =>
@@ -155,16 +156,25 @@ function partitionRates(before: PartitionStats | undefined, now: PartitionStats,
   };
 }
 
+/** Beside its counters the vTLB reports gauges (SPTs free, generation ...), which have no rate. */
+const counters = (vtlb: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(vtlb).filter(([name]) => !isVtlbGauge(name)));
+
+export const isVtlbGauge = (name: string): boolean => !(VTLB_COUNTERS as readonly string[]).includes(name);
+
 /** Fills as the VPs count them (TLFS: small and large page TLB fills). */
 function vpFills(before: PartitionStats | undefined, now: PartitionStats, seconds: number): number {
   let fills = 0;
   for (const vp of now.vps) {
     const other = before?.vps.find((candidate) => candidate.id === vp.id);
-    for (const name of ['smallPageTlbFills', 'largePageTlbFills'] as const)
-      fills += counterRate(other?.counters[name], vp.counters[name], seconds);
+    for (const name of ['smallPageTlbFills', 'largePageTlbFills'] as const) fills += vpCounterRate(other, vp, name, seconds);
   }
   return fills;
 }
+
+/** A counter that the VP before did not have yet counts from 0. */
+const vpCounterRate = (before: VpStats | undefined, now: VpStats, name: string, seconds: number): number =>
+  before === undefined ? 0 : counterRate(before.counters[name] ?? 0, now.counters[name], seconds);
 
 function vpRates(before: VpStats | undefined, now: VpStats, seconds: number, cycles: number): VpRates {
   const share = (from: number, to: number): number => (cycles > 0 ? Math.min(1, Math.max(0, (to - from) / cycles)) : 0);
@@ -173,7 +183,7 @@ function vpRates(before: VpStats | undefined, now: VpStats, seconds: number, cyc
     instructions: counterRate(before?.instructions, now.instructions, seconds),
     runShare: before === undefined ? 0 : share(before.runCycles, now.runCycles),
     readyShare: before === undefined ? 0 : share(before.readyCycles, now.readyCycles),
-    migrations: counterRate(before?.counters.lpMigrations, now.counters.lpMigrations, seconds),
+    migrations: vpCounterRate(before, now, 'lpMigrations', seconds),
   };
 }
 

@@ -150,7 +150,7 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
       </Box>
     );
   }
-  const [first, second, third] = narrow ? [0.34, 0.32, 0.34] : [0.26, 0.22, 0.25];
+  const [first, second, third] = narrow ? [0.34, 0.32, 0.34] : [0.25, 0.21, 0.25];
   const widths = [Math.floor(columns * first!), Math.floor(columns * second!), Math.floor(columns * third!)];
   const used = widths.reduce((sum, width) => sum + width, 0);
   if (narrow) widths[2]! += columns - used;

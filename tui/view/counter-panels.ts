@@ -3,7 +3,7 @@ import type { MachineStats, PartitionStats } from '../../shared/protocol/message
 import { addCounters } from '../model/counter-rate.js';
 import type { Dashboard } from '../model/dashboard.js';
 import { words } from '../model/format.js';
-import type { MachineRates, PartitionRates } from '../model/machine-rates.js';
+import { isVtlbGauge, type MachineRates, type PartitionRates } from '../model/machine-rates.js';
 import type { ScreenState } from './screen-state.js';
 import { partitionStyle, style } from './style.js';
 import { type MatrixColumn, rateMatrix, rateTable, type TableRow } from './table-panel.js';
@@ -54,20 +54,32 @@ export const interruptsMatrix: Panel = (dashboard, _screen, width, height) => {
 export const vtlbTable: Panel = (dashboard, screen, width, height) => {
   const { stats, rates } = dashboard;
   if (stats === undefined || rates === undefined) return [];
-  return rateTable(
-    named([...protocolRows(stats, rates, screen.lp), ...rowsOf(stats, rates, screen, vtlbTotals, vtlbRates)]),
-    width,
-    height,
-    { name: 'vTLB', total: width >= 30 },
-  );
+  const rows = vtlbRows(stats, rates, screen).filter((row) => !isVtlbGauge(row.name) || row.name.endsWith('Live'));
+  const rank = (row: TableRow): number => (VTLB_FIRST.includes(row.name) ? VTLB_FIRST.indexOf(row.name) : VTLB_FIRST.length);
+  const first = rows.filter((row) => row.total > 0).sort((a, b) => rank(a) - rank(b));
+  return rateTable(named(first.slice(0, Math.max(0, height - 1))), width, height, { name: 'vTLB', total: width >= 30 });
 };
 
 export const vtlbMatrix: Panel = (dashboard, _screen, width, height) => {
   const { stats, rates } = dashboard;
   if (stats === undefined || rates === undefined) return [];
-  const rows = [...protocolRows(stats, rates, undefined), ...rowsOf(stats, rates, undefined, vtlbTotals, vtlbRates)];
-  return rateMatrix(rows, partitionColumns(dashboard, rates, vtlbRates), width, height, 'counter');
+  return rateMatrix(vtlbRows(stats, rates, undefined), partitionColumns(dashboard, rates, vtlbRates), width, height, 'counter');
 };
+
+/** What the overview shows when there is no room for all. */
+const VTLB_FIRST: readonly string[] = [
+  'fills',
+  'pendingFillWaits',
+  'flushHandshakes',
+  'invalidations',
+  'guestFaults',
+  'addressSpaceSwitches',
+  'globalLockWaits',
+  'reclaims',
+  'fillRetries',
+  'sptLive',
+  'sasLive',
+];
 
 const kindTotals = (partition: PartitionStats): Record<string, number> => partition.interrupts.byKind;
 const kindRates = (partition: PartitionRates): Record<string, number> => partition.byKind;
@@ -86,15 +98,17 @@ function interceptRows(stats: MachineStats, rates: MachineRates, lp: number | un
   return Object.keys(totals).map((name) => ({ name, total: totals[name] ?? 0, rate: byReason[name] ?? 0 }));
 }
 
-/** What the LPs count of the vTLB protocol: waits for a fill under way, and hardware-TLB flush handshakes. */
-function protocolRows(stats: MachineStats, rates: MachineRates, lp: number | undefined): TableRow[] {
-  const rows: TableRow[] = [];
+/** The partitions' counters and gauges, and what the LPs count of the protocol where the partitions do not. */
+function vtlbRows(stats: MachineStats, rates: MachineRates, screen: ScreenState | undefined): TableRow[] {
+  const rows = rowsOf(stats, rates, screen, vtlbTotals, vtlbRates).map((row) =>
+    isVtlbGauge(row.name) ? { ...row, rate: Number.NaN } : row,
+  );
   for (const name of ['pendingFillWaits', 'flushHandshakes'] as const) {
+    if (rows.some((row) => row.name === name)) continue;
     let total = 0;
     let rate = 0;
-    stats.lps.forEach((other, index) => {
-      if (lp !== undefined && other.id !== lp) return;
-      total += other[name];
+    stats.lps.forEach((lp, index) => {
+      total += lp[name];
       rate += rates.lps[index]?.[name] ?? 0;
     });
     rows.push({ name, total, rate });

@@ -8,7 +8,9 @@ const BAR_MAX = 24;
 
 export interface TableRow {
   readonly name: string;
+  /** NaN for a gauge, which has none. */
   readonly rate: number;
+  /** Of a gauge: its value. */
   readonly total: number;
 }
 
@@ -26,10 +28,10 @@ export function rateTable(rows: readonly TableRow[], width: number, height: numb
     .right('/s', 7, style.heading);
   if (headings.total) head.right('total', 8, style.heading);
   const lines = [head.end()];
-  const max = shown.reduce((most, row) => Math.max(most, row.rate), 0);
+  const max = shown.reduce((most, row) => Math.max(most, row.rate || 0), 0);
   for (const row of shown) {
     const line = new Line(width).left(row.name, nameColumns, row.rate > 0 ? style.label : style.dim);
-    line.put(bar(max > 0 ? row.rate / max : 0, barColumns), style.busy).to(width - numbers);
+    line.put(bar(row.rate > 0 ? row.rate / max : 0, barColumns), style.busy).to(width - numbers);
     line.right(si(row.rate), 7, row.rate > 0 ? style.number : style.dim);
     if (headings.total) line.right(si(row.total), 8, style.dim);
     lines.push(line.end());

@@ -1,0 +1,266 @@
+// The panels of hvtop: every line is exactly as wide as its panel, at every size, whatever the names; keys, layout, painter, command line.
+import test from 'ava';
+import fc from 'fast-check';
+import { parseArguments } from '../../tui/arguments.js';
+import { Dashboard } from '../../tui/model/dashboard.js';
+import { snapshot } from '../../tui/once.js';
+import { Painter } from '../../tui/terminal/painter.js';
+import type { Screen } from '../../tui/terminal/screen.js';
+import { ChartPanel } from '../../tui/view/chart-panel.js';
+import { coalesce, loadLineChart } from '../../tui/view/contrib.js';
+import {
+  interceptsMatrix,
+  interceptsTable,
+  interruptsMatrix,
+  interruptsTable,
+  vtlbMatrix,
+  vtlbTable,
+} from '../../tui/view/counter-panels.js';
+import { headerPanel } from '../../tui/view/header-panel.js';
+import { HELP_ROWS, helpPanel } from '../../tui/view/help-panel.js';
+import { lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
+import { fits, layout, MIN_ROWS } from '../../tui/view/layout.js';
+import { Line, withoutStyle } from '../../tui/view/line.js';
+import { loadTable } from '../../tui/view/load-panel.js';
+import { partitionsPanel } from '../../tui/view/partitions-panel.js';
+import { afterKey, FIRST_SCREEN, type Key, PAGES, reconcile, type ScreenState } from '../../tui/view/screen-state.js';
+import { bar } from '../../tui/view/table-panel.js';
+import { FakeMachine } from '../e2e/hvtop-fake-machine.js';
+
+function dashboardOf(lps: number, samples = 6): Dashboard {
+  const machine = new FakeMachine(lps, 1, 7);
+  const dashboard = new Dashboard();
+  dashboard.connected();
+  for (let i = 0; i < samples; i++) {
+    machine.advance(500);
+    dashboard.acceptEvents(machine.takeEvents());
+    dashboard.accept(structuredClone(machine.stats));
+  }
+  return dashboard;
+}
+
+const link = { socket: '/run/hvd.sock', silentSeconds: 0 };
+const screens: ScreenState[] = [FIRST_SCREEN, { page: 'load', help: false, lp: 1, partition: 'beta' }];
+
+test('every panel stays inside its frame at every size', (t) => {
+  const dashboards = [new Dashboard(), dashboardOf(1), dashboardOf(4), dashboardOf(16)];
+  const chart = new ChartPanel(loadLineChart());
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 20, max: 220 }),
+      fc.integer({ min: 1, max: 50 }),
+      fc.constantFrom(...dashboards),
+      fc.constantFrom(...screens),
+      (width, height, dashboard, screen) => {
+        const panels = [
+          headerPanel(dashboard, link, width, Math.min(height, 2)),
+          lanesPanel(dashboard, screen.lp, width, Math.max(2, height)),
+          partitionsPanel(dashboard, screen.partition, width, height),
+          chart.draw(dashboard, 'fills', screen.partition, width, height),
+          helpPanel(width, height),
+          ...[interceptsTable, interceptsMatrix, interruptsTable, interruptsMatrix, vtlbTable, vtlbMatrix, loadTable].map((panel) =>
+            panel(dashboard, screen, width, Math.max(2, height)),
+          ),
+        ];
+        for (const lines of panels) {
+          if (lines.length > Math.max(2, height)) return false;
+          if (!lines.every((line) => withoutStyle(line).length === width)) return false;
+        }
+        return true;
+      },
+    ),
+    { numRuns: 150 },
+  );
+  t.pass();
+});
+
+test('no text of others can move the cursor or widen a line', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 80 }), fc.integer({ min: 1, max: 60 }), (text, width) => {
+      const line = withoutStyle(new Line(width).put(text).end());
+      return line.length === width && !/\p{Cc}/u.test(line);
+    }),
+  );
+  t.is(withoutStyle(new Line(12).put('a\x1b[2Jb').end()), 'a?[2Jb      ');
+});
+
+test('the lanes panel names the VP that runs, marks an odd counter and lists the queue', (t) => {
+  const dashboard = dashboardOf(4);
+  const stats = structuredClone(dashboard.stats!);
+  stats.at += 500;
+  Object.assign(stats.lps[0]!, { vp: 'beta/1', state: 'running', generation: 4711, queue: 1 });
+  for (const partition of stats.partitions) for (const vp of partition.vps) Object.assign(vp, { state: 'halted', lp: null });
+  Object.assign(stats.partitions[0]!.vps[2]!, { state: 'ready', lp: 0 });
+  dashboard.accept(stats);
+  const lines = lanesPanel(dashboard, undefined, 118, 5).map(withoutStyle);
+  t.regex(lines[1]!, /^ 0 n0 running {4}F beta\/1 .* 1 C .* 4711 ◆ /);
+});
+
+test('LPs beyond the panel come by choosing them, and the title says so', (t) => {
+  const dashboard = dashboardOf(16);
+  const ids = (selected: number | undefined): number[] =>
+    lanesPanel(dashboard, selected, 118, 6)
+      .slice(1)
+      .map((line) => Number(withoutStyle(line).slice(0, 2)));
+  t.deepEqual(ids(undefined), [0, 1, 2, 3, 4]);
+  t.deepEqual(ids(15), [11, 12, 13, 14, 15]);
+  t.is(lanesTitle(dashboard, 15, 6), 'logical processors 11-15 of 16, ↑↓ for more');
+  t.is(lanesTitle(dashboard, undefined, 17), 'logical processors');
+});
+
+test('a chosen partition keeps its rows when the others are one line', (t) => {
+  const dashboard = dashboardOf(4);
+  const text = partitionsPanel(dashboard, 'legacy', 60, 7).map(withoutStyle);
+  t.true(text.some((line) => line.startsWith('■ legacy')));
+  t.is(text.filter((line) => / VP \d/.test(line)).length, 2);
+});
+
+test('a crashed partition shows its reason', (t) => {
+  const dashboard = dashboardOf(2);
+  const stats = structuredClone(dashboard.stats!);
+  stats.at += 500;
+  Object.assign(stats.partitions[1]!, { state: 'crashed', reason: 'LP 1: machine check' });
+  dashboard.accept(stats);
+  t.true(
+    partitionsPanel(dashboard, undefined, 80, 20).some((line) => withoutStyle(line).includes('beta         crashed LP 1: machine check')),
+  );
+});
+
+test('choosing an LP or a partition narrows the tables to it', (t) => {
+  const dashboard = dashboardOf(4);
+  const total = (lines: string[]): string => withoutStyle(lines.find((line) => withoutStyle(line).startsWith('page fault'))!);
+  t.not(total(interceptsTable(dashboard, FIRST_SCREEN, 40, 20)), total(interceptsTable(dashboard, { ...FIRST_SCREEN, lp: 2 }, 40, 20)));
+  t.is(loadTable(dashboard, { ...FIRST_SCREEN, partition: 'beta' }, 40, 20).length, 3);
+});
+
+test('the heights of the layout fill the frame exactly and all fit', (t) => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: MIN_ROWS, max: 200 }),
+      fc.integer({ min: 1, max: 64 }),
+      fc.integer({ min: 0, max: 600 }),
+      (rows, lps, partitionRows) => {
+        const { header, lanes, middle, bottom } = layout(rows, lps, partitionRows);
+        return header + lanes + middle + bottom + 1 === rows - 1 && lanes >= 4 && middle >= 6 && (bottom === 0 || bottom >= 6);
+      },
+    ),
+  );
+  t.true(HELP_ROWS + 2 + 2 <= MIN_ROWS - 1, 'help fits the smallest screen');
+  t.false(fits(79, 24));
+  t.true(fits(80, 24));
+});
+
+const key = (name?: keyof Key): Key => ({
+  escape: false,
+  tab: false,
+  shift: false,
+  upArrow: false,
+  downArrow: false,
+  leftArrow: false,
+  rightArrow: false,
+  ...(name ? { [name]: true } : {}),
+});
+
+test('keys turn pages, choose and forget', (t) => {
+  const { stats } = new FakeMachine(2, 1);
+  let state = FIRST_SCREEN;
+  const press = (input: string, name?: keyof Key): ScreenState => {
+    state = afterKey(state, input, key(name), stats);
+    return state;
+  };
+  for (const page of [...PAGES.slice(1), PAGES[0]]) t.is(press('', 'tab').page, page);
+  t.is(press('3').page, 'interrupts');
+  t.is(press('9').page, 'interrupts', 'no such page');
+  t.is(press('j').lp, 0);
+  t.is(press('', 'downArrow').lp, 1);
+  t.is(press('', 'downArrow').lp, undefined, 'past the end: the whole machine again');
+  t.is(press('k').lp, 1);
+  t.is(press('l').partition, 'alpha');
+  t.true(press('?').help);
+  t.false(press('', 'escape').help, 'esc closes help first');
+  t.is(state.partition, 'alpha');
+  t.is(press('', 'escape').partition, undefined);
+  t.deepEqual(reconcile({ ...FIRST_SCREEN, lp: 7, partition: 'gone' }, stats), FIRST_SCREEN);
+});
+
+test('the header says how it stands with the daemon', (t) => {
+  const dashboard = dashboardOf(4);
+  const first = (silentSeconds = 0): string => withoutStyle(headerPanel(dashboard, { ...link, silentSeconds }, 120, 2)[0]!);
+  t.regex(first(), /^ hvtop {2}● live {2}pid 1 .*quantum clock ×0\.5\d/);
+  t.regex(first(9), /silent for 9s/);
+  dashboard.setPaused(true);
+  t.regex(first(), /PAUSED/);
+  dashboard.disconnected('the daemon closed the connection');
+  t.regex(first(), /disconnected, retrying .*the daemon closed/);
+});
+
+test('the chart draws one line per partition in its colour, scaled', (t) => {
+  const dashboard = dashboardOf(4, 40);
+  const lines = new ChartPanel(loadLineChart()).draw(dashboard, 'instructions', undefined, 60, 12);
+  t.is(lines.length, 12);
+  t.regex(withoutStyle(lines[0]!), /\(M\) .*■ alpha .*■ beta .*■ legacy/);
+  t.regex(withoutStyle(lines.join('\n')), /[\u2801-\u28ff]/);
+  t.true(
+    lines.slice(1).some((line) => line.includes('38;5;75m')),
+    'alpha has a line',
+  );
+});
+
+test('colours of a canvas are written once a run', (t) => {
+  t.is(coalesce('\x1b[31ma\x1b[39m\x1b[31mb\x1b[39m c\n'), '\x1b[31mab\x1b[39m c');
+  t.is(coalesce('\x1b[37m\x1b[49m12\x1b[39m\x1b[49m\n'), '\x1b[37m12\x1b[39m');
+});
+
+test('a bar is as long as its share in eighths', (t) => {
+  t.is(bar(0.5, 4), '██');
+  t.is(bar(1, 4), '████');
+  t.is(bar(1 / 32, 4), '▏');
+  t.is(bar(2, 3), '███');
+});
+
+test('the painter writes only lines that changed, and all after Ink drew', async (t) => {
+  const written: string[] = [];
+  const screen = { entered: true, congested: false, write: (text: string) => written.push(text) };
+  const painter = new Painter(screen as unknown as Screen);
+  let lines = ['one', 'two'];
+  painter.add({ place: () => ({ x: 2, y: 3, width: 3, height: 3 }), lines: () => lines });
+  painter.paint();
+  t.true(
+    written[0]!.includes('\x1b[4;3H\x1b[0mone') &&
+      written[0]!.includes('\x1b[5;3H\x1b[0mtwo') &&
+      written[0]!.includes('\x1b[6;3H\x1b[0m   '),
+  );
+  painter.paint();
+  t.is(written.length, 1, 'nothing changed, nothing written');
+  lines = ['one', 'TWO'];
+  painter.paint();
+  t.true(written[1]!.includes('TWO') && !written[1]!.includes('one'));
+  painter.under('\x1b[?2026hframe\x1b[?2026l');
+  await new Promise((resolve) => setImmediate(resolve));
+  t.true(written[2]!.startsWith('\x1b[?2026hframe\x1b7') && written[2]!.includes('one') && written[2]!.endsWith('\x1b8\x1b[?2026l'));
+  t.is(written[2]!.split('\x1b[?2026l').length, 2, 'one synchronized update, not two');
+});
+
+test('the snapshot is plain text with every section', (t) => {
+  const machine = new FakeMachine(4, 1);
+  machine.advance(500);
+  const first = structuredClone(machine.stats);
+  machine.advance(500);
+  const text = snapshot(first, machine.stats);
+  t.false(text.includes('\x1b'));
+  for (const section of ['logical processors', 'partitions', 'intercepts', 'interrupts', 'vTLB', 'load'])
+    t.true(text.includes(`== ${section}\n`));
+  t.true(text.split('\n').every((line) => line.length <= 120));
+});
+
+test('the command line is checked', (t) => {
+  t.deepEqual(
+    { ...parseArguments(['--socket', '/s', '--hz', '5', '--once', '--json']) },
+    { socket: '/s', hz: 5, once: true, json: true, help: false },
+  );
+  t.is(parseArguments([]).hz, 2);
+  t.throws(() => parseArguments(['--hz', '0']), { message: /--hz: 0 is not a number from 0\.1 to 20/ });
+  t.throws(() => parseArguments(['--hz', 'x']));
+  t.throws(() => parseArguments(['--json']), { message: '--json: only with --once' });
+  t.throws(() => parseArguments(['--nonsense']));
+});
