@@ -21,7 +21,7 @@ export const roundLength = (vp: VpBlock, d: number): number => {
   const width = sysAddressWidth(d);
   if (width === 3 && slotHi(vp, Slot.RCX) !== 0) return REP_CHUNK;
   const count = width === 1 ? slotLo(vp, Slot.RCX) & 0xffff : slotLo(vp, Slot.RCX);
-  return count < REP_CHUNK ? count : REP_CHUNK;
+  return Math.min(count, REP_CHUNK);
 };
 /** Takes `done` elements off rCX and moves an index register by `bytes`. */
 export const takeCount = (vp: VpBlock, d: number, done: number): void => advanceRegister(vp, Slot.RCX, sysAddressWidth(d), -done);

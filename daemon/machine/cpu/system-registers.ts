@@ -36,7 +36,7 @@ export const moveToCr = (p: Processor, d: number): number => {
   if (cr === 2) {
     vp.cr2Lo = slotLo(vp, sysB(d));
     vp.cr2Hi = long ? slotHi(vp, sysB(d)) : 0;
-    return 0;
+    return leaveAfter(p, d);
   }
   p.intercepts.writeCr(cr, long ? slotBig(vp, sysB(d)) : BigInt(slotLo(vp, sysB(d))));
   return leaveAfter(p, d);
