@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { resolveImage } from '../../daemon/root/config/images.js';
 import { defaultMachine } from '../../daemon/root/config/machine-file.js';
 import { type Daemon, startDaemon } from '../../daemon/root/daemon.js';
 import { silentLog } from '../../daemon/root/log.js';
@@ -21,7 +22,7 @@ export const stubConfig = (changes: Partial<MachineConfig> = {}): MachineConfig 
 
 export const stubPartition = (name: string, changes: Partial<PartitionConfig> = {}): PartitionConfig => ({
   name,
-  image: 'workload64',
+  image: resolveImage('workload64', ''),
   vps: 1,
   memory: 8 * MIB,
   ...changes,

@@ -1,0 +1,97 @@
+// The daemon as a process: started, detached, stopped, killed, and the demonstration of `npm start`. With the real LPs, idle.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import anyTest, { type TestFn } from 'ava';
+import { connect } from '../../shared/client/client.js';
+import { HVD, hvd } from '../rig/hvd-process.js';
+
+const test = anyTest as TestFn<{ folder: string; socket: string }>;
+
+test.beforeEach((t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hvd-test-'));
+  t.context = { folder, socket: join(folder, 'hvd.sock') };
+});
+test.afterEach.always((t) => rmSync(t.context.folder, { recursive: true, force: true }));
+
+const isRunning = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** A foreground daemon; resolves when it answers. */
+const foreground = async (socket: string) => {
+  const child = spawn(process.execPath, [HVD, 'start', '--socket', socket, '--lps', '2', '--no-pin'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let log = '';
+  child.stderr.on('data', (chunk) => {
+    log += chunk;
+  });
+  const ended = new Promise<{ code: number | null; log: string }>((resolve) => child.once('close', (code) => resolve({ code, log })));
+  for (let i = 0; i < 600; i++) {
+    const client = await connect({ socket }).catch(() => undefined);
+    if (client !== undefined) {
+      await client.close();
+      return { child, ended };
+    }
+    if (child.exitCode !== null) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the daemon did not come up: ${log}`);
+};
+
+test('--detach returns when the socket answers; stop returns when the daemon is gone', async (t) => {
+  const { folder, socket } = t.context;
+  const started = await hvd('start', '--detach', '--socket', socket, '--lps', '2');
+  t.is(started.status, 0, started.stderr);
+  t.regex(started.stdout, /^hvd: running \(pid \d+\) at /);
+  const pid = Number(/pid (\d+)/.exec(started.stdout)![1]);
+  t.is((await hvd('status', '--socket', socket)).status, 0);
+  t.regex(readFileSync(join(folder, 'hvd.log'), 'utf8'), /control socket/);
+
+  const second = await hvd('start', '--detach', '--socket', socket);
+  t.is(second.status, 73);
+  t.regex(second.stderr, new RegExp(`already running \\(pid ${pid}\\)`));
+
+  t.deepEqual(await hvd('stop', '--socket', socket), { status: 0, stdout: '', stderr: '' });
+  t.false(existsSync(socket));
+  t.false(isRunning(pid));
+  t.is((await hvd('stop', '--socket', socket)).status, 69);
+});
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} ends a foreground daemon in order`, async (t) => {
+    const { child, ended } = await foreground(t.context.socket);
+    child.kill(signal);
+    const { code, log } = await ended;
+    t.is(code, 0);
+    t.false(existsSync(t.context.socket));
+    t.regex(log, /"msg":"stopped"/);
+  });
+}
+
+test('a daemon that was killed leaves a socket that the next one clears away', async (t) => {
+  const { socket } = t.context;
+  const first = await foreground(socket);
+  first.child.kill('SIGKILL');
+  await first.ended;
+  t.true(existsSync(socket));
+  t.is((await hvd('status', '--socket', socket)).status, 69);
+  const second = await foreground(socket);
+  t.is((await hvd('stop', '--socket', socket)).status, 0);
+  t.is((await second.ended).code, 0);
+});
+
+test('a detached start that fails says why at the terminal', async (t) => {
+  const { folder } = t.context;
+  const started = await hvd('start', '--detach', '--socket', join(folder, 'no/folder/hvd.sock'));
+  t.is(started.status, 69);
+  t.regex(started.stderr, /^hvd: the daemon did not start: [^\n]+\n$/);
+});
