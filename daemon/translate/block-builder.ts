@@ -6,6 +6,7 @@ import {
   BLOCK_MICRO_OPS_MAX,
   type Condition,
   IMMEDIATE_FORM,
+  MICRO_OP_NAMES,
   MICRO_OPS,
   type MicroOpName,
   Op,
@@ -59,6 +60,16 @@ const EFFECTIVE_64 = [Op.ea64s0, Op.ea64s1, Op.ea64s2, Op.ea64s3] as const;
 const EFFECTIVE_32 = [Op.ea32s0, Op.ea32s1, Op.ea32s2, Op.ea32s3] as const;
 const SIGN_EXTEND = ['sx8', 'sx16', 'sx32'] as const;
 const ZERO_EXTEND = ['zx8', 'zx16', 'zx32'] as const;
+/** Op number of each micro-op by name, with its shape: a map, because `Op` is too large an object for V8 to look names up fast. */
+const OP_MASK = 0xff;
+const IS_UNARY = 0x100;
+const TAKES_IMMEDIATE = 0x200;
+const VALUE_CODES = new Map<MicroOpName, number>(
+  MICRO_OP_NAMES.map((name, op) => [
+    name,
+    op | (MICRO_OPS[name] === 'da' ? IS_UNARY : 0) | (MICRO_OPS[name] === 'daB' ? TAKES_IMMEDIATE : 0),
+  ]),
+);
 const HIGH = 4294967296;
 const low = (n: number): number => n | 0;
 const high = (n: number): number => Math.floor(n / HIGH) | 0;
@@ -104,8 +115,9 @@ export class BlockBuilder implements MicroOps {
   /** How many low bits of each slot may be other than 0. */
   readonly #bits = new Uint8Array(SLOTS);
   readonly #live = new Uint8Array(SLOTS);
-  #constLo: number[] = [];
-  #constHi: number[] = [];
+  readonly #constLo: number[] = [];
+  readonly #constHi: number[] = [];
+  #constants = 0;
   #nextTemp = 0;
   #tempsTaken = 0;
   #known: Known = Known.NOTHING;
@@ -122,8 +134,7 @@ export class BlockBuilder implements MicroOps {
     this.rip = rip;
     this.length = 0;
     this.ended = false;
-    this.#constLo.length = 0;
-    this.#constHi.length = 0;
+    this.#constants = 0;
     this.#nextTemp = 0;
     this.#tempsTaken = 0;
     this.#know(Known.NOTHING, 0, NOWHERE, NOWHERE, NOWHERE);
@@ -166,9 +177,10 @@ export class BlockBuilder implements MicroOps {
     return this.constant64(low(value), high(value));
   }
   constant64(lo: number, hi: number): Operand {
-    this.#constLo.push(lo | 0);
-    this.#constHi.push(hi | 0);
-    return -this.#constLo.length;
+    const n = this.#constants++;
+    this.#constLo[n] = lo | 0;
+    this.#constHi[n] = hi | 0;
+    return -n - 1;
   }
   isConstant(x: Operand): boolean {
     return x < 0;
@@ -218,12 +230,17 @@ export class BlockBuilder implements MicroOps {
 
   /** d = op(a) or op(a, b); returns d, a fresh temporary unless given. For shapes da, daB, dab. */
   value(name: MicroOpName, a: Operand, b: Operand = 0, d: number = NOWHERE): Operand {
-    const shape = MICRO_OPS[name];
+    const code = VALUE_CODES.get(name) as number;
+    const op = code & OP_MASK;
     const sa = this.slot(a);
-    const sb = shape === 'da' || (shape === 'daB' && b < 0) ? 0 : this.slot(b);
+    if (b < 0 && (code & TAKES_IMMEDIATE) !== 0) {
+      if (d === NOWHERE) d = this.temp();
+      this.#record(op | IMMEDIATE_FORM, d, sa, 0, this.constantLo(b), this.constantHi(b));
+      return d;
+    }
+    const sb = (code & IS_UNARY) !== 0 ? 0 : this.slot(b);
     if (d === NOWHERE) d = this.temp();
-    if (b < 0 && shape === 'daB') this.#record(Op[name] | IMMEDIATE_FORM, d, sa, 0, this.constantLo(b), this.constantHi(b));
-    else this.#record(Op[name], d, sa, sb, 0, 0);
+    this.#record(op, d, sa, sb, 0, 0);
     return d;
   }
   /** d = a (mov or movi). */
@@ -303,7 +320,7 @@ export class BlockBuilder implements MicroOps {
   }
   /** Calls the slow half. `ends`: it leaves the block (control transfer, mode change); should the helper return 0, the next instruction follows. */
   sys(descriptor: Omit<SysDescriptor, 'length'>, ends = false): void {
-    this.#record(Op.sys, 0, 0, 0, packSys({ ...descriptor, length: this.length }), 0);
+    this.#record(Op.sys, 0, 0, 0, (packSys(descriptor as SysDescriptor) | (this.length << 8)) >>> 0, 0);
     this.flagsUnknown();
     this.#registersUnknown();
     this.#bits.fill(64, Slot.SCRATCH, Slot.ZERO);

@@ -1,6 +1,6 @@
 // ROL ROR RCL RCR (SDM 2B): only CF and OF change.
 // OF is defined for a count of 1 only. For others current Intel processors compute it from the unrotated operand by the same rule, but leave it alone
-// when the count is another immediate (ROL, ROR) or comes round to 0 (RCL, RCR).
+// when a register is rotated by another immediate (ROL, ROR) or the count comes round to 0 (RCL, RCR).
 import type { BlockBuilder, Operand } from '../block-builder.js';
 import type { Width } from '../micro-op.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
@@ -34,7 +34,7 @@ const rotate =
     );
     if (!inPlace) finishShift(x, address, r);
     const carry = bit(builder, r, left ? 0 : bits - 1);
-    if (count < 0 && builder.constantLo(count) !== 1) builder.setCarry(carry);
+    if (address < 0 && count < 0 && builder.constantLo(count) !== 1) builder.setCarry(carry);
     else
       builder.mergeFlags(
         builder.value('or64', carry, overflow),
