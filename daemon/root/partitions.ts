@@ -1,5 +1,6 @@
 // The life of partitions: create, start, pause, resume, stop, destroy, and what a machine check does to them.
 // Whatever fails on the way to a new partition leaves nothing behind: no slot, no name, no memory at any LP.
+import { collectGarbage } from '../../shared/kit/collect-garbage.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { generationAt, LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
@@ -39,6 +40,7 @@ export class Partitions {
   readonly #byName = new Map<string, Partition>();
   /** Names and slots of partitions on their way. */
   readonly #reserved = new Map<string, number>();
+  #collecting = false;
 
   constructor(memory: MachineMemory, signals: LpSignals, workers: LpWorkers, build: PartitionBuilder, log: Log) {
     this.#memory = memory;
@@ -119,6 +121,7 @@ export class Partitions {
       await this.#halt(partition);
       await this.#detach(partition.slot, partition.body);
       this.#byName.delete(name);
+      this.#collectSoon();
     });
   }
 
@@ -180,6 +183,7 @@ export class Partitions {
     const body = this.#makeBody(config, files, slot);
     await this.#detach(slot, partition.body);
     partition.body = body;
+    this.#collectSoon();
     await this.#attach(name, slot, body).catch((error: unknown) => {
       body.crash(ExitCause.MACHINE_CHECK, 'no LP took it');
       throw error;
@@ -226,6 +230,16 @@ export class Partitions {
     if (await waitUntil(() => inside().length === 0, LEAVE_LIMIT_MS)) return;
     for (const lp of inside()) this.#workers.kill(lp, `did not leave partition slot ${slot} within ${LEAVE_LIMIT_MS} ms`);
     await waitUntil(() => inside().length === 0, LEAVE_LIMIT_MS);
+  }
+
+  // A turn later: then the frames that still hold the old memory are gone.
+  #collectSoon(): void {
+    if (this.#collecting) return;
+    this.#collecting = true;
+    setImmediate(() => {
+      this.#collecting = false;
+      collectGarbage();
+    });
   }
 
   #freeSlot(): number {

@@ -3,8 +3,11 @@
 //
 //   mailSequence even: empty. Root stores mailCommand and mailArgs, adds 1 (odd: command present), rings the doorbell and kicks.
 //   The LP carries the command out, adds 1 (even) and notifies mailSequence. A message on the control port belongs to the command and was posted before it.
-import type { MessagePort } from "node:worker_threads";
-import { type LpBlock, LpLayout } from "./machine.js";
+//
+// Pausing needs no command: root stores the partition's state, rings every LP, and waits until no LP's `current` names the slot. An LP therefore stores
+// `current` before it looks at the state (both seq-cst), and takes it back when the partition is not running.
+import type { MessagePort } from 'node:worker_threads';
+import { type LpBlock, LpLayout } from './machine.js';
 
 /** Partitions that one machine can hold; a slot number names one to the LPs. */
 export const PARTITION_SLOTS = 16;
@@ -13,7 +16,7 @@ export const MailCommand = {
   NONE: 0,
   /** args[0] = slot; an AttachMessage waits on the port. The LP builds its views and units; the VPs whose `lp` is this LP are in its queue. */
   ATTACH: 1,
-  /** args[0] = slot. The LP is not running it any more when it answers, and has dropped every reference to its memory. */
+  /** args[0] = slot. The LP is not running it any more when it answers, and has dropped every reference to its memory (and collected garbage: see collect-garbage). */
   DETACH: 2,
   /** The LP answers, then returns from its task. */
   STOP: 3,

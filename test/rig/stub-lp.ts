@@ -3,6 +3,7 @@
 //   triple-* triple fault                               throw-* the worker throws         exit-*   the worker's thread exits
 //   hang-*   the LP stops answering                     others run, 1000 instructions at a time
 import { receiveMessageOnPort } from 'node:worker_threads';
+import { collectGarbage } from '../../shared/kit/collect-garbage.js';
 import { CONSOLE_OUT_BYTES, DeviceMap } from '../../shared/layout/devices.js';
 import {
   EVENT_RING,
@@ -84,7 +85,10 @@ export default (boot: LpBoot): void => {
       const message = receiveMessageOnPort(boot.control)?.message as AttachMessage;
       const views = viewsOf(message.memory.buffer);
       attached.set(slot, { name: message.name, slot, views, header: new PartitionHeader(views, 0) });
-    } else if (what === MailCommand.DETACH) attached.delete(slot);
+    } else if (what === MailCommand.DETACH) {
+      attached.delete(slot);
+      collectGarbage();
+    }
     Atomics.add(machine.i32, mail.sequence, 1);
     return what !== MailCommand.STOP;
   };
