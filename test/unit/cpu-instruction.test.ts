@@ -78,7 +78,7 @@ test('rotations through carry are turns of a ring of n + 1 bits', (t) => {
         const result = BigInt.asUintN(bits, turned);
         if (p.slot(Slot.ARG1) !== result) return false;
         const now = readArithmeticFlags(p.vp);
-        if (masked === 0) return now === flags;
+        if (by === 0n) return now === flags;
         if ((now & 0xd4) !== (flags & 0xd4) || BigInt(now & 1) !== turned >> BigInt(bits)) return false;
         if (masked !== 1) return true;
         const top = Number(result >> BigInt(bits - 2));

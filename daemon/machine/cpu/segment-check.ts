@@ -40,15 +40,10 @@ export const segmentCheck = (p: Processor, segment: number, offset: number, byte
     segmentCheckSlow(p, segment, offset, bytes, write);
 };
 
-/** Fills the READ_LIMIT and WRITE_LIMIT slots from the hidden parts. */
+/** Fills the READ_LIMIT and WRITE_LIMIT slots from the hidden parts. In 64-bit mode nothing reads them: they are filled when it is left. */
 export const fillSegmentLimits = (vp: VpBlock): void => {
-  const long = is64BitCode(vp);
+  if (is64BitCode(vp)) return;
   for (let segment = 0; segment < 6; segment++) {
-    if (long) {
-      setSlotHalves(vp, Slot.READ_LIMIT + segment, -1, 0x7fff_ffff);
-      setSlotHalves(vp, Slot.WRITE_LIMIT + segment, -1, 0x7fff_ffff);
-      continue;
-    }
     const access = accessOf(vp, segment);
     const limit = limitOf(vp, segment);
     const expandUp = (access & DATA_MASK) !== DATA || (access & Access.EXPAND_DOWN) === 0;

@@ -5,7 +5,7 @@ import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { sysAddressWidth, sysRep, sysRepne, type Width } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
 import { is64BitCode } from './mode.js';
-import { linearAddress } from './segment.js';
+import { baseOf, linearAddress, Segment } from './segment.js';
 import { segmentCheck } from './segment-check.js';
 import { advanceRegister, readRegister, setSlot32, setSlotHalves, slotHi, slotLo, slotNumber, writeRegister } from './slots.js';
 
@@ -42,8 +42,9 @@ export const indexAt = (vp: VpBlock, register: number, d: number, bytes: number)
 };
 /** Linear address of one element, segment checked. */
 export const elementAddress = (p: Processor, segment: number, offset: number, width: Width, write: boolean): number => {
-  if (!is64BitCode(p.vp)) segmentCheck(p, segment, offset, 1 << width, write);
-  return linearAddress(p.vp, segment, offset);
+  if (is64BitCode(p.vp)) return segment >= Segment.FS ? baseOf(p.vp, segment) + offset : offset;
+  segmentCheck(p, segment, offset, 1 << width, write);
+  return (slotLo(p.vp, Slot.ES_BASE + segment) + offset) >>> 0;
 };
 
 /** How many of `wanted` ascending elements from `offset` lie in one page, before the index wraps and inside the segment's plain limit; 0 = do one by one. */

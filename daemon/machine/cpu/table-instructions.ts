@@ -184,17 +184,13 @@ export const verifyWrite = (p: Processor): number => {
   setZeroFlag(p.vp, address !== NO_DESCRIPTOR && isWritableData(descriptorHi(p, address)));
   return 0;
 };
-/** ARPL: ARG1 (from r/m16) gets at least the RPL of register b; a memory operand is at ARG0. */
-export const adjustRpl = (p: Processor, d: number): number => {
+/** ARPL: ARG1 (destination selector, and the result) gets at least the RPL of ARG2; the store is the translation's. */
+export const adjustRpl = (p: Processor): number => {
   const vp = p.vp;
   const selector = operand(p);
-  const rpl = rplOf(slotLo(vp, sysB(d)));
+  const rpl = rplOf(slotLo(vp, Slot.ARG2));
   const raised = rplOf(selector) < rpl;
-  if (raised) {
-    const value = (selector & ~3) | rpl;
-    if (sysMemory(d)) p.memory.write16(slotNumber(vp, Slot.ARG0), value);
-    setSlot32(vp, Slot.ARG1, value);
-  }
+  if (raised) setSlot32(vp, Slot.ARG1, (selector & ~3) | rpl);
   setZeroFlag(vp, raised);
   return 0;
 };

@@ -36,7 +36,7 @@ export const divideSigned64 = (p: Processor): number => {
   return 0;
 };
 
-/** Carry and overflow after a rotation through carry; the other flags stay. OF is that of the last step for every count, as processors have it. */
+/** Carry and overflow after a rotation through carry; the other flags stay. OF is defined for a count of 1; processors use the same rule on the unrotated operand for every count. */
 const setRotateFlags = (p: Processor, carry: number, overflow: number): void =>
   writeArithmeticFlags(p.vp, (readArithmeticFlags(p.vp) & ~(Rflags.CF | Rflags.OF)) | carry | (overflow << 11));
 
@@ -45,14 +45,17 @@ const rotateThroughCarry = (p: Processor, d: number, left: boolean): number => {
   const width = sysWidth(d);
   const bits = 8 << width;
   const masked = slotLo(vp, Slot.ARG2) & (bits === 64 ? 63 : 31);
-  if (masked === 0) return 0;
+  const turns = masked % (bits + 1);
+  if (turns === 0) return 0;
   let carry = readArithmeticFlags(vp) & 1;
   let lo = slotLo(vp, Slot.ARG1);
   let hi = slotHi(vp, Slot.ARG1);
   // Value and carry are a ring of bits + 1; one step at a time is short and needs no BigInt.
   const topShift = (bits - 1) & 31;
   const wide = width === 3;
-  for (let count = masked % (bits + 1); count > 0; count--) {
+  const top = (wide ? hi : lo) >>> (topShift - 1);
+  const overflow = ((top >>> 1) ^ (left ? top : carry)) & 1;
+  for (let count = turns; count > 0; count--) {
     if (left) {
       const out = ((wide ? hi : lo) >>> topShift) & 1;
       if (wide) hi = (hi << 1) | (lo >>> 31);
@@ -66,9 +69,7 @@ const rotateThroughCarry = (p: Processor, d: number, left: boolean): number => {
     }
   }
   setSlotHalves(vp, Slot.ARG1, wide ? lo : lo & widthMask(width), wide ? hi : 0);
-  const top = wide ? hi : lo;
-  const sign = (top >>> topShift) & 1;
-  setRotateFlags(p, carry, left ? sign ^ carry : sign ^ ((top >>> (topShift - 1)) & 1));
+  setRotateFlags(p, carry, overflow);
   return 0;
 };
 const widthMask = (width: Width): number => (width === 0 ? 0xff : width === 1 ? 0xffff : -1);
