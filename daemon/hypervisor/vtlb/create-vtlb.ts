@@ -23,6 +23,7 @@ export interface LpMmu {
   readonly walker: HardwareWalker;
   readonly handshake: FlushHandshake;
   readonly generations: GenerationCounters;
+  readonly spaces: AddressSpaces;
   readonly vtlb: Vtlb;
 }
 
@@ -58,5 +59,5 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const tree = new ShadowTree(views, words, pool, counting);
   handshake.join();
   const vtlb = new Vtlb({ views, words, tlb, walker, handshake, lock, tree, invalidation, spaces, counting });
-  return { tlb, walker, handshake, generations, vtlb };
+  return { tlb, walker, handshake, generations, spaces, vtlb };
 };

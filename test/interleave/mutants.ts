@@ -1,0 +1,144 @@
+// Deliberate faults in the protocols: each must make at least one schedule of its scenario fail, else the scenario proves nothing.
+import { AddressSpaces } from '../../daemon/hypervisor/vtlb/address-spaces.js';
+import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
+import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
+import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
+import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
+import { GenerationCounters } from '../../daemon/machine/generation.js';
+
+class NoPendingWait extends FillLock {
+  override waitForPendingFills(): void {}
+}
+class ClearBeforeWait extends FillLock {
+  #owed = false;
+  override waitForPendingFills(): void {
+    this.#owed = true;
+  }
+  override end(): void {
+    super.end();
+    if (!this.#owed) return;
+    this.#owed = false;
+    super.waitForPendingFills();
+  }
+}
+/** Waits after it has entered: two invalidators wait for each other. */
+class WaitWhileOdd extends FillLock {
+  #owed = false;
+  override waitForPendingFills(): void {
+    this.#owed = true;
+  }
+  override begin(): void {
+    super.begin();
+    if (!this.#owed) return;
+    this.#owed = false;
+    super.waitForPendingFills();
+  }
+}
+class UncheckedWait extends GenerationCounters {
+  override waitForPendingFills(low: number, high: number): void {
+    const { inside } = this;
+    this.inside = false;
+    super.waitForPendingFills(low, high);
+    this.inside = inside;
+  }
+}
+class NoModeRecheck extends FillLock {
+  protected override modeStill(): boolean {
+    return true;
+  }
+}
+class NoWaitAtSwitch extends FillLock {
+  protected override awaitCounterFills(): void {}
+}
+class NoPurge extends Invalidation {
+  override purge(): void {}
+}
+class OnlyOwnClear extends Invalidation {
+  override clearPage(): boolean {
+    return false;
+  }
+}
+class NoFillWait extends Reclaim {
+  protected override awaitFills(): void {}
+}
+class WaitThenUnlink extends Reclaim {
+  #postponed: number[] = [];
+  protected override unlink(spt: number): boolean {
+    if (this.#postponed.includes(spt)) return false;
+    this.#postponed.push(spt);
+    return true;
+  }
+  protected override awaitWalkers(): void {
+    super.awaitWalkers();
+    for (const spt of this.#postponed) super.unlink(spt);
+    this.#postponed = [];
+  }
+}
+class NoWalkerWait extends Reclaim {
+  protected override awaitWalkers(): void {}
+}
+class NoKeyRecheck extends AddressSpaces {
+  protected override stillMatches(): boolean {
+    return true;
+  }
+}
+class NoFlushRequest extends FlushHandshake {
+  override requestFlush(): void {}
+}
+/** Looks for requests, then says that it is inside. */
+class CheckThenEnter extends FlushHandshake {
+  #quiet = false;
+  override enterGuest(): void {
+    this.answer();
+    this.#quiet = true;
+    super.enterGuest();
+    this.#quiet = false;
+  }
+  protected override answer(): void {
+    if (!this.#quiet) super.answer();
+  }
+}
+class LeaveSilently extends FlushHandshake {
+  #quiet = false;
+  protected override stepOutside(): void {
+    this.#quiet = true;
+    super.stepOutside();
+    this.#quiet = false;
+  }
+  protected override answer(): void {
+    if (!this.#quiet) super.answer();
+  }
+}
+class IgnoreBus extends FlushHandshake {
+  protected override busIsForeign(): boolean {
+    return false;
+  }
+}
+
+export interface Mutant {
+  readonly name: string;
+  readonly torn?: boolean;
+  readonly classes?: VtlbClasses;
+}
+const mutant = (name: string, classes: Partial<VtlbClasses>): Mutant => ({ name, classes: { ...VTLB_CLASSES, ...classes } });
+
+export const MUTANTS: readonly Mutant[] = [
+  { name: 'none' },
+  { name: 'torn compare-and-swap', torn: true },
+  mutant('no wait for pending fills', { FillLock: NoPendingWait }),
+  mutant('clear before the wait', { FillLock: ClearBeforeWait }),
+  mutant('wait while inside', { FillLock: WaitWhileOdd, GenerationCounters: UncheckedWait }),
+  mutant('no second look at the lock mode', { FillLock: NoModeRecheck }),
+  mutant('no wait when the lock mode changes', { FillLock: NoWaitAtSwitch }),
+  mutant('no purge', { Invalidation: NoPurge }),
+  mutant('no clear', { Invalidation: OnlyOwnClear }),
+  mutant('reclaim without waiting for fills', { Reclaim: NoFillWait }),
+  mutant('reclaim that waits before it unlinks', { Reclaim: WaitThenUnlink }),
+  mutant('reclaim without waiting for walkers', { Reclaim: NoWalkerWait }),
+  mutant('no second look at the key', { AddressSpaces: NoKeyRecheck }),
+  mutant('no flush request', { FlushHandshake: NoFlushRequest }),
+  mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),
+  mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),
+  mutant('enter while the bus is held', { FlushHandshake: IgnoreBus }),
+];

@@ -1,0 +1,420 @@
+// The races that the vTLB and the flush handshake must survive, each as two or three short threads and a condition.
+// Why 32-bit paging mostly: two levels of guest tables make short schedules, so that all of them with two preemptions can be run.
+import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+import type { SharedWords } from '../../daemon/machine/shared-words.js';
+import { Walk } from '../../daemon/machine/walker.js';
+import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { MachineLayout } from '../../shared/layout/machine.js';
+import { PageAccess, Pte } from '../../shared/layout/paging.js';
+import { lpContextAt, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
+import { VpBlock } from '../../shared/layout/vp.js';
+import { SAS_MAX, Sas, sasAt } from '../../shared/layout/vtlb.js';
+import { entry32, legacyVp, type SmallMachine, spaOf } from './small-machine.js';
+import { checkStructure } from './structure-check.js';
+
+export const PAGES = 64;
+
+export interface ScenarioThread {
+  readonly lp: LpMmu;
+  readonly words: SharedWords;
+  readonly machine: SmallMachine;
+  readonly index: number;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** Size of the SPT pool. */
+  readonly spts: number;
+  /** Guest memory and registers. */
+  setup(machine: SmallMachine): void;
+  /** Each LP, ungated, in the order of threads. */
+  prepare?(thread: ScenarioThread): void;
+  readonly threads: readonly ((thread: ScenarioThread) => void)[];
+  /** After all threads have ended. */
+  check(machine: SmallMachine): string | null;
+}
+
+const RW = Pte.P | Pte.W | Pte.U | Pte.A | Pte.D;
+const ROOT = 1;
+const TABLE = 2;
+const ROOT_B = 3;
+const TABLE_B = 4;
+const OLD = 16;
+const NEW = 17;
+const PAGE = 0x5000;
+const NEIGHBOUR = 0x6000;
+/** Ghost word, seen by the scenario only: a partition-memory word that nothing else uses. */
+const GHOST = PartitionMap.DEVICES;
+const COUNTER = PartitionMap.DEVICES + 64;
+
+const vpOf = ({ machine, index }: ScenarioThread): VpBlock => new VpBlock(machine.partition, vpBlockAt(index));
+
+/** Two (three) VPs in one address space: PAGE maps to OLD, its neighbour to frame 18. */
+const oneSpace = (m: SmallMachine): void => {
+  const { i32 } = m.partition;
+  for (let vp = 0; vp < m.lps; vp++) legacyVp(m, vp, ROOT);
+  i32[entry32(ROOT, 0) >>> 2] = (TABLE << 12) | RW;
+  i32[entry32(TABLE, PAGE >>> 12) >>> 2] = (OLD << 12) | RW;
+  i32[entry32(TABLE, NEIGHBOUR >>> 12) >>> 2] = (18 << 12) | RW;
+  i32[GHOST >>> 2] = 0;
+  i32[COUNTER >>> 2] = 0;
+};
+
+/** The processor's way to a page: walk, on a miss the intercept, walk again. SPA of the page. */
+const translate = ({ lp }: ScenarioThread, gva: number, access: number = PageAccess.READ): number => {
+  for (;;) {
+    if (lp.walker.walk(gva, access) === Walk.HIT) return lp.walker.spa;
+    const result = lp.vtlb.pageFault(gva, access);
+    if (result !== PageFault.FILLED) throw new Error(`page fault ended with ${result}, error code ${lp.vtlb.errorCode}`);
+  }
+};
+const load = (t: ScenarioThread): void => void t.lp.vtlb.load(vpOf(t));
+/** Links the tables of the page's region beforehand, so that the race is about the leaf. */
+const loadWarm = (t: ScenarioThread): void => {
+  load(t);
+  if (t.index === 0) translate(t, NEIGHBOUR);
+};
+const expectPage = (t: ScenarioThread, gva: number, frame: number): void => {
+  const spa = translate(t, gva);
+  if (spa !== spaOf(frame)) throw new Error(`LP ${t.index} reaches frame ${(spa - PartitionMap.RAM) >>> 12} and must reach ${frame}`);
+};
+const remap = (t: ScenarioThread, gva: number, frame: number): void => t.words.store(entry32(TABLE, gva >>> 12), (frame << 12) | RW);
+const inGuest = (t: ScenarioThread, body: () => void): void => {
+  t.lp.handshake.enterGuest();
+  body();
+  t.lp.handshake.leaveGuest();
+};
+const touch = (t: ScenarioThread): void => inGuest(t, () => void translate(t, PAGE));
+
+const remapThenInvlpg = (t: ScenarioThread): void => {
+  remap(t, PAGE, NEW);
+  t.lp.vtlb.invlpg(PAGE);
+  expectPage(t, PAGE, NEW);
+};
+
+/** A pool of 16 SPTs, nearly used up by pages in regions 2 MiB apart. */
+const REGION = 0x20_0000;
+const REGIONS = 8;
+const manyRegions = (m: SmallMachine): void => {
+  oneSpace(m);
+  const { i32 } = m.partition;
+  for (let r = 0; r < 12; r++) {
+    i32[entry32(ROOT, r >> 1) >>> 2] = ((40 + (r >> 1)) << 12) | RW;
+    i32[entry32(40 + (r >> 1), (r & 1) * 512 + 5) >>> 2] = ((20 + r) << 12) | RW;
+  }
+};
+const regionPage = (r: number): number => r * REGION + PAGE;
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'fill against INVLPG',
+    spts: 16,
+    setup: oneSpace,
+    prepare: loadWarm,
+    threads: [remapThenInvlpg, touch],
+    check: checkStructure,
+  },
+  {
+    name: 'fill against MOV CR3',
+    spts: 16,
+    setup: oneSpace,
+    prepare: (t) => {
+      loadWarm(t);
+      if (t.index === 0) translate(t, PAGE);
+    },
+    threads: [
+      (t) => {
+        remap(t, PAGE, NEW);
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+        expectPage(t, PAGE, NEW);
+      },
+      (t) => {
+        touch(t);
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+      },
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'fill against a flush of everything',
+    spts: 16,
+    setup: oneSpace,
+    prepare: (t) => {
+      loadWarm(t);
+      if (t.index === 0) translate(t, PAGE);
+    },
+    threads: [
+      (t) => {
+        remap(t, PAGE, NEW);
+        t.lp.vtlb.flush(Flush.ALL);
+        expectPage(t, PAGE, NEW);
+      },
+      (t) => {
+        touch(t);
+        inGuest(t, () => void translate(t, NEIGHBOUR));
+      },
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'two fills of one slot',
+    spts: 16,
+    setup: oneSpace,
+    prepare: load,
+    threads: [(t) => expectPage(t, PAGE, OLD), (t) => void (translate(t, PAGE, PageAccess.WRITE) === spaOf(OLD) || expectPage(t, PAGE, OLD))],
+    check: checkStructure,
+  },
+  {
+    name: 'two fills under a directory entry that changes',
+    spts: 16,
+    setup: (m) => {
+      oneSpace(m);
+      m.partition.i32[entry32(TABLE_B, PAGE >>> 12) >>> 2] = (NEW << 12) | RW;
+    },
+    prepare: loadWarm,
+    threads: [
+      (t) => {
+        t.words.store(entry32(ROOT, 0), (TABLE_B << 12) | RW);
+        t.lp.vtlb.invlpg(PAGE);
+        expectPage(t, PAGE, NEW);
+      },
+      touch,
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'two invalidations at once',
+    spts: 16,
+    setup: oneSpace,
+    prepare: loadWarm,
+    threads: [
+      remapThenInvlpg,
+      (t) => {
+        remap(t, NEIGHBOUR, 19);
+        t.lp.vtlb.invlpg(NEIGHBOUR);
+        expectPage(t, NEIGHBOUR, 19);
+      },
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'fill against reclaim',
+    spts: 16,
+    setup: manyRegions,
+    prepare: (t) => {
+      load(t);
+      if (t.index === 0) for (let r = 0; r < REGIONS; r++) translate(t, regionPage(r));
+    },
+    threads: [
+      (t) => t.lp.spaces.reclaim(),
+      (t) =>
+        inGuest(t, () => {
+          const spa = translate(t, regionPage(1) + 0x1000 - 0x1000);
+          if (spa !== spaOf(21)) throw new Error('wrong frame');
+          expectPage(t, regionPage(9), 29);
+        }),
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'walk against reclaim and reuse',
+    spts: 16,
+    setup: manyRegions,
+    prepare: (t) => {
+      load(t);
+      if (t.index === 0) for (let r = 0; r < REGIONS; r++) translate(t, regionPage(r));
+    },
+    threads: [
+      (t) => {
+        t.lp.spaces.reclaim();
+        for (const r of [8, 9, 10, 11]) expectPage(t, regionPage(r), 20 + r);
+      },
+      (t) =>
+        inGuest(t, () => {
+          for (const r of [0, 1])
+            if (t.lp.walker.walk(regionPage(r), PageAccess.READ) === Walk.HIT && t.lp.walker.spa !== spaOf(20 + r)) throw new Error('the walker reached a recycled table');
+        }),
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'load of a SAS against its eviction',
+    spts: 16,
+    setup: (m) => {
+      oneSpace(m);
+      const { i32 } = m.partition;
+      i32[entry32(ROOT_B, 0) >>> 2] = (TABLE_B << 12) | RW;
+      i32[entry32(TABLE_B, PAGE >>> 12) >>> 2] = (NEW << 12) | RW;
+      // A third address space: frame 6 is its directory.
+      i32[entry32(6, 0) >>> 2] = (7 << 12) | RW;
+      i32[entry32(7, PAGE >>> 12) >>> 2] = (OLD << 12) | RW;
+    },
+    prepare: (t) => {
+      load(t);
+      if (t.index !== 0) return;
+      // The table of SASes is full but for nothing: entry 1 (address space B) is idle, all others are taken.
+      const vp = vpOf(t);
+      vp.cr3Num = ROOT_B * 4096;
+      t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+      translate(t, PAGE);
+      vp.cr3Num = ROOT * 4096;
+      t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+    },
+    threads: [
+      (t) => {
+        vpOf(t).cr3Num = ROOT_B * 4096;
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+        expectPage(t, PAGE, NEW);
+      },
+      (t) => {
+        t.lp.spaces.reclaim();
+        vpOf(t).cr3Num = 6 * 4096;
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+        expectPage(t, PAGE, OLD);
+      },
+    ],
+    check: (m) => {
+      for (let sas = 0; sas < SAS_MAX; sas++) if (m.partition.i32[(sasAt(sas) + Sas.users) >>> 2] > 2) return `SAS ${sas} has too many users`;
+      return checkStructure(m);
+    },
+  },
+  {
+    name: 'change of the lock under fills and an INVLPG',
+    spts: 16,
+    setup: oneSpace,
+    prepare: loadWarm,
+    threads: [
+      remapThenInvlpg,
+      touch,
+      (t) => {
+        t.machine.machine.i32[MachineLayout.at.policies >>> 2] = 1;
+        translate(t, NEIGHBOUR + 0x1000 - 0x1000);
+        t.lp.vtlb.invlpg(NEIGHBOUR);
+        t.machine.machine.i32[MachineLayout.at.policies >>> 2] = 0;
+        translate(t, NEIGHBOUR);
+      },
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'entering guest mode against a flush request',
+    spts: 16,
+    setup: oneSpace,
+    prepare: (t) => {
+      load(t);
+      if (t.index === 1) t.lp.tlb.insert(0, PAGE, spaOf(OLD), false, OLD);
+    },
+    threads: [
+      (t) => {
+        t.lp.handshake.requestFlush(2);
+        t.machine.partition.i32[GHOST >>> 2] = 1;
+      },
+      (t) => {
+        for (let round = 0; round < 2; round++)
+          inGuest(t, () => {
+            const entry = (lpContextAt(1) + LpContextLayout.at.tlbs + (PAGE >>> 12) * 32) >>> 2;
+            // The inline lookup and the access after it: the entry found must not be flushed by then, as far as others have been told.
+            const hit = t.machine.partition.i32[entry] === PAGE;
+            t.words.load(spaOf(OLD));
+            if (hit && t.machine.partition.i32[GHOST >>> 2] === 1) throw new Error('an entry was used after its flush was acknowledged');
+            t.lp.handshake.acknowledge();
+          });
+      },
+    ],
+    check: () => null,
+  },
+  {
+    name: 'marking code against a write tag',
+    spts: 16,
+    setup: oneSpace,
+    prepare: (t) => {
+      load(t);
+    },
+    threads: [
+      (t) => {
+        t.lp.handshake.watchCode(OLD);
+        t.machine.partition.i32[GHOST >>> 2] = 1;
+      },
+      (t) =>
+        inGuest(t, () => {
+          translate(t, PAGE, PageAccess.WRITE);
+          t.lp.tlb.insert(0, PAGE, t.lp.walker.spa, t.lp.walker.writable, t.lp.walker.gfn);
+          const entry = (lpContextAt(1) + LpContextLayout.at.tlbs + (PAGE >>> 12) * 32) >>> 2;
+          for (let n = 0; n < 2; n++) {
+            const tagged = t.machine.partition.i32[entry + 2] === PAGE;
+            t.words.load(spaOf(OLD));
+            if (tagged && t.machine.partition.i32[GHOST >>> 2] === 1) throw new Error('a write went unseen to a page marked as code');
+            t.lp.handshake.acknowledge();
+          }
+        }),
+    ],
+    check: () => null,
+  },
+  {
+    name: 'two that mark the same code',
+    spts: 16,
+    setup: oneSpace,
+    prepare: (t) => {
+      load(t);
+      if (t.index === 2) {
+        translate(t, PAGE, PageAccess.WRITE);
+        t.lp.tlb.insert(0, PAGE, t.lp.walker.spa, t.lp.walker.writable, t.lp.walker.gfn);
+      }
+    },
+    threads: [
+      (t) => {
+        t.lp.handshake.watchCode(OLD);
+        t.machine.partition.i32[GHOST >>> 2] = 1;
+      },
+      (t) => {
+        t.lp.handshake.watchCode(OLD);
+        t.machine.partition.i32[GHOST >>> 2] = 1;
+      },
+      (t) =>
+        inGuest(t, () => {
+          const entry = (lpContextAt(2) + LpContextLayout.at.tlbs + (PAGE >>> 12) * 32) >>> 2;
+          const tagged = t.machine.partition.i32[entry + 2] === PAGE;
+          t.words.load(spaOf(OLD));
+          if (tagged && t.machine.partition.i32[GHOST >>> 2] === 1) throw new Error('a write went unseen to a page marked as code');
+        }),
+    ],
+    check: () => null,
+  },
+  {
+    name: 'bus lock against guest mode',
+    spts: 16,
+    setup: oneSpace,
+    prepare: load,
+    threads: [
+      (t) => {
+        inGuest(t, () => {
+          t.lp.handshake.stopOthers();
+          const value = t.words.load(COUNTER);
+          t.words.store(COUNTER, value + 1);
+          t.lp.handshake.releaseOthers();
+        });
+      },
+      (t) => {
+        for (let n = 0; n < 2; n++) inGuest(t, () => t.words.add(COUNTER, 1));
+      },
+    ],
+    check: (m) => (m.partition.i32[COUNTER >>> 2] === 3 ? null : `3 increments came to ${m.partition.i32[COUNTER >>> 2]}`),
+  },
+  {
+    name: 'two bus locks and a flush request',
+    spts: 16,
+    setup: oneSpace,
+    prepare: load,
+    threads: [0, 1].map((lp) => (t: ScenarioThread) => {
+      inGuest(t, () => {
+        t.lp.handshake.stopOthers();
+        const value = t.words.load(COUNTER);
+        t.words.store(COUNTER, value + 1);
+        t.lp.handshake.releaseOthers();
+        t.lp.handshake.requestFlush(1 << (1 - lp));
+      });
+    }),
+    check: (m) => (m.partition.i32[COUNTER >>> 2] === 2 ? null : `2 increments came to ${m.partition.i32[COUNTER >>> 2]}`),
+  },
+];
