@@ -54,7 +54,8 @@ export class LpWorkers {
     this.#options = options;
     const count = memory.lps.length;
     this.#pool = new Piscina({
-      filename: options.file,
+      // No file for the pool: a thread that replaces a dead LP's must not load anything, it is never used.
+      execArgv: workerArguments(),
       minThreads: count,
       maxThreads: count,
       concurrentTasksPerWorker: 1,
@@ -72,12 +73,8 @@ export class LpWorkers {
 
   /** Waits until every LP has come up. Throws machine.lp-start for the first that did not. */
   async started(): Promise<void> {
-    for (const [lp, block] of this.#memory.lps.entries()) {
-      const worker = this.#workers[lp]!;
-      const up = await waitUntil(
-        () => Atomics.load(block.views.i32, (block.base + LpLayout.at.state) >>> 2) !== LpState.OFFLINE || !worker.alive,
-        START_LIMIT_MS,
-      );
+    for (const [lp, worker] of this.#workers.entries()) {
+      const up = await waitUntil(() => this.#isUp(lp) || !worker.alive, START_LIMIT_MS);
       if (!worker.alive) throw new HvdError('machine.lp-start', { lp, why: worker.verdict ?? 'it ended' });
       if (!up) throw new HvdError('machine.lp-start', { lp, why: `nothing heard of it within ${START_LIMIT_MS} ms` });
     }
@@ -104,6 +101,8 @@ export class LpWorkers {
   /** Ends every task and thread. Never throws; LPs that do not end by themselves are terminated. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    // An LP that is still loading cannot hear: ending a thread there is asking for trouble.
+    await waitUntil(() => this.alive.every((lp) => this.#isUp(lp)), START_LIMIT_MS);
     Atomics.store(this.#memory.views.i32, (this.#memory.header.base + MachineLayout.at.stop) >>> 2, 1);
     const stopping = this.alive.map((lp) => this.#command(lp, MailCommand.STOP, 'STOP', [], undefined, STOP_LIMIT_MS).catch(() => {}));
     this.#signals.ringAll();
@@ -121,12 +120,17 @@ export class LpWorkers {
     worker.abort.abort();
   }
 
+  #isUp(lp: number): boolean {
+    const block = this.#memory.lps[lp]!;
+    return Atomics.load(block.views.i32, (block.base + LpLayout.at.state) >>> 2) !== LpState.OFFLINE;
+  }
+
   #launch(lp: number): Worker {
     const { port1, port2 } = new MessageChannel();
     port1.unref();
     const abort = new AbortController();
     const boot: LpBoot = { lp, machine: this.#memory.buffer, control: port2, config: this.#options.config };
-    const task = this.#pool.run(boot, { transferList: [port2], signal: abort.signal });
+    const task = this.#pool.run(boot, { filename: this.#options.file, transferList: [port2], signal: abort.signal });
     const ended = task.then(
       () => this.#onEnd(lp, 'the worker returned'),
       (error: unknown) => this.#onEnd(lp, reasonOf(error)),
@@ -188,3 +192,12 @@ export class LpWorkers {
     if (why !== undefined) this.#log.warn({ why }, 'LPs are not pinned to host cores');
   }
 }
+
+const REQUIRE_OF_MODULES = '--experimental-require-module';
+
+// Piscina tries require() first. Where Node lets that load an ES module, a thread that is ended in the middle takes the whole process with it
+// (assertion in ModuleWrap::CreateRequiredModuleFacade, Node 20.20); import() does not.
+const workerArguments = (): string[] => [
+  ...process.execArgv,
+  ...(process.allowedNodeEnvironmentFlags.has(REQUIRE_OF_MODULES) ? [REQUIRE_OF_MODULES.replace('--', '--no-')] : []),
+];
