@@ -175,6 +175,20 @@ test('ENTER copies the display', (t) => {
   t.deepEqual(p.stack(0x5ff0, 4), [0x5ffc, 0xbb, 0xaa, 0x7000]);
 });
 
+test('ENTER in 64-bit code keeps all bits of RBP and of the display', (t) => {
+  const p = longMode();
+  p.set(Slot.RBP, 0x7000);
+  p.memory.write64(0x6ff8, 0xfedc_ba98_7654_3211n);
+  p.set(Slot.ARG1, 0);
+  p.set(Slot.ARG2, 2);
+  t.is(p.run(SysOp.ENTER, { width: 3 }), 0);
+  t.is(p.memory.read64(0x5ff0), 0xfedc_ba98_7654_3211n);
+  p.set(Slot.RBP, 0xfedc_ba98_7654_3213n);
+  p.set(Slot.ARG2, 0);
+  t.is(p.run(SysOp.ENTER, { width: 3 }), 0);
+  t.is(p.memory.read64(Number(p.rsp)), 0xfedc_ba98_7654_3213n);
+});
+
 test('BOUND and INTO', (t) => {
   const p = protectedMode();
   p.memory.write32(0x9000, 0xffff_fffe);

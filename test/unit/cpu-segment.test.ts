@@ -347,3 +347,19 @@ test('POPF at level 3 leaves IOPL and IF alone without faulting', (t) => {
   t.is(q.run(SysOp.PUSHF, { width: 1 }), 0);
   t.is(q.memory.read16(0x6000), 0x3202);
 });
+
+test('64-bit: selectors, flags and far pointers are exact whatever stands above them', (t) => {
+  const p = longMode();
+  const odd = 0x7fff_1234_5678_0000n;
+  p.memory.write64(0x6000, odd | BigInt(Sel.DATA0));
+  t.is(p.run(SysOp.POP_SEG, { a: FS, width: 3 }), 1);
+  t.is(p.vp.fsSelector, Sel.DATA0);
+  p.set(Slot.RSP, 0x6000);
+  p.memory.write64(0x6000, odd | 0xad7n);
+  t.is(p.run(SysOp.POPF, { width: 3 }), 0);
+  t.is(readArithmeticFlags(p.vp), 0x8d5);
+  p.set(Slot.ARG1, odd | 0xdef1n);
+  p.set(Slot.ARG2, 0);
+  t.is(p.run(SysOp.LOAD_FAR, { a: FS, b: 3, width: 3 }), 1);
+  t.is(p.slot(Slot.RBX), odd | 0xdef1n);
+});

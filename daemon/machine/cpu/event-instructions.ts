@@ -11,7 +11,7 @@ import { ioplOf, readArithmeticFlags, rflags, setRflags, setSystemFlags, systemF
 import { is64BitCode, isVm86 } from './mode.js';
 import { generalProtection, invalidOpcode, raise } from './raise.js';
 import { readRegister, slotLo, slotNumber } from './slots.js';
-import { offsetStack, peek, push, setStackPointer, stackPointer } from './stack.js';
+import { offsetStack, peekFlags, push, setStackPointer, stackPointer } from './stack.js';
 
 /** INT n: in virtual-8086 mode with IOPL below 3 it is #GP(0). */
 export const interruptN = (p: Processor, d: number): number => {
@@ -82,8 +82,7 @@ export const popFlags = (p: Processor, d: number): number => {
   if (virtual && ioplOf(vp) < 3) generalProtection(p);
   const width = sysWidth(d);
   const sp = stackPointer(vp);
-  // Flags fit in the low doubleword; the quadword above is ignored but must be readable.
-  const image = peek(p, sp, width, 0) | 0;
+  const image = peekFlags(p, sp, width, 0);
   let mask: number = POPPED;
   if (width !== 1) mask |= Rflags.AC | Rflags.ID;
   if (mayChangeIf(vp)) mask |= Rflags.IF;

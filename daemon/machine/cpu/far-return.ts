@@ -28,12 +28,8 @@ import { accessOf, dplOf, Segment, setNullSegment, setVm86Segment } from './segm
 import { checkCodeOffset } from './segment-check.js';
 import { checkStackSegment, loadHidden } from './segment-load.js';
 import { setRip, setSlot16, setSlot32, setSlotBig, setSlotNumber, slotLo } from './slots.js';
-import { offsetStack, peek, readValue, setStackPointer, stackAddress, stackPointer } from './stack.js';
+import { offsetStack, peek, peekFlags, peekSelector, setStackPointer, stackAddress, stackPointer } from './stack.js';
 import { returnFromTask } from './task-switch.js';
-
-/** Selector at the `index`-th place: read as 16 bits, whatever garbage stands above it. */
-const peekSelector = (p: Processor, sp: number, width: Width, index: number): number =>
-  p.memory.read16(stackAddress(p, offsetStack(p.vp, sp, index << width), 2, false));
 
 /** Checks the code selector of a return; returns its descriptor's address. */
 const checkReturnCode = (p: Processor, selector: number): number => {
@@ -135,7 +131,7 @@ export const interruptReturn = (p: Processor, d: number): number => {
   const sp = stackPointer(vp);
   const rip = peek(p, sp, width, 0);
   const selector = peekSelector(p, sp, width, 1);
-  const image = readValue(p, stackAddress(p, offsetStack(vp, sp, 2 << width), width === 1 ? 2 : 4, false), width === 1 ? 1 : 2);
+  const image = peekFlags(p, sp, width, 2);
   if (width === 2 && (image & Rflags.VM) !== 0 && vp.cpl === 0 && !isLongMode(vp)) {
     returnToVm86(p, sp, rip, selector, image);
     return 1;
@@ -178,7 +174,7 @@ const returnReal = (p: Processor, width: Width): void => {
   const sp = stackPointer(vp);
   const rip = peek(p, sp, width, 0);
   const selector = peekSelector(p, sp, width, 1);
-  const image = peek(p, sp, width, 2);
+  const image = peekFlags(p, sp, width, 2);
   checkCodeOffset(p, rip, vp.csLimit, false);
   setStackPointer(vp, offsetStack(vp, sp, 3 << width));
   const keep = virtual ? Rflags.IOPL | Rflags.VIF | Rflags.VIP : Rflags.VIF | Rflags.VIP;

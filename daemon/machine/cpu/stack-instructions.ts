@@ -4,8 +4,9 @@ import { sysWidth } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
 import { is64BitCode } from './mode.js';
 import { invalidOpcode } from './raise.js';
-import { readRegister, slotLo, slotNumber, writeRegister } from './slots.js';
-import { offsetStack, peek, push, readValue, setStackPointer, stackAddress, stackPointer, stackWidth } from './stack.js';
+import { readRegister, slotBig, slotLo, slotNumber, writeRegister } from './slots.js';
+import { offsetStack, peek, push, setStackPointer, stackAddress, stackPointer, stackWidth, writeValue } from './stack.js';
+import { moveElement } from './string-operands.js';
 
 export const pushAll = (p: Processor, d: number): number => {
   const vp = p.vp;
@@ -34,14 +35,19 @@ export const enter = (p: Processor, d: number): number => {
   const width = sysWidth(d);
   const size = slotLo(vp, Slot.ARG1) & 0xffff;
   const level = slotLo(vp, Slot.ARG2) & 31;
-  let sp = push(p, stackPointer(vp), width, readRegister(vp, Slot.RBP, width));
+  let sp = offsetStack(vp, stackPointer(vp), -(1 << width));
+  const first = stackAddress(p, sp, 1 << width, true);
+  if (width === 3) p.memory.write64(first, slotBig(vp, Slot.RBP));
+  else writeValue(p, first, width, readRegister(vp, Slot.RBP, width));
   const frame = sp;
   if (level > 0) {
     const stack = stackWidth(vp);
     const bp = stack === 3 ? slotNumber(vp, Slot.RBP) : readRegister(vp, Slot.RBP, stack);
     for (let i = 1; i < level; i++) {
       const at = offsetStack(vp, bp, -(i << width));
-      sp = push(p, sp, width, readValue(p, stackAddress(p, at, 1 << width, false), width));
+      const from = stackAddress(p, at, 1 << width, false);
+      sp = offsetStack(vp, sp, -(1 << width));
+      moveElement(p, from, stackAddress(p, sp, 1 << width, true), width);
     }
     sp = push(p, sp, width, frame);
   }

@@ -65,6 +65,14 @@ export const push = (p: Processor, sp: number, width: Width, value: number): num
   writeValue(p, stackAddress(p, at, 1 << width, true), width, value);
   return at;
 };
+/** Low 16 bits of the `index`-th value: selectors, exact whatever stands above them. All bytes must be readable. */
+export const peekSelector = (p: Processor, sp: number, width: Width, index: number): number =>
+  p.memory.read16(stackAddress(p, offsetStack(p.vp, sp, index << width), 1 << width, false));
+/** Low 32 bits (16 of a 16-bit one) of the `index`-th value: flags. */
+export const peekFlags = (p: Processor, sp: number, width: Width, index: number): number => {
+  const at = stackAddress(p, offsetStack(p.vp, sp, index << width), 1 << width, false);
+  return width === 1 ? p.memory.read16(at) : p.memory.read32(at);
+};
 /** Reads the `index`-th value of the width above `sp`. */
 export const peek = (p: Processor, sp: number, width: Width, index: number): number => {
   const at = offsetStack(p.vp, sp, index << width);

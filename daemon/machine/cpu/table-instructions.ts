@@ -25,8 +25,8 @@ import { hasRealSegments, is64BitCode, isLongMode } from './mode.js';
 import { generalProtection, invalidOpcode } from './raise.js';
 import { isCanonical, Segment, selectorOf } from './segment.js';
 import { loadLdtr, loadSegment, loadTaskRegister } from './segment-load.js';
-import { setSlot32, slotLo, slotNumber, writeRegister } from './slots.js';
-import { offsetStack, peek, setStackPointer, stackPointer } from './stack.js';
+import { setSlot32, setSlotHalves, slotHi, slotLo, slotNumber, writeRegister } from './slots.js';
+import { offsetStack, peekSelector, setStackPointer, stackPointer } from './stack.js';
 import { requireLevel0 } from './system-registers.js';
 
 export const moveFromSegment = (p: Processor, d: number): number => {
@@ -47,7 +47,8 @@ export const moveToSegment = (p: Processor, d: number): number => {
 /** LES, LDS, LSS, LFS, LGS. */
 export const loadFarPointer = (p: Processor, d: number): number => {
   loadSegment(p, sysA(d), slotLo(p.vp, Slot.ARG2) & 0xffff);
-  writeRegister(p.vp, sysB(d), sysWidth(d), slotNumber(p.vp, Slot.ARG1));
+  if (sysWidth(d) === 3) setSlotHalves(p.vp, sysB(d), slotLo(p.vp, Slot.ARG1), slotHi(p.vp, Slot.ARG1));
+  else writeRegister(p.vp, sysB(d), sysWidth(d), slotLo(p.vp, Slot.ARG1));
   return leaveAfter(p, d);
 };
 export const popSegment = (p: Processor, d: number): number => {
@@ -55,19 +56,20 @@ export const popSegment = (p: Processor, d: number): number => {
   const segment = sysA(d);
   const width = sysWidth(d);
   const sp = stackPointer(vp);
-  const selector = peek(p, sp, width, 0) & 0xffff;
+  const selector = peekSelector(p, sp, width, 0);
   // The pointer moves in the old stack's width: POP SS may change it.
   const after = offsetStack(vp, sp, 1 << width);
   if (segment !== Segment.SS) {
     loadSegment(p, segment, selector);
     setStackPointer(vp, after);
   } else {
-    const rsp = slotNumber(vp, Slot.RSP);
+    const lo = slotLo(vp, Slot.RSP);
+    const hi = slotHi(vp, Slot.RSP);
     setStackPointer(vp, after);
     try {
       loadSegment(p, segment, selector);
     } catch (fault) {
-      writeRegister(vp, Slot.RSP, 3, rsp);
+      setSlotHalves(vp, Slot.RSP, lo, hi);
       throw fault;
     }
   }
