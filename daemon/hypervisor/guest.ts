@@ -3,17 +3,18 @@
 import { Msr } from '../../shared/abi/msr.js';
 import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
 import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
-import { ExitCause, lpContextAt, PartitionHeader, PartitionLayout, PartitionState } from '../../shared/layout/partition.js';
+import { ExitCause, lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
-import { EventKind, Slot, VpBlock, vpBlockAt, type VpCounter, vpCounterIndex, VpLayout, VpRequest, VpState } from '../../shared/layout/vp.js';
+import { EventKind, Slot, VpBlock, type VpCounter, vpCounterIndex, VpLayout, VpRequest, VpState } from '../../shared/layout/vp.js';
 import { deliver } from '../machine/cpu/deliver.js';
 import {
   applyCr0, applyCr4, checkCr0, checkCr3, checkCr4, cr0Value, cr0ReloadsPdptes, cr4ReloadsPdptes, loadPdptes, usesPdptes,
 } from '../machine/cpu/control-registers.js';
 import { GuestProcessor } from '../machine/guest-processor.js';
 import type { Mmio } from '../machine/guest-memory.js';
-import type { Intercepts } from '../machine/processor.js';
+import type { FlushHandshake } from '../machine/flush-handshake.js';
+import { GuestFault, type Intercepts } from '../machine/processor.js';
 import { Platform } from '../platform/platform.js';
 import type { ApicBus } from './apic/apic-bus.js';
 import { deliverMessage } from './apic/message.js';
@@ -23,6 +24,8 @@ import { VirtualApic } from './apic/virtual-apic.js';
 import { CpuidModel } from './cpuid.js';
 import { MsrEffect, type MsrContext, MsrTable } from './msr.js';
 import { ShadowMmu } from './shadow-mmu.js';
+import { initVtlb } from './vtlb/arena.js';
+import { Flush } from './vtlb/vtlb.js';
 
 /** What the LP gives a guest. */
 export interface GuestWiring {
@@ -59,12 +62,11 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   readonly #msrs = new MsrTable();
   readonly #cpuid: CpuidModel;
   readonly #lpBlock: LpBlock;
+  readonly #handshake: FlushHandshake;
   /** VP being run, -1 none. */
   #current = -1;
   #startClock = 0;
   #startBudget = 0;
-  /** Cycles of this run that are no longer in the budget (charges taken). */
-  #mmioTop = 0;
 
   constructor(wiring: GuestWiring) {
     this.#wiring = wiring;
@@ -72,7 +74,6 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     this.views = viewsOf(wiring.memory.buffer);
     this.header = new PartitionHeader(this.views, 0);
     this.vpCount = this.header.vpCount;
-    this.#mmioTop = this.header.ramSize;
     this.#lpBlock = new LpBlock(wiring.machine, lpBlockAt(wiring.lp));
     this.#vps = Array.from({ length: this.vpCount }, (_, i) => new VpBlock(this.views, vpBlockAt(i)));
     this.platform = new Platform(this.views, {
@@ -86,18 +87,43 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     this.#apics = this.#vps.map((vp) => new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector)));
     this.#msrContexts = this.#apics.map((apic) => ({ apic, now: () => this.now(), rawTsc: () => BigInt(Math.floor(this.#cycles() - this.header.epochCyclesNum)) }));
     this.#cpuid = new CpuidModel(this.vpCount, wiring.frequencyHz);
-    this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, () => this.processor);
+    const fault = new GuestFault();
+    const fetch = { flushAll: () => this.processor?.code.flushLookups(), flushPage: (gva: number) => this.processor?.code.flushLookup(gva) };
+    this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, fault, {
+      pageFault: () => {
+        this.#intercept('pageFault');
+        this.processor.charge(wiring.costs.sptFill ?? 0);
+        this.#count(this.processor.vp, 'pageFaultIntercepts');
+      },
+      reflected: () => this.#count(this.processor.vp, 'reflectedGuestPageFaults'),
+    });
+    const { handshake } = this.mmu.lp;
+    this.#handshake = handshake;
     this.processor = new GuestProcessor(wiring.memory, lpContextAt(wiring.lp), {
+      fault,
       translator: this.mmu,
       mmio: this,
       intercepts: this,
-      watchCode: (gfn) => this.mmu.watchCode(gfn),
+      watchCode: (gfn) => handshake.watchCode(gfn),
       kickOthers: () => this.#kickRunning(),
-      stopOthers: () => this.mmu.stopOthers(),
-      releaseOthers: () => this.mmu.releaseOthers(),
-      enterGuest: () => this.mmu.enterGuest(),
-      leaveGuest: () => this.mmu.leaveGuest(),
+      stopOthers: () => handshake.stopOthers(),
+      releaseOthers: () => handshake.releaseOthers(),
+      enterGuest: () => handshake.enterGuest(),
+      leaveGuest: () => handshake.leaveGuest(),
     });
+    this.#prepare();
+  }
+
+  /** Lays out the vTLB arena and resets the devices once; whoever comes meanwhile waits. */
+  #prepare(): void {
+    const at = PartitionLayout.at.prepared >>> 2;
+    const { i32 } = this.views;
+    if (Atomics.compareExchange(i32, at, 0, 1) === 0) {
+      initVtlb(this.views);
+      this.platform.reset();
+      Atomics.store(i32, at, 2);
+      Atomics.notify(i32, at);
+    } else while (Atomics.load(i32, at) !== 2) Atomics.wait(i32, at, 1, 100);
   }
 
   // --- scheduling: what the LP asks ---------------------------------------------------------------------------------------------------------
@@ -123,8 +149,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     let state = this.#stateOf(vp);
     if (state === VpState.STOPPED) return false;
     if (hasPosted(vp)) {
-      const taken = applyRequests(vp);
-      if (taken & VpRequest.INIT) this.mmu.forget(vp);
+      applyRequests(vp);
       this.#apics[index].pull();
       state = this.#stateOf(vp);
     }
@@ -191,11 +216,10 @@ export class Guest implements Intercepts, Mmio, ApicBus {
         if (hasPosted(vp)) {
           const taken = applyRequests(vp);
           this.#apics[index].pull();
-          if (taken & VpRequest.INIT) {
-            this.mmu.forget(vp);
+          if (taken & (VpRequest.INIT | VpRequest.SIPI)) {
             this.mmu.load(vp);
+            p.modeChanged();
           }
-          if (taken & (VpRequest.INIT | VpRequest.SIPI)) p.modeChanged();
         }
         if (this.#stateOf(vp) !== VpState.RUNNING) break;
         const left = p.context.budget;
@@ -249,12 +273,12 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   }
   #deliver(kind: number, vector: number): void {
     const p = this.processor;
-    this.mmu.enterGuest();
+    this.#handshake.enterGuest();
     try {
       const at = (p.vp.base + Slot.RIP * 8) >>> 2;
       deliver(p, kind, vector, -1, this.views.i32[at + 1] * 4294967296 + this.views.u32[at]);
     } finally {
-      this.mmu.leaveGuest();
+      this.#handshake.leaveGuest();
     }
   }
 
@@ -296,6 +320,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
 
   read(gpa: number, bytes: 1 | 2 | 4): number {
     this.#intercept('apicMmio', gpa >= XAPIC_FIRST);
+    this.processor.charge(this.#wiring.costs.mmio ?? 0);
     const vp = this.#vps[this.#current];
     const apic = this.#apics[this.#current];
     if (apic.respondsAt(gpa)) return bytes === 4 ? apic.mmioRead(gpa & 0xfff, this.now()) : (apic.mmioRead(gpa & 0xffc, this.now()) >>> ((gpa & 3) * 8)) & (bytes === 1 ? 0xff : 0xffff);
@@ -306,6 +331,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   }
   write(gpa: number, bytes: 1 | 2 | 4, value: number): void {
     this.#intercept('apicMmio', gpa >= XAPIC_FIRST);
+    this.processor.charge(this.#wiring.costs.mmio ?? 0);
     const vp = this.#vps[this.#current];
     const apic = this.#apics[this.#current];
     if (apic.respondsAt(gpa)) {
@@ -333,14 +359,8 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     const block = this.#lpBlock;
     block.intercepts++;
     this.#wiring.machine.u32[(block.interceptCounts >>> 2) + INTERCEPTS.indexOf(known ? reason : 'mmio')]++;
-    this.processor.charge(this.#wiring.costs.intercept ?? 0);
+    this.processor.charge(this.#wiring.costs.interceptRoundTrip ?? 0);
   }
-  /** Called by the MMU for a #PF intercept. */
-  countPageFault(): void {
-    this.#intercept('pageFault');
-    this.#count(this.#vps[this.#current], 'pageFaultIntercepts');
-  }
-
   writeCr(cr: number, value: bigint): void {
     const p = this.processor;
     const vp = p.vp;
@@ -355,7 +375,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
         const lma = (next & Cr0.PG) !== 0 && (vp.efer & Efer.LME) !== 0 ? Efer.LMA : 0;
         if (usesPdptes(next, vp.cr4, (vp.efer & ~Efer.LMA) | lma) && cr0ReloadsPdptes(changed) && !loadPdptes(p, vp.cr3Lo)) refuse();
         applyCr0(vp, next);
-        if (changed & (Cr0.PG | Cr0.WP | Cr0.PE | Cr0.CD | Cr0.NW)) this.mmu.modeChanged(vp, (changed & Cr0.PG) !== 0);
+        if (changed & (Cr0.PG | Cr0.WP | Cr0.PE)) this.mmu.switchAddressSpace(changed & Cr0.PG ? Flush.ALL : Flush.NONE);
         p.modeChanged();
         break;
       }
@@ -367,7 +387,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
         if (usesPdptes(vp.cr0, vp.cr4, vp.efer) && !loadPdptes(p, Number(value & 0xffff_ffffn))) refuse();
         vp.cr3 = value;
         this.#count(vp, 'addressSpaceSwitches');
-        this.mmu.switchAddressSpace(vp);
+        this.mmu.switchAddressSpace(Flush.NON_GLOBAL);
         break;
       }
       case 4: {
@@ -376,7 +396,8 @@ export class Guest implements Intercepts, Mmio, ApicBus {
         const changed = next ^ vp.cr4;
         if (usesPdptes(vp.cr0, next, vp.efer) && cr4ReloadsPdptes(changed) && !loadPdptes(p, vp.cr3Lo)) refuse();
         applyCr4(vp, next);
-        if (changed & (Cr4.PAE | Cr4.PGE | Cr4.PSE | Cr4.SMEP | Cr4.SMAP)) this.mmu.modeChanged(vp, true);
+        if (changed & (Cr4.PAE | Cr4.PGE | Cr4.PSE | Cr4.SMEP)) this.mmu.switchAddressSpace(Flush.ALL);
+        else if (changed & Cr4.SMAP) this.mmu.switchAddressSpace(Flush.NONE);
         break;
       }
       case 8:
@@ -401,7 +422,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   invlpg(gva: number): void {
     this.#intercept('invlpg');
     this.#count(this.processor.vp, 'invlpgIntercepts');
-    this.mmu.invlpg(this.processor.vp, gva);
+    this.mmu.invlpg(gva);
   }
   invpcid(): void {
     throw this.processor.fault.set(6);
@@ -409,11 +430,13 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   ioRead(port: number, bytes: 1 | 2 | 4): number {
     this.#intercept('io');
     this.#count(this.processor.vp, 'ioIntercepts');
+    this.processor.charge(this.#wiring.costs.portIo ?? 0);
     return this.platform.ioRead(port, bytes);
   }
   ioWrite(port: number, bytes: 1 | 2 | 4, value: number): void {
     this.#intercept('io');
     this.#count(this.processor.vp, 'ioIntercepts');
+    this.processor.charge(this.#wiring.costs.portIo ?? 0);
     this.platform.ioWrite(port, bytes, value);
     // A device timer may now be due before this run would end.
     if (this.platform.nextDeadline() < Number.POSITIVE_INFINITY) this.#shorten();
@@ -439,7 +462,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     if (!this.#msrs.write(this.#msrContexts[this.#current], index, value)) throw p.fault.set(13, 0);
     const effects = this.#msrs.effects;
     if (effects & MsrEffect.EFER) {
-      if ((p.vp.efer & Efer.NXE) !== nxe) this.mmu.modeChanged(p.vp, true);
+      if ((p.vp.efer & Efer.NXE) !== nxe) this.mmu.switchAddressSpace(Flush.NONE);
       p.modeChanged();
     }
     if (effects & (MsrEffect.APIC_BASE | MsrEffect.TIMER) || index === Msr.IA32_APIC_BASE) this.#apicChanged();

@@ -72,11 +72,21 @@ export class LogicalProcessor {
       }
       for (const guest of this.#guests) guest?.advance(this.#clock);
       const next = this.#pick();
-      if (next) this.#runVp(next);
+      if (next) {
+        this.#join();
+        this.#runVp(next);
+      }
       else this.#idle(seen);
     }
     this.#state(LpState.OFFLINE);
     this.#turn.publish(Number.POSITIVE_INFINITY);
+  }
+
+  /** An LP that had published nothing starts where the slowest of the others is, not in their past. */
+  #join(): void {
+    if (this.#mode === ClockMode.REALTIME || !Number.isNaN(this.#turn.publishedCycles(this.#clock))) return;
+    const floor = this.#turn.floorCycles(this.#clock);
+    if (floor > this.#clock) this.#setClock(floor, true);
   }
 
   #hostCycles(): number {

@@ -74,12 +74,24 @@ export class Turn {
   }
   /** Published quantum x quantum length: the clock of an LP that was summoned. NaN when nothing is awaited. */
   publishedCycles(clock: number): number {
-    const own = Atomics.load(this.#views.i32, this.#word(this.#lp));
-    if (own & 1) return Number.NaN;
-    // Expand the 31-bit quantum near the LP's own clock.
+    return this.#cyclesOf(Atomics.load(this.#views.i32, this.#word(this.#lp)), clock);
+  }
+  /** Expands a word's 31-bit quantum near `clock`. */
+  #cyclesOf(word: number, clock: number): number {
+    if (word & 1) return Number.NaN;
     const near = this.quantumOf(clock);
-    const delta = ((own - (near << 1)) | 0) >> 1;
+    const delta = ((word - (near << 1)) | 0) >> 1;
     return (near + delta) * this.quantumCycles;
+  }
+  /** Clock of the slowest other LP that awaits something, NaN when none does: an LP that was idle joins there. */
+  floorCycles(clock: number): number {
+    let floor = 1;
+    for (let i = 0; i < this.#lps; i++) {
+      if (i === this.#lp) continue;
+      const other = Atomics.load(this.#views.i32, this.#word(i));
+      if (isBefore(other, floor)) floor = other;
+    }
+    return this.#cyclesOf(floor, clock);
   }
   #wakeEligible(): void {
     if (this.#mode === ClockMode.REALTIME) return;

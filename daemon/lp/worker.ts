@@ -1,6 +1,6 @@
 // The task of one LP's worker thread: piscina calls it once and it returns when the machine stops.
 import { readlinkSync } from 'node:fs';
-import { LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
+import { LpBlock, LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import type { LpBoot } from '../../shared/layout/mailbox.js';
 import { viewsOf } from '../../shared/layout/struct.js';
 import { LogicalProcessor } from './logical-processor.js';
@@ -17,5 +17,12 @@ const hostThread = (): number => {
 export default (boot: LpBoot): void => {
   const block = new LpBlock(viewsOf(boot.machine), lpBlockAt(boot.lp));
   block.hostThread = hostThread();
-  new LogicalProcessor(boot).run();
+  try {
+    new LogicalProcessor(boot).run();
+  } catch (error) {
+    // Last words for root, which makes a machine check of it.
+    const text = new TextEncoder().encode(error instanceof Error ? error.message : String(error));
+    block.views.u8.set(text.subarray(0, LpLayout.fields.deathReason.bytes - 1), block.deathReason);
+    throw error;
+  }
 };

@@ -48,7 +48,7 @@ const NEVER_HOT = 0x7fffffff;
 const MODE_IDS = 0xffff;
 
 export interface CodeCacheOptions {
-  /** 'both' is the product; 'cold' never compiles, 'hot' compiles on the second run: for tests. */
+  /** 'both' is the product; 'cold' never compiles, 'hot' compiles before the first run: for tests. */
   readonly tiers: 'both' | 'cold' | 'hot';
 }
 
@@ -100,7 +100,7 @@ export class CodeCache {
     this.#next = this.#arena;
     this.#table = table;
     this.#imports = imports;
-    this.#hotRuns = options.tiers === 'cold' ? NEVER_HOT : options.tiers === 'hot' ? 2 : HOT_RUNS;
+    this.#hotRuns = options.tiers === 'cold' ? NEVER_HOT : options.tiers === 'hot' ? 1 : HOT_RUNS;
     this.#epochSeen = Atomics.load(views.i32, PartitionLayout.at.codeEpoch >>> 2);
   }
 
@@ -189,7 +189,7 @@ export class CodeCache {
     builder.begin(mode, rip);
     translateBlock(builder, bytes, mode, rip, 1);
     if (this.#next + BLOCK_HEADER_SIZE + (builder.count + 1) * RECORD_SIZE > this.#arena + ARENA_SIZE) this.dropAll();
-    return this.#write(builder);
+    return this.#write(builder, NEVER_HOT);
   }
 
   dropAll(): void {
@@ -322,11 +322,11 @@ export class CodeCache {
     return block;
   }
 
-  #write(builder: BlockBuilder): number {
+  #write(builder: BlockBuilder, runs: number = this.#hotRuns): number {
     const header = this.#next;
     const { u8, u16, i32 } = this.#views;
     i32[header >>> 2] = builder.instructions;
-    i32[(header + 4) >>> 2] = this.#hotRuns;
+    i32[(header + 4) >>> 2] = runs;
     let at = header + BLOCK_HEADER_SIZE;
     for (let i = 0; i < builder.count; i++, at += RECORD_SIZE) {
       u16[at >>> 1] = builder.op[i];

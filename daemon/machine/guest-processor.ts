@@ -13,10 +13,12 @@ import { deliverFault } from './cpu/deliver.js';
 import { segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
 import { GuestMemory, invalidateCode, type Mmio, type Translator } from './guest-memory.js';
-import { GuestFault, type Intercepts, type Processor } from './processor.js';
+import type { GuestFault, Intercepts, Processor } from './processor.js';
 
 /** What surrounds the processor: hypervisor, devices, the other LPs. */
 export interface ProcessorHost {
+  /** The one fault object of this processor: translator and slow halves set it, `throw` carries it. */
+  readonly fault: GuestFault;
   readonly translator: Translator;
   readonly mmio: Mmio;
   readonly intercepts: Intercepts;
@@ -32,6 +34,9 @@ export interface ProcessorHost {
   leaveGuest(): void;
 }
 
+/** Cycles of delivering an exception through an IDT gate (rounded from published interrupt latencies; the exact figure matters to no mechanism). */
+const DELIVERY_CYCLES = 60;
+
 /** Reasons for which `run` comes back. */
 export const Left = {
   /** The budget is used up, or another thread asked for attention. */
@@ -45,7 +50,7 @@ export class GuestProcessor implements Processor {
   readonly vp: VpBlock;
   readonly memory: GuestMemory;
   readonly intercepts: Intercepts;
-  readonly fault: GuestFault = new GuestFault();
+  readonly fault: GuestFault;
   readonly context: LpContext;
   readonly code: CodeCache;
   readonly #host: ProcessorHost;
@@ -58,6 +63,7 @@ export class GuestProcessor implements Processor {
     this.vp = new VpBlock(this.views, vpBlockAt(0));
     this.context = new LpContext(this.views, contextAddress);
     this.intercepts = host.intercepts;
+    this.fault = host.fault;
     this.#host = host;
     this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
@@ -172,6 +178,7 @@ export class GuestProcessor implements Processor {
   /** One instruction under an interrupt shadow: nothing is delivered before it has run. Returns as `run`. */
   runShadowed(): number {
     this.#host.enterGuest();
+    this.retired++;
     try {
       return this.#handle(this.#runSingle(this.code.mode)) ?? Left.ATTENTION;
     } catch (e) {
@@ -183,6 +190,7 @@ export class GuestProcessor implements Processor {
   }
 
   #deliver(): number {
+    this.charge(DELIVERY_CYCLES);
     deliverFault(this, this.fault.vector, this.fault.error);
     return Left.ATTENTION;
   }
@@ -204,6 +212,8 @@ export class GuestProcessor implements Processor {
       case Exit.FAULT: {
         const vp = this.vp;
         const hasError = (vp.faultVector & 0x100) !== 0;
+        // A guest whose handlers only fault retires nothing: the charge is what ends its slice.
+        this.charge(DELIVERY_CYCLES);
         deliverFault(this, vp.faultVector & 0xff, hasError ? vp.faultError : -1);
         return vp.pendingKind === EventKind.NONE ? undefined : Left.ATTENTION;
       }

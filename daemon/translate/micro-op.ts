@@ -191,8 +191,6 @@ export const MICRO_OPS = {
   jump: 'i',
   jumpr: 'a',
   branch: 'ai',
-  /** RIP := imm without ending the block's record stream; used before `sys` that ends it. */
-  leave: 'i',
   // flags of a - b and a + b, from the operands' low bits of the width; the result itself is nobody's
   fcmp8: 'aB',
   fcmp16: 'aB',

@@ -77,6 +77,8 @@ export const PartitionLayout = struct('PartitionHeader', {
   reason: block(256),
   /** Futex of whoever marks or unmarks pages as code: 0 free, 1 held, 2 held with waiters. */
   codeWatchLock: i32,
+  /** 0 as root built it, 1 an LP lays out vTLB and devices, 2 ready: the first LP that is attached does it, the others wait. */
+  prepared: i32,
 });
 export const PartitionHeader = accessor(PartitionLayout);
 export type PartitionHeader = InstanceType<typeof PartitionHeader>;

@@ -1,84 +1,213 @@
-// A processor with nothing round it: linear addresses are RAM addresses, every intercept is #UD, faults are delivered to nobody. For instruction tests.
-import { lpContextAt, PageFlag, PartitionLayout, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
-import { VpBlock } from '../../shared/layout/vp.js';
-import { Slot } from '../../shared/layout/vp.js';
-import { viewsOf, type Views } from '../../shared/layout/struct.js';
+// A processor with nothing round it but a page map and an IDT that leads to HLT: for instruction tests. No hypervisor, no devices.
 import type { CodeCacheOptions } from '../../daemon/machine/code-cache.js';
 import { Resolve } from '../../daemon/machine/guest-memory.js';
 import { GuestProcessor } from '../../daemon/machine/guest-processor.js';
-import { HardwareTlb } from '../../daemon/machine/tlb.js';
+import { GuestFault } from '../../daemon/machine/processor.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
+import { HardwareTlb } from '../../daemon/machine/tlb.js';
+import { lpContextAt, PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
+import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { Slot, type VpBlock } from '../../shared/layout/vp.js';
+
+/** One mapped page: where it is in RAM and who may do what. */
+export interface MappedPage {
+  readonly gfn: number;
+  readonly writable: boolean;
+  readonly user: boolean;
+}
 
 export interface BareProcessor {
   readonly views: Views;
   readonly vp: VpBlock;
   readonly processor: GuestProcessor;
   readonly tlb: HardwareTlb;
+  /** Page number of a linear address -> page. Change it only together with `tlb.flushAll()`. */
+  readonly pages: Map<number, MappedPage>;
+  /** Address in the views of a byte of RAM. */
+  host(gpa: number): number;
+  /** HLT was reached since it was last set to false. */
+  halted: boolean;
+  /** The processor shut down. */
+  shutDown: boolean;
 }
 
-/** `ram` bytes of memory at linear 0, or at `base` upwards. Accesses outside fault with #PF. */
-export const bareProcessor = (ram: number, base = 0, options?: CodeCacheOptions): BareProcessor => {
-  const pages = Math.ceil((PartitionMap.RAM + ram) / 65536);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): BareProcessor => {
+  const wasmPages = Math.ceil((PartitionMap.RAM + ramBytes) / 65536);
+  const memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages, shared: true });
   const views = viewsOf(memory.buffer);
-  views.u32[PartitionLayout.at.ramSize >>> 2] = ram;
+  views.u32[PartitionLayout.at.ramSize >>> 2] = ramBytes;
   views.u32[PartitionLayout.at.lpCount >>> 2] = 1;
-  const vp = new VpBlock(views, vpBlockAt(0));
+  const pages = new Map<number, MappedPage>();
   const refuse = (): never => {
     throw processor.fault.set(6);
   };
-  const resolve = (gva: number): number => (gva >= base && gva < base + ram ? PartitionMap.RAM + gva - base : Resolve.FAULT);
-  let tlb: HardwareTlb;
+  const pageOf = (gva: number): MappedPage | undefined => pages.get(Math.floor(gva / 4096));
+  const tlb = new HardwareTlb(views, new SharedWords(views), 0);
   const processor: GuestProcessor = new GuestProcessor(
     memory,
     lpContextAt(0),
     {
+      fault: new GuestFault(),
       translator: {
         gpa: 0,
         resolve: (gva, access, user) => {
-          const spa = resolve(gva);
-          if (spa < 0) {
-            vp.cr2Num = gva;
-            processor.fault.set(14, (access === 1 ? 2 : 0) | (user ? 4 : 0));
+          const page = pageOf(gva);
+          const allowed = page !== undefined && (page.user || !user) && (page.writable || access !== 1);
+          if (!allowed) {
+            processor.vp.cr2Num = gva;
+            processor.fault.set(14, (page ? 1 : 0) | (access === 1 ? 2 : 0) | (user ? 4 : 0) | (access === 2 ? 16 : 0));
             return Resolve.FAULT;
           }
-          if (access !== 2) tlb.insert(user ? 1 : 0, gva, spa, true, (spa - PartitionMap.RAM) >>> 12);
+          const spa = PartitionMap.RAM + page.gfn * 4096 + (gva & 4095);
+          if (access !== 2) tlb.insert(user ? 1 : 0, gva, spa, page.writable, page.gfn);
           return spa;
         },
-        peek: resolve,
+        peek: (gva) => {
+          const page = pageOf(gva);
+          return page ? PartitionMap.RAM + page.gfn * 4096 + (gva & 4095) : Resolve.FAULT;
+        },
       },
       mmio: { read: () => 0xffff_ffff, write: () => {} },
       intercepts: {
-        writeCr: refuse, readCr: refuse, invlpg: refuse, invpcid: refuse, ioRead: refuse, ioWrite: refuse, readMsr: refuse, writeMsr: refuse,
-        cpuid: () => [0, 0, 0, 0], halt: () => {}, pause: () => {}, hypercall: refuse, tsc: () => 0n, tripleFault: () => {}, wbinvd: () => {},
+        writeCr: refuse,
+        readCr: refuse,
+        invlpg: refuse,
+        invpcid: refuse,
+        ioRead: refuse,
+        ioWrite: refuse,
+        readMsr: refuse,
+        writeMsr: refuse,
+        cpuid: () => [0, 0, 0, 0],
+        halt: () => {
+          machine.halted = true;
+        },
+        pause: () => {},
+        hypercall: refuse,
+        tsc: () => 0n,
+        tripleFault: () => {
+          machine.shutDown = true;
+        },
+        wbinvd: () => {},
       },
       watchCode: (gfn) => {
         Atomics.or(views.i32, (PartitionMap.PAGE_FLAGS >>> 2) + gfn, PageFlag.CODE);
         tlb.flushAll();
       },
-      kickOthers: () => {}, stopOthers: () => {}, releaseOthers: () => {}, enterGuest: () => {}, leaveGuest: () => {},
+      kickOthers: () => {},
+      stopOthers: () => {},
+      releaseOthers: () => {},
+      enterGuest: () => {},
+      leaveGuest: () => {},
     },
     options,
   );
-  tlb = new HardwareTlb(views, new SharedWords(views), 0);
-  return { views, vp: processor.vp, processor, tlb };
+  const machine: BareProcessor = {
+    views,
+    vp: processor.vp,
+    processor,
+    tlb,
+    pages,
+    host: (gpa) => PartitionMap.RAM + gpa,
+    halted: false,
+    shutDown: false,
+  };
+  return machine;
 };
 
-/** Flat user-mode segments of the width, as a process has them. */
-export const flatUser = (machine: BareProcessor, bits: 32 | 64): void => {
-  const { vp, views } = machine;
+/** Linear addresses of the tables that `userMode` sets up; each is one supervisor page. */
+export const System = { GDT: 0x7000_0000, IDT: 0x7000_1000, TSS: 0x7000_2000, HANDLERS: 0x7000_3000, STACK: 0x7000_4000 } as const;
+const KERNEL_CS = 0x08;
+const USER_CS = 0x1b;
+const USER_DS = 0x23;
+
+/**
+ * GDT, TSS and an IDT whose every gate leads to a HLT of its own at HANDLERS + vector, in five pages from `gpa` on; then flat user segments and CPL 3.
+ * After a run `takeEvent` tells which vector was delivered.
+ */
+export const userMode = (machine: BareProcessor, bits: 32 | 64, gpa: number): void => {
+  const { vp, views, pages } = machine;
+  Object.values(System).forEach((linear, i) => pages.set(linear / 4096, { gfn: gpa / 4096 + i, writable: true, user: false }));
+  const at = (linear: number): number => machine.host(gpa + linear - System.GDT);
+  const gdt = at(System.GDT) >>> 3;
+  views.u64[gdt + 1] = bits === 64 ? 0x00af_9b00_0000_ffffn : 0x00cf_9b00_0000_ffffn;
+  views.u64[gdt + 2] = 0x00cf_9300_0000_ffffn;
+  views.u64[gdt + 3] = bits === 64 ? 0x00af_fb00_0000_ffffn : 0x00cf_fb00_0000_ffffn;
+  views.u64[gdt + 4] = 0x00cf_f300_0000_ffffn;
+  for (let vector = 0; vector < 256; vector++) {
+    const handler = BigInt(System.HANDLERS + vector);
+    const access = vector === 3 || vector === 4 ? 0xeen : 0x8en;
+    const gate = (handler & 0xffffn) | (BigInt(KERNEL_CS) << 16n) | (access << 40n) | ((handler >> 16n) << 48n);
+    if (bits === 64) {
+      views.u64[(at(System.IDT) >>> 3) + vector * 2] = gate;
+      views.u64[(at(System.IDT) >>> 3) + vector * 2 + 1] = handler >> 32n;
+    } else views.u64[(at(System.IDT) >>> 3) + vector] = gate;
+  }
+  views.u8.fill(0xf4, at(System.HANDLERS), at(System.HANDLERS) + 256);
+  const stackTop = System.STACK + 4096 - 64;
+  if (bits === 64) views.data.setBigUint64(at(System.TSS) + 4, BigInt(stackTop), true);
+  else {
+    views.u32[(at(System.TSS) + 4) >>> 2] = stackTop;
+    views.u32[(at(System.TSS) + 8) >>> 2] = 0x10;
+  }
   for (let i = 0; i < 6; i++) views.u64[(vp.base >>> 3) + Slot.ES_BASE + i] = 0n;
-  vp.cr0 = 0x8000_0011;
-  vp.cr4 = 0x20;
-  vp.efer = bits === 64 ? 0x501 : 0;
+  Object.assign(vp, {
+    gdtrBaseNum: System.GDT,
+    gdtrLimit: 0x27,
+    idtrBaseNum: System.IDT,
+    idtrLimit: bits === 64 ? 4095 : 2047,
+    trSelector: 0x28,
+    trBaseNum: System.TSS,
+    trLimit: 0x67,
+    trAccess: 0x8b,
+    ldtrAccess: 0x1_0000,
+    cr0: 0x8001_0031,
+    cr4: 0x20,
+    efer: bits === 64 ? 0x501 : 0,
+    interruptShadow: 0,
+  });
+  toUser(machine, bits);
+};
+
+/** Back to CPL 3 with flat segments; tables stay. */
+export const toUser = (machine: BareProcessor, bits: 32 | 64): void => {
+  const { vp, views } = machine;
   vp.cpl = 3;
-  vp.csSelector = 0x33;
+  vp.csSelector = USER_CS;
   vp.csAccess = bits === 64 ? 0xa0fb : 0xc0fb;
   vp.csLimit = 0xffff_ffff;
   for (const s of ['ss', 'ds', 'es', 'fs', 'gs'] as const) {
-    vp[`${s}Selector`] = 0x2b;
+    vp[`${s}Selector`] = USER_DS;
     vp[`${s}Access`] = 0xc0f3;
     vp[`${s}Limit`] = 0xffff_ffff;
   }
   views.u64[(vp.base >>> 3) + Slot.FLAG_SYSTEM] = 0x202n;
+};
+
+/** What the interrupted program looked like, from the frame on the ring-0 stack. */
+export interface TakenEvent {
+  readonly vector: number;
+  readonly error: number;
+  readonly rip: bigint;
+  readonly flags: bigint;
+  readonly rsp: bigint;
+}
+const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
+
+/** Reads the frame after HLT at a handler: RIP is one past HANDLERS + vector. */
+export const takeEvent = (machine: BareProcessor, bits: 32 | 64, gpa: number): TakenEvent => {
+  const { vp, views } = machine;
+  const word = bits === 64 ? 8 : 4;
+  const slot = (n: number): bigint => views.u64[(vp.base >>> 3) + n];
+  const vector = Number(slot(Slot.RIP)) - System.HANDLERS - 1;
+  let at = machine.host(gpa + Number(slot(Slot.RSP)) - System.GDT);
+  const pop = (): bigint => {
+    const value = bits === 64 ? views.data.getBigUint64(at, true) : BigInt(views.data.getUint32(at, true));
+    at += word;
+    return value;
+  };
+  const error = WITH_ERROR.has(vector) ? Number(pop()) : 0;
+  const rip = pop();
+  pop();
+  const flags = pop();
+  return { vector, error, rip, flags, rsp: pop() };
 };

@@ -2,7 +2,7 @@
 // Used twice: frames that read a record make the handlers of the micro-op machine (cold tier); frames that name locals and constants inline it into units (hot tier).
 import { LpContextLayout, TLB_ENTRIES, TlbEntry } from '../../../shared/layout/lp-context.js';
 import { Slot, VpLayout } from '../../../shared/layout/vp.js';
-import { Exit, MICRO_OPS, MICRO_OP_NAMES, type MicroOpName, Op } from '../micro-op.js';
+import { Exit, MICRO_OPS, MICRO_OP_NAMES, type MicroOpName } from '../micro-op.js';
 import { type Code, I32, I64 } from './wasm.js';
 
 /** Imported functions, in the order in which every module imports them. GVAs travel as f64: exact for canonical addresses, and no BigInt is made. */
@@ -65,6 +65,9 @@ const binary32 = (op: Parameters<Code['op']>[0]): Emit => (c, f) =>
   f.d(() => { f.a(); c.op('i32_wrap'); f.b(); c.op('i32_wrap'); c.op(op); c.op('i64_extend_i32_u'); });
 const unary = (op: Parameters<Code['op']>[0]): Emit => (c, f) => f.d(() => { f.a(); c.op(op); });
 const compare = (op: Parameters<Code['op']>[0]): Emit => (c, f) => f.d(() => { f.a(); f.b(); c.op(op); c.op('i64_extend_i32_u'); });
+/** Of the operands' low 32 bits. */
+const compare32 = (op: Parameters<Code['op']>[0]): Emit => (c, f) =>
+  f.d(() => { f.a(); c.op('i32_wrap'); f.b(); c.op('i32_wrap'); c.op(op); c.op('i64_extend_i32_u'); });
 const mask = (lo: number, hi: number): Emit => (c, f) => f.d(() => { f.a(); c.i64(lo, hi); c.op('i64_and'); });
 /** d = (a & ~mask) | ((b << shift) & mask). */
 const insert = (maskLo: number, shift: number): Emit => (c, f) =>
@@ -96,14 +99,16 @@ const signExtend = (c: Code, width: number): void => {
 };
 
 /** Flags of ADD/ADC (carry vector) and SUB/SBB/CMP (borrow vector): bit n of the vector is the carry out of bit n. */
-const arithmeticFlags = (width: number, subtract: boolean): Emit => (c, f) => {
+const arithmeticFlags = (width: number, subtract: boolean, given = true): Emit => (c, f) => {
   const bits = BITS[width];
+  if (!given) { f.a(); f.b(); c.op(subtract ? 'i64_sub' : 'i64_add'); c.set(f.z); }
+  const result = given ? f.c : (): void => c.get(f.z);
   const invert = (push: () => void): void => { push(); c.i64s(-1); c.op('i64_xor'); };
   const a = (): void => (subtract ? invert(f.a) : f.a());
   a(); f.b(); c.op('i64_and');
-  a(); f.b(); c.op('i64_or'); if (subtract) f.c(); else invert(f.c); c.op('i64_and');
+  a(); f.b(); c.op('i64_or'); if (subtract) result(); else invert(result); c.op('i64_and');
   c.op('i64_or'); c.set(f.x);
-  f.setSlot(Slot.FLAG_RESULT, () => { f.c(); signExtend(c, width); });
+  f.setSlot(Slot.FLAG_RESULT, () => { result(); signExtend(c, width); });
   f.setSlot(Slot.FLAG_AUX, () => {
     // CF = vector bit n-1
     c.get(f.x); c.i64s(bits - 1); c.op('i64_shr_u'); c.i64s(1); c.op('i64_and'); c.tee(f.y);
@@ -129,6 +134,12 @@ const stepFlags = (width: number, decrement: boolean): Emit => (c, f) => {
     c.op('i64_eq'); c.op('i64_extend_i32_u'); c.i64s(11); c.op('i64_shl'); c.op('i64_or');
   });
   f.setSlot(Slot.FLAG_RESULT, () => { f.a(); signExtend(c, width); });
+};
+
+const AUX_FLAGS = 0x811; // CF, AF, OF
+const givenFlags = (width: number): Emit => (c, f) => {
+  f.setSlot(Slot.FLAG_RESULT, () => { f.a(); signExtend(c, width); });
+  f.setSlot(Slot.FLAG_AUX, () => { f.b(); c.i64s(AUX_FLAGS); c.op('i64_and'); });
 };
 
 // Flags as they are derived from FLAG_RESULT and FLAG_AUX; each pushes i64 0 or 1.
@@ -220,6 +231,7 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
   ins8: insert(0xff, 0), ins8h: insert(0xff00, 8), ins16: insert(0xffff, 0),
   ext8h: (c, f) => f.d(() => { f.a(); c.i64s(8); c.op('i64_shr_u'); c.i64s(0xff); c.op('i64_and'); }),
   eq: compare('i64_eq'), ne: compare('i64_ne'), ltu: compare('i64_lt_u'), leu: compare('i64_le_u'), lts: compare('i64_lt_s'), les: compare('i64_le_s'),
+  eq32: compare32('i32_eq'), ne32: compare32('i32_ne'), ltu32: compare32('i32_lt_u'), leu32: compare32('i32_le_u'), lts32: compare32('i32_lt_s'), les32: compare32('i32_le_s'),
   select: (c, f) => f.d(() => { f.a(); f.b(); f.c(); c.op('i64_eqz'); c.op('i32_eqz'); c.op('select'); }),
   clz64: unary('i64_clz'), ctz64: unary('i64_ctz'), popcnt64: unary('i64_popcnt'),
   bswap32: (c, f) => f.d(() => {
@@ -242,6 +254,10 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
     });
     f.setSlot(Slot.FLAG_RESULT, () => { f.a(); c.i64s(6); c.op('i64_shr_u'); c.i64s(1); c.op('i64_and'); c.i64s(1); c.op('i64_xor'); });
   },
+  fmerge: (c, f) => f.setSlot(Slot.FLAG_AUX, () => {
+    f.slot(Slot.FLAG_AUX); f.b(); c.i64s(AUX_FLAGS); c.op('i64_and'); c.i64s(-1); c.op('i64_xor'); c.op('i64_and');
+    f.a(); f.b(); c.op('i64_and'); c.i64s(AUX_FLAGS); c.op('i64_and'); c.op('i64_or');
+  }),
   fget: (c, f) => f.d(() => {
     f.slot(Slot.FLAG_AUX); c.i64s(0x811); c.op('i64_and');
     pushPf(c, f); c.i64s(2); c.op('i64_shl'); c.op('i64_or');
@@ -278,7 +294,11 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
 };
 /** Micro-ops whose name ends in the width. */
 const byWidth: Record<string, (width: number) => Emit> = {
-  fadd: (w) => arithmeticFlags(w, false), fsub: (w) => arithmeticFlags(w, true), flogic: logicFlags, finc: (w) => stepFlags(w, false), fdec: (w) => stepFlags(w, true),
+  fadd: (w) => arithmeticFlags(w, false), fsub: (w) => arithmeticFlags(w, true), flogic: logicFlags, fcmp: (w) => arithmeticFlags(w, true, false), fsum: (w) => arithmeticFlags(w, false, false), faux: givenFlags,
+  fauxif: (w) => (c, f) => {
+    f.c(); c.op('i64_eqz'); c.op('i32_eqz'); c.if(); givenFlags(w)(c, f); c.op('end');
+  },
+  finc: (w) => stepFlags(w, false), fdec: (w) => stepFlags(w, true),
   ld: (w) => load(w, false), ldw: (w) => load(w, true), st: store,
   xadd: modify('add'), xchg: modify('xchg'), aand: modify('and'), aor: modify('or'), axor: modify('xor'),
   cas: (w) => atomic(w, (c, f) => { f.c(); f.b(); c.atomic('cmpxchg', w); }),
@@ -293,8 +313,18 @@ const find = (name: MicroOpName): Emit | undefined => {
   return m && byWidth[m[1]] ? byWidth[m[1]](BITS.indexOf(Number(m[2]) as 8)) : undefined;
 };
 /** Emitters by op number. */
-export const SEMANTICS: readonly Emit[] = MICRO_OP_NAMES.map((name) => find(name) ?? ((c) => c.op('unreachable')));
+export const SEMANTICS: readonly Emit[] = MICRO_OP_NAMES.map((name) => {
+  const emit = find(name);
+  if (!emit) throw new TypeError(`micro-op ${name} has no semantics`);
+  return emit;
+});
 /** Shapes by op number. */
 export const SHAPES: readonly string[] = MICRO_OP_NAMES.map((name) => MICRO_OPS[name]);
-export const isFlagProducer = (op: number): boolean => op >= Op.fadd8 && op <= Op.fset;
+const matching = (pattern: RegExp): Uint8Array => Uint8Array.from(MICRO_OP_NAMES, (name) => (pattern.test(name) ? 1 : 0));
+/** Sets flags. */
+export const PRODUCES_FLAGS: Uint8Array = matching(/^(fadd|fsub|flogic|finc|fdec|fcmp|fsum|faux|fauxif)(8|16|32|64)$|^fset$|^fmerge$/);
+/** Sets all flags from its operands alone, or all but the carry (INC, DEC): a unit may put it off. */
+export const DEFERRABLE: Uint8Array = matching(/^(fadd|fsub|flogic|finc|fdec|fcmp|fsum|faux)(8|16|32|64)$/);
+/** Keeps some of the flags that were there. */
+export const KEEPS_FLAGS: Uint8Array = matching(/^(finc|fdec|fauxif)(8|16|32|64)$|^fmerge$/);
 export const CONTEXT = LpContextLayout.at;

@@ -5,7 +5,7 @@ import type { Views } from '../../../shared/layout/struct.js';
 import { Exit, IMMEDIATE_FORM, Op, RECORD_SIZE } from '../micro-op.js';
 import { HELPER_IMPORTS, TYPES, UNIT_TYPE } from './core-module.js';
 import type { Region } from './region.js';
-import { CONTEXT, type Frame, Helper, isFlagProducer, SEMANTICS, SHAPES } from './semantics.js';
+import { CONTEXT, type Frame, Helper, DEFERRABLE, KEEPS_FLAGS, PRODUCES_FLAGS, SEMANTICS, SHAPES } from './semantics.js';
 import { assemble, Code, I32, I64 } from './wasm.js';
 
 const VP = 0;
@@ -63,9 +63,9 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
         use(u8[at + 2]);
         written[u8[at + 2]] = 1;
       }
-      if (isFlagProducer(op)) {
+      if (PRODUCES_FLAGS[op]) {
         producesFlags = true;
-        if (op !== Op.fset && !kinds.includes(op)) kinds.push(op);
+        if (DEFERRABLE[op] && !kinds.includes(op)) kinds.push(op);
       }
     }
   }
@@ -148,16 +148,18 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   };
   const putOff = (op: number): void => {
     // INC and DEC keep the carry that was there: it has to be there.
-    if (op >= Op.finc8 && op <= Op.fdec64) settleFlags();
+    if (KEEPS_FLAGS[op]) settleFlags();
     frame.a(); c.set(FLAG_A);
-    if (SHAPES[op].includes('b')) { frame.b(); c.set(FLAG_B); frame.c(); c.set(FLAG_R); }
+    if (/b/i.test(SHAPES[op])) { frame.b(); c.set(FLAG_B); }
+    if (SHAPES[op].includes('c')) { frame.c(); c.set(FLAG_R); }
     c.i32(kinds.indexOf(op) + 1); c.set(PENDING);
     pending = op;
   };
 
   const emitRecord = (op: number): void => {
-    if (isFlagProducer(op)) {
-      if (op === Op.fset) {
+    if (PRODUCES_FLAGS[op]) {
+      if (!DEFERRABLE[op]) {
+        if (KEEPS_FLAGS[op]) settleFlags();
         SEMANTICS[op](c, frame);
         if (pending !== NONE) { c.i32(0); c.set(PENDING); }
         pending = NONE;

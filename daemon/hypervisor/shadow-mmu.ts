@@ -1,0 +1,82 @@
+// The memory management of one partition on one LP, as the processor sees it: hardware TLB, hardware walker over shadow page tables, and the #PF intercept.
+// The life of a page fault: guest-memory (TLB miss) -> here: walk -> vtlb (a fill under the generation counters, or the guest's own #PF) -> walk again -> TLB.
+import { PageAccess } from '../../shared/layout/paging.js';
+import type { Views } from '../../shared/layout/struct.js';
+import type { VpBlock } from '../../shared/layout/vp.js';
+import { Access, Resolve, type Translator } from '../machine/guest-memory.js';
+import type { GuestFault } from '../machine/processor.js';
+import type { FetchCache } from '../machine/tlb.js';
+import { Walk } from '../machine/walker.js';
+import { createLpMmu, type LpMmu } from './vtlb/create-vtlb.js';
+import { type Flush, PageFault } from './vtlb/vtlb.js';
+
+const BITS = { [Access.READ]: PageAccess.READ, [Access.WRITE]: PageAccess.WRITE, [Access.EXECUTE]: PageAccess.FETCH } as const;
+/** A fill is followed by a walk that may find the entry gone again, by another LP's invalidation; after this many rounds hvd itself is wrong. */
+const ROUNDS_MAX = 10_000;
+
+/** Told of intercepts as they happen. */
+export interface PageFaultListener {
+  pageFault(): void;
+  /** The guest's own fault: `reflected` to it with CR2 set. */
+  reflected(): void;
+}
+
+export class ShadowMmu implements Translator {
+  readonly lp: LpMmu;
+  readonly #listener: PageFaultListener;
+  readonly #fault: GuestFault;
+  #vp: VpBlock | undefined;
+  /** After MMIO: guest physical address. */
+  gpa = 0;
+
+  constructor(machine: Views, partition: Views, lp: number, fetch: FetchCache, fault: GuestFault, listener: PageFaultListener) {
+    this.lp = createLpMmu({ machine, partition, lp, fetch });
+    this.#fault = fault;
+    this.#listener = listener;
+  }
+
+  load(vp: VpBlock): void {
+    this.#vp = vp;
+    this.lp.vtlb.load(vp);
+  }
+  /** After a change of the VP's paging registers: see Vtlb.switchAddressSpace. */
+  switchAddressSpace(flush: Flush): void {
+    this.lp.vtlb.switchAddressSpace(flush);
+  }
+  invlpg(gva: number): void {
+    this.lp.vtlb.invlpg(gva);
+  }
+
+  resolve(gva: number, access: Access, user: boolean): number {
+    const { walker, vtlb, tlb } = this.lp;
+    const vp = this.#vp as VpBlock;
+    // Supervisor accesses that CPL 3 code causes are the processor's own (SDM 3A 4.6.1).
+    const bits = BITS[access] | (user ? PageAccess.USER : vp.cpl === 3 ? PageAccess.IMPLICIT : 0);
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      if (walker.walk(gva, bits) === Walk.HIT) {
+        // A fetch says nothing about the right to read under SMAP: only data accesses enter the TLB.
+        if (access !== Access.EXECUTE && walker.cacheable) tlb.insert(user ? 1 : 0, gva, walker.spa, walker.writable, walker.gfn, walker.global);
+        return walker.spa + (gva & 4095);
+      }
+      this.#listener.pageFault();
+      const result = vtlb.pageFault(gva, bits);
+      if (result === PageFault.GUEST_FAULT) {
+        vp.cr2Num = gva;
+        this.#listener.reflected();
+        this.#fault.set(14, vtlb.errorCode);
+        return Resolve.FAULT;
+      }
+      if (result === PageFault.MMIO) {
+        this.gpa = vtlb.gpa;
+        return Resolve.MMIO;
+      }
+      if (result === PageFault.ONCE) return vtlb.spa;
+    }
+    throw new RangeError(`page at 0x${gva.toString(16)} was filled ${ROUNDS_MAX} times and is still not there`);
+  }
+
+  peek(gva: number, user: boolean): number {
+    const { walker } = this.lp;
+    return walker.walk(gva, PageAccess.FETCH | (user ? PageAccess.USER : 0)) === Walk.HIT ? walker.spa + (gva & 4095) : Resolve.FAULT;
+  }
+}
