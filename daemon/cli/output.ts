@@ -8,10 +8,13 @@ export const printLine = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
+/** A number, as it is or shortened; `-` where there is none. */
+const NUMBER = /^(-?\d+(\.\d+)?[kMG]?|-)$/;
+
 /** Columns as wide as their widest cell; numbers to the right. */
 export const formatTable = (header: readonly string[], rows: readonly (readonly (string | number)[])[]): string => {
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => String(row[column]).length)));
-  const numeric = header.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
+  const numeric = header.map((_, column) => rows.length > 0 && rows.every((row) => NUMBER.test(String(row[column]))));
   const line = (cells: readonly (string | number)[]): string =>
     cells
       .map((cell, column) => (numeric[column] === true ? String(cell).padStart(widths[column]!) : String(cell).padEnd(widths[column]!)))

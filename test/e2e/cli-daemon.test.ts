@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
 import { connect } from '../../shared/client/client.js';
-import { HVD, hvd } from '../rig/hvd-process.js';
+import { HVD, hvd, run } from '../rig/hvd-process.js';
 
 const test = anyTest as TestFn<{ folder: string; socket: string }>;
 
@@ -15,6 +15,8 @@ test.beforeEach((t) => {
   t.context = { folder, socket: join(folder, 'hvd.sock') };
 });
 test.afterEach.always((t) => rmSync(t.context.folder, { recursive: true, force: true }));
+
+const DEMO = HVD.replace('hvd.js', 'demo.js');
 
 const isRunning = (pid: number): boolean => {
   try {
@@ -94,4 +96,11 @@ test('a detached start that fails says why at the terminal', async (t) => {
   const started = await hvd('start', '--detach', '--socket', join(folder, 'no/folder/hvd.sock'));
   t.is(started.status, 69);
   t.regex(started.stderr, /^hvd: the daemon did not start: [^\n]+\n$/);
+});
+
+test('npm start without a terminal ends by itself, with a summary', async (t) => {
+  const { status, stdout, stderr } = await run(DEMO, { HVD_DEMO_MS: '1500' }, []);
+  t.is(status, 0, stderr);
+  t.regex(stdout, /^hvd: 4 LPs up after \d+ ms; running for 1\.5 s\n/);
+  for (const name of ['w64a', 'w64b', 'w32']) t.regex(stdout, new RegExp(`^${name} +running +\\d`, 'm'));
 });

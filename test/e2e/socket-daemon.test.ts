@@ -1,5 +1,5 @@
 // The daemon behind its socket, with stub LPs: the whole life of partitions, machine checks, subscriptions, and clients that misbehave.
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -458,4 +458,34 @@ test('two daemons in one process do not disturb each other', async (t) => {
       t.is((await b.request('policy.get', { name: 'vtlb.lock' })).value, 'generation');
     });
   });
+});
+
+test('a machine whose second partition cannot be made does not start, and leaves no socket', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hvd-test-'));
+  const socket = join(folder, 'hvd.sock');
+  const config = stubConfig({ partitions: [stubPartition('a'), stubPartition('b', { image: '/nonexistent' })] });
+  t.is(await codeOf(startDaemon({ config, log: silentLog(), workerFile: STUB_LP, socket })), 'image.unreadable');
+  t.is(
+    await codeOf(startDaemon({ config: stubConfig({ policies: { 'vtlb.lock': 'none' } }), log: silentLog(), workerFile: STUB_LP, socket })),
+    'policy.value',
+  );
+  t.is(
+    await codeOf(startDaemon({ config: stubConfig(), log: silentLog(), workerFile: '/nonexistent/worker.js', socket })),
+    'machine.lp-start',
+  );
+  t.deepEqual(readdirSync(folder), []);
+  rmSync(folder, { recursive: true });
+});
+
+test('a client whose daemon goes away is told at once', async (t) => {
+  const daemon = await startStubDaemon();
+  const hvd = await connect({ socket: daemon.socket });
+  let closed = 0;
+  hvd.on('closed', () => closed++);
+  const waiting = codeOf(hvd.request('vm.create', stubPartition('a', { image: '/dev/fd/0' })));
+  await daemon.end();
+  t.true(['daemon.gone', 'image.unreadable'].includes(await waiting));
+  await until('closed', () => closed === 1);
+  t.is(await codeOf(hvd.request('status', {})), 'daemon.gone');
+  await hvd.close();
 });
