@@ -5,7 +5,11 @@ export const PROTOCOL_VERSION = 1;
 /** Longest frame either side accepts, bytes. */
 export const FRAME_MAX = 1 << 20;
 
-export interface Hello { readonly version: number; readonly server?: string; readonly pid?: number; }
+export interface Hello {
+  readonly version: number;
+  readonly server?: string;
+  readonly pid?: number;
+}
 
 /** Configuration of one partition (`configs/vms/*.yaml`, and `partitions:` of a machine). */
 export interface PartitionConfig {
@@ -37,27 +41,64 @@ export interface MachineConfig {
 export type ClockName = 'deterministic' | 'quantum' | 'realtime';
 
 /** A job for the workload guest, run by the VPs in `vps` (all when absent). Parameters by job: see configs/guests/README.md. */
-export interface LoadSpec { job: string; vps?: number[] | undefined; parameters?: Record<string, number> | undefined; }
-export interface LoadCounters { vp: number; job: string; operations: number; latencySum: number; latencyMax: number; latencyCount: number; }
+export interface LoadSpec {
+  job: string;
+  vps?: number[] | undefined;
+  parameters?: Record<string, number> | undefined;
+}
+export interface LoadCounters {
+  vp: number;
+  job: string;
+  operations: number;
+  latencySum: number;
+  latencyMax: number;
+  latencyCount: number;
+}
 
-export interface PolicyInfo { name: string; value: string; values: string[]; baseline: string; meaning: string; }
+export interface PolicyInfo {
+  name: string;
+  value: string;
+  values: string[];
+  baseline: string;
+  meaning: string;
+}
 
 export interface LpStats {
-  id: number; node: number; state: string;
+  id: number;
+  node: number;
+  state: string;
   /** `partition/vp` or null. */
   vp: string | null;
   /** Virtual cycles. */
-  clock: number; idleCycles: number;
+  clock: number;
+  idleCycles: number;
   /** vTLB generation counter CTR[p]; odd = inside a fill. */
   generation: number;
-  hostCore: number | null; queue: number;
+  hostCore: number | null;
+  queue: number;
   /** Totals by reason. */
   intercepts: Record<string, number>;
-  interrupts: number; ipis: number; kicks: number; contextSwitches: number; flushHandshakes: number; pendingFillWaits: number;
+  interrupts: number;
+  ipis: number;
+  kicks: number;
+  contextSwitches: number;
+  flushHandshakes: number;
+  pendingFillWaits: number;
 }
-export interface VpStats { id: number; state: string; lp: number | null; instructions: number; runCycles: number; readyCycles: number; counters: Record<string, number>; }
+export interface VpStats {
+  id: number;
+  state: string;
+  lp: number | null;
+  instructions: number;
+  runCycles: number;
+  readyCycles: number;
+  counters: Record<string, number>;
+}
 export interface PartitionStats {
-  name: string; state: string; reason: string | null; memory: number;
+  name: string;
+  state: string;
+  reason: string | null;
+  memory: number;
   vps: VpStats[];
   vtlb: Record<string, number>;
   interrupts: { byKind: Record<string, number>; byVector: Record<string, number> };
@@ -66,18 +107,43 @@ export interface PartitionStats {
 export interface MachineStats {
   /** Host milliseconds since the daemon started, when this was taken. */
   at: number;
-  pid: number; clockMode: string; frequencyHz: number;
-  lps: LpStats[]; partitions: PartitionStats[]; policies: Record<string, string>;
+  pid: number;
+  clockMode: string;
+  frequencyHz: number;
+  lps: LpStats[];
+  partitions: PartitionStats[];
+  policies: Record<string, string>;
 }
 export interface PartitionInspect extends PartitionStats {
-  registers: { vp: number; rip: string; rflags: string; cr0: string; cr3: string; cr4: string; efer: string; cpl: number; mode: string; gpr: Record<string, string> }[];
+  registers: {
+    vp: number;
+    rip: string;
+    rflags: string;
+    cr0: string;
+    cr3: string;
+    cr4: string;
+    efer: string;
+    cpl: number;
+    mode: string;
+    gpr: Record<string, string>;
+  }[];
   unknownInstructions: { mnemonic: string; count: number }[];
 }
 
 /** Requests: name -> [parameters, result]. */
 export interface Requests {
   hello: [Hello, Required<Hello>];
-  status: [Record<string, never>, { pid: number; uptimeMs: number; socket: string; version: string; machine: { lps: number; nodes: number; clock: string }; partitions: { name: string; state: string; vps: number; memory: number; reason: string | null }[] }];
+  status: [
+    Record<string, never>,
+    {
+      pid: number;
+      uptimeMs: number;
+      socket: string;
+      version: string;
+      machine: { lps: number; nodes: number; clock: string };
+      partitions: { name: string; state: string; vps: number; memory: number; reason: string | null }[];
+    },
+  ];
   stats: [Record<string, never>, MachineStats];
   shutdown: [Record<string, never>, Record<string, never>];
   'vm.create': [PartitionConfig, { name: string }];
@@ -111,7 +177,22 @@ export interface Events {
 }
 
 /** Request frame `{id, m, p}`; answers `{id, r}` or `{id, e}`; event frames `{ev, d}`. */
-export interface RequestFrame { id: number; m: string; p: unknown; }
-export interface ErrorBody { code: string; message: string; hint?: string | undefined; }
-export interface ResponseFrame { id: number; r?: unknown; e?: ErrorBody; }
-export interface EventFrame { ev: keyof Events; d: unknown; }
+export interface RequestFrame {
+  id: number;
+  m: string;
+  p: unknown;
+}
+export interface ErrorBody {
+  code: string;
+  message: string;
+  hint?: string | undefined;
+}
+export interface ResponseFrame {
+  id: number;
+  r?: unknown;
+  e?: ErrorBody;
+}
+export interface EventFrame {
+  ev: keyof Events;
+  d: unknown;
+}

@@ -1,7 +1,7 @@
 // The policies: every mechanism that can be switched while guests run, its settings, and the word of the machine header that LPs read it from.
 // Why words in memory: an LP looks at its policy with one load; there is no message to miss.
-import { type MachineHeader, MachineLayout } from "../layout/machine.js";
-import type { PolicyInfo } from "./messages.js";
+import { type MachineHeader, MachineLayout } from '../layout/machine.js';
+import type { PolicyInfo } from './messages.js';
 
 export interface Policy {
   readonly name: string;
@@ -16,11 +16,11 @@ export interface Policy {
 
 export const POLICIES: readonly Policy[] = [
   {
-    name: "vtlb.lock",
-    values: ["generation", "global"],
-    baseline: "global",
-    default: "generation",
-    meaning: "what keeps vTLB fills and invalidations apart: a generation counter for each LP (US7788464B2), or one lock for the partition",
+    name: 'vtlb.lock',
+    values: ['generation', 'global'],
+    baseline: 'global',
+    default: 'generation',
+    meaning: 'what keeps vTLB fills and invalidations apart: a generation counter for each LP (US7788464B2), or one lock for the partition',
     word: 0,
   },
 ];
