@@ -427,3 +427,49 @@ test('virtual-8086 mode: a gate to a level other than 0 is #GP(selector)', (t) =
   t.is(p.rip, 0x9100n);
   t.is(p.stack(Number(p.rsp), 1)[0], Sel.CODE1 | 1);
 });
+
+test('64-bit: only interrupt and trap gates of 64 bits, present, to code of no outer level', (t) => {
+  const trial = (words: readonly number[]): bigint[] => {
+    const p = longMode();
+    put(p, 0x2000 + 0x40 * 16, words);
+    idtGate(p, 13, gate64(Sel.CODE64, 0x9100, 0x8e));
+    idtGate(p, 11, gate64(Sel.CODE64, 0x9200, 0x8e));
+    deliver(p, EXTERNAL, 0x40, -1, 0x8000);
+    return [p.rip, p.memory.read64(Number(p.rsp))];
+  };
+  t.deepEqual(trial(gate64(Sel.CODE64, 0x9000, 0x8f)), [0x9000n, 0x8000n]);
+  for (const type of [0x85, 0x86, 0x87, 0x8c, 0x82]) t.deepEqual(trial(gate64(Sel.CODE64, 0x9000, type)), [0x9100n, 0x203n]);
+  t.deepEqual(trial(gate64(Sel.CODE64, 0x9000, 0x0e)), [0x9200n, 0x203n]);
+  t.deepEqual(trial(gate64(Sel.DATA0, 0x9000, 0x8e)), [0x9100n, BigInt(Sel.DATA0 | 1)]);
+  t.deepEqual(trial(gate64(Sel.CODE64_3, 0x9000, 0x8e)), [0x9100n, BigInt(Sel.CODE64_3 & ~3) | 1n]);
+  t.deepEqual(trial([...gate64(Sel.CODE64, 0x9000, 0x8e).slice(0, 2), 0x0001_0000, 0]), [0x9100n, 1n], 'non-canonical handler');
+});
+
+test('a TSS too small for the inner stack pointer is #TS with its selector', (t) => {
+  for (const [limit, rip] of [
+    [17, 0x9000n],
+    [16, 0x9100n],
+  ] as const) {
+    const p = protectedMode(3);
+    idtGate(p, 0x40, gate(Sel.CODE1, 0x9000, 0x8e));
+    idtGate(p, 10, gate(Sel.CODE0, 0x9100, 0x8e));
+    p.vp.trLimit = limit;
+    deliver(p, EXTERNAL, 0x40, -1, 0x8000);
+    t.is(p.rip, rip, `limit ${limit}`);
+    if (limit === 16) t.is(p.stack(Number(p.rsp), 1)[0], Sel.TSS | 1);
+  }
+});
+
+test('an expand-down inner stack has room above its limit only', (t) => {
+  const trial = (esp: number): bigint => {
+    const p = protectedMode(3);
+    gdtEntry(p, Sel.DATA1, descriptor(0, 0x4fff, 0x40b6));
+    p.memory.write32(TSS + 12, esp);
+    idtGate(p, 0x40, gate(Sel.CODE1, 0x9000, 0x8e));
+    idtGate(p, 12, gate(Sel.CODE0, 0x9100, 0x8e));
+    deliver(p, EXTERNAL, 0x40, -1, 0x8000);
+    return p.rip;
+  };
+  t.is(trial(0x5014), 0x9000n);
+  t.is(trial(0x5013), 0x9100n);
+});

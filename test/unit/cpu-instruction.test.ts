@@ -138,6 +138,9 @@ test('CMPXCHG16B: exchange, and #GP when misaligned', (t) => {
   t.deepEqual([p.memory.read64(0x9000), p.memory.read64(0x9008)], [1n, 2n]);
   t.is(p.run(SysOp.CMPXCHG16B), 0);
   t.deepEqual([p.slot(Slot.RAX), p.slot(Slot.RDX)], [1n, 2n]);
+  p.set(Slot.RDX, 9);
+  p.run(SysOp.CMPXCHG16B);
+  t.deepEqual([p.slot(Slot.RAX), p.slot(Slot.RDX)], [1n, 2n], 'both halves must be equal');
   p.set(Slot.ARG0, 0x9008);
   t.is(p.run(SysOp.CMPXCHG16B), '#13(0)');
 });

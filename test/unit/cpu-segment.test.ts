@@ -363,3 +363,20 @@ test('64-bit: selectors, flags and far pointers are exact whatever stands above 
   t.is(p.run(SysOp.LOAD_FAR, { a: FS, b: 3, width: 3 }), 1);
   t.is(p.slot(Slot.RBX), odd | 0xdef1n);
 });
+
+test('real mode: a load keeps the limit, and gives a null register its 64 KiB back', (t) => {
+  const p = realMode();
+  setSegment(p.vp, DS, 0, 0, 0xffff_ffff, 0xc093);
+  t.is(load(p, DS, 0x1234), 1);
+  t.deepEqual([p.slot(Slot.DS_BASE), p.vp.dsLimit, p.vp.dsAccess], [0x1_2340n, 0xffff_ffff, 0xc093]);
+  setSegment(p.vp, DS, 0, 0, 0, 0x1_0000);
+  t.is(load(p, DS, 0x1234), 1);
+  t.deepEqual([p.vp.dsLimit, p.vp.dsAccess], [0xffff, 0x93]);
+});
+
+test('a stack segment needs all of RPL, DPL and CPL equal', (t) => {
+  const p = protectedMode(3);
+  t.is(load(p, SS, Sel.DATA3 & ~3), '#13(20)', 'RPL 0');
+  t.is(load(p, SS, Sel.DATA0 | 3), '#13(10)', 'DPL 0');
+  t.is(load(p, SS, Sel.DATA3), 1);
+});

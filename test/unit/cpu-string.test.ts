@@ -2,10 +2,11 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { readArithmeticFlags, setRflags } from '../../daemon/machine/cpu/flags.js';
-import { copyForward } from '../../daemon/machine/cpu/host-runs.js';
+import { copyForward, fillForward } from '../../daemon/machine/cpu/host-runs.js';
 import { setSegment } from '../../daemon/machine/cpu/segment.js';
 import { REP_CHUNK } from '../../daemon/machine/cpu/string-operands.js';
 import { SysOp, type Width } from '../../daemon/translate/micro-op.js';
+import { viewsOf } from '../../shared/layout/struct.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { longMode, protectedMode, RAM_BYTES, realMode, type TestProcessor } from './cpu-processor.js';
 
@@ -266,4 +267,24 @@ test('OUTS sends each element', (t) => {
   start(p, 2, 0x9000, 0);
   t.is(p.run(SysOp.OUTS, { width: 0, rep: true }), 0);
   t.deepEqual(p.intercepts.calls, ['out1 80 41', 'out1 80 42']);
+});
+
+test('filling from any start, of any length and width, equals the element loop', (t) => {
+  const views = viewsOf(new SharedArrayBuffer(512));
+  const half = fc.oneof(fc.constantFrom(0, 0x1111_1111, 0x1212_1212), fc.integer({ min: 0, max: 0xffff_ffff }));
+  fc.assert(
+    fc.property(widths, fc.nat(40), fc.integer({ min: 1, max: 40 }), half, half, (width, to, elements, lo, hi) => {
+      views.u8.fill(0xee);
+      fillForward(views, to, elements << width, width, width === 0 ? lo & 0xff : width === 1 ? lo & 0xffff : lo, hi);
+      const wide = (BigInt(hi) << 32n) | BigInt(lo);
+      for (let i = 0; i < 512; i++) {
+        const inside = i >= to && i < to + (elements << width);
+        const wanted = inside ? Number((wide >> BigInt(8 * ((i - to) & ((1 << width) - 1)))) & 0xffn) : 0xee;
+        if (views.u8[i] !== wanted) return false;
+      }
+      return true;
+    }),
+    { numRuns: 3000 },
+  );
+  t.pass();
 });

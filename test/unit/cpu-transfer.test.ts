@@ -271,3 +271,41 @@ test('SWAPGS exchanges all 64 bits', (t) => {
   t.is(p.vp.kernelGsBase, 0xffff_8880_0000_1000n);
   t.is(longMode(3).run(SysOp.SWAPGS), '#13(0)');
 });
+
+test('SYSENTER and SYSEXIT in IA-32e mode: 64-bit targets, canonical checks, 32-bit return', (t) => {
+  const p = longMode(3);
+  p.vp.sysenterCs = 8n;
+  p.vp.sysenterEsp = 0xffff_8000_0000_2000n;
+  p.vp.sysenterEip = 0xffff_8000_0000_1000n;
+  t.is(p.run(SysOp.SYSENTER), 1);
+  t.deepEqual([p.rip, p.rsp, p.vp.csAccess], [0xffff_8000_0000_1000n, 0xffff_8000_0000_2000n, 0xa09b]);
+  p.set(Slot.RDX, 0x7fff_0000_8002n);
+  p.set(Slot.RCX, 1n << 47n);
+  t.is(p.run(SysOp.SYSEXIT, { width: 3 }), '#13(0)');
+  p.set(Slot.RCX, 0x7fff_0000_6000n);
+  p.set(Slot.RBX, 0x5_0000_0001n);
+  t.is(p.run(SysOp.SYSEXIT, { width: 3 }), 1);
+  t.deepEqual(
+    [p.rip, p.rsp, p.vp.csSelector, p.vp.ssSelector, p.slot(Slot.RBX)],
+    [0x7fff_0000_8002n, 0x7fff_0000_6000n, 0x2b, 0x33, 0x5_0000_0001n],
+  );
+  p.run(SysOp.SYSENTER);
+  p.set(Slot.RDX, 0x8002);
+  p.set(Slot.RCX, 0x6000);
+  t.is(p.run(SysOp.SYSEXIT), 1);
+  t.deepEqual([p.rip, p.vp.csSelector, p.vp.csAccess, p.slot(Slot.RBX)], [0x8002n, 0x1b, 0xc0fb, 1n]);
+});
+
+test('a call gate to the same level pushes on the current stack, also into conforming code', (t) => {
+  for (const [level, code] of [
+    [0, Sel.CODE0],
+    [3, Sel.CONFORMING],
+  ] as const) {
+    const p = protectedMode(level);
+    gdtEntry(p, Sel.GATE, gate(code, 0x9000, 0xec));
+    t.is(far(p, SysOp.FAR_CALL, Sel.GATE | level, 0), 1);
+    t.is(p.vp.cpl, level);
+    t.deepEqual(p.stack(0x5ff8, 2), [0x8002, level === 0 ? Sel.CODE0 : Sel.CODE3]);
+    t.is(p.rsp, 0x5ff8n);
+  }
+});
