@@ -1,6 +1,7 @@
 // Where blocks end, and what becomes of bytes that are no instruction.
 import test from 'ava';
 import { BlockBuilder } from '../../daemon/translate/block-builder.js';
+import { isStackAccess } from '../../daemon/translate/decode/stack-access.js';
 import { dumpMicroOps } from '../../daemon/translate/dump.js';
 import { BLOCK_INSTRUCTIONS_MAX } from '../../daemon/translate/micro-op.js';
 import { translateBlock } from '../../daemon/translate/translate-block.js';
@@ -112,4 +113,21 @@ test('offsets wrap with the mode', (t) => {
   );
   translateBytes(builder, hex('48 8d 05 00 00 00 80'), LONG, undefined, -0x7fff_0000);
   t.is(dumpMicroOps(builder)[0], `movi rax, -0x${(0x7fff_0000 - 7 + 0x8000_0000).toString(16)}`);
+});
+
+test('a non-canonical access is through SS when the base or the instruction says so', (t) => {
+  const rsp = 2 ** 50;
+  for (const [bytes, address, expected] of [
+    ['48 8b 45 00', 5, true], // mov rax, [rbp]
+    ['48 8b 04 24', rsp, true], // mov rax, [rsp]
+    ['48 8b 03', rsp, false], // mov rax, [rbx]
+    ['64 48 8b 45 00', 5, false], // mov rax, fs:[rbp]
+    ['50', rsp - 8, true], // push rax
+    ['ff 33', rsp - 8, true], // push [rbx]: the stack's half
+    ['ff 33', 5, false], // and the operand's
+    ['c3', rsp, true], // ret
+    ['06', 5, false],
+  ] as const) {
+    t.is(isStackAccess(hex(bytes), address, rsp), expected, bytes);
+  }
 });

@@ -5,6 +5,8 @@ import type { Width } from '../micro-op.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 import { addToStackPointer, peek, push } from './stack.js';
 
+const GP = 13;
+
 /** Bytes of the displacement and operand size of each relative branch: Jo_rel8_16, Call_rel32_64, Jmp_rel16. */
 const DISPLACEMENT_BYTES = new Uint8Array(CODE_COUNT);
 const TARGET_WIDTH = new Uint8Array(CODE_COUNT);
@@ -23,10 +25,21 @@ export const nearTarget = (x: InstructionContext): number => {
   return width === 3 ? target : width === 2 ? target >>> 0 : target & 0xffff;
 };
 
+/** A near transfer to a non-canonical RIP faults before anything has changed: #GP(0) at the branch (SDM 2A, CALL; JMP; RET). */
+const requireCanonical = (x: InstructionContext, target: number): void => {
+  const { builder } = x;
+  if (builder.mode.bits !== 64) return;
+  const unused = builder.constant(16);
+  const extended = builder.value('sar64', builder.value('shl64', target, unused), unused);
+  builder.trapIf(builder.value('xor64', extended, target), GP, 0);
+};
+
 const jumpRelative: Family = (x) => x.builder.jump(nearTarget(x));
 const jumpIndirect: Family = (x) => {
   const { builder, width } = x;
-  builder.jumpTo(builder.slot(builder.zeroExtended(width, x.read(0, width))));
+  const target = builder.slot(builder.zeroExtended(width, x.read(0, width)));
+  requireCanonical(x, target);
+  builder.jumpTo(target);
 };
 
 const returnAddress = (x: InstructionContext, width: Width): number => {
@@ -42,6 +55,7 @@ const callIndirect: Family = (x) => {
   const { builder, width } = x;
   let target = builder.slot(builder.zeroExtended(width, x.read(0, width)));
   if (target === Slot.RSP) target = builder.copy(target);
+  requireCanonical(x, target);
   push(x, width, builder.constant(returnAddress(x, width)));
   builder.jumpTo(target);
 };
