@@ -76,14 +76,15 @@ const same = (builder: BlockBuilder, a: Machine, b: Machine): void => {
 test('SETcc in the block of the flags equals SETcc in a block of its own', (t) => {
   const builder = new BlockBuilder();
   fc.assert(
-    fc.property(producer, mover, fc.integer({ min: 0, max: 15 }), state, (produce, move, cc, s) => {
+    fc.property(producer, producer, mover, fc.integer({ min: 0, max: 15 }), state, (first, produce, move, cc, s) => {
       const set = [0x0f, 0x90 | cc, 0xc0];
       const apart = start(s);
+      run(builder, apart, first);
       run(builder, apart, produce);
       run(builder, apart, move, [0x90]);
       run(builder, apart, set);
       const together = start(s);
-      run(builder, together, produce, move, set);
+      run(builder, together, first, produce, move, set);
       same(builder, together, apart);
     }),
     { numRuns: 8000 },
