@@ -21,7 +21,7 @@ export interface MachineFlags {
   readonly nodes?: string;
   readonly clock?: string;
   readonly seed?: string;
-  readonly pin?: boolean;
+  readonly pin?: boolean | undefined;
   readonly idle?: string;
 }
 

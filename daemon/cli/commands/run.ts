@@ -1,31 +1,7 @@
 // hvd run: one image, one machine, COM1 on stdout, and an exit status that says how it went. Needs no daemon.
-import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { HvdError } from '../../../shared/protocol/errors.js';
-import type { PartitionConfig } from '../../../shared/protocol/messages.js';
-import { defaultMachine, withPaths } from '../../root/config/machine-file.js';
-import { partitionSchema } from '../../root/config/schema.js';
-import { checkOptions, type MachineFlags, numeric, withFlags } from '../options.js';
-import { printJson, printLine } from '../output.js';
-import { type RunResult, runPrivately } from '../run/private-run.js';
-import { onSignal } from '../signals.js';
+import type { RunFlags } from '../run/run-command.js';
 import { clockOption } from './start.js';
-
-/** LPs of a machine that nobody gave a number for; the same on every host, so that runs compare. */
-const DEFAULT_LPS_MAX = 4;
-const TIMEOUT_MAX_S = 1_000_000;
-
-interface RunFlags extends MachineFlags {
-  readonly vps: string;
-  readonly memory: string;
-  readonly append?: string;
-  readonly initrd?: string;
-  readonly until?: string;
-  readonly timeout?: string;
-  readonly json?: boolean;
-  readonly debugExit?: boolean;
-  readonly hash?: boolean;
-}
 
 export const addRun = (program: Command): void => {
   program
@@ -35,7 +11,7 @@ export const addRun = (program: Command): void => {
     .option('--memory <size>', 'guest RAM', '256M')
     .option('--append <text>', 'command line')
     .option('--initrd <file>', 'initial RAM disk')
-    .option('--lps <n>', `logical processors (default: as many as VPs, at most ${DEFAULT_LPS_MAX})`)
+    .option('--lps <n>', 'logical processors (default: as many as VPs, at most 4)')
     .addOption(clockOption())
     .addOption(new Option('--idle <how>', 'virtual time while all VPs idle').choices(['skip', 'pace']).default('skip'))
     .option('--seed <n>', 'seed of everything random')
@@ -45,66 +21,7 @@ export const addRun = (program: Command): void => {
     .option('--hash', 'print hashes of the trace and of the memory at the end')
     .option('--json', 'print one JSON object instead of the console')
     .action(async (image: string, flags: RunFlags) => {
-      process.exitCode = await run(image, flags);
+      const { runCommand } = await import('../run/run-command.js');
+      process.exitCode = await runCommand(image, flags);
     });
-};
-
-const run = async (image: string, flags: RunFlags): Promise<number> => {
-  const partition = partitionOf(image, flags);
-  const lps = flags.lps ?? String(Math.min(partition.vps, DEFAULT_LPS_MAX));
-  const machine = withFlags(defaultMachine(), { ...flags, lps });
-  const timeoutMs = timeoutOf(flags.timeout);
-  const abort = new AbortController();
-  const unlisten = onSignal(() => abort.abort());
-  const output: Uint8Array[] = [];
-  const onOutput = (bytes: Uint8Array): void => {
-    if (flags.json === true) output.push(bytes);
-    else process.stdout.write(bytes);
-  };
-  try {
-    const hash = flags.hash === true;
-    const result = await runPrivately({
-      machine,
-      partition,
-      until: flags.until,
-      timeoutMs,
-      debugExit: flags.debugExit === true,
-      hash,
-      onOutput,
-      signal: abort.signal,
-    });
-    report(result, flags, output);
-    return result.status;
-  } finally {
-    unlisten();
-  }
-};
-
-const report = (result: RunResult, flags: RunFlags, output: readonly Uint8Array[]): void => {
-  if (result.cause === 'triple-fault' || result.cause === 'crashed')
-    process.stderr.write(`hvd: ${result.reason ?? result.cause}\n${result.registers.join('\n')}\n`);
-  if (result.cause === 'timeout') process.stderr.write(`hvd: timeout after ${Math.round(result.elapsedMs / 1000)} s\n`);
-  if (result.consoleLost > 0) process.stderr.write(`hvd: ${result.consoleLost} bytes of console output were lost\n`);
-  if (flags.json === true) printJson({ ...result, console: Buffer.concat(output).toString('utf8') });
-  else if (flags.hash === true) printLine(`trace ${result.traceHash} memory ${result.memoryHash}`);
-};
-
-const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {
-  const config = {
-    name: 'guest',
-    image,
-    vps: numeric(flags.vps),
-    memory: flags.memory,
-    ...(flags.append === undefined ? {} : { append: flags.append }),
-    ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
-  };
-  return withPaths(checkOptions(partitionSchema, config), process.cwd());
-};
-
-const timeoutOf = (text: string | undefined): number => {
-  if (text === undefined) return Number.POSITIVE_INFINITY;
-  const seconds = Number(text);
-  if (!(seconds > 0 && seconds <= TIMEOUT_MAX_S))
-    throw new HvdError('usage', { what: `--timeout: expected seconds up to ${TIMEOUT_MAX_S}, got ${JSON.stringify(text)}` });
-  return seconds * 1000;
 };

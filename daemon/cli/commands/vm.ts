@@ -1,26 +1,11 @@
 // hvd vm: the life of partitions, and what they show.
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { HvdError } from '../../../shared/protocol/errors.js';
-import type { PartitionConfig, PartitionInspect } from '../../../shared/protocol/messages.js';
-import { readPartitionFile, withPaths } from '../../root/config/machine-file.js';
-import { partitionSchema } from '../../root/config/schema.js';
+import type { PartitionInspect } from '../../../shared/protocol/messages.js';
 import { formatSize } from '../../root/config/size.js';
 import { attachConsole } from '../attach-console.js';
-import { checkOptions, numeric } from '../options.js';
+import type { CreateFlags } from '../create-flags.js';
 import { formatCount, printJson, printLine, printTable } from '../output.js';
 import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';
-
-interface CreateFlags extends ClientFlags {
-  readonly image?: string;
-  readonly name?: string;
-  readonly vps?: string;
-  readonly memory?: string;
-  readonly append?: string;
-  readonly initrd?: string;
-  readonly load?: string;
-  readonly start?: boolean;
-}
 
 export const addVm = (program: Command): void => {
   const vm = program.command('vm').description('create, run and look at partitions');
@@ -35,7 +20,8 @@ export const addVm = (program: Command): void => {
     .option('--load <job>', 'job to start with (workload guests)')
     .option('--no-start', 'leave it created')
     .action(async (what: string, flags: CreateFlags) => {
-      const config = configOf(what, flags);
+      const { partitionOf } = await import('../create-flags.js');
+      const config = partitionOf(what, flags);
       const { name } = await withDaemon(flags, (hvd) => hvd.request('vm.create', config));
       printLine(name);
     });
@@ -86,26 +72,6 @@ const VERBS = [
   ['stop', 'end it at once'],
   ['destroy', 'end it and give its memory back'],
 ] as const;
-
-const configOf = (what: string, flags: CreateFlags): PartitionConfig => {
-  const given = {
-    ...(flags.image === undefined ? {} : { image: flags.image }),
-    ...(flags.vps === undefined ? {} : { vps: numeric(flags.vps) }),
-    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
-    ...(flags.append === undefined ? {} : { append: flags.append }),
-    ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
-    ...(flags.load === undefined ? {} : { load: { job: flags.load } }),
-    ...(flags.start === false ? { autostart: false } : {}),
-  };
-  const isFile = /\.ya?ml$/i.test(what);
-  if (!isFile && flags.image === undefined)
-    throw new HvdError('usage', { what: `${what}: give a .yaml file, or --image for a partition of that name` });
-  const base = isFile ? readPartitionFile(what) : { name: what, vps: 1, memory: '64M' };
-  return withPaths(
-    checkOptions(partitionSchema, { ...base, ...given, ...(flags.name === undefined ? {} : { name: flags.name }) }),
-    process.cwd(),
-  );
-};
 
 const printInspect = (p: PartitionInspect): void => {
   printLine(`${p.name}: ${p.state}${p.reason === null ? '' : ` (${p.reason})`}, ${formatSize(p.memory)}`);

@@ -1,0 +1,39 @@
+// The partition that `hvd vm create` is to make: a YAML file, flags, or a file changed by flags.
+import { resolve } from 'node:path';
+import { HvdError } from '../../shared/protocol/errors.js';
+import type { PartitionConfig } from '../../shared/protocol/messages.js';
+import { readPartitionFile, withPaths } from '../root/config/machine-file.js';
+import { partitionSchema } from '../root/config/schema.js';
+import { checkOptions, numeric } from './options.js';
+import type { ClientFlags } from './with-daemon.js';
+
+export interface CreateFlags extends ClientFlags {
+  readonly image?: string;
+  readonly name?: string;
+  readonly vps?: string;
+  readonly memory?: string;
+  readonly append?: string;
+  readonly initrd?: string;
+  readonly load?: string;
+  readonly start?: boolean;
+}
+
+export const partitionOf = (what: string, flags: CreateFlags): PartitionConfig => {
+  const given = {
+    ...(flags.image === undefined ? {} : { image: flags.image }),
+    ...(flags.vps === undefined ? {} : { vps: numeric(flags.vps) }),
+    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+    ...(flags.append === undefined ? {} : { append: flags.append }),
+    ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
+    ...(flags.load === undefined ? {} : { load: { job: flags.load } }),
+    ...(flags.start === false ? { autostart: false } : {}),
+  };
+  const isFile = /\.ya?ml$/i.test(what);
+  if (!isFile && flags.image === undefined)
+    throw new HvdError('usage', { what: `${what}: give a .yaml file, or --image for a partition of that name` });
+  const base = isFile ? readPartitionFile(what) : { name: what, vps: 1, memory: '64M' };
+  return withPaths(
+    checkOptions(partitionSchema, { ...base, ...given, ...(flags.name === undefined ? {} : { name: flags.name }) }),
+    process.cwd(),
+  );
+};
