@@ -2,18 +2,22 @@
 // Why 32-bit paging mostly: two levels of guest tables make short schedules, so that all of them with two preemptions can be run.
 import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import type { SharedWords } from '../../daemon/machine/shared-words.js';
-import { Walk } from '../../daemon/machine/walker.js';
+import { SharedWords } from '../../daemon/machine/shared-words.js';
+import { HardwareWalker, Walk } from '../../daemon/machine/walker.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
-import { SAS_MAX, Sas, sasAt } from '../../shared/layout/vtlb.js';
+import { LockMode, SAS_MAX, Sas, sasAt, sptPageAt, vtlbWord } from '../../shared/layout/vtlb.js';
+import { checkTranslations } from './oracle.js';
 import { entry32, legacyVp, type SmallMachine, spaOf } from './small-machine.js';
 import { checkStructure } from './structure-check.js';
 
 export const PAGES = 64;
+/** Threads that are prepared for every scenario, and the last of them: the first load of a VP purges the SAS, so it fills beforehand. */
+export const THREADS = 3;
+const LAST = THREADS - 1;
 
 export interface ScenarioThread {
   readonly lp: LpMmu;
@@ -73,7 +77,7 @@ const load = (t: ScenarioThread): void => void t.lp.vtlb.load(vpOf(t));
 /** Links the tables of the page's region beforehand, so that the race is about the leaf. */
 const loadWarm = (t: ScenarioThread): void => {
   load(t);
-  if (t.index === 0) translate(t, NEIGHBOUR);
+  if (t.index === LAST) translate(t, NEIGHBOUR);
 };
 const expectPage = (t: ScenarioThread, gva: number, frame: number): void => {
   const spa = translate(t, gva);
@@ -92,6 +96,20 @@ const remapThenInvlpg = (t: ScenarioThread): void => {
   t.lp.vtlb.invlpg(PAGE);
   expectPage(t, PAGE, NEW);
 };
+
+/** Every change was followed by an INVLPG: no entry of the shared SAS may differ from the guest's tables. */
+const noStaleEntry = (m: SmallMachine): string | null => {
+  const walker = new HardwareWalker(new SharedWords(m.partition));
+  walker.root = sptPageAt(m.partition.u32[(sasAt(0) + Sas.root) >>> 2]);
+  return checkTranslations(m, new VpBlock(m.partition, vpBlockAt(0)), walker, [PAGE, NEIGHBOUR]) ?? checkStructure(m);
+};
+
+/** As short as can be: what is wrong shows in the tree at the end. */
+const remapAndInvlpg = (t: ScenarioThread): void => {
+  remap(t, PAGE, NEW);
+  t.lp.vtlb.invlpg(PAGE);
+};
+const fault = (t: ScenarioThread): void => void t.lp.vtlb.pageFault(PAGE, PageAccess.READ);
 
 /** A pool of 16 SPTs, nearly used up by pages in regions 2 MiB apart. */
 const REGION = 0x20_0000;
@@ -119,10 +137,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'fill against MOV CR3',
     spts: 16,
     setup: oneSpace,
-    prepare: (t) => {
-      loadWarm(t);
-      if (t.index === 0) translate(t, PAGE);
-    },
+    prepare: loadWarm,
     threads: [
       (t) => {
         remap(t, PAGE, NEW);
@@ -140,10 +155,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'fill against a flush of everything',
     spts: 16,
     setup: oneSpace,
-    prepare: (t) => {
-      loadWarm(t);
-      if (t.index === 0) translate(t, PAGE);
-    },
+    prepare: loadWarm,
     threads: [
       (t) => {
         remap(t, PAGE, NEW);
@@ -187,7 +199,10 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'two invalidations at once',
     spts: 16,
     setup: oneSpace,
-    prepare: loadWarm,
+    prepare: (t) => {
+      loadWarm(t);
+      if (t.index === LAST) translate(t, PAGE);
+    },
     threads: [
       remapThenInvlpg,
       (t) => {
@@ -204,13 +219,13 @@ export const SCENARIOS: readonly Scenario[] = [
     setup: manyRegions,
     prepare: (t) => {
       load(t);
-      if (t.index === 0) for (let r = 0; r < REGIONS; r++) translate(t, regionPage(r));
+      if (t.index === LAST) for (let r = 0; r < REGIONS; r++) translate(t, regionPage(r));
     },
     threads: [
       (t) => t.lp.spaces.reclaim(),
       (t) =>
         inGuest(t, () => {
-          const spa = translate(t, regionPage(1) + 0x1000 - 0x1000);
+          const spa = translate(t, regionPage(1));
           if (spa !== spaOf(21)) throw new Error('wrong frame');
           expectPage(t, regionPage(9), 29);
         }),
@@ -223,7 +238,7 @@ export const SCENARIOS: readonly Scenario[] = [
     setup: manyRegions,
     prepare: (t) => {
       load(t);
-      if (t.index === 0) for (let r = 0; r < REGIONS; r++) translate(t, regionPage(r));
+      if (t.index === LAST) for (let r = 0; r < REGIONS; r++) translate(t, regionPage(r));
     },
     threads: [
       (t) => {
@@ -232,7 +247,8 @@ export const SCENARIOS: readonly Scenario[] = [
       },
       (t) =>
         inGuest(t, () => {
-          for (const r of [0, 1])
+          // Regions whose tables come first off the free stack after a reclaim.
+          for (const r of [5, 4])
             if (t.lp.walker.walk(regionPage(r), PageAccess.READ) === Walk.HIT && t.lp.walker.spa !== spaOf(20 + r)) throw new Error('the walker reached a recycled table');
         }),
     ],
@@ -240,7 +256,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'load of a SAS against its eviction',
-    spts: 16,
+    spts: 12,
     setup: (m) => {
       oneSpace(m);
       const { i32 } = m.partition;
@@ -253,7 +269,7 @@ export const SCENARIOS: readonly Scenario[] = [
     prepare: (t) => {
       load(t);
       if (t.index !== 0) return;
-      // The table of SASes is full but for nothing: entry 1 (address space B) is idle, all others are taken.
+      // Address space B is left idle: the reclaim evicts it, and its entry is the next to be taken.
       const vp = vpOf(t);
       vp.cr3Num = ROOT_B * 4096;
       t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
@@ -275,27 +291,61 @@ export const SCENARIOS: readonly Scenario[] = [
       },
     ],
     check: (m) => {
-      for (let sas = 0; sas < SAS_MAX; sas++) if (m.partition.i32[(sasAt(sas) + Sas.users) >>> 2] > 2) return `SAS ${sas} has too many users`;
+      const { i32 } = m.partition;
+      for (let sas = 0; sas < SAS_MAX; sas++) {
+        const at = sasAt(sas);
+        let users = 0;
+        for (let vp = 0; vp < m.lps; vp++) if (new VpBlock(m.partition, vpBlockAt(vp)).cr3Num === i32[(at + Sas.cr3Lo) >>> 2]) users++;
+        if (i32[(at + Sas.users) >>> 2] > users) return `SAS ${sas} has ${i32[(at + Sas.users) >>> 2]} users and should have ${users}`;
+      }
       return checkStructure(m);
     },
   },
   {
-    name: 'change of the lock under fills and an INVLPG',
+    name: 'fill and INVLPG while the mutex replaces the counters',
     spts: 16,
     setup: oneSpace,
     prepare: loadWarm,
     threads: [
-      remapThenInvlpg,
-      touch,
+      remapAndInvlpg,
+      fault,
       (t) => {
-        t.machine.machine.i32[MachineLayout.at.policies >>> 2] = 1;
-        translate(t, NEIGHBOUR + 0x1000 - 0x1000);
-        t.lp.vtlb.invlpg(NEIGHBOUR);
-        t.machine.machine.i32[MachineLayout.at.policies >>> 2] = 0;
-        translate(t, NEIGHBOUR);
+        t.machine.machine.i32[MachineLayout.at.policies >>> 2] = LockMode.GLOBAL;
+        t.lp.vtlb.pageFault(NEIGHBOUR, PageAccess.READ);
       },
     ],
-    check: checkStructure,
+    check: noStaleEntry,
+  },
+  {
+    name: 'fill and INVLPG while the counters replace the mutex',
+    spts: 16,
+    setup: (m) => {
+      oneSpace(m);
+      m.machine.i32[MachineLayout.at.policies >>> 2] = LockMode.GLOBAL;
+      m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.GLOBAL;
+    },
+    prepare: loadWarm,
+    threads: [
+      remapAndInvlpg,
+      fault,
+      (t) => {
+        t.machine.machine.i32[MachineLayout.at.policies >>> 2] = LockMode.GENERATION;
+        t.lp.vtlb.pageFault(NEIGHBOUR, PageAccess.READ);
+      },
+    ],
+    check: noStaleEntry,
+  },
+  {
+    name: 'fill and INVLPG under the mutex',
+    spts: 16,
+    setup: (m) => {
+      oneSpace(m);
+      m.machine.i32[MachineLayout.at.policies >>> 2] = LockMode.GLOBAL;
+      m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.GLOBAL;
+    },
+    prepare: loadWarm,
+    threads: [remapThenInvlpg, touch],
+    check: noStaleEntry,
   },
   {
     name: 'entering guest mode against a flush request',
