@@ -57,14 +57,14 @@ const tablesArbitrary: fc.Arbitrary<Entry[]> = fc
 
 type Step =
   | { readonly kind: 'access'; readonly which: number; readonly access: number }
-  | { readonly kind: 'edit'; readonly entry: Entry; readonly how: 'invlpg' | 'all' }
+  | { readonly kind: 'edit'; readonly entry: Entry; readonly how: 'invlpg' | 'all' | 'cr3' }
   | { readonly kind: 'control'; readonly bits: number }
   | { readonly kind: 'cr3'; readonly root: number }
   | { readonly kind: 'ac'; readonly on: boolean }
   | { readonly kind: 'reclaim' };
 const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
   { weight: 30, arbitrary: fc.record({ kind: fc.constant('access' as const), which: fc.nat(15), access: fc.constantFrom(...KINDS) }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('edit' as const), entry: entryArbitrary, how: fc.constantFrom('invlpg' as const, 'all' as const) }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('edit' as const), entry: entryArbitrary, how: fc.constantFrom('invlpg' as const, 'all' as const, 'cr3' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('control' as const), bits: fc.nat(63) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('cr3' as const), root: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('ac' as const), on: fc.boolean() }) },
@@ -156,7 +156,9 @@ for (const mode of ['none', 'legacy', 'pae', 'long'] as const)
             for (let i = 0; i < now.length; i++) if (now[i] !== copy[i]) throw new Error(`${what}: guest memory at ${(i * 4).toString(16)} is ${now[i].toString(16)}, should be ${copy[i].toString(16)}`);
           } else if (step.kind === 'edit') {
             write(machine, mode, step.entry);
-            if (step.how === 'all') lp.vtlb.flush(Flush.ALL);
+            // A global translation may outlive MOV CR3: then the model could not say which of the two holds.
+            if (step.how === 'cr3' && (vp.cr4 & Cr4.PGE) === 0) lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+            else if (step.how === 'all') lp.vtlb.flush(Flush.ALL);
             else for (const gva of vas) lp.vtlb.invlpg(gva);
           } else if (step.kind === 'control') {
             control(vp, mode, step.bits);
