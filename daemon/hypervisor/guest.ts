@@ -3,7 +3,7 @@
 import { Msr } from '../../shared/abi/msr.js';
 import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
 import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
-import { ExitCause, lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
+import { ExitCause, lpContextAt, PartitionHeader, PartitionLayout, PartitionMap, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, Slot, VpBlock, type VpCounter, vpCounterIndex, VpLayout, VpRequest, VpState } from '../../shared/layout/vp.js';
@@ -105,6 +105,12 @@ export class Guest implements Intercepts, Mmio, ApicBus {
       mmio: this,
       intercepts: this,
       watchCode: (gfn) => handshake.watchCode(gfn),
+      unwatchCode: (gfn, marked) => {
+        if (handshake.unwatchCode(gfn, marked)) return;
+        // Whoever translated in between did so from bytes that could be written unseen.
+        Atomics.add(this.views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
+        Atomics.add(this.views.i32, PartitionLayout.at.codeEpoch >>> 2, 1);
+      },
       kickOthers: () => this.#kickRunning(),
       stopOthers: () => handshake.stopOthers(),
       releaseOthers: () => handshake.releaseOthers(),

@@ -4,7 +4,7 @@
 //
 // Write watching: a page that code was translated from has its lines marked, then PageFlag.CODE set and all write tags to it flushed, then its bytes read.
 // A store to a marked line raises the page's version and the partition's code epoch; every LP compares both before it uses a block again.
-import { JUMP_ENTRIES, JUMP_ENTRY_SIZE, LpContextLayout, ARENA_SIZE } from '../../shared/layout/lp-context.js';
+import { ARENA_SIZE, JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder, type CodeMode } from '../translate/block-builder.js';
@@ -51,6 +51,13 @@ export interface CodeCacheOptions {
   /** 'both' is the product; 'cold' never compiles, 'hot' compiles before the first run: for tests. */
   readonly tiers: 'both' | 'cold' | 'hot';
 }
+
+/** Bytes read for one block: more than nearly all blocks take; longer ones are cut. */
+const FETCH_BYTES = 256;
+
+/** Address of the jump cache entry for a RIP's low half. */
+export const jumpEntryAt = (context: number, ripLo: number): number =>
+  context + LpContextLayout.at.jump + (Math.imul(ripLo, JUMP_MULTIPLIER) >>> JUMP_SHIFT) * JUMP_ENTRY_SIZE;
 
 const modeKeyOf = (m: CodeMode): number =>
   (m.bits === 16 ? 0 : m.bits === 32 ? 1 : 2) | (m.stackBits === 16 ? 0 : m.stackBits === 32 ? 4 : 8) | (m.flat ? 16 : 0);
@@ -211,9 +218,7 @@ export class CodeCache {
     const { u32, i32 } = this.#views;
     const lo = block.rip | 0;
     const hi = Math.floor(block.rip / 4294967296);
-    // RIP ^ RIP >> 12, low 12 bits.
-    const index = (lo ^ (lo >>> 12)) & (JUMP_ENTRIES - 1);
-    const at = (this.#context + LpContextLayout.at.jump + index * JUMP_ENTRY_SIZE) >>> 2;
+    const at = jumpEntryAt(this.#context, lo) >>> 2;
     u32[at] = lo;
     u32[at + 1] = (hi & 0xffff) | (this.#modeId << 16);
     i32[at + 2] = code;
@@ -258,13 +263,13 @@ export class CodeCache {
     for (let line = from >>> 6; line <= (to - 1) >>> 6 && line < 64; line++) Atomics.or(this.#views.i32, word + (line >>> 5), 1 << (line & 31));
   }
 
-  /** Bytes from the linear address on: to the end of its page, and of the next one only if nothing fits otherwise (see translateBlock). */
+  /** Bytes from the linear address on, within its page; those of the next one only if the first instruction goes on there (see translateBlock). */
   #fetch(linear: number): CodeSource {
     const offset = linear & 4095;
     const gfn = this.#memory.fetchPage(linear);
     const read = (frame: number, from: number, to: number): Uint8Array =>
       frame < 0 ? new Uint8Array(to - from).fill(0xff) : this.#views.u8.slice(PartitionMap.RAM + frame * 4096 + from, PartitionMap.RAM + frame * 4096 + to);
-    return { bytes: read(gfn, offset, 4096), following: () => read(this.#memory.fetchPage(linear - offset + 4096), 0, 14) };
+    return { bytes: read(gfn, offset, Math.min(4096, offset + FETCH_BYTES)), following: () => read(this.#memory.fetchPage(linear - offset + 4096), 0, 14) };
   }
 
   #translate(rip: number, linear: number, gfn: number): Block {

@@ -170,9 +170,23 @@ export class FlushHandshake {
     });
   }
 
-  /** The page holds no translated code any more. */
-  unwatchCode(gfn: number): void {
-    this.#locked(() => this.words.and(PartitionMap.PAGE_FLAGS + gfn * 4, ~PageFlag.CODE));
+  /**
+   * The page holds no translated code any more, unless `marked` (looked at after CODE is clear) says that an LP has just marked lines of it: that LP may have seen
+   * CODE still set. Then CODE is set again and every write tag taken back, and the result is false: what was translated meanwhile must be given up.
+   */
+  unwatchCode(gfn: number, marked: () => boolean = () => false): boolean {
+    const flags = PartitionMap.PAGE_FLAGS + gfn * 4;
+    let free = true;
+    this.#locked(() => {
+      this.words.and(flags, ~PageFlag.CODE);
+      if (!marked()) return;
+      free = false;
+      this.words.or(flags, PageFlag.CODE);
+      this.#tlb.dropWrites(gfn);
+      this.requestFlush(this.othersLow(), this.othersHigh());
+      this.words.and(flags, ~PageFlag.TLB_WRITE);
+    });
+    return free;
   }
 
   /** Outside guest mode all through: the lock's holder may be waiting for this LP, and this LP must not wait for the bus while it holds the lock. */

@@ -315,3 +315,9 @@ export const invalidateCode = (views: Views, gfn: number, offset: number, bytes:
   Atomics.add(views.i32, PartitionLayout.at.codeEpoch >>> 2, 1);
   return true;
 };
+
+/** Whether any line of the page is marked as code. */
+export const hasCodeLines = (views: Views, gfn: number): boolean => {
+  const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
+  return Atomics.load(views.i32, word) !== 0 || Atomics.load(views.i32, word + 1) !== 0;
+};

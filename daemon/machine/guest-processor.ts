@@ -1,18 +1,18 @@
 // One LP running one partition's guest code: registers in the VP block, translated code in the cache, slow halves in TypeScript.
 // The run loop above hands it a VP and a budget of cycles and gets back why guest code was left.
-import { JUMP_ENTRY_SIZE, JUMP_ENTRIES, LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
+import { LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, Slot, VpBlock } from '../../shared/layout/vp.js';
 import type { CodeMode } from '../translate/block-builder.js';
 import { coreModule } from '../translate/emit/core-module.js';
 import { Exit, sysLength, sysOp } from '../translate/micro-op.js';
-import { CodeCache, type CodeCacheOptions } from './code-cache.js';
+import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
 import { applyMode } from './cpu/code-mode.js';
 import { deliverFault } from './cpu/deliver.js';
 import { segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
-import { GuestMemory, invalidateCode, type Mmio, type Translator } from './guest-memory.js';
+import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, type Translator } from './guest-memory.js';
 import type { GuestFault, Intercepts, Processor } from './processor.js';
 
 /** What surrounds the processor: hypervisor, devices, the other LPs. */
@@ -24,6 +24,8 @@ export interface ProcessorHost {
   readonly intercepts: Intercepts;
   /** Marks the page as code and returns when no LP holds a write tag for it. */
   watchCode(gfn: number): void;
+  /** The page's code is forgotten: it may be written freely again, unless `marked` says that somebody has just translated from it. */
+  unwatchCode(gfn: number, marked: () => boolean): void;
   /** Another LP may run code that has just changed: make it look. */
   kickOthers(): void;
   /** Every other LP of the partition is out of guest mode between the two. */
@@ -69,6 +71,7 @@ export class GuestProcessor implements Processor {
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
       invalidate: (gfn, offset, bytes) => {
         if (!invalidateCode(this.views, gfn, offset, bytes)) return false;
+        host.unwatchCode(gfn, () => hasCodeLines(this.views, gfn));
         host.kickOthers();
         Atomics.store(this.views.i32, this.#kickWord, 1);
         return true;
@@ -160,7 +163,7 @@ export class GuestProcessor implements Processor {
     const { u32, i32 } = this.views;
     const header = this.code.single(rip, mode);
     const lo = rip | 0;
-    const at = (this.context.base + LpContextLayout.at.jump + ((lo ^ (lo >>> 12)) & (JUMP_ENTRIES - 1)) * JUMP_ENTRY_SIZE) >>> 2;
+    const at = jumpEntryAt(this.context.base, lo) >>> 2;
     u32[at] = lo;
     u32[at + 1] = (Math.floor(rip / 4294967296) & 0xffff) | this.context.jumpTagHi;
     i32[at + 2] = header;

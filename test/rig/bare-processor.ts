@@ -93,6 +93,9 @@ export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): Bar
         Atomics.or(views.i32, (PartitionMap.PAGE_FLAGS >>> 2) + gfn, PageFlag.CODE);
         tlb.flushAll();
       },
+      unwatchCode: (gfn) => {
+        Atomics.and(views.i32, (PartitionMap.PAGE_FLAGS >>> 2) + gfn, ~PageFlag.CODE);
+      },
       kickOthers: () => {},
       stopOthers: () => {},
       releaseOthers: () => {},

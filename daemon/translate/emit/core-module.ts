@@ -2,7 +2,7 @@
 // Why in WebAssembly: blocks follow each other, cold or hot, without a step through JavaScript.
 //
 // A translated block in the arena:  +0 u32 instructions   +4 i32 runs left until it counts as hot   +8 u64 spare   +16 records
-import { JUMP_ENTRIES, JUMP_ENTRY_SIZE } from '../../../shared/layout/lp-context.js';
+import { JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT } from '../../../shared/layout/lp-context.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import { Exit, IMMEDIATE_FORM, MICRO_OP_NAMES, RECORD_SIZE } from '../micro-op.js';
 import { CONTEXT, type Frame, HELPERS, Helper, SEMANTICS, SHAPES } from './semantics.js';
@@ -84,7 +84,7 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
   c.if(); leave(Exit.BUDGET); c.op('end');
   // Jump cache: index from RIP, tag RIP 47:0 | mode id.
   c.get(VP); c.memory('i64_load', Slot.RIP * 8); c.tee(RIP);
-  c.get(RIP); c.i64s(12); c.op('i64_shr_u'); c.op('i64_xor'); c.op('i32_wrap'); c.i32(JUMP_ENTRIES - 1); c.op('i32_and'); c.i32(JUMP_ENTRY_SIZE); c.op('i32_mul');
+  c.op('i32_wrap'); c.i32(JUMP_MULTIPLIER); c.op('i32_mul'); c.i32(JUMP_SHIFT); c.op('i32_shr_u'); c.i32(JUMP_ENTRY_SIZE); c.op('i32_mul');
   c.get(CTX); c.op('i32_add'); c.tee(ENTRY);
   c.memory('i64_load', CONTEXT.jump);
   c.get(RIP); c.i64(-1, 0xffff); c.op('i64_and'); c.get(CTX); c.memory('i64_load', CONTEXT.jumpTag); c.op('i64_or');
