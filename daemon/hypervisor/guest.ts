@@ -44,6 +44,9 @@ export interface GuestWiring {
 }
 
 const XAPIC_FIRST = 0xfee0_0000;
+/** As KVM sets them: PAUSEs at most this far apart, for at least this long, are a spin loop. */
+const PAUSE_GAP_CYCLES = 128;
+const PAUSE_WINDOW_CYCLES = 4096;
 /** Exits of one run that are dealt with before the LP looks at its other duties. */
 const EXITS_MAX = 10_000;
 
@@ -63,6 +66,10 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   readonly #cpuid: CpuidModel;
   readonly #lpBlock: LpBlock;
   readonly #handshake: FlushHandshake;
+  #firstPause = 0;
+  #lastPause = 0;
+  /** The VP that ran last gave its LP away before its slice was over. */
+  yielded = false;
   /** VP being run, -1 none. */
   #current = -1;
   #startClock = 0;
@@ -211,13 +218,15 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     p.context.budget = budget;
     p.retired = 0;
     p.takeCharged();
+    this.yielded = false;
+    this.#firstPause = this.#lastPause = clock;
     this.#setState(vp, VpState.RUNNING);
     try {
       p.load(index);
       this.mmu.load(vp);
       for (let exits = 0; exits < EXITS_MAX; exits++) {
         if (p.takeKick()) {
-          if (!this.#running()) break;
+          if (this.yielded || !this.#running()) break;
         }
         if (hasPosted(vp)) {
           const taken = applyRequests(vp);
@@ -484,9 +493,18 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     this.#count(vp, 'hltIntercepts');
     this.#setState(vp, VpState.HALTED);
   }
+  /** PAUSE-loop exiting (SDM 3C 25.1.3): PAUSEs closer than the gap for longer than the window are a spin loop; only then is there an intercept, and the LP goes to another VP. */
   pause(): void {
+    this.processor.charge(this.#wiring.costs.pause ?? 0);
+    const now = this.#cycles() + this.processor.charged;
+    if (now - this.#lastPause > PAUSE_GAP_CYCLES) this.#firstPause = now;
+    this.#lastPause = now;
+    if (now - this.#firstPause <= PAUSE_WINDOW_CYCLES) return;
+    this.#firstPause = now;
     this.#intercept('pause');
     this.#count(this.processor.vp, 'pauseIntercepts');
+    this.yielded = true;
+    this.setKick(this.#wiring.lp);
   }
   hypercall(): void {
     throw this.processor.fault.set(6);

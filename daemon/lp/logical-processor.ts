@@ -149,7 +149,7 @@ export class LogicalProcessor {
       this.#setClock(this.#clock + used);
       this.#turn.publish(this.#clock);
     }
-    if (this.#sliceLeft <= 0 || !guest.runnable(vp)) {
+    if (this.#sliceLeft <= 0 || guest.yielded || !guest.runnable(vp)) {
       this.#cursor = (this.#cursor + 1) % Math.max(1, this.#own.length);
       this.#sliceLeft = SLICE_CYCLES;
     }

@@ -102,6 +102,10 @@ export class GuestProcessor implements Processor {
   charge(cycles: number): void {
     this.#charged += cycles;
   }
+  /** Cycles charged that are not in the budget yet. */
+  get charged(): number {
+    return this.#charged;
+  }
   /** Cycles charged since the last call. */
   takeCharged(): number {
     const n = this.#charged;
