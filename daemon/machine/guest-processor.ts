@@ -172,9 +172,15 @@ export class GuestProcessor implements Processor {
     u32[at + 1] = (Math.floor(rip / 4294967296) & 0xffff) | this.context.jumpTagHi;
     i32[at + 2] = header;
     const budget = this.context.budget;
-    this.context.budget = 0;
-    const kicked = Atomics.exchange(i32, this.#kickWord, 0);
-    const reason = this.#run(this.vp.base, this.context.base);
+    let kicked = 0;
+    let reason: number;
+    do {
+      // A kick that comes after this line makes the dispatcher leave before the instruction: it has to be run all the same,
+      // or an interrupt shadow would be over with nothing executed in it.
+      kicked |= Atomics.exchange(i32, this.#kickWord, 0);
+      this.context.budget = 0;
+      reason = this.#run(this.vp.base, this.context.base);
+    } while (reason === Exit.BUDGET && this.context.budget === 0);
     // 0 -> -1 when the instruction was retired.
     this.context.budget += budget;
     u32[at + 1] = 0xffff_ffff;

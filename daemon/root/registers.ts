@@ -22,7 +22,20 @@ export const readRegisters = (vp: VpBlock, index: number): Registers => ({
   cpl: vp.cpl,
   mode: modeOf(vp),
   gpr: Object.fromEntries(GPR.map((name, number) => [name, hex64(slot(vp, number))])),
+  apic: {
+    posted: vectorsIn(vp, vp.newIrr),
+    requested: vectorsIn(vp, vp.irr),
+    inService: vectorsIn(vp, vp.isr),
+    tpr: vp.apicTpr,
+    requests: vp.requests,
+  },
 });
+
+const vectorsIn = (vp: VpBlock, address: number): number[] => {
+  const vectors: number[] = [];
+  for (let v = 0; v < 256; v++) if ((vp.views.u32[(address >>> 2) + (v >>> 5)]! >>> (v & 31)) & 1) vectors.push(v);
+  return vectors;
+};
 
 /** Six lines that say where a VP stood, for a guest that ended badly. */
 export const dumpRegisters = (vp: VpBlock, index: number): string => {

@@ -114,6 +114,14 @@ export interface MachineStats {
   partitions: PartitionStats[];
   policies: Record<string, string>;
 }
+/** Vectors by where they are: posted by others and not yet taken, requested, in service. */
+export interface ApicInspect {
+  posted: number[];
+  requested: number[];
+  inService: number[];
+  tpr: number;
+  requests: number;
+}
 export interface PartitionInspect extends PartitionStats {
   registers: {
     vp: number;
@@ -126,6 +134,7 @@ export interface PartitionInspect extends PartitionStats {
     cpl: number;
     mode: string;
     gpr: Record<string, string>;
+    apic: ApicInspect;
   }[];
   unknownInstructions: { mnemonic: string; count: number }[];
 }
