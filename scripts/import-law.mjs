@@ -22,7 +22,9 @@ const folders = Object.keys(LAW).sort((a, b) => b.length - a.length);
 const folderOf = (path) => folders.find((f) => path === f || path.startsWith(`${f}/`));
 
 const sources = (dir) =>
-  readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? sources(join(dir, e.name)) : /\.tsx?$/.test(e.name) ? [join(dir, e.name)] : []));
+  readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
+    e.isDirectory() ? sources(join(dir, e.name)) : /\.tsx?$/.test(e.name) ? [join(dir, e.name)] : [],
+  );
 
 let broken = 0;
 for (const file of ['shared', 'daemon', 'tui'].flatMap(sources)) {

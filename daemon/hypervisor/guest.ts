@@ -2,18 +2,35 @@
 // Every LP has such an object for every partition; what they share is in partition memory.
 import { Msr } from '../../shared/abi/msr.js';
 import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
-import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
-import { ExitCause, lpContextAt, PartitionHeader, PartitionLayout, PartitionMap, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
-import { type Views, viewsOf } from '../../shared/layout/struct.js';
-import { EventKind, Slot, VpBlock, type VpCounter, vpCounterIndex, VpLayout, VpRequest, VpState } from '../../shared/layout/vp.js';
-import { deliver } from '../machine/cpu/deliver.js';
+import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
 import {
-  applyCr0, applyCr4, checkCr0, checkCr3, checkCr4, cr0Value, cr0ReloadsPdptes, cr4ReloadsPdptes, loadPdptes, usesPdptes,
+  ExitCause,
+  lpContextAt,
+  PartitionHeader,
+  PartitionLayout,
+  PartitionMap,
+  PartitionState,
+  vpBlockAt,
+} from '../../shared/layout/partition.js';
+import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { EventKind, Slot, VpBlock, type VpCounter, VpLayout, VpRequest, VpState, vpCounterIndex } from '../../shared/layout/vp.js';
+import {
+  applyCr0,
+  applyCr4,
+  checkCr0,
+  checkCr3,
+  checkCr4,
+  cr0ReloadsPdptes,
+  cr0Value,
+  cr4ReloadsPdptes,
+  loadPdptes,
+  usesPdptes,
 } from '../machine/cpu/control-registers.js';
-import { GuestProcessor } from '../machine/guest-processor.js';
-import type { Mmio } from '../machine/guest-memory.js';
+import { deliver } from '../machine/cpu/deliver.js';
 import type { FlushHandshake } from '../machine/flush-handshake.js';
+import type { Mmio } from '../machine/guest-memory.js';
+import { GuestProcessor } from '../machine/guest-processor.js';
 import { GuestFault, type Intercepts } from '../machine/processor.js';
 import { Platform } from '../platform/platform.js';
 import type { ApicBus } from './apic/apic-bus.js';
@@ -22,7 +39,7 @@ import { hasPosted } from './apic/post.js';
 import { applyRequests } from './apic/requests.js';
 import { VirtualApic } from './apic/virtual-apic.js';
 import { CpuidModel } from './cpuid.js';
-import { MsrEffect, type MsrContext, MsrTable } from './msr.js';
+import { type MsrContext, MsrEffect, MsrTable } from './msr.js';
 import { ShadowMmu } from './shadow-mmu.js';
 import { initVtlb } from './vtlb/arena.js';
 import { Flush } from './vtlb/vtlb.js';
@@ -86,16 +103,25 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     this.platform = new Platform(this.views, {
       now: () => this.now(),
       deliver: (destination, logical, mode, vector, level) => void deliverMessage(this, destination, logical, mode, vector, level),
-      setIntr: (asserted) => { if (asserted) this.kick(0); },
+      setIntr: (asserted) => {
+        if (asserted) this.kick(0);
+      },
       powerOff: () => this.#end(PartitionState.POWERED_OFF, ExitCause.POWER_OFF, 0),
       reset: () => this.#end(PartitionState.STOPPED, ExitCause.RESET, 0),
       debugExit: (value) => this.#end(PartitionState.POWERED_OFF, ExitCause.DEBUG_EXIT, value),
     });
     this.#apics = this.#vps.map((vp) => new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector)));
-    this.#msrContexts = this.#apics.map((apic) => ({ apic, now: () => this.now(), rawTsc: () => BigInt(Math.floor(this.#cycles() - this.header.epochCyclesNum)) }));
+    this.#msrContexts = this.#apics.map((apic) => ({
+      apic,
+      now: () => this.now(),
+      rawTsc: () => BigInt(Math.floor(this.#cycles() - this.header.epochCyclesNum)),
+    }));
     this.#cpuid = new CpuidModel(this.vpCount, wiring.frequencyHz);
     const fault = new GuestFault();
-    const fetch = { flushAll: () => this.processor?.code.flushLookups(), flushPage: (gva: number) => this.processor?.code.flushLookup(gva) };
+    const fetch = {
+      flushAll: () => this.processor?.code.flushLookups(),
+      flushPage: (gva: number) => this.processor?.code.flushLookup(gva),
+    };
     this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, fault, {
       pageFault: () => {
         this.#intercept('pageFault');
@@ -338,7 +364,10 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     this.processor.charge(this.#wiring.costs.mmio ?? 0);
     const vp = this.#vps[this.#current];
     const apic = this.#apics[this.#current];
-    if (apic.respondsAt(gpa)) return bytes === 4 ? apic.mmioRead(gpa & 0xfff, this.now()) : (apic.mmioRead(gpa & 0xffc, this.now()) >>> ((gpa & 3) * 8)) & (bytes === 1 ? 0xff : 0xffff);
+    if (apic.respondsAt(gpa))
+      return bytes === 4
+        ? apic.mmioRead(gpa & 0xfff, this.now())
+        : (apic.mmioRead(gpa & 0xffc, this.now()) >>> ((gpa & 3) * 8)) & (bytes === 1 ? 0xff : 0xffff);
     this.#count(vp, 'mmioAccesses');
     // Addresses that nothing answers read as all ones.
     if (!this.platform.claimsMmio(gpa)) return bytes === 1 ? 0xff : bytes === 2 ? 0xffff : 0xffff_ffff;
@@ -381,7 +410,9 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     const vp = p.vp;
     this.#intercept('crAccess');
     this.#count(vp, 'crAccessIntercepts');
-    const refuse = (): never => { throw p.fault.set(13, 0); };
+    const refuse = (): never => {
+      throw p.fault.set(13, 0);
+    };
     switch (cr) {
       case 0: {
         if (!checkCr0(vp, value)) refuse();
@@ -426,12 +457,18 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   readCr(cr: number): bigint {
     const vp = this.processor.vp;
     switch (cr) {
-      case 0: return BigInt(vp.cr0);
-      case 2: return vp.cr2;
-      case 3: return vp.cr3;
-      case 4: return BigInt(vp.cr4);
-      case 8: return BigInt(this.#apics[this.#current].cr8);
-      default: throw this.processor.fault.set(6);
+      case 0:
+        return BigInt(vp.cr0);
+      case 2:
+        return vp.cr2;
+      case 3:
+        return vp.cr3;
+      case 4:
+        return BigInt(vp.cr4);
+      case 8:
+        return BigInt(this.#apics[this.#current].cr8);
+      default:
+        throw this.processor.fault.set(6);
     }
   }
   invlpg(gva: number): void {

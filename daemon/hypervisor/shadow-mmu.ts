@@ -55,7 +55,8 @@ export class ShadowMmu implements Translator {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       if (walker.walk(gva, bits) === Walk.HIT) {
         // A fetch says nothing about the right to read under SMAP: only data accesses enter the TLB.
-        if (access !== Access.EXECUTE && walker.cacheable) tlb.insert(user ? 1 : 0, gva, walker.spa, walker.writable, walker.gfn, walker.global);
+        if (access !== Access.EXECUTE && walker.cacheable)
+          tlb.insert(user ? 1 : 0, gva, walker.spa, walker.writable, walker.gfn, walker.global);
         return walker.spa + (gva & 4095);
       }
       this.#listener.pageFault();

@@ -1,8 +1,9 @@
 // One simulated physical processor: takes commands from root, keeps its clock with the others', runs the VPs that are its own, sleeps when there is nothing to do.
 // Never returns to its event loop while the machine runs; everything it is told comes through shared memory (and, for ATTACH, its control port).
-import { receiveMessageOnPort } from 'node:worker_threads';
+
 import { performance } from 'node:perf_hooks';
-import { ClockMode, EventType, LpBlock, lpBlockAt, LpLayout, LpState, MachineHeader } from '../../shared/layout/machine.js';
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { ClockMode, EventType, LpBlock, LpLayout, LpState, lpBlockAt, MachineHeader } from '../../shared/layout/machine.js';
 import { type AttachMessage, type LpBoot, MailCommand, mailIndexes, PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Guest } from '../hypervisor/guest.js';
@@ -75,8 +76,7 @@ export class LogicalProcessor {
       if (next) {
         this.#join();
         this.#runVp(next);
-      }
-      else this.#idle(seen);
+      } else this.#idle(seen);
     }
     this.#state(LpState.OFFLINE);
     this.#turn.publish(Number.POSITIVE_INFINITY);

@@ -8,11 +8,11 @@ import { ARENA_SIZE, JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT,
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder, type CodeMode } from '../translate/block-builder.js';
+import type { CodeSource } from '../translate/decode/code-source.js';
 import { BLOCK_HEADER_SIZE } from '../translate/emit/core-module.js';
 import { region, type SourceBlock } from '../translate/emit/region.js';
 import { compileUnit } from '../translate/emit/unit.js';
 import { IMMEDIATE_FORM, Op, RECORD_SIZE } from '../translate/micro-op.js';
-import type { CodeSource } from '../translate/decode/code-source.js';
 import { translateBlock } from '../translate/translate-block.js';
 
 /** What the cache needs to know of the guest's memory. */
@@ -99,7 +99,14 @@ export class CodeCache {
   /** Regions that V8 refused: they stay in the cold tier. */
   refused = 0;
 
-  constructor(views: Views, memory: CodeMemory, context: number, table: WebAssembly.Table, imports: WebAssembly.Imports, options: CodeCacheOptions = { tiers: 'both' }) {
+  constructor(
+    views: Views,
+    memory: CodeMemory,
+    context: number,
+    table: WebAssembly.Table,
+    imports: WebAssembly.Imports,
+    options: CodeCacheOptions = { tiers: 'both' },
+  ) {
     this.#views = views;
     this.#memory = memory;
     this.#context = context;
@@ -126,7 +133,11 @@ export class CodeCache {
     if (id === undefined) {
       if (this.#nextModeId > MODE_IDS) {
         // Ids have run out: really empty the jump cache and count again.
-        this.#views.u8.fill(0, this.#context + LpContextLayout.at.jump, this.#context + LpContextLayout.at.jump + JUMP_ENTRIES * JUMP_ENTRY_SIZE);
+        this.#views.u8.fill(
+          0,
+          this.#context + LpContextLayout.at.jump,
+          this.#context + LpContextLayout.at.jump + JUMP_ENTRIES * JUMP_ENTRY_SIZE,
+        );
         this.#nextModeId = 1;
         this.#modeIds.clear();
       }
@@ -204,7 +215,11 @@ export class CodeCache {
     this.#next = this.#arena;
     for (let i = 0; i < this.#units; i++) this.#table.set(i, null);
     this.#units = 0;
-    this.#views.u8.fill(0, this.#context + LpContextLayout.at.jump, this.#context + LpContextLayout.at.jump + JUMP_ENTRIES * JUMP_ENTRY_SIZE);
+    this.#views.u8.fill(
+      0,
+      this.#context + LpContextLayout.at.jump,
+      this.#context + LpContextLayout.at.jump + JUMP_ENTRIES * JUMP_ENTRY_SIZE,
+    );
     this.flushLookups();
   }
 
@@ -252,15 +267,20 @@ export class CodeCache {
     const found = this.#page(gfn).blocks.get(rip * 32 + this.#modeKey);
     if (found !== undefined && found.linear === linear) {
       if (found.gfn2 < 0) return found;
-      const second = (linear - (linear & 4095)) + 4096;
-      if ((make ? this.#memory.fetchPage(second) : this.#memory.peekPage(second)) === found.gfn2 && this.#pages.get(found.gfn2)?.version === this.#version(found.gfn2)) return found;
+      const second = linear - (linear & 4095) + 4096;
+      if (
+        (make ? this.#memory.fetchPage(second) : this.#memory.peekPage(second)) === found.gfn2 &&
+        this.#pages.get(found.gfn2)?.version === this.#version(found.gfn2)
+      )
+        return found;
     }
     return make ? this.#translate(rip, linear, gfn) : undefined;
   }
 
   #markLines(gfn: number, from: number, to: number): void {
     const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
-    for (let line = from >>> 6; line <= (to - 1) >>> 6 && line < 64; line++) Atomics.or(this.#views.i32, word + (line >>> 5), 1 << (line & 31));
+    for (let line = from >>> 6; line <= (to - 1) >>> 6 && line < 64; line++)
+      Atomics.or(this.#views.i32, word + (line >>> 5), 1 << (line & 31));
   }
 
   /** Bytes from the linear address on, within its page; those of the next one only if the first instruction goes on there (see translateBlock). */
@@ -268,8 +288,13 @@ export class CodeCache {
     const offset = linear & 4095;
     const gfn = this.#memory.fetchPage(linear);
     const read = (frame: number, from: number, to: number): Uint8Array =>
-      frame < 0 ? new Uint8Array(to - from).fill(0xff) : this.#views.u8.slice(PartitionMap.RAM + frame * 4096 + from, PartitionMap.RAM + frame * 4096 + to);
-    return { bytes: read(gfn, offset, Math.min(4096, offset + FETCH_BYTES)), following: () => read(this.#memory.fetchPage(linear - offset + 4096), 0, 14) };
+      frame < 0
+        ? new Uint8Array(to - from).fill(0xff)
+        : this.#views.u8.slice(PartitionMap.RAM + frame * 4096 + from, PartitionMap.RAM + frame * 4096 + to);
+    return {
+      bytes: read(gfn, offset, Math.min(4096, offset + FETCH_BYTES)),
+      following: () => read(this.#memory.fetchPage(linear - offset + 4096), 0, 14),
+    };
   }
 
   #translate(rip: number, linear: number, gfn: number): Block {
@@ -312,11 +337,27 @@ export class CodeCache {
     const wrap = (n: number): number => (this.#mode.bits === 64 ? n : n >>> 0);
     const end = wrap(rip + made.bytes);
     const targets =
-      op === Op.jump ? [builder.hi[last] * 4294967296 + (builder.lo[last] >>> 0)] : op === Op.branch ? [wrap(rip + builder.lo[last]), wrap(rip + builder.hi[last])] : [];
+      op === Op.jump
+        ? [builder.hi[last] * 4294967296 + (builder.lo[last] >>> 0)]
+        : op === Op.branch
+          ? [wrap(rip + builder.lo[last]), wrap(rip + builder.hi[last])]
+          : [];
     const block: Block = {
-      rip, bytes: made.bytes, records: header + BLOCK_HEADER_SIZE, count: builder.count, instructions: made.instructions, targets,
-      indirect: op === Op.jumpr, returnRip: (op === Op.jump || op === Op.jumpr) && pushes(builder, end) ? end : -1,
-      header, gfn, gfn2, linear, modeKey: this.#modeKey, unit: -1, span: [],
+      rip,
+      bytes: made.bytes,
+      records: header + BLOCK_HEADER_SIZE,
+      count: builder.count,
+      instructions: made.instructions,
+      targets,
+      indirect: op === Op.jumpr,
+      returnRip: (op === Op.jump || op === Op.jumpr) && pushes(builder, end) ? end : -1,
+      header,
+      gfn,
+      gfn2,
+      linear,
+      modeKey: this.#modeKey,
+      unit: -1,
+      span: [],
     };
     if (gfn >= 0) {
       const page = this.#page(gfn);
@@ -370,7 +411,8 @@ export class CodeCache {
     const span = new Map<number, { page: number; gfn: number; version: number }>();
     for (const b of graph.blocks as readonly Block[]) {
       const page = Math.floor(b.linear / 4096);
-      if (b.gfn !== entry.gfn || page !== Math.floor(entry.linear / 4096)) span.set(page, { page, gfn: b.gfn, version: this.#version(b.gfn) });
+      if (b.gfn !== entry.gfn || page !== Math.floor(entry.linear / 4096))
+        span.set(page, { page, gfn: b.gfn, version: this.#version(b.gfn) });
     }
     entry.span = [...span.values()];
     entry.unit = index;

@@ -88,7 +88,8 @@ export class GuestMemory implements LinearMemory {
     const entry = this.#context + LpContextLayout.at.tlbs + this.#user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
     if (access !== Access.EXECUTE) {
       const tag = (entry + (access === Access.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG)) >>> 2;
-      if (u32[tag] === (lo & ACCESS_MASK) >>> 0 && i32[tag + 1] === Math.floor(gva / 4294967296)) return (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0;
+      if (u32[tag] === (lo & ACCESS_MASK) >>> 0 && i32[tag + 1] === Math.floor(gva / 4294967296))
+        return (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0;
     }
     const spa = this.#translator.resolve(gva, access, this.#user === 1);
     if (spa === Resolve.FAULT) throw this.#fault;
@@ -153,9 +154,15 @@ export class GuestMemory implements LinearMemory {
     if (this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE) this.#watcher.invalidate(gfn, spa & 4095, bytes);
   }
 
-  read8(gva: number): number { return this.#read(gva, 1); }
-  read16(gva: number): number { return this.#read(gva, 2); }
-  read32(gva: number): number { return this.#read(gva, 4); }
+  read8(gva: number): number {
+    return this.#read(gva, 1);
+  }
+  read16(gva: number): number {
+    return this.#read(gva, 2);
+  }
+  read32(gva: number): number {
+    return this.#read(gva, 4);
+  }
   read64(gva: number): bigint {
     const lo = this.#read(gva, 4);
     return BigInt(lo) | (BigInt(this.#read(this.#wrap(gva + 4), 4)) << 32n);
@@ -164,9 +171,15 @@ export class GuestMemory implements LinearMemory {
     const lo = this.#read(gva, 4);
     return (this.#read(this.#wrap(gva + 4), 4) | 0) * 4294967296 + lo;
   }
-  write8(gva: number, value: number): void { this.#write(gva, 1, value); }
-  write16(gva: number, value: number): void { this.#write(gva, 2, value); }
-  write32(gva: number, value: number): void { this.#write(gva, 4, value); }
+  write8(gva: number, value: number): void {
+    this.#write(gva, 1, value);
+  }
+  write16(gva: number, value: number): void {
+    this.#write(gva, 2, value);
+  }
+  write32(gva: number, value: number): void {
+    this.#write(gva, 4, value);
+  }
   write64(gva: number, value: bigint): void {
     if ((gva & 4095) > 4088) this.probeWrite(gva, 8);
     this.#write(gva, 4, Number(value & 0xffffffffn));
@@ -240,14 +253,20 @@ export class GuestMemory implements LinearMemory {
         const spa = this.#resolve(gva, Access.WRITE);
         if (spa >= 0) {
           const gfn = (spa - PartitionMap.RAM) >>> 12;
-          if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#watcher.running(gfn) && this.#hitsLines(gfn, spa & 4095, bytes)) return 2;
+          if (
+            i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE &&
+            this.#watcher.running(gfn) &&
+            this.#hitsLines(gfn, spa & 4095, bytes)
+          )
+            return 2;
         }
         if ((gva & 4095) + bytes > 4096) {
           const second = this.#wrap(gva + bytes - 1);
           const spa2 = this.#resolve(second - (second & 4095), Access.WRITE);
           if (spa2 >= 0) {
             const gfn = (spa2 - PartitionMap.RAM) >>> 12;
-            if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#watcher.running(gfn) && this.#hitsLines(gfn, 0, 8)) return 2;
+            if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#watcher.running(gfn) && this.#hitsLines(gfn, 0, 8))
+              return 2;
           }
         }
       }
@@ -307,7 +326,8 @@ export const invalidateCode = (views: Views, gfn: number, offset: number, bytes:
   const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
   let hit = false;
   const last = Math.min(4095, offset + bytes - 1);
-  for (let line = offset >>> 6; line <= last >>> 6; line++) if (Atomics.load(views.i32, word + (line >>> 5)) & (1 << (line & 31))) hit = true;
+  for (let line = offset >>> 6; line <= last >>> 6; line++)
+    if (Atomics.load(views.i32, word + (line >>> 5)) & (1 << (line & 31))) hit = true;
   if (!hit) return false;
   Atomics.store(views.i32, word, 0);
   Atomics.store(views.i32, word + 1, 0);

@@ -88,7 +88,14 @@ export class GuestProcessor implements Processor {
       segmentSlow: (offset: number, immediate: number) => this.#segmentSlow(offset, immediate),
       sys: (descriptor: number) => this.#sys(descriptor),
     };
-    this.code = new CodeCache(this.views, { fetchPage: (l) => this.memory.fetchPage(l), peekPage: (l) => this.memory.peekPage(l), watch: (g) => host.watchCode(g) }, contextAddress, table, { env }, options);
+    this.code = new CodeCache(
+      this.views,
+      { fetchPage: (l) => this.memory.fetchPage(l), peekPage: (l) => this.memory.peekPage(l), watch: (g) => host.watchCode(g) },
+      contextAddress,
+      table,
+      { env },
+      options,
+    );
     const core = new WebAssembly.Instance(new WebAssembly.Module(coreModule()), { env });
     this.#run = core.exports.run as (vp: number, context: number) => number;
   }
@@ -294,4 +301,3 @@ export class GuestProcessor implements Processor {
     return Atomics.exchange(this.views.i32, this.#kickWord, 0) !== 0;
   }
 }
-

@@ -84,7 +84,24 @@ export const LpBlock = accessor(LpLayout);
 export type LpBlock = InstanceType<typeof LpBlock>;
 
 /** Intercept reasons, index = number in `interceptCounts`. */
-export const INTERCEPTS = ['pageFault', 'crAccess', 'invlpg', 'io', 'msr', 'hlt', 'pause', 'cpuid', 'apicMmio', 'mmio', 'external', 'hypercall', 'tripleFault', 'busLock', 'exception', 'wbinvd'] as const;
+export const INTERCEPTS = [
+  'pageFault',
+  'crAccess',
+  'invlpg',
+  'io',
+  'msr',
+  'hlt',
+  'pause',
+  'cpuid',
+  'apicMmio',
+  'mmio',
+  'external',
+  'hypercall',
+  'tripleFault',
+  'busLock',
+  'exception',
+  'wbinvd',
+] as const;
 export type InterceptName = (typeof INTERCEPTS)[number];
 
 /** One record of an LP's event ring, 16 bytes: +0 clock low u32, +4 kind u8 | partition u8 << 8 | vp u8 << 16, +8 a u32, +12 b u32. */

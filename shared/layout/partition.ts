@@ -39,7 +39,16 @@ export const lpContextAt = (lp: number): number => PartitionMap.LP_CONTEXTS + lp
 export const PartitionState = { CREATED: 0, RUNNING: 1, PAUSED: 2, STOPPED: 3, CRASHED: 4, POWERED_OFF: 5 } as const;
 export const PARTITION_STATE_NAMES: readonly string[] = ['created', 'running', 'paused', 'stopped', 'crashed', 'powered-off'];
 /** Why a partition stopped; `exitDetail` has the rest. */
-export const ExitCause = { NONE: 0, POWER_OFF: 1, DEBUG_EXIT: 2, TRIPLE_FAULT: 3, MACHINE_CHECK: 4, STOPPED: 5, BROKEN_INVARIANT: 6, RESET: 7 } as const;
+export const ExitCause = {
+  NONE: 0,
+  POWER_OFF: 1,
+  DEBUG_EXIT: 2,
+  TRIPLE_FAULT: 3,
+  MACHINE_CHECK: 4,
+  STOPPED: 5,
+  BROKEN_INVARIANT: 6,
+  RESET: 7,
+} as const;
 
 /** Bits of a page's flags word (atomics). CODE: some LP holds translations of bytes in the page; writes must be seen. GPT: the vTLB shadows it. TLB_WRITE: some LP's hardware TLB may hold a write tag for the page. */
 export const PageFlag = { CODE: 1, GPT: 2, WATCHED: 3, TLB_WRITE: 4 } as const;

@@ -2,12 +2,17 @@
 // Options: --suite cpu|vtlb|interrupts|smp, --against v86,tcg, --bits 32|64, --quick, --json, --rounds N, --only a,b.
 import { parseArgs } from 'node:util';
 import { type EngineName, measure, missing } from './engine.js';
-import { SUITES, HOT, type Workload } from './workloads.js';
+import { HOT, SUITES, type Workload } from './workloads.js';
 
 const { values } = parseArgs({
   options: {
-    suite: { type: 'string', default: 'cpu' }, against: { type: 'string', default: 'v86,tcg' }, bits: { type: 'string', default: '32' },
-    quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, rounds: { type: 'string' }, only: { type: 'string' },
+    suite: { type: 'string', default: 'cpu' },
+    against: { type: 'string', default: 'v86,tcg' },
+    bits: { type: 'string', default: '32' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    only: { type: 'string' },
   },
 });
 const fail = (message: string): never => {
@@ -36,7 +41,9 @@ const median = (a: number[]): number => {
   return s.length % 2 ? s[s.length >> 1] : (s[s.length / 2 - 1] + s[s.length / 2]) / 2;
 };
 interface Row {
-  workload: string; bits: number; checksum: string | null;
+  workload: string;
+  bits: number;
+  checksum: string | null;
   /** Seconds, medians, by engine. */ seconds: Partial<Record<EngineName, number>>;
   /** Peer's seconds over hvd's. */ ratio: Partial<Record<EngineName, number>>;
   note?: string;
@@ -79,10 +86,12 @@ const rows: Row[] = workloads.map((w) => {
 });
 const geomean = (names?: readonly string[]): Record<string, number> =>
   Object.fromEntries(
-    engines.filter((e) => e !== 'hvd').map((e) => {
-      const r = rows.filter((x) => x.ratio[e] && (!names || names.includes(x.workload))).map((x) => Math.log(x.ratio[e]!));
-      return [e, r.length ? Math.exp(r.reduce((a, b) => a + b, 0) / r.length) : Number.NaN];
-    }),
+    engines
+      .filter((e) => e !== 'hvd')
+      .map((e) => {
+        const r = rows.filter((x) => x.ratio[e] && (!names || names.includes(x.workload))).map((x) => Math.log(x.ratio[e]!));
+        return [e, r.length ? Math.exp(r.reduce((a, b) => a + b, 0) / r.length) : Number.NaN];
+      }),
   );
 const result = { suite: values.suite, bits, rounds, rows, geomean: geomean(), geomeanHot: geomean(HOT) };
 if (values.json) console.log(JSON.stringify(result));

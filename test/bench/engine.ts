@@ -1,7 +1,7 @@
 // The programs that a bench guest can be run on, each as a child process whose standard output is the guest's COM1.
 import { spawn, spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Markers } from './markers.js';
 
 export const ROOT: string = fileURLToPath(new URL('../../../', import.meta.url));
@@ -13,14 +13,49 @@ const command = (engine: EngineName, bits: 32 | 64, vps: number, append: string)
     case 'hvd':
       return {
         file: process.execPath,
-        args: [join(ROOT, 'dist/daemon/cli/hvd.js'), 'run', imageOf(bits), '--vps', String(vps), '--lps', String(vps), '--memory', '64M', '--append', append, '--timeout', '600'],
+        args: [
+          join(ROOT, 'dist/daemon/cli/hvd.js'),
+          'run',
+          imageOf(bits),
+          '--vps',
+          String(vps),
+          '--lps',
+          String(vps),
+          '--memory',
+          '64M',
+          '--append',
+          append,
+          '--timeout',
+          '600',
+        ],
       };
     case 'v86':
       return { file: process.execPath, args: [join(ROOT, 'test/bench/v86-runner.mjs'), imageOf(bits), append] };
     case 'tcg':
       return {
         file: 'qemu-system-x86_64',
-        args: ['-accel', 'tcg,thread=multi', '-smp', String(vps), '-cpu', 'max', '-m', '64', '-display', 'none', '-serial', 'stdio', '-no-reboot', '-nodefaults', '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-kernel', imageOf(bits), '-append', append],
+        args: [
+          '-accel',
+          'tcg,thread=multi',
+          '-smp',
+          String(vps),
+          '-cpu',
+          'max',
+          '-m',
+          '64',
+          '-display',
+          'none',
+          '-serial',
+          'stdio',
+          '-no-reboot',
+          '-nodefaults',
+          '-device',
+          'isa-debug-exit,iobase=0xf4,iosize=4',
+          '-kernel',
+          imageOf(bits),
+          '-append',
+          append,
+        ],
       };
   }
 };

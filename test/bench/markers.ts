@@ -27,7 +27,8 @@ export class Markers {
   #end(line: string): void {
     const [mark, name, ...rest] = line.split(' ');
     if (mark === 'B') this.#started = performance.now();
-    else if (mark === 'E') this.results.push({ name, checksum: rest[0], operations: Number(rest[2]), seconds: (performance.now() - this.#started) / 1000 });
+    else if (mark === 'E')
+      this.results.push({ name, checksum: rest[0], operations: Number(rest[2]), seconds: (performance.now() - this.#started) / 1000 });
     else if (mark === 'S') this.skipped.push({ name, reason: rest.join(' ') });
     else if (mark === 'DONE') this.done = true;
   }

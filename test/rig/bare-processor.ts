@@ -129,7 +129,7 @@ const USER_DS = 0x23;
  */
 export const userMode = (machine: BareProcessor, bits: 32 | 64, gpa: number): void => {
   const { vp, views, pages } = machine;
-  Object.values(System).forEach((linear, i) => pages.set(linear / 4096, { gfn: gpa / 4096 + i, writable: true, user: false }));
+  for (const [i, linear] of Object.values(System).entries()) pages.set(linear / 4096, { gfn: gpa / 4096 + i, writable: true, user: false });
   const at = (linear: number): number => machine.host(gpa + linear - System.GDT);
   const gdt = at(System.GDT) >>> 3;
   views.u64[gdt + 1] = bits === 64 ? 0x00af_9b00_0000_ffffn : 0x00cf_9b00_0000_ffffn;

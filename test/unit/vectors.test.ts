@@ -4,8 +4,20 @@ import { Left } from '../../daemon/machine/guest-processor.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { bareProcessor, takeEvent, toUser, userMode } from '../rig/bare-processor.js';
 import {
-  CODE_ENTRY, CODE_FILL, CODE_PAGE, COMPARED_FLAGS, DATA_PAGE, fillDataPage, fillExpectedPage, loadVectors, READ_ONLY_FILL, READ_ONLY_PAGE, SEGMENT_BASE,
-  type Vector, type VectorMode, vectorName,
+  CODE_ENTRY,
+  CODE_FILL,
+  CODE_PAGE,
+  COMPARED_FLAGS,
+  DATA_PAGE,
+  fillDataPage,
+  fillExpectedPage,
+  loadVectors,
+  READ_ONLY_FILL,
+  READ_ONLY_PAGE,
+  SEGMENT_BASE,
+  type Vector,
+  type VectorMode,
+  vectorName,
 } from '../vectors/load.js';
 
 const SYSTEM = 0x8000;
@@ -49,8 +61,10 @@ const run = (machine: ReturnType<typeof bareProcessor>, v: Vector): string | nul
   if (event.vector !== vector) return `vector ${event.vector} instead of ${vector} at ${event.rip.toString(16)}`;
   const rip = expected.exception ? event.rip : event.rip - 1n;
   if (rip !== expected.rip) return `RIP ${rip.toString(16)} instead of ${expected.rip.toString(16)}`;
-  if (expected.exception && event.error !== expected.exception.error) return `error code ${event.error} instead of ${expected.exception.error}`;
-  if (vector === 14 && vp.cr2 !== expected.exception!.address) return `CR2 ${vp.cr2.toString(16)} instead of ${expected.exception!.address.toString(16)}`;
+  if (expected.exception && event.error !== expected.exception.error)
+    return `error code ${event.error} instead of ${expected.exception.error}`;
+  if (vector === 14 && vp.cr2 !== expected.exception!.address)
+    return `CR2 ${vp.cr2.toString(16)} instead of ${expected.exception!.address.toString(16)}`;
   for (let i = 0; i < 16; i++) {
     const got = i === Slot.RSP ? event.rsp : views.u64[slots + i];
     if (got !== expected.registers[i]) return `register ${i}: ${got.toString(16)} instead of ${expected.registers[i].toString(16)}`;
@@ -60,7 +74,8 @@ const run = (machine: ReturnType<typeof bareProcessor>, v: Vector): string | nul
   if (flags !== (expected.flags & mask)) return `flags ${flags.toString(16)} instead of ${(expected.flags & mask).toString(16)}`;
   const wanted = new Uint8Array(4096);
   fillExpectedPage(v, wanted);
-  for (let i = 0; i < 4096; i++) if (data[i] !== wanted[i]) return `memory at ${(DATA_PAGE + i).toString(16)}: ${data[i]} instead of ${wanted[i]}`;
+  for (let i = 0; i < 4096; i++)
+    if (data[i] !== wanted[i]) return `memory at ${(DATA_PAGE + i).toString(16)}: ${data[i]} instead of ${wanted[i]}`;
   return null;
 };
 

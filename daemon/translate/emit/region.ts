@@ -56,7 +56,8 @@ export const region = (entry: SourceBlock, find: (rip: number) => SourceBlock | 
       byRip.set(rip, next);
       queue.push(next);
     }
-    if (b.returnRip >= 0 && byRip.has(b.returnRip) && returnRips.length < RETURN_GUESSES_MAX && !returnRips.includes(b.returnRip)) returnRips.push(b.returnRip);
+    if (b.returnRip >= 0 && byRip.has(b.returnRip) && returnRips.length < RETURN_GUESSES_MAX && !returnRips.includes(b.returnRip))
+      returnRips.push(b.returnRip);
   }
   const edges = (b: SourceBlock): number[] => (b.indirect ? returnRips : (b.targets as number[])).map((r) => (byRip.has(r) ? r : -1));
 
@@ -81,7 +82,9 @@ export const region = (entry: SourceBlock, find: (rip: number) => SourceBlock | 
   const index = new Map(order.map((b, i) => [b.rip, i]));
   const successors = order.map((b) => edges(b).map((r) => (r === -1 ? -1 : index.get(r)!)));
   const predecessors: number[][] = order.map(() => []);
-  successors.forEach((out, i) => { for (const s of out) if (s >= 0) predecessors[s].push(i); });
+  successors.forEach((out, i) => {
+    for (const s of out) if (s >= 0) predecessors[s].push(i);
+  });
 
   // Immediate dominators (Cooper, Harvey, Kennedy): indices are already reverse post-order numbers.
   const idom = order.map(() => -1);
@@ -121,7 +124,12 @@ export const region = (entry: SourceBlock, find: (rip: number) => SourceBlock | 
   const children: number[][] = order.map(() => []);
   for (let i = 1; i < order.length; i++) children[idom[i]].push(i);
   return {
-    blocks: order, successors, immediateDominator: idom, loopHeader, merge: forwardIn.map((n) => n > 1), children,
+    blocks: order,
+    successors,
+    immediateDominator: idom,
+    loopHeader,
+    merge: forwardIn.map((n) => n > 1),
+    children,
     returns: returnRips.filter((r) => index.has(r)).map((rip) => ({ rip, block: index.get(rip)! })),
   };
 };

@@ -2,7 +2,7 @@
 // Used twice: frames that read a record make the handlers of the micro-op machine (cold tier); frames that name locals and constants inline it into units (hot tier).
 import { LpContextLayout, TLB_ENTRIES, TlbEntry } from '../../../shared/layout/lp-context.js';
 import { Slot, VpLayout } from '../../../shared/layout/vp.js';
-import { Exit, MICRO_OPS, MICRO_OP_NAMES, type MicroOpName } from '../micro-op.js';
+import { Exit, MICRO_OP_NAMES, MICRO_OPS, type MicroOpName } from '../micro-op.js';
 import { type Code, I32, I64 } from './wasm.js';
 
 /** Imported functions, in the order in which every module imports them. GVAs travel as f64: exact for canonical addresses, and no BigInt is made. */

@@ -1,11 +1,12 @@
 // Compiles a region into one WebAssembly function: registers in locals, flags put off until somebody looks, loops as loops.
 // The function is `(vp, context) -> Exit`; its bytes depend on the guest's code alone, so that V8 compiles equal ones once for all LPs and partitions.
-import { Slot } from '../../../shared/layout/vp.js';
+
 import type { Views } from '../../../shared/layout/struct.js';
+import { Slot } from '../../../shared/layout/vp.js';
 import { Exit, IMMEDIATE_FORM, Op, RECORD_SIZE } from '../micro-op.js';
 import { HELPER_IMPORTS, TYPES, UNIT_TYPE } from './core-module.js';
 import type { Region } from './region.js';
-import { CONTEXT, type Frame, Helper, DEFERRABLE, KEEPS_FLAGS, PRODUCES_FLAGS, SEMANTICS, SHAPES } from './semantics.js';
+import { CONTEXT, DEFERRABLE, type Frame, Helper, KEEPS_FLAGS, PRODUCES_FLAGS, SEMANTICS, SHAPES } from './semantics.js';
 import { assemble, Code, I32, I64 } from './wasm.js';
 
 const VP = 0;
