@@ -4,8 +4,9 @@ import { collectGarbage } from '../../shared/kit/collect-garbage.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { generationAt, LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
-import { ExitCause, lpContextAt, PartitionState } from '../../shared/layout/partition.js';
+import { ExitCause, lpContextAt, PartitionLayout, PartitionMap, PartitionState } from '../../shared/layout/partition.js';
 import { VpLayout, VpState } from '../../shared/layout/vp.js';
+import { vtlbWord } from '../../shared/layout/vtlb.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../shared/protocol/messages.js';
 import type { Log } from './log.js';
@@ -30,6 +31,15 @@ export interface PartitionPlace {
 
 /** Longest wait for LPs to leave a partition that was paused or stopped. */
 const LEAVE_LIMIT_MS = 15_000;
+
+/** Every futex that an LP may hold in a partition's memory. */
+const PARTITION_LOCKS: readonly number[] = [
+  PartitionMap.HEADER + PartitionLayout.at.deviceLock,
+  PartitionMap.HEADER + PartitionLayout.at.busLock,
+  PartitionMap.HEADER + PartitionLayout.at.codeWatchLock,
+  vtlbWord('globalLock'),
+  vtlbWord('structureLock'),
+];
 
 export class Partitions {
   readonly #memory: MachineMemory;
@@ -133,9 +143,16 @@ export class Partitions {
       const { body } = partition;
       const hit = body.vps.some((vp) => vp.homeLp === lp || vp.lp === lp);
       if (hit) body.crash(ExitCause.MACHINE_CHECK, `machine check: LP ${lp}: ${reason}`);
-      // The dead LP touches no guest memory any more: flush handshakes need not wait for it.
-      Atomics.store(body.views.i32, (lpContextAt(lp) + LpContextLayout.at.inGuest) >>> 2, 0);
-      Atomics.notify(body.views.i32, (lpContextAt(lp) + LpContextLayout.at.inGuest) >>> 2);
+      // The dead LP touches no guest memory any more: flush handshakes need not wait for it, nor sleep on its answer.
+      const { i32 } = body.views;
+      Atomics.store(i32, (lpContextAt(lp) + LpContextLayout.at.inGuest) >>> 2, 0);
+      for (const word of [LpContextLayout.at.inGuest, LpContextLayout.at.flushAck]) Atomics.notify(i32, (lpContextAt(lp) + word) >>> 2);
+      // It may have died with a lock of a partition whose VPs it ran. That partition is over, but its other LPs must not sleep on the lock.
+      if (!hit) continue;
+      for (const lock of PARTITION_LOCKS) {
+        Atomics.store(i32, lock >>> 2, 0);
+        Atomics.notify(i32, lock >>> 2);
+      }
     }
     this.#signals.ringAll();
   }
