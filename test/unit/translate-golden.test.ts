@@ -370,7 +370,8 @@ const GOLDEN: readonly (readonly [CodeMode, string, string, readonly string[]])[
     ['mov arg0, rdi', 'sys CMPXCHG16B length=4 width=64 address=64 a=0 b=0 segment=3 memory', 'jump 0x1004'],
   ],
   [LONG, 'ud2', '0f 0b', ['movi arg0, 0', 'sys UD length=2 width=8 address=64 a=0 b=0 segment=3', 'jump 0x1002']],
-  [LONG, 'fninit', 'db e3', ['movi arg0, 219', 'sys UD length=2 width=8 address=64 a=0 b=0 segment=3', 'jump 0x1002']],
+  [LONG, 'fninit', 'db e3', ['jump 0x1002']],
+  [LONG, 'fld1', 'd9 e8', ['movi arg0, 205', 'sys UD length=2 width=8 address=64 a=0 b=0 segment=3', 'jump 0x1002']],
   [FLAT32, 'mov eax, [ebx]', '8b 03', ['ld32 rax, rbx', 'jump 0x1002']],
   [FLAT32, 'mov [esi+edi*8+1], dl', '88 54 fe 01', ['ea32s3 t0, rsi, rdi, 1', 'st8 t0, rdx', 'jump 0x1004']],
   [
