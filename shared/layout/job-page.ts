@@ -1,5 +1,5 @@
 // The job area: memory of a workload guest that it shares with its host, where jobs are asked for and their results counted.
-// Why in the layouts: the host writes it, the guest's C header is generated from it (scripts/job-page-header.mjs), and neither may drift.
+// Why in the layouts: the host writes it, the guest's C header is generated from it (configs/guests/job-page-header.mjs), and neither may drift.
 //
 //   +0x000  header, 128 bytes
 //   +0x080  one entry per VP, 128 bytes each: the first 64 written by the host only, the other 64 by the VP only

@@ -50,7 +50,7 @@ rebuild(
     t.timeout(120_000);
     const out = mkdtempSync(join(tmpdir(), 'hvd-images-'));
     try {
-      execFileSync(process.execPath, [join(root, 'scripts/build-guests.mjs'), '--out', out], { stdio: ['ignore', 'ignore', 'inherit'] });
+      execFileSync(process.execPath, [join(root, 'configs/guests/build.mjs'), '--out', out], { stdio: ['ignore', 'ignore', 'inherit'] });
       for (const name of IMAGES)
         t.true(
           readFileSync(join(out, name)).equals(readFileSync(join(guests, name))),
@@ -63,7 +63,7 @@ rebuild(
 );
 
 test('the guest header is generated from the layout', async (t) => {
-  const generator = (await import(join(root, 'scripts/job-page-header.mjs'))) as { jobPageHeader(page: unknown): string };
+  const generator = (await import(join(root, 'configs/guests/job-page-header.mjs'))) as { jobPageHeader(page: unknown): string };
   t.is(
     readFileSync(join(guests, 'workload/job-page.h'), 'utf8'),
     generator.jobPageHeader(jobPage),

@@ -1,5 +1,5 @@
 // Builds the guest images under configs/guests from their sources, byte for byte the same each time with the same compiler.
-// Usage: node scripts/build-guests.mjs [--out DIR]. Needs gcc (with -m32) and binutils; the images are committed, so only who changes a guest needs it.
+// Usage: node configs/guests/build.mjs [--out DIR]. Needs gcc (with -m32) and binutils; the images are committed, so only who changes a guest needs it.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { jobPageHeader } from './job-page-header.mjs';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const guests = join(root, 'configs/guests');
 
 /** Flags of every object: no host headers, no vector registers, nothing that varies from run to run. */

@@ -6,6 +6,7 @@ import { dirname, join, normalize, relative } from 'node:path';
 const LAW = {
   shared: [],
   'shared/layout': ['shared', 'node:worker_threads'],
+  'shared/kit': ['shared', 'node:v8', 'node:vm'],
   'shared/client': ['shared', 'node:*', 'msgpackr'],
   'shared/protocol': ['shared', 'msgpackr', 'zod'],
   'daemon/translate': ['shared', 'iced-x86'],
@@ -40,7 +41,7 @@ for (const file of ['shared', 'daemon', 'tui'].flatMap(sources)) {
       ok = target === own || root || allowed.some((a) => target === a || (a === 'shared' && target.startsWith('shared/')));
     } else if (spec.startsWith('node:')) {
       target = spec;
-      ok = allowed.includes('node:*') || spec === 'node:perf_hooks';
+      ok = allowed.includes('node:*') || allowed.includes(spec) || spec === 'node:perf_hooks';
     } else {
       target = spec.startsWith('@') ? spec.split('/').slice(0, 2).join('/') : spec.split('/')[0];
       ok = allowed.includes(target);
