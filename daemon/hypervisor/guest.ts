@@ -61,6 +61,7 @@ export interface GuestWiring {
 }
 
 const XAPIC_FIRST = 0xfee0_0000;
+const INTERCEPT_INDEX = Object.fromEntries(INTERCEPTS.map((name, i) => [name, i])) as Record<InterceptName, number>;
 /** As KVM sets them: PAUSEs at most this far apart, for at least this long, are a spin loop. */
 const PAUSE_GAP_CYCLES = 128;
 const PAUSE_WINDOW_CYCLES = 4096;
@@ -147,6 +148,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
       kickOthers: () => this.#kickRunning(),
       stopOthers: () => handshake.stopOthers(),
       releaseOthers: () => handshake.releaseOthers(),
+      attention: () => this.#attention(),
       enterGuest: () => handshake.enterGuest(),
       leaveGuest: () => handshake.leaveGuest(),
     });
@@ -285,6 +287,18 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     return used;
   }
 
+  /** What others post comes with a kick, which the dispatcher sees; here it is what the VP has just done itself. */
+  #attention(): boolean {
+    const { vp } = this.processor;
+    if (this.#stateOf(vp) !== VpState.RUNNING || vp.interruptShadow !== 0) return true;
+    if (vp.nmiPending && !vp.nmiBlocked) return true;
+    if (!(this.#systemFlags(vp) & Rflags.IF)) return false;
+    const irr = vp.irr >>> 2;
+    const { i32 } = this.views;
+    for (let word = irr; word < irr + 8; word++) if (i32[word] !== 0) return true;
+    return this.#current === 0 && this.platform.picPending();
+  }
+
   /** Interrupts that the VP can take at this instruction boundary (SDM 3A 6.9). */
   #deliverPending(index: number): void {
     const vp = this.#vps[index];
@@ -402,7 +416,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   #intercept(reason: InterceptName, known = true): void {
     const block = this.#lpBlock;
     block.intercepts++;
-    this.#wiring.machine.u32[(block.interceptCounts >>> 2) + INTERCEPTS.indexOf(known ? reason : 'mmio')]++;
+    this.#wiring.machine.u32[(block.interceptCounts >>> 2) + INTERCEPT_INDEX[known ? reason : 'mmio']]++;
     this.processor.charge(this.#wiring.costs.interceptRoundTrip ?? 0);
   }
   writeCr(cr: number, value: bigint): void {

@@ -31,6 +31,8 @@ export interface ProcessorHost {
   /** Every other LP of the partition is out of guest mode between the two. */
   stopOthers(): void;
   releaseOthers(): void;
+  /** Whether the VP's state needs a look after a slow half: it halted, an interrupt shadow began, or an interrupt can be taken now. */
+  attention(): boolean;
   /** Brackets of guest mode, with the flush handshake's order. */
   enterGuest(): void;
   leaveGuest(): void;
@@ -238,7 +240,7 @@ export class GuestProcessor implements Processor {
         return vp.pendingKind === EventKind.NONE ? undefined : Left.ATTENTION;
       }
       case Exit.SYS:
-        return Left.ATTENTION;
+        return this.#host.attention() ? Left.ATTENTION : undefined;
       case Exit.BUS_LOCK: {
         this.#host.stopOthers();
         try {

@@ -99,6 +99,7 @@ export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): Bar
       kickOthers: () => {},
       stopOthers: () => {},
       releaseOthers: () => {},
+      attention: () => true,
       enterGuest: () => {},
       leaveGuest: () => {},
     },
