@@ -39,8 +39,9 @@ export const codeModeOf = (vp: VpBlock): CodeMode => {
 
 /** The processor's own part of `Processor.modeChanged`: derived slots. Returns the code mode now in force. */
 export const applyMode = (p: Processor): CodeMode => {
-  fillSegmentLimits(p.vp);
-  return codeModeOf(p.vp);
+  const mode = codeModeOf(p.vp);
+  fillSegmentLimits(p.vp, mode.flat);
+  return mode;
 };
 
 /** Upper register halves are undefined once 64-bit mode has been left; hvd keeps them zero there, as translated 32-bit code relies on (SDM 1 3.4.1.1). */

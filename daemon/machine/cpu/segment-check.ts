@@ -40,10 +40,14 @@ export const segmentCheck = (p: Processor, segment: number, offset: number, byte
     segmentCheckSlow(p, segment, offset, bytes, write);
 };
 
-/** Fills the READ_LIMIT and WRITE_LIMIT slots from the hidden parts. In 64-bit mode nothing reads them: they are filled when it is left. */
-export const fillSegmentLimits = (vp: VpBlock): void => {
+/**
+ * Fills the READ_LIMIT and WRITE_LIMIT slots from the hidden parts. In 64-bit mode nothing reads them: they are filled when it is left.
+ * `flat`: ES, SS and DS are known to allow everything; slots that say so already are left.
+ */
+export const fillSegmentLimits = (vp: VpBlock, flat = false): void => {
   if (is64BitCode(vp)) return;
   for (let segment = 0; segment < 6; segment++) {
+    if (flat && segment < 4 && segment !== Segment.CS && slotNumber(vp, Slot.WRITE_LIMIT + segment) === 0xffff_ffff) continue;
     const access = accessOf(vp, segment);
     const limit = limitOf(vp, segment);
     const expandUp = (access & DATA_MASK) !== DATA || (access & Access.EXPAND_DOWN) === 0;
