@@ -53,7 +53,9 @@ export interface CodeCacheOptions {
 }
 
 /** Bytes read for one block: more than nearly all blocks take; longer ones are cut. */
-const FETCH_BYTES = 256;
+const FETCH_BYTES = 192;
+/** Of the next page, for an instruction that goes on there. */
+const FOLLOWING_BYTES = 14;
 
 /** Address of the jump cache entry for a RIP's low half. */
 export const jumpEntryAt = (context: number, ripLo: number): number =>
@@ -79,6 +81,7 @@ export class CodeCache {
   readonly #table: WebAssembly.Table;
   readonly #imports: WebAssembly.Imports;
   readonly #builder = new BlockBuilder();
+  readonly #window = new Uint8Array(FETCH_BYTES);
   readonly #pages = new Map<number, Page>();
   readonly #modeIds = new Map<number, number>();
   readonly #codePages = new Uint8Array(4096);
@@ -202,7 +205,7 @@ export class CodeCache {
   /** Translates just the instruction at RIP, uncached, in the mode given, and returns its code address for one run. */
   single(rip: number, mode: CodeMode): number {
     const linear = this.#linear(rip);
-    const bytes = this.#fetch(linear);
+    const bytes = this.#fetch(linear, this.#memory.fetchPage(linear));
     const builder = this.#builder;
     builder.begin(mode, rip);
     translateBlock(builder, bytes, mode, rip, 1);
@@ -284,17 +287,21 @@ export class CodeCache {
   }
 
   /** Bytes from the linear address on, within its page; those of the next one only if the first instruction goes on there (see translateBlock). */
-  #fetch(linear: number): CodeSource {
+  #fetch(linear: number, gfn: number): CodeSource {
     const offset = linear & 4095;
-    const gfn = this.#memory.fetchPage(linear);
-    const read = (frame: number, from: number, to: number): Uint8Array =>
-      frame < 0
-        ? new Uint8Array(to - from).fill(0xff)
-        : this.#views.u8.slice(PartitionMap.RAM + frame * 4096 + from, PartitionMap.RAM + frame * 4096 + to);
     return {
-      bytes: read(gfn, offset, Math.min(4096, offset + FETCH_BYTES)),
-      following: () => read(this.#memory.fetchPage(linear - offset + 4096), 0, 14),
+      bytes: this.#copy(this.#window, gfn, offset, Math.min(FETCH_BYTES, 4096 - offset)),
+      following: () => this.#copy(new Uint8Array(FOLLOWING_BYTES), this.#memory.fetchPage(linear - offset + 4096), 0, FOLLOWING_BYTES),
     };
+  }
+  /** A private copy, so that another processor's stores cannot change it while it is decoded. What is not RAM reads as ones. */
+  #copy(into: Uint8Array, gfn: number, from: number, bytes: number): Uint8Array {
+    const out = bytes === into.length ? into : into.subarray(0, bytes);
+    if (gfn < 0) return out.fill(0xff);
+    const { u8 } = this.#views;
+    const at = PartitionMap.RAM + gfn * 4096 + from;
+    for (let i = 0; i < bytes; i++) out[i] = u8[at + i];
+    return out;
   }
 
   #translate(rip: number, linear: number, gfn: number): Block {
@@ -309,7 +316,7 @@ export class CodeCache {
     };
     watched(gfn, offset, Math.min(4096, offset + 64));
     const version = gfn < 0 ? 0 : this.#page(gfn).version;
-    const source = this.#fetch(linear);
+    const source = this.#fetch(linear, gfn);
     const builder = this.#builder;
     builder.begin(this.#mode, rip);
     const limit = gfn < 0 ? 1 : undefined;
@@ -318,7 +325,7 @@ export class CodeCache {
       // Longer than what was marked: mark the rest and read again what may have changed meanwhile.
       watched(gfn, offset, Math.min(4096, offset + made.bytes));
       builder.begin(this.#mode, rip);
-      made = translateBlock(builder, this.#fetch(linear), this.#mode, rip, limit);
+      made = translateBlock(builder, this.#fetch(linear, gfn), this.#mode, rip, limit);
     }
     let gfn2 = -1;
     if (made.crossesPage) {
@@ -328,7 +335,7 @@ export class CodeCache {
         this.#page(gfn2);
       }
       builder.begin(this.#mode, rip);
-      made = translateBlock(builder, this.#fetch(linear), this.#mode, rip, 1);
+      made = translateBlock(builder, this.#fetch(linear, gfn), this.#mode, rip, 1);
     }
     if (this.#next + BLOCK_HEADER_SIZE + (builder.count + 1) * RECORD_SIZE > this.#arena + ARENA_SIZE) this.dropAll();
     const header = this.#write(builder);
@@ -370,19 +377,17 @@ export class CodeCache {
 
   #write(builder: BlockBuilder, runs: number = this.#hotRuns): number {
     const header = this.#next;
-    const { u8, u16, i32 } = this.#views;
+    const { i32 } = this.#views;
     i32[header >>> 2] = builder.instructions;
     i32[(header + 4) >>> 2] = runs;
+    const { op, d, a, b, left, ripOffset, lo, hi } = builder;
     let at = header + BLOCK_HEADER_SIZE;
     for (let i = 0; i < builder.count; i++, at += RECORD_SIZE) {
-      u16[at >>> 1] = builder.op[i];
-      u8[at + 2] = builder.d[i];
-      u8[at + 3] = builder.a[i];
-      u8[at + 4] = builder.b[i];
-      u8[at + 5] = builder.left[i];
-      u16[(at + 6) >>> 1] = builder.ripOffset[i];
-      i32[(at + 8) >>> 2] = builder.lo[i];
-      i32[(at + 12) >>> 2] = builder.hi[i];
+      const word = at >>> 2;
+      i32[word] = op[i] | (d[i] << 16) | (a[i] << 24);
+      i32[word + 1] = b[i] | (left[i] << 8) | (ripOffset[i] << 16);
+      i32[word + 2] = lo[i];
+      i32[word + 3] = hi[i];
     }
     this.#next = at;
     return header;
