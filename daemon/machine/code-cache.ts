@@ -83,6 +83,8 @@ export class CodeCache {
   readonly #builder = new BlockBuilder();
   readonly #window = new Uint8Array(FETCH_BYTES);
   readonly #pages = new Map<number, Page>();
+  /** Blocks whose units (or bytes) reach into the page from another one. */
+  readonly #spanning = new Map<number, Set<Block>>();
   readonly #modeIds = new Map<number, number>();
   readonly #codePages = new Uint8Array(4096);
   readonly #hotRuns: number;
@@ -181,6 +183,26 @@ export class CodeCache {
     return Atomics.load(this.#views.i32, PartitionLayout.at.codeEpoch >>> 2);
   }
 
+  /**
+   * This LP itself has stored into the page's code and raised the epoch from `before` by one: forgets what was made from the page, and only that.
+   * False when other LPs have raised it too: then everything has to be looked up again (`noticeEpoch`).
+   */
+  forgetPage(gfn: number, before: number): boolean {
+    const page = this.#pages.get(gfn);
+    if (page !== undefined) for (const block of page.blocks.values()) this.#leave(block);
+    this.#pages.delete(gfn);
+    for (const block of this.#spanning.get(gfn) ?? []) this.#leave(block);
+    this.#spanning.delete(gfn);
+    if (this.#epochSeen !== before || this.epoch() !== ((before + 1) | 0)) return false;
+    this.#epochSeen = before + 1;
+    return true;
+  }
+  /** Takes the block out of the jump cache. */
+  #leave(block: Block): void {
+    const at = jumpEntryAt(this.#context, block.rip | 0) >>> 2;
+    if (this.#views.i32[at] === (block.rip | 0)) this.#views.u32[at + 1] = 0xffff_ffff;
+  }
+
   /** Whether the code entered at RIP may include bytes of the page. RIPs inside a unit are not known: true to be safe. */
   covers(rip: number, gfn: number): boolean {
     const block = this.#blockAt(rip, false);
@@ -215,6 +237,7 @@ export class CodeCache {
 
   dropAll(): void {
     this.#pages.clear();
+    this.#spanning.clear();
     this.#next = this.#arena;
     for (let i = 0; i < this.#units; i++) this.#table.set(i, null);
     this.#units = 0;
@@ -370,9 +393,18 @@ export class CodeCache {
       const page = this.#page(gfn);
       if (page.version === version) page.blocks.set(rip * 32 + this.#modeKey, block);
       // A block that crosses a page or was never watched must not be joined into regions.
-      if (gfn2 >= 0) block.unit = -2;
+      if (gfn2 >= 0) {
+        block.unit = -2;
+        this.#spans(gfn2, block);
+      }
     }
     return block;
+  }
+
+  #spans(gfn: number, block: Block): void {
+    const blocks = this.#spanning.get(gfn);
+    if (blocks === undefined) this.#spanning.set(gfn, new Set([block]));
+    else blocks.add(block);
   }
 
   #write(builder: BlockBuilder, runs: number = this.#hotRuns): number {
@@ -420,6 +452,7 @@ export class CodeCache {
         span.set(page, { page, gfn: b.gfn, version: this.#version(b.gfn) });
     }
     entry.span = [...span.values()];
+    for (const s of entry.span) this.#spans(s.gfn, entry);
     entry.unit = index;
   }
 }

@@ -72,10 +72,11 @@ export class GuestProcessor implements Processor {
     this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
       invalidate: (gfn, offset, bytes) => {
+        const before = this.code.epoch();
         if (!invalidateCode(this.views, gfn, offset, bytes)) return false;
         host.unwatchCode(gfn, () => hasCodeLines(this.views, gfn));
+        if (!this.code.forgetPage(gfn, before)) Atomics.store(this.views.i32, this.#kickWord, 1);
         host.kickOthers();
-        Atomics.store(this.views.i32, this.#kickWord, 1);
         return true;
       },
       running: (gfn) => this.code.covers(this.#rip(), gfn),
