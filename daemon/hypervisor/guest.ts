@@ -133,25 +133,30 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     });
     const { handshake } = this.mmu.lp;
     this.#handshake = handshake;
-    this.processor = new GuestProcessor(wiring.memory, lpContextAt(wiring.lp), {
-      fault,
-      translator: this.mmu,
-      mmio: this,
-      intercepts: this,
-      watchCode: (gfn) => handshake.watchCode(gfn),
-      unwatchCode: (gfn, marked) => {
-        if (handshake.unwatchCode(gfn, marked)) return;
-        // Whoever translated in between did so from bytes that could be written unseen.
-        Atomics.add(this.views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
-        Atomics.add(this.views.i32, PartitionLayout.at.codeEpoch >>> 2, 1);
+    this.processor = new GuestProcessor(
+      wiring.memory,
+      lpContextAt(wiring.lp),
+      {
+        fault,
+        translator: this.mmu,
+        mmio: this,
+        intercepts: this,
+        watchCode: (gfn) => handshake.watchCode(gfn),
+        unwatchCode: (gfn, marked) => {
+          if (handshake.unwatchCode(gfn, marked)) return;
+          // Whoever translated in between did so from bytes that could be written unseen.
+          Atomics.add(this.views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
+          Atomics.add(this.views.i32, PartitionLayout.at.codeEpoch >>> 2, 1);
+        },
+        kickOthers: () => this.#kickRunning(),
+        stopOthers: () => handshake.stopOthers(),
+        releaseOthers: () => handshake.releaseOthers(),
+        attention: () => this.#attention(),
+        enterGuest: () => handshake.enterGuest(),
+        leaveGuest: () => handshake.leaveGuest(),
       },
-      kickOthers: () => this.#kickRunning(),
-      stopOthers: () => handshake.stopOthers(),
-      releaseOthers: () => handshake.releaseOthers(),
-      attention: () => this.#attention(),
-      enterGuest: () => handshake.enterGuest(),
-      leaveGuest: () => handshake.leaveGuest(),
-    });
+      { alone: this.vpCount === 1 },
+    );
     this.#prepare();
   }
 

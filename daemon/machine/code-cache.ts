@@ -49,7 +49,9 @@ const MODE_IDS = 0xffff;
 
 export interface CodeCacheOptions {
   /** 'both' is the product; 'cold' never compiles, 'hot' compiles before the first run: for tests. */
-  readonly tiers: 'both' | 'cold' | 'hot';
+  readonly tiers?: 'both' | 'cold' | 'hot';
+  /** The partition has one processor: LOCK has nobody to lock out, and its forms need not be atomic. */
+  readonly alone?: boolean;
 }
 
 /** Bytes read for one block: more than nearly all blocks take; longer ones are cut. */
@@ -88,10 +90,12 @@ export class CodeCache {
   readonly #modeIds = new Map<number, number>();
   readonly #codePages = new Uint8Array(4096);
   readonly #hotRuns: number;
+  readonly #alone: boolean;
+  readonly #plainModes = new Map<CodeMode, CodeMode>();
   #next: number;
   #units = 0;
   #nextModeId = 1;
-  #mode: CodeMode = { bits: 16, stackBits: 16, flat: false, busLocked: false };
+  #mode: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false };
   #modeKey = 0;
   #modeId = 0;
   #csBase = 0;
@@ -110,7 +114,7 @@ export class CodeCache {
     context: number,
     table: WebAssembly.Table,
     imports: WebAssembly.Imports,
-    options: CodeCacheOptions = { tiers: 'both' },
+    options: CodeCacheOptions = {},
   ) {
     this.#views = views;
     this.#memory = memory;
@@ -120,6 +124,7 @@ export class CodeCache {
     this.#table = table;
     this.#imports = imports;
     this.#hotRuns = options.tiers === 'cold' ? NEVER_HOT : options.tiers === 'hot' ? 1 : HOT_RUNS;
+    this.#alone = options.alone ?? false;
     this.#epochSeen = Atomics.load(views.i32, PartitionLayout.at.codeEpoch >>> 2);
   }
 
@@ -129,11 +134,14 @@ export class CodeCache {
 
   /** Another mode, CS base or privilege: the jump cache shows that mode's entries from now on. */
   setMode(mode: CodeMode, csBase: number, user: boolean): void {
-    this.#mode = mode;
+    this.#mode = this.#alone ? this.#plain(mode) : mode;
     this.#modeKey = modeKeyOf(mode);
     this.#csBase = csBase;
     this.#user = user ? 1 : 0;
-    const key = csBase * 64 + this.#modeKey * 2 + this.#user;
+    this.#takeModeId();
+  }
+  #takeModeId(): void {
+    const key = this.#csBase * 64 + this.#modeKey * 2 + this.#user;
     let id = this.#modeIds.get(key);
     if (id === undefined) {
       if (this.#nextModeId > MODE_IDS) {
@@ -153,12 +161,18 @@ export class CodeCache {
     this.#views.u32[(this.#context + LpContextLayout.at.jumpTag + 4) >>> 2] = id << 16;
   }
 
+  #plain(mode: CodeMode): CodeMode {
+    let plain = this.#plainModes.get(mode);
+    if (plain === undefined) this.#plainModes.set(mode, (plain = { ...mode, plainLocks: true }));
+    return plain;
+  }
+
   /** Mappings may have changed: every address is looked up again. */
   flushLookups(): void {
     this.flushes++;
     this.#modeIds.clear();
     this.#codePages.fill(0);
-    this.setMode(this.#mode, this.#csBase, this.#user === 1);
+    this.#takeModeId();
   }
   /** One page's mapping may have changed. */
   flushLookup(linear: number): void {

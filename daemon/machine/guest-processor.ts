@@ -245,7 +245,7 @@ export class GuestProcessor implements Processor {
       case Exit.BUS_LOCK: {
         this.#host.stopOthers();
         try {
-          return this.#afterSingle(this.#runSingle({ ...this.code.mode, busLocked: true }));
+          return this.#afterSingle(this.#runSingle({ ...this.code.mode, plainLocks: true }));
         } finally {
           this.#host.releaseOthers();
         }

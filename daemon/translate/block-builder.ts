@@ -27,8 +27,8 @@ export interface CodeMode {
   readonly stackBits: 16 | 32 | 64;
   /** All of ES, CS, SS, DS have base 0, limit 4 GiB and allow the obvious: no bases, no checks. FS and GS always add their base. */
   readonly flat: boolean;
-  /** Set when the one instruction is run with the bus locked: LOCK forms become plain read-modify-write. */
-  readonly busLocked: boolean;
+  /** LOCK forms become plain read-modify-writes: nobody can come in between, because the bus is held or the partition has one processor. */
+  readonly plainLocks: boolean;
 }
 
 /** Which instruction family produced the current arithmetic flags, when it is known in this block. */
@@ -99,7 +99,7 @@ export class BlockBuilder implements MicroOps {
   readonly hi: Int32Array = new Int32Array(CAPACITY);
   /** Number of instructions begun so far. */
   instructions = 0;
-  mode: CodeMode = { bits: 64, stackBits: 64, flat: true, busLocked: false };
+  mode: CodeMode = { bits: 64, stackBits: 64, flat: true, plainLocks: false };
   /** RIP of the block's first byte, and of the instruction being translated. */
   blockRip = 0;
   rip = 0;

@@ -22,7 +22,7 @@ export interface TranslatedBlock {
 
 /**
  * Translates the block at RIP into the builder, finished. `source.following` may throw the guest's fault; nothing else does.
- * A block never goes on into the next page, but for one whose first instruction does. At most `most` instructions; with `mode.busLocked` one.
+ * A block never goes on into the next page, but for one whose first instruction does. At most `most` instructions.
  */
 export const translateBlock = (
   builder: BlockBuilder,
@@ -35,7 +35,7 @@ export const translateBlock = (
   const x = builder.frontEnd as InstructionContext;
   builder.begin(mode, rip);
   try {
-    const taken = translate(x, source.bytes, mode, rip, mode.busLocked ? 1 : most);
+    const taken = translate(x, source.bytes, mode, rip, most);
     if (taken > 0) return finish(builder, taken, false);
     // The first instruction is cut off by the page's end.
     const page = source.bytes.length;

@@ -92,9 +92,10 @@ test('more than 15 bytes raise #GP(0), 15 do not', (t) => {
   t.regex(dumpMicroOps(builder)[1], /^trapif/);
 });
 
-test('with the bus locked a block is one instruction', (t) => {
-  const builder = new BlockBuilder();
-  t.is(translateBytes(builder, hex('90 90 90'), { ...LONG, busLocked: true }).instructions, 1);
+test('a block has no more instructions than asked for', (t) => {
+  const source = { bytes: hex('90 90 90'), following: () => new Uint8Array(14) };
+  t.is(translateBlock(new BlockBuilder(), source, LONG, 0x1000, 1).instructions, 1);
+  t.is(translateBlock(new BlockBuilder(), source, LONG, 0x1000).instructions, 3);
 });
 
 test('offsets wrap with the mode', (t) => {

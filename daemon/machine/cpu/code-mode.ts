@@ -9,7 +9,7 @@ import { accessOf, limitOf, Segment } from './segment.js';
 import { fillSegmentLimits } from './segment-check.js';
 import { setSlotHalves, slotHi, slotLo } from './slots.js';
 
-const codeMode = (bits: 16 | 32 | 64, stackBits: 16 | 32 | 64, flat: boolean): CodeMode => ({ bits, stackBits, flat, busLocked: false });
+const codeMode = (bits: 16 | 32 | 64, stackBits: 16 | 32 | 64, flat: boolean): CodeMode => ({ bits, stackBits, flat, plainLocks: false });
 const MODE_64 = codeMode(64, 64, true);
 /** Indexed by CS.D | SS.B << 1 | flat << 2. */
 const MODES: readonly CodeMode[] = [0, 1, 2, 3, 4, 5, 6, 7].map((i) =>

@@ -12,7 +12,7 @@ const xchg: Family = (x) => {
     const address = x.address(1 << width, true);
     const value = x.readRegister(register);
     let old: Operand;
-    if (builder.mode.busLocked) {
+    if (builder.mode.plainLocks) {
       old = builder.load(width, address, true);
       builder.store(width, address, value);
     } else old = builder.atomic('xchg8', width, address, value);

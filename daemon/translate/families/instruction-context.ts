@@ -48,7 +48,7 @@ export class InstructionContext {
     this.end = at + decoder.length;
     const bits = builder.mode.bits;
     const prefixes = scanPrefixes(this.bytes, at, bits);
-    this.atomic = (prefixes & Prefix.LOCK) !== 0 && !builder.mode.busLocked;
+    this.atomic = (prefixes & Prefix.LOCK) !== 0 && !builder.mode.plainLocks;
     this.segmentOverride = (prefixes & Prefix.SEGMENT) !== 0;
     this.addressWidth = (prefixes & Prefix.ADDRESS_SIZE) === 0 ? (bits === 64 ? 3 : bits === 32 ? 2 : 1) : bits === 32 ? 1 : 2;
     this.originRip = rip - (at - decoder.origin);
