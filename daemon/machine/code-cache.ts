@@ -54,8 +54,8 @@ export interface CodeCacheOptions {
   readonly alone?: boolean;
 }
 
-/** Bytes read for one block: more than nearly all blocks take; longer ones are cut. */
-const FETCH_BYTES = 192;
+/** Bytes read for one block: more than nearly all blocks take; longer ones are cut in two. */
+const FETCH_BYTES = 64;
 /** Of the next page, for an instruction that goes on there. */
 const FOLLOWING_BYTES = 14;
 
@@ -351,19 +351,13 @@ export class CodeCache {
       this.#markLines(frame, from, to);
       if (!(Atomics.load(i32, (PartitionMap.PAGE_FLAGS >>> 2) + frame) & PageFlag.CODE)) this.#memory.watch(frame);
     };
-    watched(gfn, offset, Math.min(4096, offset + 64));
+    watched(gfn, offset, Math.min(4096, offset + FETCH_BYTES));
     const version = gfn < 0 ? 0 : this.#page(gfn).version;
     const source = this.#fetch(linear, gfn);
     const builder = this.#builder;
     builder.begin(this.#mode, rip);
     const limit = gfn < 0 ? 1 : undefined;
     let made = translateBlock(builder, source, this.#mode, rip, limit);
-    if (gfn >= 0 && made.bytes > 64) {
-      // Longer than what was marked: mark the rest and read again what may have changed meanwhile.
-      watched(gfn, offset, Math.min(4096, offset + made.bytes));
-      builder.begin(this.#mode, rip);
-      made = translateBlock(builder, this.#fetch(linear, gfn), this.#mode, rip, limit);
-    }
     let gfn2 = -1;
     if (made.crossesPage) {
       gfn2 = this.#memory.fetchPage(linear - offset + 4096);
