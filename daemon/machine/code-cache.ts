@@ -8,7 +8,7 @@ import { ARENA_SIZE, JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT,
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder, type CodeMode } from '../translate/block-builder.js';
-import type { CodeSource } from '../translate/decode/code-source.js';
+import { type CodeSource, INSTRUCTION_BYTES_MAX } from '../translate/decode/code-source.js';
 import { BLOCK_HEADER_SIZE } from '../translate/emit/core-module.js';
 import { region, type SourceBlock } from '../translate/emit/region.js';
 import { compileUnit } from '../translate/emit/unit.js';
@@ -247,6 +247,22 @@ export class CodeCache {
     translateBlock(builder, bytes, mode, rip, 1);
     if (this.#next + BLOCK_HEADER_SIZE + (builder.count + 1) * RECORD_SIZE > this.#arena + ARENA_SIZE) this.dropAll();
     return this.#write(builder, NEVER_HOT);
+  }
+
+  /** The bytes that the instruction at RIP may have, as far as they can be fetched. Without effects on the guest. */
+  peekInstruction(rip: number): Uint8Array {
+    const linear = this.#linear(rip);
+    const offset = linear & 4095;
+    const bytes = new Uint8Array(INSTRUCTION_BYTES_MAX);
+    const first = Math.min(bytes.length, 4096 - offset);
+    const gfn = this.#memory.peekPage(linear);
+    if (gfn < 0) return bytes.subarray(0, 0);
+    this.#copy(bytes.subarray(0, first), gfn, offset, first);
+    if (first === bytes.length) return bytes;
+    const second = this.#memory.peekPage(linear - offset + 4096);
+    if (second < 0) return bytes.subarray(0, first);
+    this.#copy(bytes.subarray(first), second, 0, bytes.length - first);
+    return bytes;
   }
 
   dropAll(): void {

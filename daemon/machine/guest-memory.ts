@@ -38,6 +38,8 @@ export interface CodeWatcher {
 
 const CANONICAL_LIMIT = 2 ** 47;
 const ACCESS_MASK = -4096;
+/** In the VP block's recorded fault: #GP(0) for a data address that is not canonical; which may have to be #SS(0). */
+export const NON_CANONICAL = 0x200;
 
 export class GuestMemory implements LinearMemory {
   readonly #views: Views;
@@ -96,9 +98,9 @@ export class GuestMemory implements LinearMemory {
     return spa;
   }
 
-  /** Non-canonical addresses raise #GP(0), or #SS(0) for the stack, before any translation (SDM 1 3.3.7.1). */
-  #check(gva: number): void {
-    if (this.#bits64 && (gva >= CANONICAL_LIMIT || gva < -CANONICAL_LIMIT)) throw this.#fault.set(13, 0);
+  /** An access with any non-canonical byte raises #GP(0), or #SS(0) for the stack, before any translation (SDM 1 3.3.7.1). */
+  #check(gva: number, bytes = 1): void {
+    if (this.#bits64 && (gva + bytes > CANONICAL_LIMIT || gva < -CANONICAL_LIMIT)) throw this.#fault.setNonCanonical(gva);
   }
 
   /** Guest page frame for execution at the linear address; throws GuestFault; -1 when it is not RAM. */
@@ -114,7 +116,7 @@ export class GuestMemory implements LinearMemory {
   }
 
   #read(gva: number, bytes: 1 | 2 | 4, access: Access = Access.READ): number {
-    this.#check(gva);
+    this.#check(gva, bytes);
     if ((gva & 4095) + bytes > 4096) return this.#readCrossing(gva, bytes, access);
     const spa = this.#resolve(gva, access);
     if (spa < 0) return this.#mmio.read(this.#translator.gpa, bytes) >>> 0;
@@ -131,7 +133,7 @@ export class GuestMemory implements LinearMemory {
   }
 
   #write(gva: number, bytes: 1 | 2 | 4, value: number): void {
-    this.#check(gva);
+    this.#check(gva, bytes);
     if ((gva & 4095) + bytes > 4096) {
       this.probeWrite(gva, bytes);
       for (let i = 0; i < bytes; i++) this.#write(this.#wrap(gva + i), 1, (value >>> (8 * i)) & 0xff);
@@ -164,10 +166,12 @@ export class GuestMemory implements LinearMemory {
     return this.#read(gva, 4);
   }
   read64(gva: number): bigint {
+    this.#check(gva, 8);
     const lo = this.#read(gva, 4);
     return BigInt(lo) | (BigInt(this.#read(this.#wrap(gva + 4), 4)) << 32n);
   }
   read64Number(gva: number): number {
+    this.#check(gva, 8);
     const lo = this.#read(gva, 4);
     return (this.#read(this.#wrap(gva + 4), 4) | 0) * 4294967296 + lo;
   }
@@ -191,13 +195,10 @@ export class GuestMemory implements LinearMemory {
     this.#write(this.#wrap(gva + 4), 4, Math.floor(value / 4294967296) >>> 0);
   }
   probeWrite(gva: number, bytes: number): void {
-    this.#check(gva);
+    this.#check(gva, bytes);
     this.#resolve(gva, Access.WRITE);
     const last = this.#wrap(gva + bytes - 1);
-    if ((gva & 4095) + bytes > 4096) {
-      this.#check(last);
-      this.#resolve(last - (last & 4095), Access.WRITE);
-    }
+    if ((gva & 4095) + bytes > 4096) this.#resolve(last - (last & 4095), Access.WRITE);
   }
   hostRead(gva: number): number {
     this.#check(gva);
@@ -213,7 +214,7 @@ export class GuestMemory implements LinearMemory {
   // --- what the compiled side calls -------------------------------------------------------------------------------------------------------
 
   #record(fault: GuestFault): 1 {
-    this.vp.faultVector = fault.error < 0 ? fault.vector : fault.vector | 0x100;
+    this.vp.faultVector = fault.vector | (fault.error < 0 ? 0 : 0x100) | (fault.nonCanonical === 0 ? 0 : NON_CANONICAL);
     this.vp.faultError = fault.error < 0 ? 0 : fault.error;
     return 1;
   }
@@ -228,6 +229,7 @@ export class GuestMemory implements LinearMemory {
     const { u32 } = this.#views;
     try {
       if (width === 3) {
+        this.#check(gva, 8);
         const lo = this.#read(gva, 4, access);
         u32[at + 1] = this.#read(this.#wrap(gva + 4), 4, access);
         u32[at] = lo;
@@ -249,7 +251,7 @@ export class GuestMemory implements LinearMemory {
     try {
       if (!this.bypassWatch) {
         // A store into the code that is running must be seen by the very next instruction: that one is then run alone.
-        this.#check(gva);
+        this.#check(gva, bytes);
         const spa = this.#resolve(gva, Access.WRITE);
         if (spa >= 0) {
           const gfn = (spa - PartitionMap.RAM) >>> 12;

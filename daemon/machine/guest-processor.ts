@@ -1,10 +1,12 @@
 // One LP running one partition's guest code: registers in the VP block, translated code in the cache, slow halves in TypeScript.
 // The run loop above hands it a VP and a budget of cycles and gets back why guest code was left.
+import { Vector } from '../../shared/abi/exceptions.js';
 import { LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, Slot, VpBlock } from '../../shared/layout/vp.js';
 import type { CodeMode } from '../translate/block-builder.js';
+import { isStackAccess } from '../translate/decode/stack-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
 import { Exit, sysLength, sysOp } from '../translate/micro-op.js';
 import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
@@ -12,7 +14,7 @@ import { applyMode } from './cpu/code-mode.js';
 import { deliverFault } from './cpu/deliver.js';
 import { segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
-import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, type Translator } from './guest-memory.js';
+import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, type Translator } from './guest-memory.js';
 import type { GuestFault, Intercepts, Processor } from './processor.js';
 
 /** What surrounds the processor: hypervisor, devices, the other LPs. */
@@ -218,6 +220,12 @@ export class GuestProcessor implements Processor {
     return Left.ATTENTION;
   }
 
+  /** Whether the instruction at RIP, refused for a non-canonical address, reached it through SS. */
+  #throughStack(): boolean {
+    const rsp = (this.vp.base >>> 3) + Slot.RSP;
+    return isStackAccess(this.code.peekInstruction(this.#rip()), BigInt(this.fault.nonCanonical), this.views.u64[rsp]);
+  }
+
   /** A lone instruction ends with its budget used up: that is no reason to leave. */
   #afterSingle(reason: number): number | undefined {
     return reason === Exit.BUDGET ? undefined : this.#handle(reason);
@@ -235,9 +243,10 @@ export class GuestProcessor implements Processor {
       case Exit.FAULT: {
         const vp = this.vp;
         const hasError = (vp.faultVector & 0x100) !== 0;
+        const throughStack = (vp.faultVector & NON_CANONICAL) !== 0 && this.#throughStack();
         // A guest whose handlers only fault retires nothing: the charge is what ends its slice.
         this.charge(DELIVERY_CYCLES);
-        deliverFault(this, vp.faultVector & 0xff, hasError ? vp.faultError : -1);
+        deliverFault(this, throughStack ? Vector.SS : vp.faultVector & 0xff, hasError ? vp.faultError : -1);
         return vp.pendingKind === EventKind.NONE ? undefined : Left.ATTENTION;
       }
       case Exit.SYS:

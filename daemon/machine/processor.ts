@@ -8,9 +8,18 @@ export class GuestFault {
   vector = 0;
   /** -1 = no error code. */
   error = -1;
+  /** The linear address, when it was refused as non-canonical; otherwise 0. */
+  nonCanonical = 0;
   set(vector: number, error = -1): this {
     this.vector = vector;
     this.error = error;
+    this.nonCanonical = 0;
+    return this;
+  }
+  /** #GP(0) for a non-canonical address; who knows the instruction may make it the stack's #SS(0). */
+  setNonCanonical(gva: number): this {
+    this.set(13, 0);
+    this.nonCanonical = gva;
     return this;
   }
 }

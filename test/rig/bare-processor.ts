@@ -29,6 +29,8 @@ export interface BareProcessor {
   halted: boolean;
   /** The processor shut down. */
   shutDown: boolean;
+  /** How often an instruction was run with the bus locked. */
+  busLocks: number;
 }
 
 export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): BareProcessor => {
@@ -97,7 +99,9 @@ export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): Bar
         Atomics.and(views.i32, (PartitionMap.PAGE_FLAGS >>> 2) + gfn, ~PageFlag.CODE);
       },
       kickOthers: () => {},
-      stopOthers: () => {},
+      stopOthers: () => {
+        machine.busLocks++;
+      },
       releaseOthers: () => {},
       attention: () => true,
       enterGuest: () => {},
@@ -114,6 +118,7 @@ export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): Bar
     host: (gpa) => PartitionMap.RAM + gpa,
     halted: false,
     shutDown: false,
+    busLocks: 0,
   };
   return machine;
 };

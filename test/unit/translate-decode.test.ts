@@ -117,18 +117,21 @@ test('offsets wrap with the mode', (t) => {
 });
 
 test('a non-canonical access is through SS when the base or the instruction says so', (t) => {
-  const rsp = 2 ** 50;
+  const rsp = 2n ** 50n;
   for (const [bytes, address, expected] of [
-    ['48 8b 45 00', 5, true], // mov rax, [rbp]
+    ['48 8b 45 00', 5n, true], // mov rax, [rbp]
     ['48 8b 04 24', rsp, true], // mov rax, [rsp]
     ['48 8b 03', rsp, false], // mov rax, [rbx]
-    ['64 48 8b 45 00', 5, false], // mov rax, fs:[rbp]
-    ['50', rsp - 8, true], // push rax
-    ['ff 33', rsp - 8, true], // push [rbx]: the stack's half
-    ['ff 33', 5, false], // and the operand's
+    ['64 48 8b 45 00', 5n, false], // mov rax, fs:[rbp]
+    ['50', rsp - 8n, true], // push rax
+    ['ff 33', rsp - 8n, true], // push [rbx]: the stack's half
+    ['ff 33', 5n, false], // and the operand's
     ['c3', rsp, true], // ret
-    ['06', 5, false],
+    ['06', 5n, false],
   ] as const) {
     t.is(isStackAccess(hex(bytes), address, rsp), expected, bytes);
   }
+  // An address that is rounded to a double may come out on the other side of 2^63.
+  t.true(isStackAccess(hex('ff 33'), 2n ** 63n, 2n ** 63n));
+  t.true(isStackAccess(hex('ff 33'), 2n ** 63n, -(2n ** 63n)));
 });

@@ -27,6 +27,16 @@ const READ_ONLY = 0x3000;
 /** Families whose instructions this processor does not have: they raise #UD here. */
 const ABSENT = new Set(['popcnt', 'tzcnt', 'lzcnt', 'movbe']);
 const SHOWN_MAX = 25;
+/**
+ * A protection violation (P in the error code) at a page that is not of the set-up: the capturing system had something mapped there, at the very top of
+ * user space. The rule "every other page is not present" does not hold for it, so it says nothing about the processor.
+ */
+const capturedElsewhere = (v: Vector): boolean => {
+  const e = v.expected.exception;
+  return e !== null && e.vector === 14 && (e.error & 1) !== 0 && (e.address < DATA_PAGE || e.address >= READ_ONLY_PAGE + 4096);
+};
+
+const LEFT_OUT_MAX = 1;
 
 /** What is wrong after running the vector, or null. */
 const run = (machine: ReturnType<typeof bareProcessor>, v: Vector): string | null => {
@@ -89,8 +99,13 @@ const suite = (t: ExecutionContext, mode: VectorMode, tiers: 'cold' | 'hot'): vo
   const failures: string[] = [];
   const families = new Map<string, number>();
   let ran = 0;
+  let leftOut = 0;
   for (const v of loadVectors(mode)) {
     if (ABSENT.has(v.family)) continue;
+    if (capturedElsewhere(v)) {
+      leftOut++;
+      continue;
+    }
     ran++;
     const wrong = run(machine, v);
     if (wrong === null) continue;
@@ -98,6 +113,8 @@ const suite = (t: ExecutionContext, mode: VectorMode, tiers: 'cold' | 'hot'): vo
     if (failures.length < SHOWN_MAX) failures.push(`${vectorName(v)}: ${wrong}`);
   }
   t.true(ran > 3000, `only ${ran} vectors ran`);
+  t.true(machine.busLocks >= 20, `only ${machine.busLocks} locked instructions needed the bus`);
+  t.true(leftOut <= LEFT_OUT_MAX, `${leftOut} vectors left out`);
   t.is(machine.processor.code.refused, 0, 'V8 refused a unit');
   if (tiers === 'hot') t.true(machine.processor.code.compilations > 3000, 'hot runs compile');
   t.deepEqual(failures, [], JSON.stringify(Object.fromEntries(families)));

@@ -22,8 +22,8 @@ export const popAll = (p: Processor, d: number): number => {
   if (is64BitCode(vp)) invalidOpcode(p);
   const width = sysWidth(d);
   const sp = stackPointer(vp);
-  // The last value is read first: what can fault has then faulted before a register changes (all eight lie in at most two pages).
-  for (let i = 7; i >= 0; i--) peek(p, sp, width, i);
+  // All are read before a register changes, upwards: CR2 of a page fault names the first one that cannot be read.
+  for (let i = 0; i < 8; i++) peek(p, sp, width, i);
   for (let i = 0; i < 8; i++) if (i !== 3) writeRegister(vp, 7 - i, width, peek(p, sp, width, i));
   setStackPointer(vp, offsetStack(vp, sp, 8 << width));
   return 0;

@@ -47,9 +47,10 @@ export const compareString = (p: Processor, d: number): number => {
         step > 0
           ? Math.min(runLength(p, d, segment, source, width, left, false), runLength(p, d, Segment.ES, target, width, left, false))
           : 0;
-      const hostA = run > 0 ? memory.hostRead(first) : -1;
-      const hostB = hostA >= 0 ? memory.hostRead(second) : -1;
-      if (hostB >= 0) {
+      // Of two operands that both fault, processors report ES:rDI's.
+      const hostB = run > 0 ? memory.hostRead(second) : -1;
+      const hostA = hostB >= 0 ? memory.hostRead(first) : -1;
+      if (hostA >= 0) {
         const at = findPair(views, hostA, hostB, run, width, stopWhenEqual);
         stopped = at < run;
         const last = (stopped ? at : run - 1) << width;
@@ -60,8 +61,8 @@ export const compareString = (p: Processor, d: number): number => {
         done += stopped ? at + 1 : run;
         continue;
       }
-      loadScratch(p, first, width, Slot.ARG0);
       loadScratch(p, second, width, Slot.ARG1);
+      loadScratch(p, first, width, Slot.ARG0);
       aLo = slotLo(vp, Slot.ARG0);
       aHi = slotHi(vp, Slot.ARG0);
       bLo = slotLo(vp, Slot.ARG1);

@@ -4,18 +4,19 @@ import { OpKind, Register } from 'iced-x86';
 import { INSTRUCTION_BYTES_MAX } from './code-source.js';
 import { Decoded, InstructionDecoder } from './decoder.js';
 
-/** A push or pop reaches no further than this from RSP (ENTER apart). */
-const STACK_REACH = 8;
+/** A push or pop reaches 8 bytes from RSP; non-canonical addresses have been through a double, which rounds them by up to half of this. */
+const STACK_REACH = 2048n;
 
 /** For 64-bit code: `bytes` begin with the instruction that faulted at `address`; RSP as it was before. */
-export const isStackAccess = (bytes: Uint8Array, address: number, rsp: number): boolean => {
+export const isStackAccess = (bytes: Uint8Array, address: bigint, rsp: bigint): boolean => {
   const decoder = new InstructionDecoder();
   const { instruction } = decoder;
   try {
     decoder.open(64, bytes.subarray(0, INSTRUCTION_BYTES_MAX));
     if (decoder.next(0) !== Decoded.OK) return false;
     // A push or pop has its own access besides the operand's: told apart by the address.
-    if (instruction.isStackInstruction && Math.abs(address - rsp) <= STACK_REACH) return true;
+    const distance = BigInt.asIntN(64, address - rsp);
+    if (instruction.isStackInstruction && distance <= STACK_REACH && distance >= -STACK_REACH) return true;
     const kinds = [instruction.op0Kind, instruction.op1Kind];
     if (!kinds.includes(OpKind.Memory)) return instruction.isStackInstruction;
     const base = instruction.memoryBase;
