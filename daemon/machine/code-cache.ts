@@ -30,6 +30,8 @@ interface Block extends SourceBlock {
   readonly gfn: number;
   /** Second page of an instruction that crosses, -1 otherwise. */
   readonly gfn2: number;
+  /** Of the second page, when its bytes were read. */
+  readonly version2: number;
   readonly linear: number;
   readonly modeKey: number;
   /** Table index of the unit that starts here, -1 none yet, -2 never (could not be compiled). */
@@ -326,7 +328,7 @@ export class CodeCache {
       const second = linear - (linear & 4095) + 4096;
       if (
         (make ? this.#memory.fetchPage(second) : this.#memory.peekPage(second)) === found.gfn2 &&
-        this.#pages.get(found.gfn2)?.version === this.#version(found.gfn2)
+        found.version2 === this.#version(found.gfn2)
       )
         return found;
     }
@@ -375,11 +377,12 @@ export class CodeCache {
     const limit = gfn < 0 ? 1 : undefined;
     let made = translateBlock(builder, source, this.#mode, rip, limit);
     let gfn2 = -1;
+    let version2 = 0;
     if (made.crossesPage) {
       gfn2 = this.#memory.fetchPage(linear - offset + 4096);
       if (gfn2 >= 0) {
         watched(gfn2, 0, 15);
-        this.#page(gfn2);
+        version2 = this.#version(gfn2);
       }
       builder.begin(this.#mode, rip);
       made = translateBlock(builder, this.#fetch(linear, gfn), this.#mode, rip, 1);
@@ -408,6 +411,7 @@ export class CodeCache {
       header,
       gfn,
       gfn2,
+      version2,
       linear,
       modeKey: this.#modeKey,
       unit: -1,

@@ -63,6 +63,8 @@ export class GuestProcessor implements Processor {
   readonly #run: (vp: number, context: number) => number;
   readonly #kickWord: number;
   #charged = 0;
+  /** Where the last slow half was called: while RIP is still this, it does not name the code that was entered. */
+  #slowRip = NaN;
 
   constructor(memory: WebAssembly.Memory, contextAddress: number, host: ProcessorHost, options?: CodeCacheOptions) {
     this.views = viewsOf(memory.buffer);
@@ -81,7 +83,10 @@ export class GuestProcessor implements Processor {
         host.kickOthers();
         return true;
       },
-      running: (gfn) => this.code.covers(this.#rip(), gfn),
+      running: (gfn) => {
+        const rip = this.#rip();
+        return rip === this.#slowRip || this.code.covers(rip, gfn);
+      },
     });
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 256 });
     const env = {
@@ -156,6 +161,7 @@ export class GuestProcessor implements Processor {
 
   #sys(descriptor: number): number {
     try {
+      this.#slowRip = this.#rip();
       const epoch = this.code.epoch();
       const left = sysHelpers[sysOp(descriptor)](this, descriptor);
       if (left !== 0) return 1;
@@ -226,6 +232,18 @@ export class GuestProcessor implements Processor {
     return isStackAccess(this.code.peekInstruction(this.#rip()), BigInt(this.fault.nonCanonical), this.views.u64[rsp]);
   }
 
+  /** Runs the instruction at RIP alone although it stores into the code that it belongs to; what was made from that code is then forgotten. */
+  #runUnwatched(mode: CodeMode): number {
+    this.memory.bypassWatch = true;
+    try {
+      const reason = this.#runSingle(mode);
+      this.code.noticeEpoch();
+      return reason;
+    } finally {
+      this.memory.bypassWatch = false;
+    }
+  }
+
   /** A lone instruction ends with its budget used up: that is no reason to leave. */
   #afterSingle(reason: number): number | undefined {
     return reason === Exit.BUDGET ? undefined : this.#handle(reason);
@@ -254,21 +272,16 @@ export class GuestProcessor implements Processor {
       case Exit.BUS_LOCK: {
         this.#host.stopOthers();
         try {
-          return this.#afterSingle(this.#runSingle({ ...this.code.mode, plainLocks: true }));
+          const mode = { ...this.code.mode, plainLocks: true };
+          const reason = this.#runSingle(mode);
+          // Its own code is what it changes: still with the bus locked, which cannot be had twice.
+          return this.#afterSingle(reason === Exit.SELF_MODIFIED ? this.#runUnwatched(mode) : reason);
         } finally {
           this.#host.releaseOthers();
         }
       }
-      case Exit.SELF_MODIFIED: {
-        this.memory.bypassWatch = true;
-        try {
-          const next = this.#runSingle(this.code.mode);
-          this.code.noticeEpoch();
-          return this.#afterSingle(next);
-        } finally {
-          this.memory.bypassWatch = false;
-        }
-      }
+      case Exit.SELF_MODIFIED:
+        return this.#afterSingle(this.#runUnwatched(this.code.mode));
       default:
         return Left.BUDGET;
     }

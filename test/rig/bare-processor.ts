@@ -40,6 +40,7 @@ export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): Bar
   views.u32[PartitionLayout.at.ramSize >>> 2] = ramBytes;
   views.u32[PartitionLayout.at.lpCount >>> 2] = 1;
   const pages = new Map<number, MappedPage>();
+  let busHeld = false;
   const refuse = (): never => {
     throw processor.fault.set(6);
   };
@@ -100,9 +101,14 @@ export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): Bar
       },
       kickOthers: () => {},
       stopOthers: () => {
+        // Where others exist, an LP that asks twice waits for itself.
+        if (busHeld) throw new Error('the bus is locked already');
+        busHeld = true;
         machine.busLocks++;
       },
-      releaseOthers: () => {},
+      releaseOthers: () => {
+        busHeld = false;
+      },
       attention: () => true,
       enterGuest: () => {},
       leaveGuest: () => {},
