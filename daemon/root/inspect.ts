@@ -20,7 +20,8 @@ const unknownInstructions = async (partition: Partition): Promise<PartitionInspe
     for (let pair = 0; pair < UNKNOWN_PAIRS; pair++) {
       const mnemonic = views.u32[(unknownOps >>> 2) + pair * 2]!;
       const count = views.u32[(unknownOps >>> 2) + pair * 2 + 1]!;
-      if (count > 0) counts.set(mnemonic, (counts.get(mnemonic) ?? 0) + count);
+      // The table's keys are mnemonic numbers + 1: 0 is a free pair.
+      if (count > 0) counts.set(mnemonic - 1, (counts.get(mnemonic - 1) ?? 0) + count);
     }
   }
   if (counts.size === 0) return [];
