@@ -250,7 +250,6 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     this.#startBudget = budget;
     p.context.budget = budget;
     p.retired = 0;
-    p.takeCharged();
     this.yielded = false;
     this.#firstPause = this.#lastPause = clock;
     this.#setState(vp, VpState.RUNNING);
@@ -270,15 +269,14 @@ export class Guest implements Intercepts, Mmio, ApicBus {
           }
         }
         if (this.#stateOf(vp) !== VpState.RUNNING) break;
-        const left = p.context.budget;
-        if (left <= 0) break;
+        if (p.context.budget <= 0) break;
         if (vp.interruptShadow) {
           vp.interruptShadow = 0;
           p.runShadowed();
           continue;
         }
         this.#deliverPending(index);
-        p.run(left);
+        p.run(p.context.budget);
       }
     } catch (error) {
       // hvd's own broken invariant while it worked for this partition: the partition stops, the LP goes on.
@@ -347,7 +345,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   /** The LP's clock now, in cycles; inside a run what the VP has used so far is counted. */
   #cycles(): number {
     if (this.#wiring.realtime) return this.#wiring.hostCycles();
-    return this.#current < 0 ? this.#startClock : this.#startClock + this.#startBudget - this.processor.context.budget;
+    return this.#current < 0 ? this.#startClock : this.#startClock + this.#startBudget - this.processor.remaining;
   }
   /** Partition time, ns. */
   now(): number {
@@ -516,7 +514,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   #shorten(): void {
     if (this.#wiring.realtime) return;
     const left = this.deadline() - this.#cycles();
-    if (left < this.processor.context.budget) this.setKick(this.#wiring.lp);
+    if (left < this.processor.remaining) this.setKick(this.#wiring.lp);
   }
   readMsr(index: number): bigint {
     this.#intercept('msr');
@@ -552,7 +550,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   /** PAUSE-loop exiting (SDM 3C 25.1.3): PAUSEs closer than the gap for longer than the window are a spin loop; only then is there an intercept, and the LP goes to another VP. */
   pause(): void {
     this.processor.charge(this.#wiring.costs.pause ?? 0);
-    const now = this.#cycles() + this.processor.charged;
+    const now = this.#cycles();
     if (now - this.#lastPause > PAUSE_GAP_CYCLES) this.#firstPause = now;
     this.#lastPause = now;
     if (now - this.#firstPause <= PAUSE_WINDOW_CYCLES) return;

@@ -235,7 +235,7 @@ export class CodeCache {
   /** The block at RIP has become hot: compiles its region. */
   heat(rip: number): void {
     const block = this.#blockAt(rip, true)!;
-    if (block.unit === -1) this.#compile(block);
+    if (block.unit === -1 || (block.unit >= 0 && this.#spanChanged(block))) this.#compile(block);
     if (block.unit < 0) this.#views.i32[(block.header + 4) >>> 2] = NEVER_HOT;
     this.#enter(block);
   }
@@ -287,8 +287,12 @@ export class CodeCache {
 
   #enter(block: Block): void {
     let code = block.header;
-    if (block.unit >= 0 && this.#spanHolds(block)) code = ~block.unit;
     const { u32, i32 } = this.#views;
+    if (block.unit >= 0) {
+      if (this.#spanHolds(block)) code = ~block.unit;
+      // A page of the unit was changed, or is not mapped just now: `heat` looks again when that much has run cold.
+      else i32[(block.header + 4) >>> 2] = HOT_RUNS;
+    }
     const lo = block.rip | 0;
     const hi = Math.floor(block.rip / 4294967296);
     const at = jumpEntryAt(this.#context, lo) >>> 2;
@@ -305,6 +309,10 @@ export class CodeCache {
   #spanHolds(block: Block): boolean {
     for (const s of block.span) if (this.#memory.peekPage(s.page * 4096) !== s.gfn || this.#version(s.gfn) !== s.version) return false;
     return true;
+  }
+
+  #spanChanged(block: Block): boolean {
+    return block.span.some((s) => this.#version(s.gfn) !== s.version);
   }
 
   #page(gfn: number): Page {
@@ -470,7 +478,8 @@ export class CodeCache {
       return;
     }
     this.compilations++;
-    const index = this.#units++;
+    // A unit made again takes the place of the old one: the table stays as small as the blocks are few.
+    const index = entry.unit >= 0 ? entry.unit : this.#units++;
     if (index >= this.#table.length) this.#table.grow(Math.max(256, this.#table.length));
     this.#table.set(index, instance.exports.unit as () => number);
     const span = new Map<number, { page: number; gfn: number; version: number }>();

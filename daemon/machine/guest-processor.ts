@@ -63,6 +63,8 @@ export class GuestProcessor implements Processor {
   readonly #run: (vp: number, context: number) => number;
   readonly #kickWord: number;
   #charged = 0;
+  /** Budget put aside while one instruction runs alone. */
+  #aside = 0;
   /** Where the last slow half was called: while RIP is still this, it does not name the code that was entered. */
   #slowRip = NaN;
 
@@ -118,16 +120,11 @@ export class GuestProcessor implements Processor {
 
   charge(cycles: number): void {
     this.#charged += cycles;
+    this.context.budget -= cycles;
   }
-  /** Cycles charged that are not in the budget yet. */
-  get charged(): number {
-    return this.#charged;
-  }
-  /** Cycles charged since the last call. */
-  takeCharged(): number {
-    const n = this.#charged;
-    this.#charged = 0;
-    return n;
+  /** What is left of the run's budget now, whatever runs: the guest's clock follows from it. */
+  get remaining(): number {
+    return this.context.budget + this.#aside;
   }
 
   modeChanged(): void {
@@ -189,7 +186,7 @@ export class GuestProcessor implements Processor {
     u32[at] = lo;
     u32[at + 1] = (Math.floor(rip / 4294967296) & 0xffff) | this.context.jumpTagHi;
     i32[at + 2] = header;
-    const budget = this.context.budget;
+    this.#aside += this.context.budget;
     let kicked = 0;
     let reason: number;
     do {
@@ -200,7 +197,8 @@ export class GuestProcessor implements Processor {
       reason = this.#run(this.vp.base, this.context.base);
     } while (reason === Exit.BUDGET && this.context.budget === 0);
     // 0 -> -1 when the instruction was retired.
-    this.context.budget += budget;
+    this.context.budget += this.#aside;
+    this.#aside = 0;
     u32[at + 1] = 0xffff_ffff;
     if (kicked) Atomics.store(i32, this.#kickWord, 1);
     return reason;
@@ -298,6 +296,7 @@ export class GuestProcessor implements Processor {
       for (;;) {
         this.code.noticeEpoch();
         const before = context.budget;
+        const charged = this.#charged;
         let left: number | undefined;
         try {
           left = this.#handle(this.#run(vp.base, context.base));
@@ -306,12 +305,7 @@ export class GuestProcessor implements Processor {
           if (e !== this.fault) throw e;
           left = this.#deliver();
         }
-        this.retired += before - context.budget;
-        if (this.#charged > 0) {
-          context.budget -= this.#charged;
-          this.chargedTotal += this.#charged;
-          this.#charged = 0;
-        }
+        this.retired += before - context.budget - (this.#charged - charged);
         if (left !== undefined) return left;
         if (context.budget < 0) return Left.BUDGET;
       }
@@ -319,7 +313,6 @@ export class GuestProcessor implements Processor {
       this.#host.leaveGuest();
     }
   }
-  chargedTotal = 0;
 
   /** Clears the request to leave; true if there was one. */
   takeKick(): boolean {

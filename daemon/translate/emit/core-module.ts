@@ -57,6 +57,7 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
     tlb: () => { c.get(CTX); c.memory('i32_load', CONTEXT.tlb); },
     leaveHere: (reason) => { setRip(ripHere); budgetAdd(left); leave(reason); },
     beforeSlow: () => {},
+    afterSlow: () => {},
     callSys: () => {
       setRip(ripHere);
       c.get(PC); c.memory('i32_load', 8); c.call(Helper.sys); c.tee(ENTRY);

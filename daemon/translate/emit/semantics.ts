@@ -41,6 +41,8 @@ export interface Frame {
   leaveHere(reason: number): void;
   /** Before a slow memory helper: what it may look at besides its arguments is in memory (the budget, from which the clock follows). */
   beforeSlow(): void;
+  /** After it: what it charged is taken over. */
+  afterSlow(): void;
   /** `sys`: everything spilled, call, reload or leave. */
   callSys(): void;
   /** Ends of blocks. */
@@ -171,7 +173,7 @@ const load = (width: number, forWrite: boolean): Emit => (c, f) => {
   c.if(I64);
   hostAddress(c, f); c.memory(LOAD[width], 0);
   c.op('else');
-  f.beforeSlow(); pushGva(c, f); c.i32(width | (forWrite ? 16 : 0)); c.call(Helper.loadSlow);
+  f.beforeSlow(); pushGva(c, f); c.i32(width | (forWrite ? 16 : 0)); c.call(Helper.loadSlow); f.afterSlow();
   c.if(); f.leaveHere(Exit.FAULT); c.op('end');
   f.vp(); c.memory('i64_load', SCRATCH);
   c.op('end');
@@ -184,7 +186,7 @@ const store = (width: number): Emit => (c, f) => {
   hostAddress(c, f); f.b(); c.memory(STORE[width], 0);
   c.op('else');
   f.beforeSlow(); f.vp(); f.b(); c.memory('i64_store', SCRATCH);
-  pushGva(c, f); c.i32(width); c.call(Helper.storeSlow); c.tee(f.entry);
+  pushGva(c, f); c.i32(width); c.call(Helper.storeSlow); f.afterSlow(); c.tee(f.entry);
   c.if();
   c.get(f.entry); c.i32(2); c.op('i32_eq'); c.if(); f.leaveHere(Exit.SELF_MODIFIED); c.op('end');
   f.leaveHere(Exit.FAULT);
@@ -200,7 +202,7 @@ const atomic = (width: number, operate: (c: Code, f: Frame) => void): Emit => (c
   c.if(I32);
   hostAddress(c, f);
   c.op('else');
-  pushGva(c, f); c.i32(width); c.call(Helper.atomicSlow); c.tee(f.entry);
+  f.beforeSlow(); pushGva(c, f); c.i32(width); c.call(Helper.atomicSlow); f.afterSlow(); c.tee(f.entry);
   c.op('i32_eqz'); c.if(); f.leaveHere(Exit.FAULT); c.op('end');
   c.get(f.entry); c.i32(-1); c.op('i32_eq'); c.if(); f.leaveHere(Exit.BUS_LOCK); c.op('end');
   c.get(f.entry);

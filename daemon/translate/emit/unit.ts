@@ -115,6 +115,7 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
     tlb: () => c.get(TLB),
     leaveHere: (reason) => { refund(u8[at + 5]); leaveTo(ripHere, reason); },
     beforeSlow: () => { c.get(CTX); c.get(BUDGET); c.memory('i32_store', CONTEXT.budget); },
+    afterSlow: () => { c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.set(BUDGET); },
     callSys: () => {
       settleFlags();
       storeWritten();
