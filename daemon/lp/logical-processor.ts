@@ -188,6 +188,9 @@ export class LogicalProcessor {
         return;
       }
       if (!this.#turn.mine()) this.#turn.wait();
+      // Everybody else has come to the timer's quantum, and nobody has asked for an earlier one: it is the timer's time.
+      else if (this.#turn.publishedCycles(this.#clock) === this.#turn.quantumOf(deadline) * this.#turn.quantumCycles)
+        this.#setClock(Math.max(this.#clock, deadline), true);
       return;
     }
     const ms = deadline === Number.POSITIVE_INFINITY ? SLEEP_MAX_MS : ((deadline - this.#hostCycles()) * 1000) / this.#frequencyHz;
