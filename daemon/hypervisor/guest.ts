@@ -178,6 +178,14 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   own(): number[] {
     return this.#vps.filter((vp) => vp.lp === this.#wiring.lp).map((vp) => vp.index);
   }
+  #sawPause = false;
+  /** True once after a pause that this LP has seen: what was posted meanwhile summoned LPs that could not act on it. */
+  takeResumed(): boolean {
+    if (!this.#sawPause) this.#sawPause = Atomics.load(this.views.i32, PartitionLayout.at.state >>> 2) === PartitionState.PAUSED;
+    if (!this.#sawPause || !this.#running()) return false;
+    this.#sawPause = false;
+    return true;
+  }
   #running(): boolean {
     return Atomics.load(this.views.i32, PartitionLayout.at.state >>> 2) === PartitionState.RUNNING;
   }
@@ -188,18 +196,21 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     Atomics.store(this.views.i32, (vp.base + VpLayout.at.state) >>> 2, state);
   }
 
-  /** Takes what was posted to the VP and says whether it can run now. Owner LP only. */
-  runnable(index: number): boolean {
+  /**
+   * Takes what was posted to the VP and says whether it can run now. Owner LP only. Without `take` only what the VP is already counts: an LP that awaits
+   * nothing must not see another LP's posts before that LP has summoned it, or its course would hang on the host's timing (lp/turn).
+   */
+  runnable(index: number, take = true): boolean {
     if (!this.#running()) return false;
     const vp = this.#vps[index];
     let state = this.#stateOf(vp);
     if (state === VpState.STOPPED) return false;
-    if (hasPosted(vp)) {
+    if (take && hasPosted(vp)) {
       applyRequests(vp);
       this.#apics[index].pull();
       state = this.#stateOf(vp);
     }
-    if (state === VpState.HALTED && this.#wakes(index)) {
+    if (take && state === VpState.HALTED && this.#wakes(index)) {
       this.#setState(vp, VpState.READY);
       state = VpState.READY;
     }

@@ -60,6 +60,7 @@ export class LogicalProcessor {
     this.#turn.publish(Number.POSITIVE_INFINITY);
     while (this.#mail()) {
       const seen = this.#turn.doorbell();
+      const word = this.#turn.published();
       while (this.#apic.take(this.#boot.lp) >= 0) this.#apic.eoi(this.#boot.lp);
       if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
       else {
@@ -72,11 +73,13 @@ export class LogicalProcessor {
         if (due > this.#clock) this.#setClock(due, true);
       }
       for (const guest of this.#guests) guest?.advance(this.#clock);
-      const next = this.#pick();
+      let take = this.#mode === ClockMode.REALTIME || (word & 1) === 0;
+      for (const guest of this.#guests) if (guest?.takeResumed()) take = true;
+      const next = this.#pick(take);
       if (next) {
         this.#join();
         this.#runVp(next);
-      } else this.#idle(seen);
+      } else this.#idle(seen, word);
     }
     this.#state(LpState.OFFLINE);
     this.#turn.publish(Number.POSITIVE_INFINITY);
@@ -102,13 +105,13 @@ export class LogicalProcessor {
   }
 
   /** The next ready VP after the last one that ran; the same one again while its slice lasts. */
-  #pick(): Runnable | undefined {
+  #pick(take: boolean): Runnable | undefined {
     const own = this.#own;
     let ready = 0;
     let found: Runnable | undefined;
     for (let i = 0; i < own.length; i++) {
       const candidate = own[(this.#cursor + i) % own.length];
-      if (!candidate.guest.runnable(candidate.vp)) continue;
+      if (!candidate.guest.runnable(candidate.vp, take)) continue;
       ready++;
       if (!found) {
         found = candidate;
@@ -157,7 +160,7 @@ export class LogicalProcessor {
   }
 
   /** Nothing is ready: sleeps until the next timer, or until somebody rings. */
-  #idle(seen: number): void {
+  #idle(seen: number, word: number): void {
     if (this.#block.current !== -1) {
       this.#events.add(this.#clock, EventType.SCHEDULE_OUT, 0, 0, 0, 0);
       Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.current) >>> 2, -1);
@@ -166,10 +169,11 @@ export class LogicalProcessor {
     const deadline = this.#deadline();
     const virtual = this.#mode !== ClockMode.REALTIME;
     if (virtual) {
-      // From here on a poster that finds this LP idle moves the published quantum itself (Turn.summon). What was posted before is looked for again:
+      // From here on a poster that finds this LP idle moves the published quantum itself (Turn.summon); one that came before has moved it already, and then
+      // the word is not the one that was seen. What was posted while this LP was still at work summoned nobody, so it is looked for once more:
       // publish, then look, as against post, then summon.
-      this.#turn.publish(deadline);
-      for (const { guest, vp } of this.#own) {
+      if (!this.#turn.replace(word, deadline)) return;
+      for (const { guest, vp } of (word & 1) === 0 ? this.#own : []) {
         if (guest.runnable(vp)) {
           this.#turn.publish(this.#clock);
           return;
@@ -184,7 +188,6 @@ export class LogicalProcessor {
         const before = performance.now();
         this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
         this.#pacedTo = Math.max(this.#clock, this.#pacedTo) + ((performance.now() - before) * this.#frequencyHz) / 1000;
-        if (this.#pacedTo < deadline) this.#turn.publish(deadline);
         return;
       }
       if (!this.#turn.mine()) this.#turn.wait();

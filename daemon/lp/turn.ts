@@ -49,6 +49,17 @@ export class Turn {
     const word = clock === Number.POSITIVE_INFINITY ? 1 : (this.quantumOf(clock) << 1) | 0;
     if (Atomics.exchange(this.#views.i32, this.#word(this.#lp), word) !== word) this.#wakeEligible();
   }
+  /** The word that this LP has published, or that a summons has made of it. */
+  published(): number {
+    return Atomics.load(this.#views.i32, this.#word(this.#lp));
+  }
+  /** As publish, but only over the word `seen`: false when the LP has been summoned since it was read. */
+  replace(seen: number, clock: number): boolean {
+    const word = clock === Number.POSITIVE_INFINITY ? 1 : (this.quantumOf(clock) << 1) | 0;
+    if (Atomics.compareExchange(this.#views.i32, this.#word(this.#lp), seen, word) !== seen) return false;
+    if (word !== seen) this.#wakeEligible();
+    return true;
+  }
   /** Earliest quantum in which another LP's request may be dealt with: this LP asks the target not to sleep past it. Called by whoever posts work to `lp`. */
   summon(lp: number, clock: number): void {
     const { i32 } = this.#views;

@@ -1,8 +1,19 @@
 // Runs the vTLB's own protocol code under every schedule with at most so many preemptions, then under random ones (seed printed), looking for a violated
 // condition, a broken invariant or a deadlock. Why bounded by preemptions: nearly all races show with two (Musuvathi and Qadeer, PLDI 2007).
 import { Worker } from 'node:worker_threads';
-import { CONTROL_BYTES, Control, MAIN, Phase, SWITCHES_MAX, ThreadState, threadAt, traceBefore, traceChosen, traceEnabled } from './gate.js';
 import type { ExplorerWorkerData } from './explorer-worker.js';
+import {
+  CONTROL_BYTES,
+  Control,
+  MAIN,
+  Phase,
+  SWITCHES_MAX,
+  ThreadState,
+  threadAt,
+  traceBefore,
+  traceChosen,
+  traceEnabled,
+} from './gate.js';
 import { MUTANTS } from './mutants.js';
 import { PAGES, SCENARIOS } from './scenarios.js';
 import { makeMachine, resetMachine, type SmallMachine } from './small-machine.js';
@@ -53,7 +64,9 @@ export class Explorer {
 
   /** Resolves when the workers can take turns. */
   async ready(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => new Promise<void>((resolve, reject) => void worker.once('message', resolve).once('error', reject))));
+    await Promise.all(
+      this.#workers.map((worker) => new Promise<void>((resolve, reject) => void worker.once('message', resolve).once('error', reject))),
+    );
   }
 
   async close(): Promise<void> {

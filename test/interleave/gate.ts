@@ -8,7 +8,21 @@ import type { Views } from '../../shared/layout/struct.js';
 export const MAIN = -1;
 export const STEPS_MAX = 4000;
 export const SWITCHES_MAX = 64;
-export const Control = { TURN: 0, STEP: 1, ABORT: 2, PHASE: 3, RANDOM: 4, SCHEDULE: 5, MESSAGE_LENGTH: 6, SCENARIO: 7, MUTANT: 8, THREADS: 16, SWITCHES: 64, TRACE: 64 + SWITCHES_MAX * 2, MESSAGE: 64 + SWITCHES_MAX * 2 + STEPS_MAX } as const;
+export const Control = {
+  TURN: 0,
+  STEP: 1,
+  ABORT: 2,
+  PHASE: 3,
+  RANDOM: 4,
+  SCHEDULE: 5,
+  MESSAGE_LENGTH: 6,
+  SCENARIO: 7,
+  MUTANT: 8,
+  THREADS: 16,
+  SWITCHES: 64,
+  TRACE: 64 + SWITCHES_MAX * 2,
+  MESSAGE: 64 + SWITCHES_MAX * 2 + STEPS_MAX,
+} as const;
 export const CONTROL_BYTES = (Control.MESSAGE + 256) * 4;
 /** Phases: build the LP's objects ungated; run the scenario; end the worker. */
 export const Phase = { PREPARE: 1, RUN: 2, QUIT: 3 } as const;
@@ -58,7 +72,8 @@ export class Gate {
   notify(memory: number, address: number): void {
     for (let t = 0; t < this.#threads; t++) {
       const at = threadAt(t);
-      if (this.control[at] === ThreadState.SLEEPING && this.control[at + 1] === address && this.control[at + 3] === memory) this.control[at] = ThreadState.RUNNABLE;
+      if (this.control[at] === ThreadState.SLEEPING && this.control[at + 1] === address && this.control[at + 3] === memory)
+        this.control[at] = ThreadState.RUNNABLE;
     }
   }
 
@@ -108,7 +123,11 @@ export class Gate {
     for (let t = 0; t < this.#threads; t++) {
       const at = threadAt(t);
       const state = this.control[at];
-      if (state === ThreadState.RUNNABLE || (state === ThreadState.AWAITING && this.#memories[this.control[at + 3]][this.control[at + 1] >>> 2] !== this.control[at + 2])) mask |= 1 << t;
+      if (
+        state === ThreadState.RUNNABLE ||
+        (state === ThreadState.AWAITING && this.#memories[this.control[at + 3]][this.control[at + 1] >>> 2] !== this.control[at + 2])
+      )
+        mask |= 1 << t;
     }
     return mask;
   }

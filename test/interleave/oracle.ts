@@ -6,8 +6,8 @@ import { Walk } from '../../daemon/machine/walker.js';
 import { Rflags } from '../../shared/abi/registers.js';
 import { PageAccess } from '../../shared/layout/paging.js';
 import { PartitionMap } from '../../shared/layout/partition.js';
-import { PagingMode, Role } from '../../shared/layout/vtlb.js';
 import { Slot, type VpBlock, VpLayout } from '../../shared/layout/vp.js';
+import { PagingMode, Role } from '../../shared/layout/vtlb.js';
 import { type Outcome, type PhysicalMemory, type Registers, translate, type Wanted } from './paging-model.js';
 import type { SmallMachine } from './small-machine.js';
 
@@ -44,12 +44,23 @@ export const wantedOf = (access: number): Wanted => ({
 });
 
 export const KINDS: readonly number[] = [
-  PageAccess.READ, PageAccess.WRITE, PageAccess.FETCH, PageAccess.IMPLICIT, PageAccess.IMPLICIT | PageAccess.WRITE,
-  PageAccess.USER, PageAccess.USER | PageAccess.WRITE, PageAccess.USER | PageAccess.FETCH,
+  PageAccess.READ,
+  PageAccess.WRITE,
+  PageAccess.FETCH,
+  PageAccess.IMPLICIT,
+  PageAccess.IMPLICIT | PageAccess.WRITE,
+  PageAccess.USER,
+  PageAccess.USER | PageAccess.WRITE,
+  PageAccess.USER | PageAccess.FETCH,
 ];
 
 /** What a walk of the loaded tree grants and the guest's tables do not, or null. */
-export const checkTranslations = (machine: SmallMachine, vp: VpBlock, walker: HardwareWalker, addresses: readonly number[]): string | null => {
+export const checkTranslations = (
+  machine: SmallMachine,
+  vp: VpBlock,
+  walker: HardwareWalker,
+  addresses: readonly number[],
+): string | null => {
   const memory = memoryOf(machine);
   const registers = registersOf(vp);
   for (const gva of addresses)
@@ -59,7 +70,8 @@ export const checkTranslations = (machine: SmallMachine, vp: VpBlock, walker: Ha
       const what = `access ${access} to ${gva.toString(16)}`;
       if ('error' in outcome) return `${what} is granted and should fault with ${outcome.error}`;
       if (outcome.marked.length > 0) return `${what} is granted with A or D still clear in the guest's tables`;
-      if (PartitionMap.RAM + Number(outcome.gpa) - (gva & 4095) !== walker.spa) return `${what} reaches frame ${walker.gfn} and should reach ${outcome.gpa >> 12n}`;
+      if (PartitionMap.RAM + Number(outcome.gpa) - (gva & 4095) !== walker.spa)
+        return `${what} reaches frame ${walker.gfn} and should reach ${outcome.gpa >> 12n}`;
     }
   return null;
 };

@@ -39,7 +39,11 @@ const field = (value: bigint, high: number, low: number): bigint => (value >> Bi
 export const translate = (memory: PhysicalMemory, r: Registers, gva: number, w: Wanted): Outcome => {
   const va = BigInt.asUintN(64, BigInt(gva));
   const code = (present: boolean, reserved: boolean): number =>
-    (present ? 1 : 0) + (w.write ? 2 : 0) + (w.user ? 4 : 0) + (reserved ? 8 : 0) + (w.fetch && (r.smep || (r.nxe && r.mode !== 'legacy')) ? 16 : 0);
+    (present ? 1 : 0) +
+    (w.write ? 2 : 0) +
+    (w.user ? 4 : 0) +
+    (reserved ? 8 : 0) +
+    (w.fetch && (r.smep || (r.nxe && r.mode !== 'legacy')) ? 16 : 0);
   if (r.mode === 'none') return { gpa: va & 0xffff_ffffn, marked: [] };
 
   const bytes = r.mode === 'legacy' ? 4 : 8;

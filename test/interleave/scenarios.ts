@@ -1,7 +1,8 @@
 // The races that the vTLB and the flush handshake must survive, each as two or three short threads and a condition.
 // Why 32-bit paging mostly: two levels of guest tables make short schedules, so that all of them with two preemptions can be run.
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareWalker, Walk } from '../../daemon/machine/walker.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
@@ -174,7 +175,10 @@ export const SCENARIOS: readonly Scenario[] = [
     spts: 16,
     setup: oneSpace,
     prepare: load,
-    threads: [(t) => expectPage(t, PAGE, OLD), (t) => void (translate(t, PAGE, PageAccess.WRITE) === spaOf(OLD) || expectPage(t, PAGE, OLD))],
+    threads: [
+      (t) => expectPage(t, PAGE, OLD),
+      (t) => void (translate(t, PAGE, PageAccess.WRITE) === spaOf(OLD) || expectPage(t, PAGE, OLD)),
+    ],
     check: checkStructure,
   },
   {
@@ -249,7 +253,8 @@ export const SCENARIOS: readonly Scenario[] = [
         inGuest(t, () => {
           // Regions whose tables come first off the free stack after a reclaim.
           for (const r of [5, 4])
-            if (t.lp.walker.walk(regionPage(r), PageAccess.READ) === Walk.HIT && t.lp.walker.spa !== spaOf(20 + r)) throw new Error('the walker reached a recycled table');
+            if (t.lp.walker.walk(regionPage(r), PageAccess.READ) === Walk.HIT && t.lp.walker.spa !== spaOf(20 + r))
+              throw new Error('the walker reached a recycled table');
         }),
     ],
     check: checkStructure,

@@ -1,8 +1,9 @@
 // A small partition for tests of MMU and vTLB: a few dozen guest pages, hand-made page tables, LPs made on demand.
 // Why its own: explorer and stress reset it thousands of times, so resetting touches only what a test can have dirtied.
-import { createLpMmu, type LpMmu, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+
 import { initVtlb } from '../../daemon/hypervisor/vtlb/arena.js';
-import { SharedWords } from '../../daemon/machine/shared-words.js';
+import { createLpMmu, type LpMmu, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+import type { SharedWords } from '../../daemon/machine/shared-words.js';
 import { Cr0, Cr4, Efer } from '../../shared/abi/registers.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { MachineLayout, machineMemorySize } from '../../shared/layout/machine.js';

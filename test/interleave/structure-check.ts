@@ -1,9 +1,25 @@
 // Invariants of a quiescent vTLB: what the arena must look like whenever no LP is inside an operation.
 // Why one function: explorer, stress and property tests ask the same after every run.
+
+import { generationAt } from '../../shared/layout/machine.js';
 import { Pte } from '../../shared/layout/paging.js';
 import { MAX_LPS, MAX_NODES } from '../../shared/layout/partition.js';
-import { generationAt } from '../../shared/layout/machine.js';
-import { freeTopAt, gptIndexAt, POISON_HIGH, POISON_LOW, Role, SAS_MAX, Sas, Spt, SptState, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../shared/layout/vtlb.js';
+import {
+  freeTopAt,
+  gptIndexAt,
+  POISON_HIGH,
+  POISON_LOW,
+  Role,
+  SAS_MAX,
+  Sas,
+  Spt,
+  SptState,
+  sasAt,
+  sptHeaderAt,
+  sptOfEntry,
+  sptPageAt,
+  vtlbWord,
+} from '../../shared/layout/vtlb.js';
 import type { SmallMachine } from './small-machine.js';
 
 /** What is wrong, or null. Freed tables hold poison from the start in a pool of a test's size. */
@@ -34,7 +50,8 @@ export const checkStructure = ({ partition: { i32, u32 }, machine, pages }: Smal
     reached.add(spt);
     const h = sptHeaderAt(spt) >>> 2;
     if (i32[h + (Spt.state >> 2)] !== SptState.LIVE) return `SPT ${spt} is linked and not LIVE`;
-    if ((i32[h + (Spt.role >> 2)] & Role.LEVEL) !== level) return `SPT ${spt} of level ${i32[h + (Spt.role >> 2)] & 7} stands at level ${level}`;
+    if ((i32[h + (Spt.role >> 2)] & Role.LEVEL) !== level)
+      return `SPT ${spt} of level ${i32[h + (Spt.role >> 2)] & 7} stands at level ${level}`;
     if (u32[h + (Spt.sas >> 2)] !== sas) return `SPT ${spt} is in the tree of another SAS`;
     let live = 0;
     for (let i = 0; i < 512; i++) {

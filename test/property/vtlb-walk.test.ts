@@ -2,8 +2,8 @@
 // Why with edits and invalidations in between: a shadow entry that outlives what it was made from shows here without any concurrency.
 import test from 'ava';
 import fc from 'fast-check';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
 import { PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
@@ -31,7 +31,10 @@ const INDEXES = [0, 1, 3, 511, 0x200, 0x201, 0x3ff];
 const addresses = (mode: Mode): number[] => {
   if (mode === 'long') {
     const all: number[] = [];
-    for (const a of [0, 511]) for (const b of [0, 3]) for (const c of [0, 1]) for (const d of [0, 3]) all.push((a >= 256 ? a - 512 : a) * 2 ** 39 + b * 2 ** 30 + c * 2 ** 21 + d * 4096 + 0x123);
+    for (const a of [0, 511])
+      for (const b of [0, 3])
+        for (const c of [0, 1])
+          for (const d of [0, 3]) all.push((a >= 256 ? a - 512 : a) * 2 ** 39 + b * 2 ** 30 + c * 2 ** 21 + d * 4096 + 0x123);
     return all;
   }
   const all: number[] = [];
@@ -43,13 +46,36 @@ const addresses = (mode: Mode): number[] => {
 const flagsArbitrary = fc.tuple(fc.nat(0xfff), fc.constantFrom(7, 7, 7, 7, 3, 5)).map(([rest, low]) => (rest & ~0x87) | low);
 const contentArbitrary: fc.Arbitrary<Pick<Entry, 'frame' | 'flags' | 'high'>> = fc.oneof(
   // A table or a page of RAM (tables are frames 1 to 8).
-  { weight: 24, arbitrary: fc.record({ frame: fc.oneof(fc.integer({ min: 1, max: TABLES }), fc.integer({ min: 1, max: TABLES }), fc.nat(PAGES - 1)), flags: flagsArbitrary, high: fc.constantFrom(0, 0, 0, 0, 0x8000_0000) }) },
+  {
+    weight: 24,
+    arbitrary: fc.record({
+      frame: fc.oneof(fc.integer({ min: 1, max: TABLES }), fc.integer({ min: 1, max: TABLES }), fc.nat(PAGES - 1)),
+      flags: flagsArbitrary,
+      high: fc.constantFrom(0, 0, 0, 0, 0x8000_0000),
+    }),
+  },
   // A large page at GPA 0; frame bit 0 is its PAT bit.
-  { weight: 3, arbitrary: fc.record({ frame: fc.constantFrom(0, 1), flags: flagsArbitrary.map((f) => f | 0x80), high: fc.constantFrom(0, 0, 0x8000_0000) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      frame: fc.constantFrom(0, 1),
+      flags: flagsArbitrary.map((f) => f | 0x80),
+      high: fc.constantFrom(0, 0, 0x8000_0000),
+    }),
+  },
   // Anything: not present, reserved bits, frames beyond RAM.
-  { weight: 3, arbitrary: fc.record({ frame: fc.constantFrom(3, 12, 0x200, PAGES, 0xfee00), flags: fc.nat(0xfff), high: fc.constantFrom(0, 0x100, 0x8_0000, 0x10_0000, 0x4000_0000, 0x8000_0000, 1) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      frame: fc.constantFrom(3, 12, 0x200, PAGES, 0xfee00),
+      flags: fc.nat(0xfff),
+      high: fc.constantFrom(0, 0x100, 0x8_0000, 0x10_0000, 0x4000_0000, 0x8000_0000, 1),
+    }),
+  },
 );
-const entryArbitrary: fc.Arbitrary<Entry> = fc.tuple(fc.nat(TABLES - 1), fc.constantFrom(...INDEXES), contentArbitrary).map(([table, index, content]) => ({ table, index, ...content }));
+const entryArbitrary: fc.Arbitrary<Entry> = fc
+  .tuple(fc.nat(TABLES - 1), fc.constantFrom(...INDEXES), contentArbitrary)
+  .map(([table, index, content]) => ({ table, index, ...content }));
 /** Every entry that an address can lead to. */
 const tablesArbitrary: fc.Arbitrary<Entry[]> = fc
   .array(contentArbitrary, { minLength: TABLES * INDEXES.length, maxLength: TABLES * INDEXES.length })
@@ -64,7 +90,14 @@ type Step =
   | { readonly kind: 'reclaim' };
 const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
   { weight: 30, arbitrary: fc.record({ kind: fc.constant('access' as const), which: fc.nat(15), access: fc.constantFrom(...KINDS) }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('edit' as const), entry: entryArbitrary, how: fc.constantFrom('invlpg' as const, 'all' as const, 'cr3' as const) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('edit' as const),
+      entry: entryArbitrary,
+      how: fc.constantFrom('invlpg' as const, 'all' as const, 'cr3' as const),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('control' as const), bits: fc.nat(63) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('cr3' as const), root: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('ac' as const), on: fc.boolean() }) },
@@ -86,7 +119,12 @@ const write = ({ partition }: SmallMachine, mode: Mode, entry: Entry): void => {
 /** A control word: bit 0 WP, 1 SMEP, 2 SMAP, 3 NXE, 4 PSE, 5 PGE. */
 const control = (vp: VpBlock, mode: Mode, bits: number): void => {
   vp.cr0 = ((mode === 'none' ? 0 : Cr0.PG) | Cr0.PE | (bits & 1 ? Cr0.WP : 0)) >>> 0;
-  vp.cr4 = (mode === 'pae' || mode === 'long' ? Cr4.PAE : 0) | (bits & 2 ? Cr4.SMEP : 0) | (bits & 4 ? Cr4.SMAP : 0) | (bits & 16 ? Cr4.PSE : 0) | (bits & 32 ? Cr4.PGE : 0);
+  vp.cr4 =
+    (mode === 'pae' || mode === 'long' ? Cr4.PAE : 0) |
+    (bits & 2 ? Cr4.SMEP : 0) |
+    (bits & 4 ? Cr4.SMAP : 0) |
+    (bits & 16 ? Cr4.PSE : 0) |
+    (bits & 32 ? Cr4.PGE : 0);
   vp.efer = (mode === 'long' ? Efer.LME | Efer.LMA : 0) | (bits & 8 ? Efer.NXE : 0);
 };
 const loadCr3 = (vp: VpBlock, mode: Mode, root: number): void => {
@@ -121,59 +159,70 @@ for (const mode of ['none', 'legacy', 'pae', 'long'] as const)
     let granted = 0;
     let faults = 0;
     fc.assert(
-      fc.property(tablesArbitrary, fc.nat(63), fc.array(stepArbitrary, { minLength: 1, maxLength: 60, size: 'max' }), (entries, bits, steps) => {
-        resetMachine(machine, SPTS);
-        const memory = memoryOf(machine);
-        const vp = new VpBlock(machine.partition, vpBlockAt(0));
-        control(vp, mode, bits);
-        loadCr3(vp, mode, 1);
-        for (const entry of entries) write(machine, mode, entry);
-        const lp = makeLp(machine, 0);
-        lp.vtlb.load(vp);
-        for (const step of steps) {
-          if (step.kind === 'access') {
-            const gva = vas[step.which];
-            const expected = translate(memory, registersOf(vp), gva, wantedOf(step.access));
-            // The model's A and D bits go into a copy of the tables, to be compared with what the vTLB leaves in the tables.
-            const from = PartitionMap.RAM >>> 2;
-            const copy = machine.partition.u32.slice(from, from + PAGES * 1024);
-            if ('gpa' in expected)
-              for (const mark of expected.marked) {
-                copy[mark.address >>> 2] |= Number(mark.value & 0xffff_ffffn);
+      fc.property(
+        tablesArbitrary,
+        fc.nat(63),
+        fc.array(stepArbitrary, { minLength: 1, maxLength: 60, size: 'max' }),
+        (entries, bits, steps) => {
+          resetMachine(machine, SPTS);
+          const memory = memoryOf(machine);
+          const vp = new VpBlock(machine.partition, vpBlockAt(0));
+          control(vp, mode, bits);
+          loadCr3(vp, mode, 1);
+          for (const entry of entries) write(machine, mode, entry);
+          const lp = makeLp(machine, 0);
+          lp.vtlb.load(vp);
+          for (const step of steps) {
+            if (step.kind === 'access') {
+              const gva = vas[step.which];
+              const expected = translate(memory, registersOf(vp), gva, wantedOf(step.access));
+              // The model's A and D bits go into a copy of the tables, to be compared with what the vTLB leaves in the tables.
+              const from = PartitionMap.RAM >>> 2;
+              const copy = machine.partition.u32.slice(from, from + PAGES * 1024);
+              if ('gpa' in expected)
+                for (const mark of expected.marked) {
+                  copy[mark.address >>> 2] |= Number(mark.value & 0xffff_ffffn);
+                }
+              const got = access(lp, gva, step.access);
+              const what = `${mode} access ${step.access} to ${gva.toString(16)}`;
+              if ('error' in expected) {
+                faults++;
+                if (!('error' in got) || got.error !== expected.error)
+                  throw new Error(`${what}: ${JSON.stringify(got)} instead of fault ${expected.error}`);
+              } else {
+                granted++;
+                const gpa = 'gpa' in got ? got.gpa : 'spa' in got ? got.spa - PartitionMap.RAM : -1;
+                if (gpa !== Number(expected.gpa))
+                  throw new Error(`${what}: ${JSON.stringify(got)} instead of GPA ${expected.gpa.toString(16)}`);
+                if ('gpa' in got !== Number(expected.gpa) >= PAGES * 4096) throw new Error(`${what}: RAM and MMIO mixed up`);
               }
-            const got = access(lp, gva, step.access);
-            const what = `${mode} access ${step.access} to ${gva.toString(16)}`;
-            if ('error' in expected) {
-              faults++;
-              if (!('error' in got) || got.error !== expected.error) throw new Error(`${what}: ${JSON.stringify(got)} instead of fault ${expected.error}`);
-            } else {
-              granted++;
-              const gpa = 'gpa' in got ? got.gpa : 'spa' in got ? got.spa - PartitionMap.RAM : -1;
-              if (gpa !== Number(expected.gpa)) throw new Error(`${what}: ${JSON.stringify(got)} instead of GPA ${expected.gpa.toString(16)}`);
-              if ('gpa' in got !== Number(expected.gpa) >= PAGES * 4096) throw new Error(`${what}: RAM and MMIO mixed up`);
-            }
-            const now = machine.partition.u32.subarray(from, from + PAGES * 1024);
-            for (let i = 0; i < now.length; i++) if (now[i] !== copy[i]) throw new Error(`${what}: guest memory at ${(i * 4).toString(16)} is ${now[i].toString(16)}, should be ${copy[i].toString(16)}`);
-          } else if (step.kind === 'edit') {
-            write(machine, mode, step.entry);
-            // A global translation may outlive MOV CR3: then the model could not say which of the two holds.
-            if (step.how === 'cr3' && (vp.cr4 & Cr4.PGE) === 0) lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
-            else if (step.how === 'all') lp.vtlb.flush(Flush.ALL);
-            else for (const gva of vas) lp.vtlb.invlpg(gva);
-          } else if (step.kind === 'control') {
-            control(vp, mode, step.bits);
-            lp.vtlb.switchAddressSpace(Flush.ALL);
-          } else if (step.kind === 'cr3') {
-            loadCr3(vp, mode, step.root);
-            lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
-          } else if (step.kind === 'ac') setFlags(vp, step.on ? Rflags.AC : 0);
-          else lp.spaces.reclaim();
-          const wrong = checkTranslations(machine, vp, lp.walker, vas);
-          if (wrong !== null) throw new Error(`after ${JSON.stringify(step)}: ${wrong}`);
-        }
-        const broken = checkStructure(machine);
-        if (broken !== null) throw new Error(broken);
-      }),
+              const now = machine.partition.u32.subarray(from, from + PAGES * 1024);
+              for (let i = 0; i < now.length; i++)
+                if (now[i] !== copy[i])
+                  throw new Error(
+                    `${what}: guest memory at ${(i * 4).toString(16)} is ${now[i].toString(16)}, should be ${copy[i].toString(16)}`,
+                  );
+            } else if (step.kind === 'edit') {
+              write(machine, mode, step.entry);
+              // A global translation may outlive MOV CR3: then the model could not say which of the two holds.
+              if (step.how === 'cr3' && (vp.cr4 & Cr4.PGE) === 0) lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+              else if (step.how === 'all') lp.vtlb.flush(Flush.ALL);
+              else for (const gva of vas) lp.vtlb.invlpg(gva);
+            } else if (step.kind === 'control') {
+              control(vp, mode, step.bits);
+              lp.vtlb.switchAddressSpace(Flush.ALL);
+            } else if (step.kind === 'cr3') {
+              loadCr3(vp, mode, step.root);
+              lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+            } else if (step.kind === 'ac') setFlags(vp, step.on ? Rflags.AC : 0);
+            else lp.spaces.reclaim();
+            const wrong = checkTranslations(machine, vp, lp.walker, vas);
+            if (wrong !== null) throw new Error(`after ${JSON.stringify(step)}: ${wrong}`);
+          }
+          const broken = checkStructure(machine);
+          if (broken !== null) throw new Error(broken);
+        },
+      ),
       { numRuns: Number(process.env.HVD_RUNS ?? 150) },
     );
     t.log(`${granted} granted, ${faults} faults`);

@@ -1,5 +1,6 @@
 // Stores into code that runs: the very next instruction is the new one, in both tiers (SDM 3A 9.1.3, 12.6: P6 and later processors need no jump in between).
 import test, { type ExecutionContext } from 'ava';
+import { jumpEntryAt } from '../../daemon/machine/code-cache.js';
 import { Slot } from '../../shared/layout/vp.js';
 import type { BareProcessor } from '../rig/bare-processor.js';
 import { assembleCode, type CodeItem, littleEndian } from '../rig/code-bytes.js';
@@ -353,4 +354,42 @@ inEachTier('a unit over two pages sees a store into its first page that follows 
   runProgram(machine, labels.second, { [RCX]: 1, [RSI]: Program.DATA });
   const end = runProgram(machine, Program.CODE, { [RCX]: PASSES, [RSI]: Program.DATA });
   t.is(register(end, RBX), PASSES + 499);
+});
+
+test('a unit over two pages is compiled again after its second page has changed', (t) => {
+  const machine = programMachine('both');
+  clearProgram(machine);
+  const { code } = machine.processor;
+  const labels = place(machine, PAGE_2 - 9, [
+    at('function'),
+    '83c601',
+    'e9',
+    to('second'),
+    '90', // add esi, 1; jmp
+    at('second'),
+    '83c7',
+    at('patched'),
+    '01',
+    'c3', // add edi, 1; ret
+  ]);
+  const store = PAGE_2 + 0x800;
+  place(machine, store, ['c605', littleEndian(labels.patched - store - 7, 4), '02', INT3]); // mov byte [patched], 2
+  // An indirect call: the caller's unit does not take the function in.
+  place(machine, Program.CODE, [at('loop'), 'ffd3', 'ffc9', '0f85', to('loop'), INT3]);
+  const run = (): ProgramEnd => runProgram(machine, Program.CODE, { [RCX]: PASSES, [RBX]: labels.function });
+  /** Whether calls of the function enter a unit: codes below zero (`core-module.ts`). */
+  const isUnit = (): boolean => machine.views.i32[(jumpEntryAt(machine.processor.context.base, labels.function) >>> 2) + 2] < 0;
+  t.is(register(run(), RDI), PASSES);
+  t.true(isUnit());
+  const before = code.compilations;
+  runProgram(machine, store);
+  const end = run();
+  t.is(register(end, RSI), PASSES);
+  t.is(register(end, RDI), 2 * PASSES);
+  t.true(code.compilations > before);
+  t.true(isUnit(), 'the function runs compiled again');
+  // As long as the second page is what it was, nothing is compiled again.
+  const after = code.compilations;
+  t.is(register(run(), RDI), 2 * PASSES);
+  t.is(code.compilations, after);
 });

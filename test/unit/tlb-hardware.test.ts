@@ -22,7 +22,8 @@ const lookup = (mode: number, gva: number, write: boolean): number => {
 
 test.serial('a new TLB is empty in both halves', (t) => {
   make();
-  for (const mode of [TlbMode.SUPERVISOR, TlbMode.USER]) for (const gva of [0, 0x1000, -4096, 2 ** 47 - 4096]) t.is(lookup(mode, gva, false), -1);
+  for (const mode of [TlbMode.SUPERVISOR, TlbMode.USER])
+    for (const gva of [0, 0x1000, -4096, 2 ** 47 - 4096]) t.is(lookup(mode, gva, false), -1);
 });
 
 test.serial('addresses of both canonical halves are found with their offset', (t) => {
@@ -54,7 +55,10 @@ test.serial('read-only pages and code pages get no write tag', (t) => {
   t.is(views.u32[(PartitionMap.PAGE_FLAGS >>> 2) + 3] & PageFlag.TLB_WRITE, PageFlag.TLB_WRITE);
 });
 
-for (const [what, pages] of [['few', 20], ['more entries than it remembers', 900]] as const)
+for (const [what, pages] of [
+  ['few', 20],
+  ['more entries than it remembers', 900],
+] as const)
   test.serial(`flushes with ${what}: page, non-global, all`, (t) => {
     const flushed: (number | 'all')[] = [];
     const tlb = make({ flushAll: () => flushed.push('all'), flushPage: (gva) => flushed.push(gva) });

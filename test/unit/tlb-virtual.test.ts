@@ -1,15 +1,15 @@
 // The vTLB on one LP: what control registers, large pages, INVLPG, MOV CR3 and a small pool do to shadow translations.
 import test from 'ava';
 import { vtlbCounters } from '../../daemon/hypervisor/vtlb/counters.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';
+import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
 import { LockMode, vtlbWord } from '../../shared/layout/vtlb.js';
-import { MachineLayout } from '../../shared/layout/machine.js';
 import { entry32, entry64, legacyVp, longVp, makeLp, makeMachine, resetMachine, setFlags, spaOf } from '../interleave/small-machine.js';
 import { checkStructure } from '../interleave/structure-check.js';
 

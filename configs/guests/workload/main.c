@@ -1,6 +1,6 @@
 // Start-up on the boot processor: console, command line, memory, firmware tables, job area, the other VPs; then it is a VP like all others.
 //
-// Command line: job=NAME:parameter=N,...  vpN=NAME:...  seconds=N  x2apic  pae
+// Command line: job=NAME:parameter=N,...  vpN=NAME:...  seconds=N  milliseconds=N  x2apic  pae
 #include "kernel.h"
 
 volatile struct job_page *jobPage;
@@ -64,7 +64,9 @@ __attribute__((used)) void boot_main(void)
     jobPage->bits = sizeof(uptr) * 8;
     jobs_from_command_line(commandLine);
     const char *seconds = option("seconds=");
+    const char *milliseconds = option("milliseconds=");
     if (seconds) stopAt = rdtsc() + cycles_per_second() * number_at(seconds);
+    else if (milliseconds) stopAt = rdtsc() + (u64)((u32)cycles_per_second() / 1000) * number_at(milliseconds);
     jobPage->magic = JOB_PAGE_MAGIC;
     if (firmware.ioApic) io_apic_route(firmware.ioApic, firmware.jobPin, VECTOR_JOBS, vp->apicId);
     // Elsewhere the port is unused (all ones), or QEMU's firmware configuration device, which answers "QEMU".
