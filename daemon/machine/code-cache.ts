@@ -164,8 +164,10 @@ export class CodeCache {
   }
 
   #plain(mode: CodeMode): CodeMode {
-    let plain = this.#plainModes.get(mode);
-    if (plain === undefined) this.#plainModes.set(mode, (plain = { ...mode, plainLocks: true }));
+    const known = this.#plainModes.get(mode);
+    if (known !== undefined) return known;
+    const plain = { ...mode, plainLocks: true };
+    this.#plainModes.set(mode, plain);
     return plain;
   }
 

@@ -215,7 +215,7 @@ export class GuestMemory implements LinearMemory {
 
   #record(fault: GuestFault): 1 {
     this.vp.faultVector = fault.vector | (fault.error < 0 ? 0 : 0x100) | (fault.nonCanonical === 0 ? 0 : NON_CANONICAL);
-    this.vp.faultError = fault.error < 0 ? 0 : fault.error;
+    this.vp.faultError = Math.max(fault.error, 0);
     return 1;
   }
   #scratch(): number {

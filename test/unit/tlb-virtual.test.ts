@@ -19,7 +19,9 @@ const { u32 } = m.partition;
 const RW = Pte.P | Pte.W | Pte.U;
 const { READ, WRITE, USER, FETCH } = PageAccess;
 
-const set32 = (frame: number, index: number, value: number): void => void (u32[entry32(frame, index) >>> 2] = value >>> 0);
+const set32 = (frame: number, index: number, value: number): void => {
+  u32[entry32(frame, index) >>> 2] = value >>> 0;
+};
 const set64 = (frame: number, index: number, low: number, high = 0): void => {
   u32[entry64(frame, index) >>> 2] = low >>> 0;
   u32[(entry64(frame, index) >>> 2) + 1] = high >>> 0;
