@@ -134,8 +134,9 @@ export class LogicalProcessor {
     if (this.#sliceLeft <= 0) this.#sliceLeft = SLICE_CYCLES;
     let budget = Math.min(this.#sliceLeft, this.#mode === ClockMode.REALTIME ? REALTIME_RUN : this.#deadline() - this.#clock);
     if (this.#mode !== ClockMode.REALTIME) {
+      // An LP that has no others to keep pace with ends its runs by slices and timers alone.
       const end = (this.#turn.quantumOf(this.#clock) + 1) * this.#turn.quantumCycles;
-      budget = Math.min(budget, end - this.#clock);
+      if (!this.#turn.alone) budget = Math.min(budget, end - this.#clock);
       this.#turn.publish(this.#clock);
     }
     this.#state(LpState.RUNNING);

@@ -40,6 +40,10 @@ export class Turn {
   #doorbell(lp: number): number {
     return (lpBlockAt(lp) + LpLayout.at.doorbell) >>> 2;
   }
+  /** The machine has no other LP. */
+  get alone(): boolean {
+    return this.#lps === 1;
+  }
   quantumOf(clock: number): number {
     return Math.floor(clock / this.quantumCycles);
   }

@@ -32,6 +32,7 @@ import { Uart } from './uart.js';
 import { Vga } from './vga.js';
 
 const IOAPIC_END = PlatformAddress.IOAPIC + 0x1000;
+const LINE_STATUS = PlatformAddress.COM1 + 5;
 /** I/O APIC pin wired to the 8259 pair's INTR. */
 const EXTINT_PIN = 0;
 const REQUESTS = (DeviceMap.CLOCK + DeviceClockLayout.at.requests) >>> 2;
@@ -142,6 +143,10 @@ export class Platform {
 
   /** IN of `bytes` (1, 2 or 4) bytes. */
   ioRead(port: number, bytes: number): number {
+    if (port === LINE_STATUS && bytes === 1) {
+      const status = this.uart.quietStatus();
+      if (status >= 0) return status;
+    }
     const claim = this.claimOf(port);
     if (claim === undefined) {
       if (bytes === 1) return 0xff;

@@ -126,6 +126,14 @@ export class Uart implements PortDevice {
     this.updateLine();
   }
 
+  /**
+   * The line status register while there is nothing to receive, -1 otherwise: what drivers poll before each byte they send. Plain reads, without the lock:
+   * a byte that comes at this moment may as well have come after it.
+   */
+  quietStatus(): number {
+    return this.r.fifoCount === 0 && this.r.lineErrors === 0 && this.input.empty ? Lsr.THR_EMPTY | Lsr.TRANSMITTER_EMPTY : -1;
+  }
+
   /** When `receive` will take bytes if there are any, NEVER while it cannot. */
   receiveDue(): number {
     return this.loopback || this.r.fifoCount >= this.depth ? NEVER : this.r.receiveDueNum;
