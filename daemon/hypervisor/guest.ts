@@ -5,7 +5,6 @@ import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
 import {
-  ExitCause,
   lpContextAt,
   PartitionHeader,
   PartitionLayout,
@@ -40,6 +39,8 @@ import { applyRequests } from './apic/requests.js';
 import { VirtualApic } from './apic/virtual-apic.js';
 import { CpuidModel } from './cpuid.js';
 import { type MsrContext, MsrEffect, MsrTable } from './msr.js';
+import { PartitionEnd } from './partition-end.js';
+import { PauseLoop } from './pause-loop.js';
 import { ShadowMmu } from './shadow-mmu.js';
 import { initVtlb } from './vtlb/arena.js';
 import { Flush } from './vtlb/vtlb.js';
@@ -62,9 +63,6 @@ export interface GuestWiring {
 
 const XAPIC_FIRST = 0xfee0_0000;
 const INTERCEPT_INDEX = Object.fromEntries(INTERCEPTS.map((name, i) => [name, i])) as Record<InterceptName, number>;
-/** As KVM sets them: PAUSEs at most this far apart, for at least this long, are a spin loop. */
-const PAUSE_GAP_CYCLES = 128;
-const PAUSE_WINDOW_CYCLES = 4096;
 /** Exits of one run that are dealt with before the LP looks at its other duties. */
 const EXITS_MAX = 10_000;
 
@@ -84,8 +82,8 @@ export class Guest implements Intercepts, Mmio, ApicBus {
   readonly #cpuid: CpuidModel;
   readonly #lpBlock: LpBlock;
   readonly #handshake: FlushHandshake;
-  #firstPause = 0;
-  #lastPause = 0;
+  readonly #pauseLoop = new PauseLoop();
+  readonly #ends: PartitionEnd;
   /** The VP that ran last gave its LP away before its slice was over. */
   yielded = false;
   /** VP being run, -1 none. */
@@ -101,15 +99,20 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     this.vpCount = this.header.vpCount;
     this.#lpBlock = new LpBlock(wiring.machine, lpBlockAt(wiring.lp));
     this.#vps = Array.from({ length: this.vpCount }, (_, i) => new VpBlock(this.views, vpBlockAt(i)));
+    this.#ends = new PartitionEnd(this.views, (cause, detail) => {
+      this.#kickRunning();
+      this.setKick(wiring.lp);
+      wiring.event(this.#cycles(), EventType.CRASH, Math.max(0, this.#current), cause, detail);
+    });
     this.platform = new Platform(this.views, {
       now: () => this.now(),
       deliver: (destination, logical, mode, vector, level) => void deliverMessage(this, destination, logical, mode, vector, level),
       setIntr: (asserted) => {
         if (asserted) this.kick(0);
       },
-      powerOff: () => this.#end(PartitionState.POWERED_OFF, ExitCause.POWER_OFF, 0),
-      reset: () => this.#end(PartitionState.STOPPED, ExitCause.RESET, 0),
-      debugExit: (value) => this.#end(PartitionState.POWERED_OFF, ExitCause.DEBUG_EXIT, value),
+      powerOff: () => this.#ends.powerOff(),
+      reset: () => this.#ends.reset(),
+      debugExit: (value) => this.#ends.debugExit(value),
     });
     this.#apics = this.#vps.map((vp) => new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector)));
     this.#msrContexts = this.#apics.map((apic) => ({
@@ -262,7 +265,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     p.context.budget = budget;
     p.retired = 0;
     this.yielded = false;
-    this.#firstPause = this.#lastPause = clock;
+    this.#pauseLoop.begin(clock);
     this.#setState(vp, VpState.RUNNING);
     try {
       p.load(index);
@@ -291,7 +294,7 @@ export class Guest implements Intercepts, Mmio, ApicBus {
       }
     } catch (error) {
       // hvd's own broken invariant while it worked for this partition: the partition stops, the LP goes on.
-      this.#crash(error);
+      this.#ends.brokenInvariant(error, index);
     }
     if (this.#stateOf(vp) === VpState.RUNNING) this.#setState(vp, VpState.READY);
     const used = Math.max(1, budget - p.context.budget);
@@ -558,14 +561,10 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     this.#count(vp, 'hltIntercepts');
     this.#setState(vp, VpState.HALTED);
   }
-  /** PAUSE-loop exiting (SDM 3C 25.1.3): PAUSEs closer than the gap for longer than the window are a spin loop; only then is there an intercept, and the LP goes to another VP. */
+  /** A spin loop gives the LP to another VP (pause-loop). */
   pause(): void {
     this.processor.charge(this.#wiring.costs.pause ?? 0);
-    const now = this.#cycles();
-    if (now - this.#lastPause > PAUSE_GAP_CYCLES) this.#firstPause = now;
-    this.#lastPause = now;
-    if (now - this.#firstPause <= PAUSE_WINDOW_CYCLES) return;
-    this.#firstPause = now;
+    if (!this.#pauseLoop.pause(this.#cycles())) return;
     this.#intercept('pause');
     this.#count(this.processor.vp, 'pauseIntercepts');
     this.yielded = true;
@@ -585,30 +584,6 @@ export class Guest implements Intercepts, Mmio, ApicBus {
     const vp = this.processor.vp;
     this.#count(vp, 'tripleFaults');
     this.#setState(vp, VpState.STOPPED);
-    const rip = this.views.u64[(vp.base + Slot.RIP * 8) >>> 3];
-    this.#reason(`triple fault on VP ${vp.index} at RIP 0x${rip.toString(16)}`);
-    this.#end(PartitionState.CRASHED, ExitCause.TRIPLE_FAULT, vp.index);
-  }
-
-  // --- ends ---------------------------------------------------------------------------------------------------------------------------------
-
-  #reason(text: string): void {
-    const bytes = new TextEncoder().encode(text).subarray(0, 255);
-    this.views.u8.fill(0, PartitionLayout.at.reason, PartitionLayout.at.reason + 256);
-    this.views.u8.set(bytes, PartitionLayout.at.reason);
-  }
-  /** The first cause stays; every LP that runs the partition leaves it. */
-  #end(state: number, cause: number, detail: number): void {
-    const { i32 } = this.views;
-    if (Atomics.compareExchange(i32, PartitionLayout.at.exitCause >>> 2, ExitCause.NONE, cause) !== ExitCause.NONE) return;
-    Atomics.store(i32, PartitionLayout.at.exitDetail >>> 2, detail);
-    Atomics.store(i32, PartitionLayout.at.state >>> 2, state);
-    this.#kickRunning();
-    this.setKick(this.#wiring.lp);
-    this.#wiring.event(this.#cycles(), EventType.CRASH, Math.max(0, this.#current), cause, detail);
-  }
-  #crash(error: unknown): void {
-    this.#reason(error instanceof Error ? error.message : String(error));
-    this.#end(PartitionState.CRASHED, ExitCause.BROKEN_INVARIANT, Math.max(0, this.#current));
+    this.#ends.tripleFault(vp.index, this.views.u64[(vp.base + Slot.RIP * 8) >>> 3]);
   }
 }
