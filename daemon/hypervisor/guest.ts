@@ -4,14 +4,7 @@ import { Msr } from '../../shared/abi/msr.js';
 import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
-import {
-  lpContextAt,
-  PartitionHeader,
-  PartitionLayout,
-  PartitionMap,
-  PartitionState,
-  vpBlockAt,
-} from '../../shared/layout/partition.js';
+import { lpContextAt, PartitionHeader, PartitionLayout, PartitionMap, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, Slot, VpBlock, type VpCounter, VpLayout, VpRequest, VpState, vpCounterIndex } from '../../shared/layout/vp.js';
 import {
