@@ -26,14 +26,15 @@ export const partitionOf = (what: string, flags: CreateFlags): PartitionConfig =
     ...(flags.append === undefined ? {} : { append: flags.append }),
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
     ...(flags.load === undefined ? {} : { load: { job: flags.load } }),
-    ...(flags.start === false ? { autostart: false } : {}),
+    ...(flags.start === true ? { autostart: true } : {}),
   };
   const isFile = /\.ya?ml$/i.test(what);
   if (!isFile && flags.image === undefined)
     throw new HvdError('usage', { what: `${what}: give a .yaml file, or --image for a partition of that name` });
   const base = isFile ? readPartitionFile(what) : { name: what, vps: 1, memory: '64M' };
   return withPaths(
-    checkOptions(partitionSchema, { ...base, ...given, ...(flags.name === undefined ? {} : { name: flags.name }) }),
+    // What has a verb of its own to start it is not started by being created, unless the file or the flag says so.
+    checkOptions(partitionSchema, { autostart: false, ...base, ...given, ...(flags.name === undefined ? {} : { name: flags.name }) }),
     process.cwd(),
   );
 };

@@ -23,8 +23,8 @@ const client = (daemon: StubDaemon) => {
 test('partitions are created from flags and files, listed, moved through their life', async (t) => {
   const { run, json } = client(t.context.daemon);
   const file = join(t.context.daemon.folder, 'vm.yaml');
-  writeFileSync(file, 'name: filed\nimage: workload64\nvps: 2\nmemory: 8M\nautostart: false\n');
-  t.deepEqual(await run('vm', 'create', 'flagged', '--image', 'workload64', '--vps', '2', '--memory', '8M'), {
+  writeFileSync(file, 'name: filed\nimage: workload64\nvps: 2\nmemory: 8M\n');
+  t.deepEqual(await run('vm', 'create', 'flagged', '--image', 'workload64', '--vps', '2', '--memory', '8M', '--start'), {
     status: 0,
     stdout: 'flagged\n',
     stderr: '',

@@ -10,7 +10,7 @@ import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../w
 export const addVm = (program: Command): void => {
   const vm = program.command('vm').description('create, run and look at partitions');
   socketOption(vm.command('create <what>'))
-    .description('create and start a partition from a YAML file, or with --image one of that name')
+    .description('create a partition from a YAML file, or with --image one of that name')
     .option('--image <file>', 'image: a file, or workload64, workload32, bench64, bench32')
     .option('--name <name>', 'another name than the file says')
     .option('--vps <n>', 'virtual processors, 1 to 64')
@@ -18,7 +18,7 @@ export const addVm = (program: Command): void => {
     .option('--append <text>', 'command line')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--load <job>', 'job to start with (workload guests)')
-    .option('--no-start', 'leave it created')
+    .option('--start', 'start it at once')
     .action(async (what: string, flags: CreateFlags) => {
       const { partitionOf } = await import('../create-flags.js');
       const config = partitionOf(what, flags);
