@@ -1,0 +1,46 @@
+// Accesses to guest-physical addresses that are not RAM: the VP's own APIC page, the platform's devices, and nothing at all.
+import type { Mmio } from '../machine/guest-memory.js';
+import type { PartitionOnLp } from './partition-on-lp.js';
+
+const XAPIC_FIRST = 0xfee0_0000;
+const ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
+
+export class DeviceMemory implements Mmio {
+  readonly #on: PartitionOnLp;
+
+  constructor(on: PartitionOnLp) {
+    this.#on = on;
+  }
+
+  read(gpa: number, bytes: 1 | 2 | 4): number {
+    const on = this.#on;
+    this.#intercept(gpa);
+    const apic = on.apics[on.current];
+    if (apic.respondsAt(gpa)) {
+      if (bytes === 4) return apic.mmioRead(gpa & 0xfff, on.clock.now());
+      return (apic.mmioRead(gpa & 0xffc, on.clock.now()) >>> ((gpa & 3) * 8)) & ONES[bytes];
+    }
+    on.count(on.vps[on.current], 'mmioAccesses');
+    // Addresses that nothing answers read as all ones.
+    return on.platform.claimsMmio(gpa) ? on.platform.mmioRead(gpa, bytes) : ONES[bytes];
+  }
+
+  write(gpa: number, bytes: 1 | 2 | 4, value: number): void {
+    const on = this.#on;
+    this.#intercept(gpa);
+    const apic = on.apics[on.current];
+    if (apic.respondsAt(gpa)) {
+      if (bytes !== 4) return;
+      apic.mmioWrite(gpa & 0xfff, value, on.clock.now());
+      on.kickSelf();
+      return;
+    }
+    on.count(on.vps[on.current], 'mmioAccesses');
+    if (on.platform.claimsMmio(gpa)) on.platform.mmioWrite(gpa, bytes, value);
+  }
+
+  #intercept(gpa: number): void {
+    this.#on.intercept(gpa >= XAPIC_FIRST ? 'apicMmio' : 'mmio');
+    this.#on.charge('mmio');
+  }
+}

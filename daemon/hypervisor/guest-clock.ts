@@ -1,0 +1,52 @@
+// Time as one partition on one LP sees it: the LP's clock in cycles, exact also in the middle of a run, and partition time in nanoseconds.
+// Why not just the LP's word: that one is written when a run ends, and devices and the TSC are read within.
+import type { PartitionHeader } from '../../shared/layout/partition.js';
+import type { GuestWiring } from './wiring.js';
+
+export class GuestClock {
+  readonly #wiring: GuestWiring;
+  readonly #header: PartitionHeader;
+  /** Budget that the run has left; asked during runs only. */
+  readonly #remaining: () => number;
+  #start = 0;
+  #budget = 0;
+  #inRun = false;
+
+  constructor(wiring: GuestWiring, header: PartitionHeader, remaining: () => number) {
+    this.#wiring = wiring;
+    this.#header = header;
+    this.#remaining = remaining;
+  }
+
+  /** Outside runs: the LP's clock is this. */
+  set(cycles: number): void {
+    this.#start = cycles;
+    this.#inRun = false;
+  }
+  beginRun(cycles: number, budget: number): void {
+    this.#start = cycles;
+    this.#budget = budget;
+    this.#inRun = true;
+  }
+  endRun(): void {
+    this.#inRun = false;
+  }
+
+  /** The LP's clock now, in cycles; inside a run what the VP has used so far is counted. */
+  cycles(): number {
+    if (this.#wiring.realtime) return this.#wiring.hostCycles();
+    return this.#inRun ? this.#start + this.#budget - this.#remaining() : this.#start;
+  }
+  /** Partition time, ns. */
+  now(): number {
+    return ((this.cycles() - this.#header.epochCyclesNum) * 1e9) / this.#wiring.frequencyHz;
+  }
+  /** The LP's clock at a partition time. */
+  cyclesAt(ns: number): number {
+    return ns === Number.POSITIVE_INFINITY ? ns : Math.ceil((ns * this.#wiring.frequencyHz) / 1e9) + this.#header.epochCyclesNum;
+  }
+  /** The time-stamp counter before a guest's offset. */
+  rawTsc(): bigint {
+    return BigInt(Math.floor(this.cycles() - this.#header.epochCyclesNum));
+  }
+}

@@ -1,0 +1,15 @@
+// CPUID: what the partition's processor says of itself (cpuid.ts).
+import type { Intercepts } from '../../machine/processor.js';
+import { CpuidModel } from '../cpuid.js';
+import type { PartitionOnLp } from '../partition-on-lp.js';
+
+export const cpuidIntercept = (on: PartitionOnLp): Pick<Intercepts, 'cpuid'> => {
+  const model = new CpuidModel(on.vpCount, on.wiring.frequencyHz);
+  return {
+    cpuid(leaf, subleaf) {
+      on.intercept('cpuid');
+      on.count(on.processor.vp, 'cpuidIntercepts');
+      return model.query(on.processor.vp, leaf, subleaf);
+    },
+  };
+};

@@ -1,0 +1,41 @@
+// RDMSR, WRMSR and the time-stamp counter: values and rules are the table's (msr.ts), what follows from a write is here.
+import { Msr } from '../../../shared/abi/msr.js';
+import { Efer } from '../../../shared/abi/registers.js';
+import type { Intercepts } from '../../machine/processor.js';
+import { type MsrContext, MsrEffect, MsrTable } from '../msr.js';
+import type { PartitionOnLp } from '../partition-on-lp.js';
+import { Flush } from '../vtlb/vtlb.js';
+
+export const msrIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'readMsr' | 'writeMsr' | 'tsc'> => {
+  const table = new MsrTable();
+  const contexts: readonly MsrContext[] = on.apics.map((apic) => ({
+    apic,
+    now: () => on.clock.now(),
+    rawTsc: () => on.clock.rawTsc(),
+  }));
+  const account = (): void => {
+    on.intercept('msr');
+    on.count(on.processor.vp, 'msrIntercepts');
+  };
+  return {
+    readMsr(index) {
+      account();
+      const value = table.read(contexts[on.current], index);
+      if (value < 0n) throw on.fault.set(13, 0);
+      return value;
+    },
+    writeMsr(index, value) {
+      const p = on.processor;
+      account();
+      const nxe = p.vp.efer & Efer.NXE;
+      if (!table.write(contexts[on.current], index, value)) throw on.fault.set(13, 0);
+      const { effects } = table;
+      if (effects & MsrEffect.EFER) {
+        if ((p.vp.efer & Efer.NXE) !== nxe) on.mmu.switchAddressSpace(Flush.NONE);
+        p.modeChanged();
+      }
+      if (effects & (MsrEffect.APIC_BASE | MsrEffect.TIMER) || index === Msr.IA32_APIC_BASE) on.kickSelf();
+    },
+    tsc: () => table.read(contexts[on.current], Msr.IA32_TIME_STAMP_COUNTER),
+  };
+};

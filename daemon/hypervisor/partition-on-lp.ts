@@ -1,0 +1,140 @@
+// One partition as one LP has it: VPs, virtual APICs, platform, memory management, processor, clock. Everything else in this folder works on it.
+// Every LP has such an object for every partition; what they share is in partition memory.
+import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
+import { lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
+import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { Slot, VpBlock, type VpCounter, VpLayout, vpCounterIndex } from '../../shared/layout/vp.js';
+import type { GuestProcessor } from '../machine/guest-processor.js';
+import { GuestFault } from '../machine/processor.js';
+import { Platform } from '../platform/platform.js';
+import type { ApicBus } from './apic/apic-bus.js';
+import { deliverMessage } from './apic/message.js';
+import { VirtualApic } from './apic/virtual-apic.js';
+import { GuestClock } from './guest-clock.js';
+import { PartitionEnd } from './partition-end.js';
+import { ShadowMmu } from './shadow-mmu.js';
+import type { GuestWiring } from './wiring.js';
+
+const INTERCEPT_INDEX = Object.fromEntries(INTERCEPTS.map((name, i) => [name, i])) as Record<InterceptName, number>;
+const STATE = PartitionLayout.at.state >>> 2;
+
+export class PartitionOnLp implements ApicBus {
+  readonly wiring: GuestWiring;
+  readonly views: Views;
+  readonly header: PartitionHeader;
+  readonly vpCount: number;
+  readonly vps: readonly VpBlock[];
+  readonly apics: readonly VirtualApic[];
+  readonly lpBlock: LpBlock;
+  readonly clock: GuestClock;
+  readonly ends: PartitionEnd;
+  readonly platform: Platform;
+  readonly fault: GuestFault = new GuestFault();
+  readonly mmu: ShadowMmu;
+  /** Set by whoever builds it (processor-host), before anything runs. */
+  processor!: GuestProcessor;
+  /** VP being run, -1 none. */
+  current = -1;
+  /** The VP that ran last gave its LP away before its slice was over. */
+  yielded = false;
+
+  constructor(wiring: GuestWiring) {
+    this.wiring = wiring;
+    this.views = viewsOf(wiring.memory.buffer);
+    this.header = new PartitionHeader(this.views, 0);
+    this.vpCount = this.header.vpCount;
+    this.lpBlock = new LpBlock(wiring.machine, lpBlockAt(wiring.lp));
+    this.vps = Array.from({ length: this.vpCount }, (_, i) => new VpBlock(this.views, vpBlockAt(i)));
+    this.clock = new GuestClock(wiring, this.header, () => this.processor.remaining);
+    this.ends = new PartitionEnd(this.views, (cause, detail) => {
+      this.kickOtherLps();
+      this.kickSelf();
+      wiring.event(this.clock.cycles(), EventType.CRASH, Math.max(0, this.current), cause, detail);
+    });
+    this.platform = new Platform(this.views, {
+      now: () => this.clock.now(),
+      deliver: (destination, logical, mode, vector, level) => void deliverMessage(this, destination, logical, mode, vector, level),
+      setIntr: (asserted) => {
+        if (asserted) this.kick(0);
+      },
+      powerOff: () => this.ends.powerOff(),
+      reset: () => this.ends.reset(),
+      debugExit: (value) => this.ends.debugExit(value),
+    });
+    this.apics = this.vps.map((vp) => new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector)));
+    const fetch = {
+      flushAll: () => this.processor?.code.flushLookups(),
+      flushPage: (gva: number) => this.processor?.code.flushLookup(gva),
+    };
+    this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, this.fault, {
+      pageFault: () => {
+        this.intercept('pageFault');
+        this.processor.charge(wiring.costs.sptFill ?? 0);
+        this.count(this.processor.vp, 'pageFaultIntercepts');
+      },
+      reflected: () => this.count(this.processor.vp, 'reflectedGuestPageFaults'),
+    });
+  }
+
+  // --- states -------------------------------------------------------------------------------------------------------------------------------
+
+  get state(): number {
+    return Atomics.load(this.views.i32, STATE);
+  }
+  get isRunning(): boolean {
+    return this.state === PartitionState.RUNNING;
+  }
+  stateOf(vp: VpBlock): number {
+    return Atomics.load(this.views.i32, (vp.base + VpLayout.at.state) >>> 2);
+  }
+  setState(vp: VpBlock, state: number): void {
+    Atomics.store(this.views.i32, (vp.base + VpLayout.at.state) >>> 2, state);
+  }
+  systemFlags(vp: VpBlock): number {
+    return this.views.u32[(vp.base + Slot.FLAG_SYSTEM * 8) >>> 2];
+  }
+
+  // --- kicks: whoever is told must look at what was posted to it ----------------------------------------------------------------------------
+
+  vpBlock(index: number): VpBlock {
+    return this.vps[index];
+  }
+  kick(index: number): void {
+    const lp = this.vps[index].lp;
+    this.setKick(lp);
+    if (lp !== this.wiring.lp) {
+      this.lpBlock.kicks++;
+      this.wiring.event(this.clock.cycles(), EventType.IPI, Math.max(0, this.current), index, lp);
+      this.wiring.signal(lp, this.clock.cycles());
+    }
+  }
+  /** Makes an LP that runs this partition leave guest code soon. */
+  setKick(lp: number): void {
+    Atomics.store(this.views.i32, (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2, 1);
+  }
+  /** The VP that runs here leaves guest code at the next boundary: an interrupt may be deliverable, or the run must end. */
+  kickSelf(): void {
+    this.setKick(this.wiring.lp);
+  }
+  kickOtherLps(): void {
+    for (let lp = 0; lp < this.header.lpCount; lp++) if (lp !== this.wiring.lp) this.setKick(lp);
+  }
+
+  // --- accounts -----------------------------------------------------------------------------------------------------------------------------
+
+  count(vp: VpBlock, counter: VpCounter): void {
+    this.views.u32[(vp.counters >>> 2) + vpCounterIndex[counter]]++;
+  }
+  /** Counts an intercept and charges its round trip. */
+  intercept(reason: InterceptName): void {
+    const block = this.lpBlock;
+    block.intercepts++;
+    this.wiring.machine.u32[(block.interceptCounts >>> 2) + INTERCEPT_INDEX[reason]]++;
+    this.charge('interceptRoundTrip');
+  }
+  /** Charges a cost of configs/costs.yaml to the LP's clock. */
+  charge(cost: string): void {
+    this.processor.charge(this.wiring.costs[cost] ?? 0);
+  }
+}

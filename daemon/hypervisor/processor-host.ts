@@ -1,0 +1,36 @@
+// Builds the processor of a partition on an LP: what surrounds it is the vTLB, the flush handshake and the intercepts.
+import { lpContextAt, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
+import type { Mmio } from '../machine/guest-memory.js';
+import { GuestProcessor } from '../machine/guest-processor.js';
+import type { Intercepts } from '../machine/processor.js';
+import type { PartitionOnLp } from './partition-on-lp.js';
+
+/** `attention`: whether the VP's state needs a look after an instruction done by the slow half. */
+export const buildProcessor = (on: PartitionOnLp, intercepts: Intercepts, mmio: Mmio, attention: () => boolean): GuestProcessor => {
+  const { views, mmu, wiring } = on;
+  const { handshake } = mmu.lp;
+  return new GuestProcessor(
+    wiring.memory,
+    lpContextAt(wiring.lp),
+    {
+      fault: on.fault,
+      translator: mmu,
+      mmio,
+      intercepts,
+      watchCode: (gfn) => handshake.watchCode(gfn),
+      unwatchCode: (gfn, marked) => {
+        if (handshake.unwatchCode(gfn, marked)) return;
+        // Whoever translated in between did so from bytes that could be written unseen.
+        Atomics.add(views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
+        Atomics.add(views.i32, PartitionLayout.at.codeEpoch >>> 2, 1);
+      },
+      kickOthers: () => on.kickOtherLps(),
+      stopOthers: () => handshake.stopOthers(),
+      releaseOthers: () => handshake.releaseOthers(),
+      attention,
+      enterGuest: () => handshake.enterGuest(),
+      leaveGuest: () => handshake.leaveGuest(),
+    },
+    { alone: on.vpCount === 1 },
+  );
+};

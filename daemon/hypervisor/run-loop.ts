@@ -1,0 +1,76 @@
+// Runs one VP for a while: takes what was posted to it, delivers interrupts at boundaries, enters guest code, and looks again at every exit.
+import { VpRequest, VpState } from '../../shared/layout/vp.js';
+import { hasPosted } from './apic/post.js';
+import { applyRequests } from './apic/requests.js';
+import type { InterruptWindow } from './interrupt-window.js';
+import type { PartitionOnLp } from './partition-on-lp.js';
+import type { PauseLoop } from './pause-loop.js';
+
+/** Exits of one run that are dealt with before the LP looks at its other duties. */
+const EXITS_MAX = 10_000;
+
+export class RunLoop {
+  readonly #on: PartitionOnLp;
+  readonly #window: InterruptWindow;
+  readonly #pauseLoop: PauseLoop;
+
+  constructor(on: PartitionOnLp, window: InterruptWindow, pauseLoop: PauseLoop) {
+    this.#on = on;
+    this.#window = window;
+    this.#pauseLoop = pauseLoop;
+  }
+
+  /** Runs the VP for at most `budget` cycles from `clock` on; returns the cycles used. */
+  run(index: number, clock: number, budget: number): number {
+    const on = this.#on;
+    const vp = on.vps[index];
+    const p = on.processor;
+    on.current = index;
+    on.clock.beginRun(clock, budget);
+    p.context.budget = budget;
+    p.retired = 0;
+    on.yielded = false;
+    this.#pauseLoop.begin(clock);
+    on.setState(vp, VpState.RUNNING);
+    try {
+      p.load(index);
+      on.mmu.load(vp);
+      for (let exits = 0; exits < EXITS_MAX && this.#step(index); exits++);
+    } catch (error) {
+      // hvd's own broken invariant while it worked for this partition: the partition stops, the LP goes on.
+      on.ends.brokenInvariant(error, index);
+    }
+    if (on.stateOf(vp) === VpState.RUNNING) on.setState(vp, VpState.READY);
+    const used = Math.max(1, budget - p.context.budget);
+    on.current = -1;
+    on.clock.endRun();
+    vp.instructions += BigInt(p.retired);
+    vp.runCycles += BigInt(used);
+    return used;
+  }
+
+  /** From one exit of guest code to the next. False: the run is over. */
+  #step(index: number): boolean {
+    const on = this.#on;
+    const vp = on.vps[index];
+    const p = on.processor;
+    if (p.takeKick() && (on.yielded || !on.isRunning)) return false;
+    if (hasPosted(vp)) {
+      const taken = applyRequests(vp);
+      on.apics[index].pull();
+      if (taken & (VpRequest.INIT | VpRequest.SIPI)) {
+        on.mmu.load(vp);
+        p.modeChanged();
+      }
+    }
+    if (on.stateOf(vp) !== VpState.RUNNING || p.context.budget <= 0) return false;
+    if (vp.interruptShadow) {
+      vp.interruptShadow = 0;
+      p.runShadowed();
+      return true;
+    }
+    this.#window.open(index);
+    p.run(p.context.budget);
+    return true;
+  }
+}

@@ -1,0 +1,83 @@
+// Which VPs of this LP can run, and when the next timer wants one: what the LP's scheduler asks (lp/logical-processor).
+import { Rflags } from '../../shared/abi/registers.js';
+import { PartitionState } from '../../shared/layout/partition.js';
+import { VpState } from '../../shared/layout/vp.js';
+import { hasPosted } from './apic/post.js';
+import { applyRequests } from './apic/requests.js';
+import type { PartitionOnLp } from './partition-on-lp.js';
+
+export class VpReadiness {
+  readonly #on: PartitionOnLp;
+  #sawPause = false;
+
+  constructor(on: PartitionOnLp) {
+    this.#on = on;
+  }
+
+  /** VPs that this LP runs. */
+  own(): number[] {
+    return this.#on.vps.filter((vp) => vp.lp === this.#on.wiring.lp).map((vp) => vp.index);
+  }
+
+  /** True once after a pause that this LP has seen: what was posted meanwhile summoned LPs that could not act on it. */
+  takeResumed(): boolean {
+    if (!this.#sawPause) this.#sawPause = this.#on.state === PartitionState.PAUSED;
+    if (!this.#sawPause || !this.#on.isRunning) return false;
+    this.#sawPause = false;
+    return true;
+  }
+
+  /**
+   * Takes what was posted to the VP and says whether it can run now. Owner LP only. Without `take` only what the VP is already counts: an LP that awaits
+   * nothing must not see another LP's posts before that LP has summoned it, or its course would hang on the host's timing (lp/turn).
+   */
+  runnable(index: number, take = true): boolean {
+    const on = this.#on;
+    if (!on.isRunning) return false;
+    const vp = on.vps[index];
+    let state = on.stateOf(vp);
+    if (state === VpState.STOPPED) return false;
+    if (take && hasPosted(vp)) {
+      applyRequests(vp);
+      on.apics[index].pull();
+      state = on.stateOf(vp);
+    }
+    if (take && state === VpState.HALTED && this.#wakes(index)) {
+      on.setState(vp, VpState.READY);
+      state = VpState.READY;
+    }
+    return state === VpState.READY || state === VpState.RUNNING;
+  }
+  #wakes(index: number): boolean {
+    const on = this.#on;
+    const vp = on.vps[index];
+    if (vp.nmiPending && !vp.nmiBlocked) return true;
+    if (!(on.systemFlags(vp) & Rflags.IF)) return false;
+    return on.apics[index].pendingVector() >= 0 || (index === 0 && on.platform.picPending() && on.apics[0].acceptsExtInt());
+  }
+
+  /** Cycle of the earliest timer of this LP's VPs (VP 0 stands for the platform), Infinity when there is none. */
+  deadline(): number {
+    const on = this.#on;
+    if (!on.isRunning) return Number.POSITIVE_INFINITY;
+    let ns = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < on.vpCount; i++) {
+      if (on.vps[i].lp !== on.wiring.lp) continue;
+      ns = Math.min(ns, on.apics[i].timerDeadline());
+      if (i === 0) ns = Math.min(ns, on.platform.nextDeadline());
+    }
+    return on.clock.cyclesAt(ns);
+  }
+
+  /** Lets timers of this LP's VPs expire. */
+  advance(): void {
+    const on = this.#on;
+    if (!on.isRunning) return;
+    const now = on.clock.now();
+    for (let i = 0; i < on.vpCount; i++) {
+      if (on.vps[i].lp !== on.wiring.lp) continue;
+      if (on.apics[i].timerDeadline() <= now) on.apics[i].advance(now);
+      if (i === 0 && on.platform.nextDeadline() <= now) on.platform.advance();
+    }
+  }
+}

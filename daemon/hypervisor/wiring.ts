@@ -1,0 +1,17 @@
+// What an LP gives to each partition that it runs: its identity, clock and costs, and the ways out of the partition.
+import type { Views } from '../../shared/layout/struct.js';
+
+export interface GuestWiring {
+  readonly lp: number;
+  readonly machine: Views;
+  readonly slot: number;
+  readonly memory: WebAssembly.Memory;
+  readonly name: string;
+  readonly frequencyHz: number;
+  readonly realtime: boolean;
+  hostCycles(): number;
+  readonly costs: Readonly<Record<string, number>>;
+  /** Work for VPs of another LP (or this one): it leaves guest code or wakes. `clock`: now, in cycles. */
+  signal(lp: number, clock: number): void;
+  event(clock: number, kind: number, vp: number, a: number, b: number): void;
+}
