@@ -34,20 +34,16 @@ export const translateBlock = (
   builder.frontEnd ??= new InstructionContext(builder);
   const x = builder.frontEnd as InstructionContext;
   builder.begin(mode, rip);
-  try {
-    const taken = translate(x, source.bytes, mode, rip, most);
-    if (taken > 0) return finish(builder, taken, false);
-    // The first instruction is cut off by the page's end.
-    const page = source.bytes.length;
-    const next = source.following();
-    const both = new Uint8Array(page + next.length);
-    both.set(source.bytes);
-    both.set(next, page);
-    builder.begin(mode, rip);
-    return finish(builder, translateFirst(x, both, mode, rip), true);
-  } finally {
-    x.decoder.close();
-  }
+  const taken = translate(x, source.bytes, mode, rip, most);
+  if (taken > 0) return finish(builder, taken, false);
+  // The first instruction is cut off by the page's end.
+  const page = source.bytes.length;
+  const next = source.following();
+  const both = new Uint8Array(page + next.length);
+  both.set(source.bytes);
+  both.set(next, page);
+  builder.begin(mode, rip);
+  return finish(builder, translateFirst(x, both, mode, rip), true);
 };
 
 const finish = (builder: BlockBuilder, bytes: number, crossesPage: boolean): TranslatedBlock => {
@@ -70,7 +66,7 @@ const translate = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode, rip
       return at + decoder.length;
     }
     builder.instruction(here, decoder.length);
-    x.begin(at, here);
+    x.begin(at);
     FAMILIES[decoder.code](x);
     at += decoder.length;
     if (builder.ended) break;
@@ -86,7 +82,7 @@ const translateFirst = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode
   const decoded = decoder.next(0);
   if (decoded === Decoded.OK) {
     builder.instruction(rip, decoder.length);
-    x.begin(0, rip);
+    x.begin(0);
     FAMILIES[decoder.code](x);
   } else refuse(x, 0, rip, decoded === Decoded.CUT_OFF ? Decoded.TOO_LONG : decoded);
   return decoder.length;
@@ -96,7 +92,7 @@ const translateFirst = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode
 const refuse = (x: InstructionContext, at: number, rip: number, decoded: Decoded): void => {
   const { builder, decoder } = x;
   builder.instruction(rip, Math.max(1, Math.min(decoder.length, 15)));
-  x.begin(at, rip);
+  x.begin(at);
   if (decoded === Decoded.TOO_LONG) {
     builder.trapIf(builder.constant(1), GP, 0);
     builder.jump(rip);

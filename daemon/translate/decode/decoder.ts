@@ -1,7 +1,10 @@
-// Instructions one after the other from a run of bytes, by iced-x86.
+// Instructions one after the other from a run of bytes. What is met for the first time is decoded by iced-x86, then known by its bytes (encoding-table).
 // Why a wrapper: iced's objects live in its own memory and must be freed, and an encoding that is bad, too long or cut off must be told apart.
 import { Code, Decoder, DecoderError, DecoderOptions, Instruction } from 'iced-x86';
 import { INSTRUCTION_BYTES_MAX } from './code-source.js';
+import { DecodedInstruction } from './decoded-instruction.js';
+import { type Encoding, encodingOf } from './encoding.js';
+import { EncodingTable } from './encoding-table.js';
 
 /** What `next` found. */
 export const Decoded = {
@@ -17,48 +20,69 @@ export type Decoded = (typeof Decoded)[keyof typeof Decoded];
 
 /** Without BMI1 and ABM the F3 prefix of TZCNT and LZCNT is ignored: BSF and BSR (SDM 2A, TZCNT). */
 const OPTIONS = DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD;
-/** Bytes given to iced at a time: as much as nearly all blocks take. */
-const WINDOW = 192;
 
 export class InstructionDecoder {
   /** The instruction at hand: overwritten by every `next`. */
-  readonly instruction: Instruction = new Instruction();
-  /** Offset in the bytes that iced's IP 0 stands for. */
-  origin = 0;
+  readonly instruction: DecodedInstruction;
   code = 0;
   length = 0;
 
+  readonly #table = new EncodingTable();
   #bits: 16 | 32 | 64 = 64;
   #bytes: Uint8Array = new Uint8Array(0);
-  #decoder: Decoder | null = null;
-  #end = 0;
+
+  constructor() {
+    this.instruction = new DecodedInstruction(decodeOne(64, Uint8Array.of(0x90)).encoding);
+  }
 
   open(bits: 16 | 32 | 64, bytes: Uint8Array): void {
-    this.close();
     this.#bits = bits;
     this.#bytes = bytes;
-    this.#window(0);
-  }
-  close(): void {
-    this.#decoder?.free();
-    this.#decoder = null;
-  }
-  #window(at: number): void {
-    this.close();
-    this.origin = at;
-    this.#end = Math.min(this.#bytes.length, at + WINDOW);
-    this.#decoder = new Decoder(this.#bits, this.#bytes.subarray(at, this.#end), OPTIONS);
+    this.instruction.bytes = bytes;
   }
 
-  /** Decodes the instruction at the offset, which is where the one before ended. */
+  /** Decodes the instruction at the offset. */
   next(at: number): Decoded {
-    if (this.#end - at < INSTRUCTION_BYTES_MAX && this.#end < this.#bytes.length) this.#window(at);
-    const decoder = this.#decoder as Decoder;
-    decoder.decodeOut(this.instruction);
-    this.code = this.instruction.code;
-    this.length = this.instruction.length;
-    if (this.code !== Code.INVALID) return Decoded.OK;
-    if (this.length >= INSTRUCTION_BYTES_MAX) return Decoded.TOO_LONG;
-    return decoder.lastError === DecoderError.NoMoreBytes ? Decoded.CUT_OFF : Decoded.INVALID;
+    const known = this.#table.find(this.#bits, this.#bytes, at);
+    if (known === undefined) return this.#meet(at);
+    if (at + known.length > this.#bytes.length) return Decoded.CUT_OFF;
+    this.#take(at, known);
+    return Decoded.OK;
+  }
+
+  #take(at: number, encoding: Encoding): void {
+    const { instruction } = this;
+    instruction.encoding = encoding;
+    instruction.at = at;
+    this.code = encoding.code;
+    this.length = encoding.length;
+  }
+
+  #meet(at: number): Decoded {
+    const bytes = this.#bytes.subarray(at, at + INSTRUCTION_BYTES_MAX);
+    const { encoding, cutOff } = decodeOne(this.#bits, bytes);
+    this.#take(at, encoding);
+    if (encoding.code === Code.INVALID)
+      return encoding.length >= INSTRUCTION_BYTES_MAX ? Decoded.TOO_LONG : cutOff ? Decoded.CUT_OFF : Decoded.INVALID;
+    if (encoding.head !== 0) this.#table.add(this.#bits, bytes, encoding);
+    return Decoded.OK;
   }
 }
+
+/** `cutOff`: the code is INVALID because the bytes end. */
+const decodeOne = (bits: 16 | 32 | 64, bytes: Uint8Array): { readonly encoding: Encoding; readonly cutOff: boolean } => {
+  const decoder = new Decoder(bits, bytes, OPTIONS);
+  const instruction = new Instruction();
+  try {
+    decoder.decodeOut(instruction);
+    const constants = decoder.getConstantOffsets(instruction);
+    try {
+      return { encoding: encodingOf(instruction, constants, bits, bytes), cutOff: decoder.lastError === DecoderError.NoMoreBytes };
+    } finally {
+      constants.free();
+    }
+  } finally {
+    instruction.free();
+    decoder.free();
+  }
+};

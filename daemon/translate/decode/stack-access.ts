@@ -11,20 +11,15 @@ const STACK_REACH = 2048n;
 export const isStackAccess = (bytes: Uint8Array, address: bigint, rsp: bigint): boolean => {
   const decoder = new InstructionDecoder();
   const { instruction } = decoder;
-  try {
-    decoder.open(64, bytes.subarray(0, INSTRUCTION_BYTES_MAX));
-    if (decoder.next(0) !== Decoded.OK) return false;
-    // A push or pop has its own access besides the operand's: told apart by the address.
-    const distance = BigInt.asIntN(64, address - rsp);
-    if (instruction.isStackInstruction && distance <= STACK_REACH && distance >= -STACK_REACH) return true;
-    const kinds = [instruction.op0Kind, instruction.op1Kind];
-    if (!kinds.includes(OpKind.Memory)) return instruction.isStackInstruction;
-    const base = instruction.memoryBase;
-    const onStack = base === Register.RSP || base === Register.RBP || base === Register.ESP || base === Register.EBP;
-    const override = instruction.segmentPrefix;
-    return onStack && override !== Register.FS && override !== Register.GS;
-  } finally {
-    decoder.close();
-    instruction.free();
-  }
+  decoder.open(64, bytes.subarray(0, INSTRUCTION_BYTES_MAX));
+  if (decoder.next(0) !== Decoded.OK) return false;
+  // A push or pop has its own access besides the operand's: told apart by the address.
+  const distance = BigInt.asIntN(64, address - rsp);
+  if (instruction.isStackInstruction && distance <= STACK_REACH && distance >= -STACK_REACH) return true;
+  const kinds = [instruction.op0Kind, instruction.op1Kind];
+  if (!kinds.includes(OpKind.Memory)) return instruction.isStackInstruction;
+  const base = instruction.memoryBase;
+  const onStack = base === Register.RSP || base === Register.RBP || base === Register.ESP || base === Register.EBP;
+  const override = instruction.segmentPrefix;
+  return onStack && override !== Register.FS && override !== Register.GS;
 };

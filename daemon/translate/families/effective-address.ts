@@ -17,17 +17,16 @@ export const effectiveOffset = (x: InstructionContext, d?: number, narrow = fals
   const i = x.decoder.instruction;
   const baseRegister = i.memoryBase;
   const indexRegister = i.memoryIndex;
-  const displacementSize = i.memoryDisplSize;
-  if (baseRegister === Register.RIP) return builder.constant(Number(i.memoryDisplacement) + x.originRip);
-  if (baseRegister === Register.EIP) return builder.constant((((Number(i.memoryDisplacement) + x.originRip) % HIGH) + HIGH) % HIGH);
+  if (baseRegister === Register.RIP) return builder.constant(i.memoryDisplacement + builder.rip);
+  if (baseRegister === Register.EIP) return builder.constant((((i.memoryDisplacement + builder.rip) % HIGH) + HIGH) % HIGH);
   if (baseRegister === Register.None && indexRegister === Register.None) {
-    const displacement = i.memoryDisplacement;
-    return builder.constant64(Number(BigInt.asIntN(32, displacement)), Number(BigInt.asIntN(32, displacement >> 32n)));
+    i.readDisplacement();
+    return builder.constant64(i.displacementLo, i.displacementHi);
   }
   const width = REGISTER_WIDTH[baseRegister === Register.None ? indexRegister : baseRegister];
   const wide = width === 3;
   const bits = wide && !narrow ? 64 : width >= 2 ? 32 : 16;
-  const displacement = displacementSize === 0 ? 0 : wide ? Number(i.memoryDisplacement) : Number(i.memoryDisplacement) | 0;
+  const displacement = wide ? i.memoryDisplacement : i.memoryDisplacement | 0;
   let base = baseRegister === Register.None ? Slot.ZERO : REGISTER_SLOT[baseRegister];
   if (base === Slot.RSP) base = x.stackPointer;
   if (indexRegister === Register.None) {

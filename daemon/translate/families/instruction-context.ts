@@ -4,8 +4,6 @@ import { OpKind, type Register } from 'iced-x86';
 import { Slot } from '../../../shared/layout/vp.js';
 import type { BlockBuilder, Operand } from '../block-builder.js';
 import { InstructionDecoder } from '../decode/decoder.js';
-import { OPERAND_WIDTH, SECOND_WIDTH } from '../decode/forms.js';
-import { Prefix, scanPrefixes } from '../decode/prefixes.js';
 import { REGISTER_IS_HIGH, REGISTER_SLOT, REGISTER_WIDTH } from '../decode/registers.js';
 import type { Width } from '../micro-op.js';
 import { linearAddress } from './effective-address.js';
@@ -27,8 +25,7 @@ export class InstructionContext {
   /** A segment prefix is there. */
   segmentOverride = false;
   addressWidth: Width = 3;
-  /** RIP that iced's IP 0 stands for, and the bytes of the block with the offset of this instruction's end. */
-  originRip = 0;
+  /** The bytes of the block with the offset of this instruction's end. */
   bytes: Uint8Array = new Uint8Array(0);
   end = 0;
   /** Stands for RSP in memory operands (POP to memory uses the incremented one). */
@@ -39,31 +36,25 @@ export class InstructionContext {
   }
 
   /** Takes the decoded instruction at the offset over. */
-  begin(at: number, rip: number): void {
-    const { builder, decoder } = this;
-    const code = decoder.code;
-    this.code = code;
-    this.width = OPERAND_WIDTH[code] as Width;
-    this.secondWidth = SECOND_WIDTH[code] as Width;
-    this.end = at + decoder.length;
-    const bits = builder.mode.bits;
-    const prefixes = scanPrefixes(this.bytes, at, bits);
-    this.atomic = (prefixes & Prefix.LOCK) !== 0 && !builder.mode.plainLocks;
-    this.segmentOverride = (prefixes & Prefix.SEGMENT) !== 0;
-    this.addressWidth = (prefixes & Prefix.ADDRESS_SIZE) === 0 ? (bits === 64 ? 3 : bits === 32 ? 2 : 1) : bits === 32 ? 1 : 2;
-    this.originRip = rip - (at - decoder.origin);
+  begin(at: number): void {
+    const { encoding } = this.decoder.instruction;
+    this.code = encoding.code;
+    this.width = encoding.width;
+    this.secondWidth = encoding.secondWidth;
+    this.end = at + encoding.length;
+    this.atomic = encoding.locked && !this.builder.mode.plainLocks;
+    this.segmentOverride = encoding.segmentOverride;
+    this.addressWidth = encoding.addressWidth;
     this.stackPointer = Slot.RSP;
   }
 
   // --- operands ------------------------------------------------------------------------------------------------------------------------
 
   kind(n: number): OpKind {
-    const i = this.decoder.instruction;
-    return n === 0 ? i.op0Kind : n === 1 ? i.op1Kind : i.opKind(n);
+    return this.decoder.instruction.encoding.kinds[n];
   }
   register(n: number): Register {
-    const i = this.decoder.instruction;
-    return n === 0 ? i.op0Register : n === 1 ? i.op1Register : i.opRegister(n);
+    return this.decoder.instruction.encoding.registers[n];
   }
   isMemory(n: number): boolean {
     return this.kind(n) === OpKind.Memory;
@@ -95,13 +86,11 @@ export class InstructionContext {
       case OpKind.Immediate16:
         return builder.constant(i.immediate16);
       case OpKind.Immediate32:
-        return builder.constant(i.immediate32);
+        return builder.constant64(i.immediate32, 0);
       case OpKind.Immediate32to64:
-        return builder.constant(i.immediate32 | 0);
-      default: {
-        const v = i.immediate64;
-        return builder.constant64(Number(BigInt.asIntN(32, v)), Number(BigInt.asIntN(32, v >> 32n)));
-      }
+        return builder.constant64(i.immediate32, i.immediate32 >> 31);
+      default:
+        return builder.constant64(i.immediate32, i.immediate64Hi);
     }
   }
 
