@@ -3,7 +3,7 @@
 import { LpContextLayout, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
-import { Slot, type VpBlock } from '../../shared/layout/vp.js';
+import { Slot, VectorSlot, type VpBlock, VpLayout } from '../../shared/layout/vp.js';
 import type { GuestFault, LinearMemory } from './processor.js';
 
 /** What an access wants; combined with the privilege of the TLB half. */
@@ -38,6 +38,9 @@ export interface CodeWatcher {
 
 const CANONICAL_LIMIT = 2 ** 47;
 const ACCESS_MASK = -4096;
+/** Width code of 128-bit accesses by compiled code. */
+const W128 = 4;
+const VECTOR_SCRATCH = VpLayout.at.vectors + VectorSlot.SCRATCH * 16;
 /** In the VP block's recorded fault: #GP(0) for a data address that is not canonical; which may have to be #SS(0). */
 export const NON_CANONICAL = 0x200;
 
@@ -223,8 +226,9 @@ export class GuestMemory implements LinearMemory {
   }
   /** `loadSlow` of the compiled side. */
   load(gva: number, info: number): number {
-    const width = info & 3;
+    const width = info & 7;
     const access = info & 16 ? Access.WRITE : Access.READ;
+    if (width === W128) return this.#load128(gva);
     const at = this.#scratch() >>> 2;
     const { u32 } = this.#views;
     try {
@@ -243,9 +247,23 @@ export class GuestMemory implements LinearMemory {
       throw e;
     }
   }
+  /** 128 bits into the vector slot SCRATCH: nothing of it changes when a byte faults. */
+  #load128(gva: number): number {
+    const at = (this.vp.base + VECTOR_SCRATCH) >>> 2;
+    const { u32 } = this.#views;
+    try {
+      this.#check(gva, 16);
+      const words = [0, 4, 8, 12].map((offset) => this.#read(this.#wrap(gva + offset), 4));
+      u32.set(words, at);
+      return 0;
+    } catch (e) {
+      if (e === this.#fault) return this.#record(this.#fault);
+      throw e;
+    }
+  }
   /** `storeSlow` of the compiled side. */
   store(gva: number, width: number): number {
-    const at = this.#scratch() >>> 2;
+    const at = (width === W128 ? this.vp.base + VECTOR_SCRATCH : this.#scratch()) >>> 2;
     const { u32, i32 } = this.#views;
     const bytes = 1 << width;
     try {
@@ -267,14 +285,18 @@ export class GuestMemory implements LinearMemory {
           const spa2 = this.#resolve(second - (second & 4095), Access.WRITE);
           if (spa2 >= 0) {
             const gfn = (spa2 - PartitionMap.RAM) >>> 12;
-            if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#watcher.running(gfn) && this.#hitsLines(gfn, 0, 8))
+            if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#watcher.running(gfn) && this.#hitsLines(gfn, 0, bytes))
               return 2;
           }
         }
       }
       const lo = u32[at];
       const hi = u32[at + 1];
-      if (width === 3) {
+      if (width === W128) {
+        this.probeWrite(gva, 16);
+        this.#write64(gva, lo, hi);
+        this.#write64(this.#wrap(gva + 8), u32[at + 2], u32[at + 3]);
+      } else if (width === 3) {
         if ((gva & 4095) > 4088) this.probeWrite(gva, 8);
         this.#write64(gva, lo, hi);
       } else this.#write(gva, bytes as 1 | 2 | 4, lo);

@@ -1,6 +1,6 @@
 // Collects the micro-ops of one block. Instruction families talk to this and nothing else.
 // Why a builder: constants, flags, conditions and what is dead are decided here once, so that a family states only what its instruction means.
-import { SLOTS, Slot, TEMPS } from '../../shared/layout/vp.js';
+import { SLOTS, Slot, TEMPS, VECTOR_SLOTS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
 import { dropDead, resultBits, WRITES_D } from './liveness.js';
 import {
   BLOCK_MICRO_OPS_MAX,
@@ -9,12 +9,22 @@ import {
   MICRO_OP_NAMES,
   MICRO_OPS,
   type MicroOpName,
+  OP_MASK,
   Op,
   packSys,
   RECORD_SIZE,
   type SysDescriptor,
   type Width,
 } from './micro-op.js';
+import type { VECTOR_MICRO_OPS } from './vector-micro-ops.js';
+
+/** Micro-ops that take vector slots only, and give one. */
+export type VectorName = {
+  [K in keyof typeof VECTOR_MICRO_OPS]: (typeof VECTOR_MICRO_OPS)[K] extends 'DX' | 'DXY' | 'DXYi' | 'DXYZ' | 'Di' ? K : never;
+}[keyof typeof VECTOR_MICRO_OPS];
+export type VectorShiftName = {
+  [K in keyof typeof VECTOR_MICRO_OPS]: (typeof VECTOR_MICRO_OPS)[K] extends 'DXB' ? K : never;
+}[keyof typeof VECTOR_MICRO_OPS];
 
 /** A slot (>= 0) or a constant made by `constant` (< 0). */
 export type Operand = number;
@@ -61,9 +71,8 @@ const EFFECTIVE_32 = [Op.ea32s0, Op.ea32s1, Op.ea32s2, Op.ea32s3] as const;
 const SIGN_EXTEND = ['sx8', 'sx16', 'sx32'] as const;
 const ZERO_EXTEND = ['zx8', 'zx16', 'zx32'] as const;
 /** Op number of each micro-op by name, with its shape: a map, because `Op` is too large an object for V8 to look names up fast. */
-const OP_MASK = 0xff;
-const IS_UNARY = 0x100;
-const TAKES_IMMEDIATE = 0x200;
+const IS_UNARY = 0x1_0000;
+const TAKES_IMMEDIATE = 0x2_0000;
 const VALUE_CODES = new Map<MicroOpName, number>(
   MICRO_OP_NAMES.map((name, op) => [
     name,
@@ -115,11 +124,16 @@ export class BlockBuilder implements MicroOps {
   /** How many low bits of each slot may be other than 0. */
   readonly #bits = new Uint8Array(SLOTS);
   readonly #live = new Uint8Array(SLOTS);
+  readonly #liveVectors = new Uint8Array(VECTOR_SLOTS);
   readonly #constLo: number[] = [];
   readonly #constHi: number[] = [];
   #constants = 0;
   #nextTemp = 0;
   #tempsTaken = 0;
+  #nextVectorTemp = 0;
+  #vectorTempsTaken = 0;
+  /** ExtendedState bits that have been found usable in this block. */
+  #usable = 0;
   #known: Known = Known.NOTHING;
   #flagWidth: Width = 0;
   #flagA: Operand = NOWHERE;
@@ -137,6 +151,8 @@ export class BlockBuilder implements MicroOps {
     this.#constants = 0;
     this.#nextTemp = 0;
     this.#tempsTaken = 0;
+    this.#nextVectorTemp = 0;
+    this.#usable = 0;
     this.#know(Known.NOTHING, 0, NOWHERE, NOWHERE, NOWHERE);
     this.#bits.fill(64);
     this.#registersUnknown();
@@ -152,6 +168,7 @@ export class BlockBuilder implements MicroOps {
     this.length = length;
     this.instructions++;
     this.#tempsTaken = 0;
+    this.#vectorTempsTaken = 0;
   }
 
   /** RIP of the next instruction, wrapped to the mode (16-bit code: 16 bits unless a wider operand size; 32-bit: 32 bits). */
@@ -330,6 +347,72 @@ export class BlockBuilder implements MicroOps {
   busLock(): void {
     this.#record(Op.buslock, 0, 0, 0, 0, 0);
     this.jump(this.rip);
+  }
+
+  // --- vectors -------------------------------------------------------------------------------------------------------------------------
+
+  /** A fresh vector temporary, valid until the instruction ends. */
+  vectorTemp(): number {
+    if (this.#vectorTempsTaken++ >= VECTOR_TEMPS) throw new RangeError('instruction needs too many vector temporaries');
+    const n = this.#nextVectorTemp;
+    this.#nextVectorTemp = n + 1 === VECTOR_TEMPS ? 0 : n + 1;
+    return VectorSlot.TEMP + n;
+  }
+  /** The instruction faults unless the state (ExtendedState) is usable. Before all else that it does. */
+  usable(state: number): void {
+    if ((this.#usable & state) !== 0) return;
+    this.#usable |= state;
+    this.#record(Op.usable, 0, 0, 0, state, 0);
+  }
+  /** d = op(a, b, c) on vector slots, with the immediate of shapes that have one; returns d, a fresh vector temporary unless given. */
+  vector(name: VectorName, a: number, b = 0, d: number = NOWHERE, immediate = 0, immediateHigh = 0): number {
+    if (d === NOWHERE) d = this.vectorTemp();
+    this.#record(Op[name], d, a, b, immediate, immediateHigh);
+    return d;
+  }
+  /** d = bits of a where the mask is 1, of b where it is 0. */
+  vectorSelect(a: number, b: number, mask: number, d: number = NOWHERE): number {
+    return this.vector('vselect', a, b, d, mask);
+  }
+  /** d = a with all lanes shifted by an operand. */
+  vectorShift(name: VectorShiftName, a: number, count: Operand, d: number = NOWHERE): number {
+    if (d === NOWHERE) d = this.vectorTemp();
+    if (count < 0) this.#record(Op[name] | IMMEDIATE_FORM, d, a, 0, this.constantLo(count), this.constantHi(count));
+    else this.#record(Op[name], d, a, count, 0, 0);
+    return d;
+  }
+  /** d = a vector made from a general operand: `vfrom64`, splats. */
+  vectorFrom(name: 'vfrom64' | 'vsplat8' | 'vsplat16' | 'vsplat32' | 'vsplat64', a: Operand, d: number = NOWHERE): number {
+    const slot = this.slot(a);
+    if (d === NOWHERE) d = this.vectorTemp();
+    this.#record(Op[name], d, slot, 0, 0, 0);
+    return d;
+  }
+  /** Both halves := the 64-bit constant. */
+  vectorConstant(lo: number, hi: number, d: number = NOWHERE): number {
+    return this.vector('vconst', 0, 0, d, lo, hi);
+  }
+  /** d = a with one half replaced by a general operand. */
+  vectorPut(half: 0 | 1, a: number, value: Operand, d: number = NOWHERE): number {
+    const b = this.slot(value);
+    if (d === NOWHERE) d = this.vectorTemp();
+    this.#record(half === 0 ? Op.vputl : Op.vputh, d, a, b, 0, 0);
+    return d;
+  }
+  /** A general value from a vector slot. */
+  fromVector(name: 'vgetl' | 'vgeth' | 'vany' | 'vmask8' | 'vmask32' | 'vmask64', a: number, d: number = NOWHERE): Operand {
+    if (d === NOWHERE) d = this.temp();
+    this.#record(Op[name], d, a, 0, 0, 0);
+    return d;
+  }
+  loadVector(address: Operand, aligned: boolean, d: number = NOWHERE): number {
+    const a = this.slot(address);
+    if (d === NOWHERE) d = this.vectorTemp();
+    this.#record(aligned ? Op.vld128a : Op.vld128, d, a, 0, 0, 0);
+    return d;
+  }
+  storeVector(address: Operand, aligned: boolean, value: number): void {
+    this.#record(aligned ? Op.vst128a : Op.vst128, 0, this.slot(address), value, 0, 0);
   }
 
   // --- flags -----------------------------------------------------------------------------------------------------------------------------
@@ -534,7 +617,7 @@ export class BlockBuilder implements MicroOps {
   }
 
   #record(op: number, d: number, a: number, b: number, lo: number, hi: number): void {
-    if (WRITES_D[op & 0xff] === 1) {
+    if (WRITES_D[op & OP_MASK] === 1) {
       if (this.#known !== Known.NOTHING && (d === this.#flagA || d === this.#flagB || d === this.#flagR)) this.#keep(d);
       this.#bits[d] = resultBits(this.#bits, op, a, b, lo, hi);
     }
@@ -567,7 +650,7 @@ export class BlockBuilder implements MicroOps {
   finish(): void {
     if (!this.ended) this.jump(this.nextRip);
     for (let i = 0; i < this.count; i++) this.left[i] = this.instructions - this.left[i] + 1;
-    this.count = dropDead(this, this.#live);
+    this.count = dropDead(this, this.#live, this.#liveVectors);
   }
   /** Bytes that the finished block takes as records. */
   get byteLength(): number {

@@ -1,10 +1,11 @@
 // Micro-ops as text, for tests and for people: `add32 rax, rax, 5`.
-import { Slot } from '../../shared/layout/vp.js';
+import { Slot, VectorSlot } from '../../shared/layout/vp.js';
 import type { MicroOps } from './block-builder.js';
 import {
   IMMEDIATE_FORM,
   MICRO_OP_NAMES,
   MICRO_OPS,
+  OP_MASK,
   Op,
   SysOp,
   sysA,
@@ -24,6 +25,11 @@ const SYS_NAMES = new Map<number, string>(Object.entries(SysOp).map(([name, op])
 
 const slotName = (slot: number): string =>
   slot >= Slot.TEMP && slot < Slot.READ_LIMIT ? `t${slot - Slot.TEMP}` : (SLOT_NAMES.get(slot) ?? `s${slot}`);
+const vectorName = (slot: number): string => {
+  if (slot < VectorSlot.YMM_HIGH) return `xmm${slot}`;
+  if (slot < VectorSlot.TEMP) return `ymm${slot - VectorSlot.YMM_HIGH}h`;
+  return slot === VectorSlot.ZERO ? 'vzero' : `v${slot - VectorSlot.TEMP}`;
+};
 const number = (lo: number, hi: number): string => {
   const value = (BigInt(hi) << 32n) | BigInt(lo >>> 0);
   return value > -1024n && value < 1024n ? `${value}` : value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
@@ -37,15 +43,14 @@ const sysText = (d: number): string =>
 /** One line per micro-op. Temporaries are named in the order in which they appear, so that texts do not depend on which one was free. */
 export const dumpMicroOps = (ops: MicroOps): string[] => {
   const seen = new Map<string, string>();
-  const name = (slot: number): string => {
-    const own = slotName(slot);
-    if (!/^t\d+$/.test(own)) return own;
-    if (!seen.has(own)) seen.set(own, `t${seen.size}`);
+  const name = (slot: number, own = slotName(slot)): string => {
+    if (!/^[tv]\d+$/.test(own)) return own;
+    if (!seen.has(own)) seen.set(own, `${own[0]}${seen.size}`);
     return seen.get(own) as string;
   };
   const lines: string[] = [];
   for (let i = 0; i < ops.count; i++) {
-    const op = ops.op[i] & 0xff;
+    const op = ops.op[i] & OP_MASK;
     const lo = ops.lo[i];
     if (op === Op.sys) {
       lines.push(`sys ${sysText(lo)}`);
@@ -64,6 +69,10 @@ export const dumpMicroOps = (ops: MicroOps): string[] => {
       else if (letter === 'b') operands.push(name(ops.b[i]));
       else if (letter === 'B') operands.push(ops.op[i] & IMMEDIATE_FORM ? immediate : name(ops.b[i]));
       else if (letter === 'c') operands.push(name(lo & 0xff));
+      else if (letter === 'D') operands.push(name(0, vectorName(ops.d[i])));
+      else if (letter === 'X') operands.push(name(0, vectorName(ops.a[i])));
+      else if (letter === 'Y') operands.push(name(0, vectorName(ops.b[i])));
+      else if (letter === 'Z') operands.push(name(0, vectorName(lo & 0xff)));
       else operands.push(immediate);
     }
     lines.push(`${MICRO_OP_NAMES[op]} ${operands.join(', ')}`.trim());

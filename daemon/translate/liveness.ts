@@ -1,20 +1,24 @@
 // What the builder knows of each micro-op's effects: which slots it reads and writes, how wide its result is, whether it may be left out.
 // Why: families state flags and copies freely; one backward pass over the finished block drops those that nobody can see.
-import { Slot, TEMPS } from '../../shared/layout/vp.js';
+import { Slot, TEMPS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
 import type { MicroOps } from './block-builder.js';
-import { IMMEDIATE_FORM, MICRO_OP_NAMES, MICRO_OPS, type MicroOpName, Op } from './micro-op.js';
+import { IMMEDIATE_FORM, MICRO_OP_NAMES, MICRO_OPS, type MicroOpName, OP_MASK, Op } from './micro-op.js';
 
 const table = (f: (name: MicroOpName, shape: string) => boolean): Uint8Array =>
   Uint8Array.from(MICRO_OP_NAMES, (n) => (f(n, MICRO_OPS[n]) ? 1 : 0));
 
-const MEMORY = /^(ldw?|st|xadd|xchg|aand|aor|axor|cas)(8|16|32|64)$/;
-const LEAVES = /^(segcheck|trapif|sys|jump|jumpr|branch|buslock)$/;
+const MEMORY = /^(ldw?|st|xadd|xchg|aand|aor|axor|cas)(8|16|32|64)$|^v(ld|st)128a?$/;
+const LEAVES = /^(segcheck|trapif|usable|sys|jump|jumpr|branch|buslock)$/;
 const FLAG_READER = /^(fget|fcarry|fo|fb|fz|fbe|fs|fp|fl|fle)$/;
 const FLAG_PRODUCER = /^(fadd|fsub|flogic|finc|fdec|fcmp|fsum|faux|fauxif)(8|16|32|64)$|^fset$|^fmerge$/;
 const KEEPS_SOME_FLAGS = /^(finc|fdec|fauxif)(8|16|32|64)$|^fmerge$/;
 
 /** 1 when the micro-op writes slot d. */
 export const WRITES_D: Uint8Array = table((_, shape) => shape.startsWith('d'));
+const WRITES_VECTOR = table((_, shape) => shape.startsWith('D'));
+const READS_VECTOR_A = table((_, shape) => shape.includes('X'));
+const READS_VECTOR_B = table((_, shape) => shape.includes('Y'));
+const READS_VECTOR_C = table((_, shape) => shape.includes('Z'));
 const READS_A = table((_, shape) => shape.includes('a'));
 const READS_B = table((_, shape) => /b/i.test(shape));
 const READS_C = table((_, shape) => shape.includes('c'));
@@ -23,7 +27,7 @@ const KEEPS_FLAGS = table((n) => KEEPS_SOME_FLAGS.test(n));
 /** Uses the flags, or may leave the block, where the flags must be exact. */
 const NEEDS_FLAGS = table((n) => FLAG_READER.test(n) || MEMORY.test(n) || LEAVES.test(n));
 /** Only writes d: goes when nobody reads it. */
-const PURE = table((n, shape) => shape.startsWith('d') && !MEMORY.test(n));
+const PURE = table((n, shape) => /^d/i.test(shape) && !MEMORY.test(n));
 
 /** Width of the result by op number: 0..64 bits that may be set; 255 = depends on the operands. */
 const RESULT_BITS = Uint8Array.from(MICRO_OP_NAMES, (n) => {
@@ -31,6 +35,8 @@ const RESULT_BITS = Uint8Array.from(MICRO_OP_NAMES, (n) => {
   const width = m ? Number(m[1]) : 64;
   if (/^(mov|movi|select|ins8|ins8h|ins16|and64|and32|or64|or32|xor64|xor32|shr64|shr32|zx\d+|divu64|remu64)$/.test(n)) return 255;
   if (/^(eq|ne|ltu|leu|lts|les)(32)?$|^(fcarry|fo|fb|fz|fbe|fs|fp|fl|fle)$/.test(n)) return 1;
+  if (n === 'vany') return 1;
+  if (n.startsWith('vmask')) return 16;
   if (/^(clz64|ctz64|popcnt64)$/.test(n)) return 7;
   if (n === 'fget') return 12;
   if (n === 'ext8h') return 8;
@@ -45,10 +51,10 @@ const bitsOfConstant = (lo: number, hi: number): number => (hi !== 0 ? 64 - Math
 
 /** How many low bits of the result may be set, given those of the slots. */
 export const resultBits = (bits: Uint8Array, op: number, a: number, b: number, lo: number, hi: number): number => {
-  const fixed = RESULT_BITS[op & 0xff];
+  const fixed = RESULT_BITS[op & OP_MASK];
   if (fixed !== 255) return fixed;
   const immediate = (op & IMMEDIATE_FORM) !== 0;
-  switch (op & 0xff) {
+  switch (op & OP_MASK) {
     case Op.movi:
       return bitsOfConstant(lo, hi);
     case Op.mov:
@@ -93,13 +99,14 @@ const DROPPED = 0xffff;
  * Removes flag producers whose flags are replaced before anything can see them, and writes to temporaries that are not read again.
  * Registers are never dropped: any faulting micro-op may show them. One pass back, one forward. Returns the new count.
  */
-export const dropDead = (ops: MicroOps, live: Uint8Array): number => {
+export const dropDead = (ops: MicroOps, live: Uint8Array, liveVectors: Uint8Array): number => {
   live.fill(0);
+  liveVectors.fill(0);
   let flagsLive = true;
   let dropped = false;
   for (let i = ops.count - 1; i >= 0; i--) {
     const form = ops.op[i];
-    const op = form & 0xff;
+    const op = form & OP_MASK;
     const d = ops.d[i];
     if (PRODUCES_FLAGS[op] === 1) {
       if (!flagsLive) {
@@ -117,11 +124,23 @@ export const dropDead = (ops: MicroOps, live: Uint8Array): number => {
         }
         live[d] = 0;
       }
+    } else if (WRITES_VECTOR[op] === 1) {
+      if (d >= VectorSlot.TEMP && d < VectorSlot.TEMP + VECTOR_TEMPS) {
+        if (liveVectors[d] === 0 && PURE[op] === 1) {
+          ops.op[i] = DROPPED;
+          dropped = true;
+          continue;
+        }
+        liveVectors[d] = 0;
+      }
     }
     if (NEEDS_FLAGS[op] === 1) flagsLive = true;
     if (READS_A[op] === 1) live[ops.a[i]] = 1;
     if (READS_B[op] === 1 && (form & IMMEDIATE_FORM) === 0) live[ops.b[i]] = 1;
     if (READS_C[op] === 1) live[ops.lo[i] & 0xff] = 1;
+    if (READS_VECTOR_A[op] === 1) liveVectors[ops.a[i]] = 1;
+    if (READS_VECTOR_B[op] === 1) liveVectors[ops.b[i]] = 1;
+    if (READS_VECTOR_C[op] === 1) liveVectors[ops.lo[i] & 0xff] = 1;
   }
   if (!dropped) return ops.count;
   let out = 0;

@@ -2,10 +2,12 @@
 //
 // A record is 16 bytes, as the micro-op machine reads it:
 //   +0 u16 op    +2 u8 d    +3 u8 a    +4 u8 b    +5 u8 left    +6 u16 ripOffset    +8 i64 immediate
-//   d, a, b: slots (shared/layout/vp). `left`: instructions of the block not yet retired when this one faults (itself included).
+//   d, a, b: slots (shared/layout/vp); in vector micro-ops (vector-micro-ops.ts) some of them are vector slots. `left`: instructions of the block not yet retired when this one faults (itself included).
 //   ripOffset: start of the x86 instruction - start of the block. Micro-ops with a third source `c` keep its slot in the immediate's low byte.
 // Values are 64 bits wide; operands narrower than that are kept ZERO-extended in slots and temporaries, unless a micro-op says otherwise.
 // GPR slots always hold the whole register; outside 64-bit mode bits 63:32 are zero.
+
+import { VECTOR_MICRO_OPS } from './vector-micro-ops.js';
 
 /** Access widths in bytes are 1 << Width. */
 export const Width = { W8: 0, W16: 1, W32: 2, W64: 3 } as const;
@@ -221,13 +223,15 @@ export const MICRO_OPS = {
   les32: 'daB',
   /** Leaves with Exit.BUS_LOCK: a LOCK form that has no atomic micro-op. */
   buslock: '',
+  ...VECTOR_MICRO_OPS,
 } as const;
 export type MicroOpName = keyof typeof MICRO_OPS;
 export const MICRO_OP_NAMES = Object.keys(MICRO_OPS) as MicroOpName[];
 /** Op number of each micro-op. */
 export const Op = Object.fromEntries(MICRO_OP_NAMES.map((n, i) => [n, i])) as { readonly [K in MicroOpName]: number };
-/** Added to the op number when operand b is the record's immediate. */
-export const IMMEDIATE_FORM = 0x100;
+/** Added to the op number when operand b is the record's immediate; the bits below it are the op number. */
+export const IMMEDIATE_FORM = 0x400;
+export const OP_MASK: number = IMMEDIATE_FORM - 1;
 export const RECORD_SIZE = 16;
 /** A block has at most this many x86 instructions and micro-ops. */
 export const BLOCK_INSTRUCTIONS_MAX = 48;

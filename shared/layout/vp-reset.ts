@@ -12,6 +12,9 @@ const ACCESS_DATA = 0x93;
 const ACCESS_LDT = 0x82;
 const ACCESS_TSS = 0x8b;
 const LIMIT_64K = 0xffff;
+/** SIMD floating-point exceptions masked; x87 state enabled. INIT leaves both as they are. */
+const MXCSR_RESET = 0x1f80;
+const XCR0_RESET = 1;
 
 /** All of a VP block as at power-up: registers, MSRs, local APIC; every VP but VP 0 waits for a SIPI. Clears the counters too. */
 export const powerUpVp = (vp: VpBlock, index: number): void => {
@@ -20,6 +23,8 @@ export const powerUpVp = (vp: VpBlock, index: number): void => {
   vp.lp = -1;
   vp.homeLp = -1;
   vp.pat = PAT_RESET;
+  vp.mxcsr = MXCSR_RESET;
+  vp.xcr0 = XCR0_RESET;
   vp.miscEnable = BigInt(MISC_ENABLE_RESET);
   vp.apicId = index;
   vp.apicBase = BigInt(APIC_DEFAULT_BASE + ApicBase.ENABLE + (index === 0 ? ApicBase.BSP : 0));

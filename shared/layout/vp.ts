@@ -2,7 +2,8 @@
 // Why in one block: compiled units, the micro-op machine and TypeScript read the same bytes; a VP moves between LPs by moving nothing.
 //
 //   +0     slots: 96 x u64. Micro-ops name operands by slot number (0..15 = RAX..R15 in encoding order).
-//   +768   segments, tables, control registers, MSRs
+//   +768   vector slots: 64 x 16 bytes. Vector micro-ops name operands by vector slot number.
+//   +1792  segments, tables, control registers, MSRs
 //   +...   local APIC, scheduling, counters
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
 
@@ -56,6 +57,30 @@ export const Slot = {
 export const TEMPS = 48;
 export const SLOTS = 96;
 
+/** Vector slot numbers: 128 bits each, at `vectors` in the VP block. */
+export const VectorSlot = {
+  /** XMM0..XMM15, which are the low halves of YMM0..YMM15. */
+  XMM: 0,
+  /** The high halves of YMM0..YMM15. */
+  YMM_HIGH: 16,
+  /** First of the temporaries; the last is TEMP + VECTOR_TEMPS - 1. */
+  TEMP: 32,
+  /** Operands of slow helpers, and values that a lane is picked from by number: two slots that are followed by zeros. */
+  SCRATCH: 60,
+  /** Always 0. */
+  ZERO: 62,
+  /** What a slow helper returns. */
+  RESULT: 63,
+} as const;
+export const VECTOR_TEMPS = 28;
+export const VECTOR_SLOTS = 64;
+
+/**
+ * State beyond the general registers that an instruction works on, as bits of `unusable`: the low byte says #UD, the one above it #NM
+ * (SDM 3A 2.5, 13.1; SDM 2A 2.4).
+ */
+export const ExtendedState = { X87: 1, WAIT: 2, MMX: 4, SSE: 8, AVX: 16 } as const;
+
 /** One segment register (or LDTR, TR): the hidden part but for the base of ES..GS, which is in a slot. Limit in bytes, inclusive. */
 export const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
 
@@ -80,6 +105,7 @@ export const VpLayout = struct(
   'VpBlock',
   {
     slots: block(SLOTS * 8),
+    vectors: block(VECTOR_SLOTS * 16, 16),
     // --- segments: selector, access rights (descriptor bits 8..23 >> 8, as VMX: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15, unusable 16), limit
     esSelector: u32,
     csSelector: u32,
@@ -148,6 +174,10 @@ export const VpLayout = struct(
     nmiPending: u32,
     nmiBlocked: u32,
     pauseCount: u32,
+    /** Derived from CR0, CR4 and XCR0: ExtendedState bits that raise #UD (7:0) and #NM (15:8). */
+    unusable: u32,
+    mxcsr: u32,
+    xcr0: u32,
     // --- local APIC (owner LP only, but for the shared request words)
     apicId: u32,
     apicTpr: u32,

@@ -1,7 +1,7 @@
 // A plain model of the micro-ops in BigInt, straight from the table's words: what translated blocks are run on in tests of the translator.
 // It shares no code with the emitter, so that neither can hide the other's mistakes; memory is one small array at address 0.
 import type { MicroOps } from '../../daemon/translate/block-builder.js';
-import { IMMEDIATE_FORM, MICRO_OP_NAMES } from '../../daemon/translate/micro-op.js';
+import { IMMEDIATE_FORM, MICRO_OP_NAMES, OP_MASK } from '../../daemon/translate/micro-op.js';
 import { SLOTS, Slot } from '../../shared/layout/vp.js';
 
 const u64 = (x: bigint): bigint => BigInt.asUintN(64, x);
@@ -110,7 +110,7 @@ export const runBlock = (m: Machine, ops: MicroOps): Left => {
   const { slots } = m;
   for (let i = 0; i < ops.count; i++) {
     const form = ops.op[i];
-    const name = MICRO_OP_NAMES[form & 0xff];
+    const name = MICRO_OP_NAMES[form & OP_MASK];
     const immediate = u64((BigInt(ops.hi[i]) << 32n) | BigInt(ops.lo[i] >>> 0));
     const sized = /^([a-z]+?)(8|16|32|64)$/.exec(name);
     const base = sized?.[1] ?? name;

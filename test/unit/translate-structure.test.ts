@@ -9,10 +9,11 @@ import {
   IMMEDIATE_FORM,
   MICRO_OP_NAMES,
   MICRO_OPS,
+  OP_MASK,
   SysOp,
   sysOp,
 } from '../../daemon/translate/micro-op.js';
-import { Slot, TEMPS } from '../../shared/layout/vp.js';
+import { Slot, TEMPS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
 import { FLAT32, LONG, REAL, translateBytes } from './translate-support.js';
 
 const MODES: readonly CodeMode[] = [
@@ -25,29 +26,41 @@ const MODES: readonly CodeMode[] = [
   { ...LONG, plainLocks: true },
   { ...REAL, plainLocks: true },
 ];
-const FAULTS = /^(ldw?|st|xadd|xchg|aand|aor|axor|cas)(8|16|32|64)$|^(segcheck|trapif|buslock)$/;
+const FAULTS = /^(ldw?|st|xadd|xchg|aand|aor|axor|cas)(8|16|32|64)$|^(segcheck|trapif|usable|buslock)$|^v(ld|st)128a?$/;
 const SETS_FLAGS = /^f(add|sub|logic|inc|dec|cmp|sum|aux|auxif)\d+$|^fset$|^fmerge$/;
 const ENDS = /^(jump|jumpr|branch)$/;
 const isTemp = (slot: number): boolean => slot >= Slot.TEMP && slot < Slot.TEMP + TEMPS;
+const isVectorTemp = (slot: number): boolean => slot >= VectorSlot.TEMP && slot < VectorSlot.TEMP + VECTOR_TEMPS;
 const isArchitectural = (slot: number): boolean => slot < Slot.SCRATCH && slot !== Slot.RIP;
 
 const broken = (b: BlockBuilder): string | null => {
   if (b.count === 0 || b.count > BLOCK_MICRO_OPS_MAX) return `${b.count} micro-ops`;
   if (b.instructions === 0 || b.instructions > BLOCK_INSTRUCTIONS_MAX) return `${b.instructions} instructions`;
-  if (!ENDS.test(MICRO_OP_NAMES[b.op[b.count - 1] & 0xff])) return 'does not end in a jump';
+  if (!ENDS.test(MICRO_OP_NAMES[b.op[b.count - 1] & OP_MASK])) return 'does not end in a jump';
   const written = new Set<number>();
+  const writtenVectors = new Set<number>();
   let changed = -1;
   for (let i = 0; i < b.count; i++) {
-    const name = MICRO_OP_NAMES[b.op[i] & 0xff];
+    const name = MICRO_OP_NAMES[b.op[i] & OP_MASK];
     if (name === undefined) return `op ${b.op[i]}`;
     const shape = MICRO_OPS[name];
     const immediate = (b.op[i] & IMMEDIATE_FORM) !== 0;
     if (immediate && !shape.includes('B')) return `${name} has no immediate form`;
-    if (i < b.count - 1 && ENDS.test(name) && MICRO_OP_NAMES[b.op[i + 1] & 0xff] !== 'jump') return `${name} in the middle`;
+    if (i < b.count - 1 && ENDS.test(name) && MICRO_OP_NAMES[b.op[i + 1] & OP_MASK] !== 'jump') return `${name} in the middle`;
     const sources = [];
     if (shape.includes('a')) sources.push(b.a[i]);
     if (/b/i.test(shape) && !immediate) sources.push(b.b[i]);
     if (shape.includes('c')) sources.push(b.lo[i] & 0xff);
+    const vectorSources = [];
+    if (shape.includes('X')) vectorSources.push(b.a[i]);
+    if (shape.includes('Y')) vectorSources.push(b.b[i]);
+    if (shape.includes('Z')) vectorSources.push(b.lo[i] & 0xff);
+    for (const s of vectorSources)
+      if (isVectorTemp(s) && !writtenVectors.has(s)) return `${name} reads vector temporary ${s} before it is written`;
+    if (shape.startsWith('D')) {
+      if (isVectorTemp(b.d[i])) writtenVectors.add(b.d[i]);
+      else if (b.d[i] >= VectorSlot.TEMP) return `${name} writes vector slot ${b.d[i]}`;
+    }
     for (const s of sources) if (isTemp(s) && !written.has(s)) return `${name} reads temporary ${s} before it is written`;
     if (shape.startsWith('d')) {
       if (isTemp(b.d[i])) written.add(b.d[i]);
@@ -58,7 +71,11 @@ const broken = (b: BlockBuilder): string | null => {
     // Precise faults: whatever of this instruction may fault comes before its first lasting change.
     if (i === 0 || b.left[i] !== b.left[i - 1]) changed = -1;
     if (FAULTS.test(name) && changed >= 0) return `${name} at ${i} may fault after the change at ${changed}`;
-    if (changed < 0 && (SETS_FLAGS.test(name) || (shape.startsWith('d') && isArchitectural(b.d[i])))) changed = i;
+    if (
+      changed < 0 &&
+      (SETS_FLAGS.test(name) || (shape.startsWith('d') && isArchitectural(b.d[i])) || (shape.startsWith('D') && b.d[i] < VectorSlot.TEMP))
+    )
+      changed = i;
   }
   return null;
 };

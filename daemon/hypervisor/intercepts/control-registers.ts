@@ -54,6 +54,7 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
     applyCr4(vp, next);
     if (changed & (Cr4.PAE | Cr4.PGE | Cr4.PSE | Cr4.SMEP)) on.mmu.switchAddressSpace(Flush.ALL);
     else if (changed & Cr4.SMAP) on.mmu.switchAddressSpace(Flush.NONE);
+    p.modeChanged();
   };
 
   return {

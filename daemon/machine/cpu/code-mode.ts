@@ -4,6 +4,7 @@ import { Access } from '../../../shared/abi/registers.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import type { CodeMode } from '../../translate/block-builder.js';
 import type { Processor } from '../processor.js';
+import { fillUnusable } from './extended-state.js';
 import { is64BitCode } from './mode.js';
 import { accessOf, limitOf, Segment } from './segment.js';
 import { fillSegmentLimits } from './segment-check.js';
@@ -41,6 +42,7 @@ export const codeModeOf = (vp: VpBlock): CodeMode => {
 export const applyMode = (p: Processor): CodeMode => {
   const mode = codeModeOf(p.vp);
   fillSegmentLimits(p.vp, mode.flat);
+  fillUnusable(p.vp);
   return mode;
 };
 

@@ -5,8 +5,10 @@
 import { JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT } from '../../../shared/layout/lp-context.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import { Exit, IMMEDIATE_FORM, MICRO_OP_NAMES, RECORD_SIZE } from '../micro-op.js';
-import { CONTEXT, type Frame, HELPERS, Helper, SEMANTICS, SHAPES } from './semantics.js';
-import { assemble, Code, F64, type FunctionType, I32, I64 } from './wasm.js';
+import { HELPERS } from './frame.js';
+import { type RecordLocals, recordFrame } from './record-frame.js';
+import { CONTEXT, IS_VECTOR, SEMANTICS, SHAPES } from './semantics.js';
+import { assemble, Code, F64, type FunctionType, I32, I64, V128 } from './wasm.js';
 
 export const BLOCK_HEADER_SIZE = 16;
 
@@ -15,6 +17,7 @@ export const TYPES: readonly FunctionType[] = [
   { parameters: [F64, I32], results: [I32] },
   { parameters: [I32], results: [I32] },
   { parameters: [I32, I32], results: [I32] },
+  { parameters: [I32, I32, I32, I64], results: [I32] },
 ];
 export const UNIT_TYPE = 2;
 export const HELPER_IMPORTS = HELPERS.map((name) => ({ name, type: name === 'sys' ? 1 : 0 }));
@@ -24,63 +27,61 @@ const CTX = 1;
 const PC = 2;
 const ENTRY = 3;
 const CODE = 4;
-const X = 5;
-const Y = 6;
-const Z = 7;
 const RIP = 8;
+const RUN_LOCALS: RecordLocals = { vp: VP, context: CTX, pc: PC, entry: ENTRY, x: 5, y: 6, z: 7, rip: RIP, v: 9 };
+/** Vector micro-ops are a function of their own, (vp, context, record, rip) -> 0 or the Exit: the loop of the others stays small. */
+const VECTOR_TYPE = 3;
+const VECTOR_LOCALS: RecordLocals = { vp: 0, context: 1, pc: 2, rip: 3, entry: 4, x: 5, y: 6, z: 7, v: 8 };
+const VECTOR_FUNCTION = HELPERS.length + 1;
+
+interface Handler {
+  readonly op: number;
+  readonly immediate: boolean;
+}
+const handlersOf = (vectors: boolean): Handler[] =>
+  MICRO_OP_NAMES.flatMap((_, op) => {
+    if ((IS_VECTOR[op] === 1) !== vectors) return [];
+    return SHAPES[op].includes('B') ? [{ op, immediate: false }, { op, immediate: true }] : [{ op, immediate: false }];
+  });
+
+/** A jump by the record's op number to one of the handlers; `others` is where every other number leads. */
+const handlers = (c: Code, list: readonly Handler[], emit: (h: Handler) => void, others: () => void): void => {
+  const other = c.block();
+  const labels = list.map(() => c.block());
+  // Innermost block belongs to the last handler opened; each `end` below closes one.
+  const table: number[] = new Array(IMMEDIATE_FORM + MICRO_OP_NAMES.length).fill(other);
+  list.forEach((h, i) => { table[h.op | (h.immediate ? IMMEDIATE_FORM : 0)] = labels[i]; });
+  c.get(PC); c.memory('i32_load16_u', 0); c.brTable(table, other);
+  for (let i = list.length - 1; i >= 0; i--) {
+    c.op('end');
+    emit(list[i]);
+  }
+  c.op('end');
+  others();
+};
+
+const vectorFunction = (): Code => {
+  const c = new Code();
+  const frames = [false, true].map((immediate) => recordFrame(c, VECTOR_LOCALS, immediate, 0));
+  handlers(
+    c,
+    handlersOf(true),
+    (h) => {
+      SEMANTICS[h.op](c, frames[h.immediate ? 1 : 0]);
+      c.i32(0); c.op('return');
+    },
+    () => c.op('unreachable'),
+  );
+  c.op('end');
+  return c;
+};
 
 /** Module exporting `run(vp, context) -> Exit`. */
 export const coreModule = (): Uint8Array<ArrayBuffer> => {
   const c = new Code();
-  const slotAddress = (recordOffset: number): void => {
-    c.get(PC); c.memory('i32_load8_u', recordOffset); c.i32(3); c.op('i32_shl'); c.get(VP); c.op('i32_add');
-  };
-  const budgetAdd = (value: () => void): void => {
-    c.get(CTX); c.get(CTX); c.memory('i32_load', CONTEXT.budget); value(); c.op('i32_add'); c.memory('i32_store', CONTEXT.budget);
-  };
-  const left = (): void => { c.get(PC); c.memory('i32_load8_u', 5); };
-  const setRip = (value: () => void): void => { c.get(VP); value(); c.memory('i64_store', Slot.RIP * 8); };
-  const ripHere = (): void => { c.get(RIP); c.get(PC); c.memory('i64_load16_u', 6); c.op('i64_add'); };
   const leave = (reason: number): void => { c.i32(reason); c.op('return'); };
 
-  let dispatch = 0;
-  const frame = (immediateB: boolean): Frame => ({
-    a: () => { slotAddress(3); c.memory('i64_load', 0); },
-    b: () => { if (immediateB) { c.get(PC); c.memory('i64_load', 8); } else { slotAddress(4); c.memory('i64_load', 0); } },
-    c: () => { slotAddress(8); c.memory('i64_load', 0); },
-    immediate: () => { c.get(PC); c.memory('i64_load', 8); },
-    immediateLo: () => { c.get(PC); c.memory('i32_load', 8); },
-    d: (value) => { slotAddress(2); value(); c.memory('i64_store', 0); },
-    slot: (s) => { c.get(VP); c.memory('i64_load', s * 8); },
-    setSlot: (s, value) => { c.get(VP); value(); c.memory('i64_store', s * 8); },
-    vp: () => c.get(VP),
-    tlb: () => { c.get(CTX); c.memory('i32_load', CONTEXT.tlb); },
-    leaveHere: (reason) => { setRip(ripHere); budgetAdd(left); leave(reason); },
-    beforeSlow: () => {},
-    afterSlow: () => {},
-    callSys: () => {
-      setRip(ripHere);
-      c.get(PC); c.memory('i32_load', 8); c.call(Helper.sys); c.tee(ENTRY);
-      c.if();
-      c.get(ENTRY); c.i32(2); c.op('i32_eq');
-      c.if(); budgetAdd(left); leave(Exit.FAULT); c.op('end');
-      budgetAdd(() => { left(); c.i32(1); c.op('i32_sub'); }); leave(Exit.SYS);
-      c.op('end');
-    },
-    jump: () => { setRip(() => { c.get(PC); c.memory('i64_load', 8); }); c.br(dispatch); },
-    jumpTo: () => { setRip(() => { slotAddress(3); c.memory('i64_load', 0); }); c.br(dispatch); },
-    branch: () => {
-      setRip(() => {
-        c.get(RIP);
-        c.get(PC); c.memory('i32_load', 8); c.get(PC); c.memory('i32_load', 12); slotAddress(3); c.memory('i64_load', 0); c.op('i64_eqz'); c.op('i32_eqz'); c.op('select');
-        c.op('i64_extend_i32_s'); c.op('i64_add');
-      });
-      c.br(dispatch);
-    },
-    x: X, y: Y, z: Z, entry: ENTRY,
-  });
-
-  dispatch = c.loop();
+  const dispatch = c.loop();
   c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.i32(0); c.op('i32_lt_s'); c.get(CTX); c.atomicLoad32(CONTEXT.kick); c.op('i32_or');
   c.if(); leave(Exit.BUDGET); c.op('end');
   // Jump cache: index from RIP, tag RIP 47:0 | mode id.
@@ -100,28 +101,25 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
   c.get(CODE); c.get(CODE); c.memory('i32_load', 4); c.i32(1); c.op('i32_sub'); c.tee(ENTRY); c.memory('i32_store', 4);
   c.get(ENTRY); c.op('i32_eqz');
   c.if(); leave(Exit.HOT); c.op('end');
-  budgetAdd(() => { c.i32(0); c.get(CODE); c.memory('i32_load', 0); c.op('i32_sub'); });
+  c.get(CTX); c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.get(CODE); c.memory('i32_load', 0); c.op('i32_sub'); c.memory('i32_store', CONTEXT.budget);
   c.get(CODE); c.i32(BLOCK_HEADER_SIZE); c.op('i32_add'); c.set(PC);
 
   const next = c.loop();
-  const handlers: { op: number; immediate: boolean }[] = [];
-  for (let op = 0; op < MICRO_OP_NAMES.length; op++) {
-    handlers.push({ op, immediate: false });
-    if (SHAPES[op].includes('B')) handlers.push({ op, immediate: true });
-  }
-  const unknown = c.block();
-  const labels = handlers.map(() => c.block());
-  // Innermost block belongs to the last handler opened; each `end` below closes one.
-  const table: number[] = new Array(IMMEDIATE_FORM + MICRO_OP_NAMES.length).fill(unknown);
-  handlers.forEach((h, i) => { table[h.op | (h.immediate ? IMMEDIATE_FORM : 0)] = labels[i]; });
-  c.get(PC); c.memory('i32_load16_u', 0); c.brTable(table, unknown);
-  for (let i = handlers.length - 1; i >= 0; i--) {
-    c.op('end');
-    SEMANTICS[handlers[i].op](c, frame(handlers[i].immediate));
-    c.get(PC); c.i32(RECORD_SIZE); c.op('i32_add'); c.set(PC); c.br(next);
-  }
-  c.op('end');
-  c.op('unreachable');
+  const advance = (): void => { c.get(PC); c.i32(RECORD_SIZE); c.op('i32_add'); c.set(PC); c.br(next); };
+  const frames = [false, true].map((immediate) => recordFrame(c, RUN_LOCALS, immediate, dispatch));
+  handlers(
+    c,
+    handlersOf(false),
+    (h) => {
+      SEMANTICS[h.op](c, frames[h.immediate ? 1 : 0]);
+      advance();
+    },
+    () => {
+      c.get(VP); c.get(CTX); c.get(PC); c.get(RIP); c.call(VECTOR_FUNCTION); c.tee(ENTRY);
+      c.if(); c.get(ENTRY); c.op('return'); c.op('end');
+      advance();
+    },
+  );
   c.op('end'); // next
   c.op('unreachable');
   c.op('end'); // dispatch
@@ -131,6 +129,9 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
     types: TYPES,
     imports: HELPER_IMPORTS,
     table: true,
-    functions: [{ type: UNIT_TYPE, locals: [[3, I32], [4, I64]], body: c, exportAs: 'run' }],
+    functions: [
+      { type: UNIT_TYPE, locals: [[3, I32], [4, I64], [1, V128]], body: c, exportAs: 'run' },
+      { type: VECTOR_TYPE, locals: [[1, I32], [3, I64], [1, V128]], body: vectorFunction() },
+    ],
   });
 };

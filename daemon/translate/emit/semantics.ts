@@ -1,62 +1,12 @@
 // What every micro-op does, once: a function that emits its WebAssembly and asks a Frame for its operands.
 // Used twice: frames that read a record make the handlers of the micro-op machine (cold tier); frames that name locals and constants inline it into units (hot tier).
-import { LpContextLayout, TLB_ENTRIES, TlbEntry } from '../../../shared/layout/lp-context.js';
+import { LpContextLayout, TlbEntry } from '../../../shared/layout/lp-context.js';
 import { Slot, VpLayout } from '../../../shared/layout/vp.js';
 import { Exit, MICRO_OP_NAMES, MICRO_OPS, type MicroOpName } from '../micro-op.js';
+import { type Emit, type Frame, Helper } from './frame.js';
+import { hostAddress, lookup, pushGva } from './tlb-lookup.js';
+import { VECTOR_SEMANTICS } from './vector-semantics.js';
 import { type Code, I32, I64 } from './wasm.js';
-
-/** Imported functions, in the order in which every module imports them. GVAs travel as f64: exact for canonical addresses, and no BigInt is made. */
-export const HELPERS = [
-  /** (gva f64, width | forWrite << 4) -> 0 done, value in SCRATCH; 1 fault recorded. */
-  'loadSlow',
-  /** (gva f64, width) -> 0 done, 1 fault recorded, 2 hits running code; the value is in SCRATCH. */
-  'storeSlow',
-  /** (gva f64, width) -> host address of memory that an atomic may use; 0 fault recorded; -1 needs the bus lock. */
-  'atomicSlow',
-  /** (offset f64, segcheck immediate) -> 0 allowed, 1 fault recorded. */
-  'segmentSlow',
-  /** (descriptor) -> 0 go on, 1 leave, 2 fault recorded. RIP and all registers are in the VP block. */
-  'sys',
-] as const;
-export const Helper = { loadSlow: 0, storeSlow: 1, atomicSlow: 2, segmentSlow: 3, sys: 4 } as const;
-
-/** Where a micro-op finds its operands and how it leaves. Every method appends to the code it was made with. */
-export interface Frame {
-  /** Push operands as i64. */
-  a(): void;
-  b(): void;
-  c(): void;
-  immediate(): void;
-  /** Push the immediate's low half as i32. */
-  immediateLo(): void;
-  /** Assign d: `value` pushes an i64. */
-  d(value: () => void): void;
-  /** Push or assign a slot that has a name of its own. */
-  slot(slot: number): void;
-  setSlot(slot: number, value: () => void): void;
-  /** Push the address of the VP block, of the hardware TLB half in use. */
-  vp(): void;
-  tlb(): void;
-  /** Leave: this instruction has not been retired. A fault is recorded in the VP block for FAULT. */
-  leaveHere(reason: number): void;
-  /** Before a slow memory helper: what it may look at besides its arguments is in memory (the budget, from which the clock follows). */
-  beforeSlow(): void;
-  /** After it: what it charged is taken over. */
-  afterSlow(): void;
-  /** `sys`: everything spilled, call, reload or leave. */
-  callSys(): void;
-  /** Ends of blocks. */
-  jump(): void;
-  jumpTo(): void;
-  branch(): void;
-  /** Scratch locals that a micro-op may use as it likes. */
-  readonly x: number; // i64
-  readonly y: number; // i64
-  readonly z: number; // i64
-  readonly entry: number; // i32
-}
-
-type Emit = (c: Code, f: Frame) => void;
 
 const BITS = [8, 16, 32, 64] as const;
 const LOAD = ['i64_load8_u', 'i64_load16_u', 'i64_load32_u', 'i64_load'] as const;
@@ -157,15 +107,6 @@ const pushLess: Emit = (c, f) => { pushSf(c, f); pushOf(c, f); c.op('i64_xor'); 
 const both = (...parts: Emit[]): Emit => (c, f) => parts.forEach((p, i) => { p(c, f); if (i) c.op('i64_or'); });
 const flagValue = (push: Emit): Emit => (c, f) => f.d(() => push(c, f));
 
-/** Leaves the TLB entry's address in `entry`, the linear address in `x`, and pushes i32 1 when the whole access hits the tag at `tag`. */
-const lookup = (c: Code, f: Frame, width: number, tag: number): void => {
-  f.a(); c.tee(f.x); c.op('i32_wrap'); c.i32(7); c.op('i32_shr_u'); c.i32((TLB_ENTRIES - 1) << 5); c.op('i32_and'); f.tlb(); c.op('i32_add'); c.tee(f.entry);
-  c.memory('i64_load', tag);
-  c.get(f.x); if (width) { c.i64s((1 << width) - 1); c.op('i64_add'); } c.i64s(-4096); c.op('i64_and');
-  c.op('i64_eq');
-};
-const hostAddress = (c: Code, f: Frame): void => { c.get(f.x); c.op('i32_wrap'); c.get(f.entry); c.memory('i32_load', TlbEntry.ADDEND); c.op('i32_add'); };
-const pushGva = (c: Code, f: Frame): void => { c.get(f.x); c.op('f64_convert_i64_s'); };
 const SCRATCH = Slot.SCRATCH * 8;
 
 const load = (width: number, forWrite: boolean): Emit => (c, f) => {
@@ -214,6 +155,7 @@ const atomic = (width: number, operate: (c: Code, f: Frame) => void): Emit => (c
 const modify = (name: 'add' | 'xchg' | 'and' | 'or' | 'xor') => (width: number): Emit => atomic(width, (c, f) => { f.b(); c.atomic(name, width); });
 
 const semantics: Partial<Record<MicroOpName, Emit>> = {
+  ...VECTOR_SEMANTICS,
   mov: (_, f) => f.d(f.a),
   movi: (_, f) => f.d(f.immediate),
   add64: binary64('i64_add'), sub64: binary64('i64_sub'), and64: binary64('i64_and'), or64: binary64('i64_or'), xor64: binary64('i64_xor'),
@@ -322,6 +264,8 @@ export const SEMANTICS: readonly Emit[] = MICRO_OP_NAMES.map((name) => {
 });
 /** Shapes by op number. */
 export const SHAPES: readonly string[] = MICRO_OP_NAMES.map((name) => MICRO_OPS[name]);
+/** Works on vector slots. */
+export const IS_VECTOR: Uint8Array = Uint8Array.from(SHAPES, (shape) => (/[DXYZ]/.test(shape) ? 1 : 0));
 const matching = (pattern: RegExp): Uint8Array => Uint8Array.from(MICRO_OP_NAMES, (name) => (pattern.test(name) ? 1 : 0));
 /** Sets flags. */
 export const PRODUCES_FLAGS: Uint8Array = matching(/^(fadd|fsub|flogic|finc|fdec|fcmp|fsum|faux|fauxif)(8|16|32|64)$|^fset$|^fmerge$/);

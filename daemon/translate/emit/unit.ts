@@ -2,12 +2,13 @@
 // The function is `(vp, context) -> Exit`; its bytes depend on the guest's code alone, so that V8 compiles equal ones once for all LPs and partitions.
 
 import type { Views } from '../../../shared/layout/struct.js';
-import { Slot } from '../../../shared/layout/vp.js';
-import { Exit, IMMEDIATE_FORM, Op, RECORD_SIZE } from '../micro-op.js';
+import { Slot, VECTOR_SLOTS, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
+import { Exit, IMMEDIATE_FORM, OP_MASK, Op, RECORD_SIZE } from '../micro-op.js';
 import { HELPER_IMPORTS, TYPES, UNIT_TYPE } from './core-module.js';
+import { type Frame, Helper } from './frame.js';
 import type { Region } from './region.js';
-import { CONTEXT, DEFERRABLE, type Frame, Helper, KEEPS_FLAGS, PRODUCES_FLAGS, SEMANTICS, SHAPES } from './semantics.js';
-import { assemble, Code, I32, I64 } from './wasm.js';
+import { CONTEXT, DEFERRABLE, KEEPS_FLAGS, PRODUCES_FLAGS, SEMANTICS, SHAPES } from './semantics.js';
+import { assemble, Code, I32, I64, V128 } from './wasm.js';
 
 const VP = 0;
 const CTX = 1;
@@ -30,6 +31,9 @@ const FIRST_SLOT_LOCAL = 14;
 const inLocal = (slot: number): boolean => slot < 16 || slot === Slot.FLAG_RESULT || slot === Slot.FLAG_AUX || (slot >= Slot.TEMP && slot < Slot.READ_LIMIT);
 const isTemporary = (slot: number): boolean => slot >= Slot.TEMP;
 
+const VECTORS = VpLayout.at.vectors;
+const ZEROS = new Uint8Array(16);
+
 /** What is known at compile time about the pending flags. */
 const UNKNOWN = -2;
 const NONE = -1;
@@ -49,13 +53,20 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
       order.push(slot);
     }
   };
+  // Vector slots have locals of their own, numbered after all others.
+  const vectorIndex = new Int16Array(VECTOR_SLOTS).fill(-1);
+  const vectorWritten = new Uint8Array(VECTOR_SLOTS);
+  const vectorOrder: number[] = [];
+  const useVector = (slot: number): void => {
+    if (slot < VectorSlot.SCRATCH && vectorIndex[slot] < 0) vectorIndex[slot] = vectorOrder.push(slot);
+  };
   use(Slot.FLAG_RESULT);
   use(Slot.FLAG_AUX);
   let producesFlags = false;
   for (const block of graph.blocks) {
     for (let i = 0, at = block.records; i < block.count; i++, at += RECORD_SIZE) {
       const full = u16[at >>> 1];
-      const op = full & 0xff;
+      const op = full & OP_MASK;
       const shape = SHAPES[op];
       if (shape.includes('a')) use(u8[at + 3]);
       if ((shape.includes('b') || shape.includes('B')) && !(full & IMMEDIATE_FORM)) use(u8[at + 4]);
@@ -63,6 +74,13 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
       if (shape.includes('d')) {
         use(u8[at + 2]);
         written[u8[at + 2]] = 1;
+      }
+      if (shape.includes('X')) useVector(u8[at + 3]);
+      if (shape.includes('Y')) useVector(u8[at + 4]);
+      if (shape.includes('Z')) useVector(u8[at + 8]);
+      if (shape.includes('D')) {
+        useVector(u8[at + 2]);
+        vectorWritten[u8[at + 2]] = 1;
       }
       if (PRODUCES_FLAGS[op]) {
         producesFlags = true;
@@ -73,12 +91,17 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   if (producesFlags) written[Slot.FLAG_RESULT] = written[Slot.FLAG_AUX] = 1;
   // A slow helper may change any register: all that the unit holds are reloaded after it.
   const held = order.filter((s) => !isTemporary(s));
+  const heldVectors = vectorOrder.filter((s) => s < VectorSlot.TEMP);
+  const vectorScratch = FIRST_SLOT_LOCAL + order.length;
+  const vectorLocal = (s: number): number => vectorScratch + vectorIndex[s];
 
   const loadHeld = (): void => {
     for (const s of held) { c.get(VP); c.memory('i64_load', s * 8); c.set(localOf[s]); }
+    for (const s of heldVectors) { c.get(VP); c.load128(VECTORS + s * 16); c.set(vectorLocal(s)); }
   };
   const storeWritten = (): void => {
     for (const s of held) if (written[s]) { c.get(VP); c.get(localOf[s]); c.memory('i64_store', s * 8); }
+    for (const s of heldVectors) if (vectorWritten[s]) { c.get(VP); c.get(vectorLocal(s)); c.store128(VECTORS + s * 16); }
   };
   const number64 = (n: number): void => c.i64(n | 0, Math.floor(n / 4294967296) | 0);
 
@@ -96,6 +119,14 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
     if (localOf[s] >= 0) { value(); c.set(localOf[s]); }
     else { c.get(VP); value(); c.memory('i64_store', s * 8); }
   };
+  const pushVector = (s: number): void => {
+    if (s === VectorSlot.ZERO) c.v128(ZEROS);
+    else if (vectorIndex[s] > 0) c.get(vectorLocal(s));
+    else { c.get(VP); c.load128(VECTORS + s * 16); }
+  };
+  const setVector = (s: number, value: () => void): void => {
+    value(); c.set(vectorLocal(s));
+  };
   const pushImmediate = (): void => c.i64(i32[(at + 8) >>> 2], i32[(at + 12) >>> 2]);
   const leaveTo = (pushRip: () => void, reason: number): void => {
     pushRip(); c.set(EXIT_RIP); c.i32(reason); c.set(EXIT); c.br(exit);
@@ -109,6 +140,22 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
     immediate: pushImmediate,
     immediateLo: () => c.i32(i32[(at + 8) >>> 2]),
     d: (value) => setSlot(u8[at + 2], value),
+    va: () => pushVector(u8[at + 3]),
+    vb: () => pushVector(u8[at + 4]),
+    vc: () => pushVector(u8[at + 8]),
+    vd: (value) => setVector(u8[at + 2], value),
+    pickLanes: (laneBytes) => {
+      const lanes = i32[(at + 8) >>> 2];
+      pushVector(u8[at + 3]); pushVector(u8[at + 4]);
+      c.shuffle(Array.from({ length: 16 }, (_, i) => ((lanes >>> (Math.floor(i / laneBytes) * 4)) & 15) * laneBytes + (i % laneBytes)));
+    },
+    pickBytes: () => {
+      const from = i32[(at + 8) >>> 2];
+      // A shuffle has two operands: from 16 on they are (b, 0).
+      if (from < 16) { pushVector(u8[at + 3]); pushVector(u8[at + 4]); }
+      else { pushVector(u8[at + 4]); c.v128(ZEROS); }
+      c.shuffle(Array.from({ length: 16 }, (_, i) => (from & 15) + i));
+    },
     slot: pushSlot,
     setSlot,
     vp: () => c.get(VP),
@@ -133,7 +180,7 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
     jump: () => {},
     jumpTo: () => {},
     branch: () => {},
-    x: X, y: Y, z: Z, entry: ENTRY,
+    x: X, y: Y, z: Z, entry: ENTRY, v: vectorScratch,
   };
   const flagFrame: Frame = { ...frame, a: () => c.get(FLAG_A), b: () => c.get(FLAG_B), c: () => c.get(FLAG_R) };
   /** One-operand producers keep their operand in FLAG_A as well. */
@@ -190,12 +237,12 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
       rip = block.rip;
       const full = u16[at >>> 1];
       immediateB = (full & IMMEDIATE_FORM) !== 0;
-      emitRecord(full & 0xff);
+      emitRecord(full & OP_MASK);
     }
     at = last;
     rip = block.rip;
     const out = graph.successors[i];
-    const op = u16[at >>> 1] & 0xff;
+    const op = u16[at >>> 1] & OP_MASK;
     if (op === Op.jump) branchTo(i, out[0], block.targets[0]);
     else if (op === Op.branch) {
       frame.a(); c.op('i64_eqz'); c.op('i32_eqz');
@@ -271,6 +318,6 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   return assemble({
     types: TYPES,
     imports: HELPER_IMPORTS,
-    functions: [{ type: UNIT_TYPE, locals: [[5, I32], [7, I64], [order.length, I64]], body: c, exportAs: 'unit' }],
+    functions: [{ type: UNIT_TYPE, locals: [[5, I32], [7, I64], [order.length, I64], [1 + vectorOrder.length, V128]], body: c, exportAs: 'unit' }],
   });
 };

@@ -4,8 +4,9 @@
 export const I32 = 0x7f;
 export const I64 = 0x7e;
 export const F64 = 0x7c;
+export const V128 = 0x7b;
 export const VOID = 0x40;
-export type ValueType = typeof I32 | typeof I64 | typeof F64;
+export type ValueType = typeof I32 | typeof I64 | typeof F64 | typeof V128;
 
 /** Opcodes by their names in the WebAssembly specification, dots as underscores. */
 const PLAIN = {
@@ -28,6 +29,29 @@ const MEMORY = {
   i32_store: [0x36, 2], i64_store: [0x37, 0], i64_store8: [0x3c, 0], i64_store16: [0x3d, 0], i64_store32: [0x3e, 0],
 } as const;
 export type MemoryName = keyof typeof MEMORY;
+
+/** Vector opcodes without immediates: 0xFD prefix (the fixed-width SIMD of WebAssembly 2.0, which is what Node 20's V8 has). */
+const SIMD = {
+  i8x16_swizzle: 0x0e, i8x16_splat: 0x0f, i16x8_splat: 0x10, i32x4_splat: 0x11, i64x2_splat: 0x12,
+  i8x16_eq: 0x23, i8x16_gt_s: 0x27, i16x8_eq: 0x2d, i16x8_gt_s: 0x31, i32x4_eq: 0x37, i32x4_gt_s: 0x3b, i64x2_eq: 0xd6, i64x2_gt_s: 0xd9,
+  v128_not: 0x4d, v128_and: 0x4e, v128_andnot: 0x4f, v128_or: 0x50, v128_xor: 0x51, v128_bitselect: 0x52, v128_any_true: 0x53,
+  i8x16_abs: 0x60, i8x16_bitmask: 0x64, i8x16_narrow_i16x8_s: 0x65, i8x16_narrow_i16x8_u: 0x66,
+  i8x16_add: 0x6e, i8x16_add_sat_s: 0x6f, i8x16_add_sat_u: 0x70, i8x16_sub: 0x71, i8x16_sub_sat_s: 0x72, i8x16_sub_sat_u: 0x73,
+  i8x16_min_s: 0x76, i8x16_min_u: 0x77, i8x16_max_s: 0x78, i8x16_max_u: 0x79, i8x16_avgr_u: 0x7b,
+  i16x8_extadd_pairwise_i8x16_u: 0x7d, i32x4_extadd_pairwise_i16x8_u: 0x7f,
+  i16x8_abs: 0x80, i16x8_q15mulr_sat_s: 0x82, i16x8_narrow_i32x4_s: 0x85, i16x8_narrow_i32x4_u: 0x86, i16x8_extend_low_i8x16_s: 0x87, i16x8_extend_low_i8x16_u: 0x89,
+  i16x8_shl: 0x8b, i16x8_shr_s: 0x8c, i16x8_shr_u: 0x8d, i16x8_add: 0x8e, i16x8_add_sat_s: 0x8f, i16x8_add_sat_u: 0x90, i16x8_sub: 0x91, i16x8_sub_sat_s: 0x92, i16x8_sub_sat_u: 0x93,
+  i16x8_mul: 0x95, i16x8_min_s: 0x96, i16x8_min_u: 0x97, i16x8_max_s: 0x98, i16x8_max_u: 0x99, i16x8_avgr_u: 0x9b,
+  i32x4_abs: 0xa0, i32x4_bitmask: 0xa4, i32x4_extend_low_i16x8_s: 0xa7, i32x4_extend_low_i16x8_u: 0xa9, i32x4_shl: 0xab, i32x4_shr_s: 0xac, i32x4_shr_u: 0xad,
+  i32x4_add: 0xae, i32x4_sub: 0xb1, i32x4_mul: 0xb5, i32x4_min_s: 0xb6, i32x4_min_u: 0xb7, i32x4_max_s: 0xb8, i32x4_max_u: 0xb9, i32x4_dot_i16x8_s: 0xba,
+  i32x4_extmul_low_i16x8_s: 0xbc, i32x4_extmul_high_i16x8_s: 0xbd, i32x4_extmul_low_i16x8_u: 0xbe, i32x4_extmul_high_i16x8_u: 0xbf,
+  i64x2_bitmask: 0xc4, i64x2_extend_low_i32x4_s: 0xc7, i64x2_extend_low_i32x4_u: 0xc9, i64x2_shl: 0xcb, i64x2_shr_u: 0xcd, i64x2_add: 0xce, i64x2_sub: 0xd1,
+  i64x2_extmul_low_i32x4_s: 0xdc, i64x2_extmul_low_i32x4_u: 0xde,
+} as const;
+export type SimdName = keyof typeof SIMD;
+/** Vector opcodes followed by a lane number. */
+const LANE = { i64x2_extract: 0x1d, i64x2_replace: 0x1e, i32x4_replace: 0x1c, i16x8_replace: 0x1a } as const;
+export type LaneName = keyof typeof LANE;
 
 /** i64 read-modify-write atomics by operation; index = width (8, 16, 32, 64 bits). Threads proposal, 0xFE prefix. */
 const ATOMIC_RMW = {
@@ -140,6 +164,38 @@ export class Code {
     this.byte(0xfe);
     this.byte(0x03);
     this.byte(0x00);
+  }
+  simd(name: SimdName): void {
+    this.byte(0xfd);
+    this.unsigned(SIMD[name]);
+  }
+  lane(name: LaneName, n: number): void {
+    this.byte(0xfd);
+    this.byte(LANE[name]);
+    this.byte(n);
+  }
+  v128(bytes: ArrayLike<number>): void {
+    this.byte(0xfd);
+    this.byte(0x0c);
+    for (let i = 0; i < 16; i++) this.byte(bytes[i]);
+  }
+  /** i8x16.shuffle: result byte i is byte lanes[i] of the two operands, numbered through. */
+  shuffle(lanes: ArrayLike<number>): void {
+    this.byte(0xfd);
+    this.byte(0x0d);
+    for (let i = 0; i < 16; i++) this.byte(lanes[i]);
+  }
+  load128(offset: number): void {
+    this.byte(0xfd);
+    this.byte(0x00);
+    this.byte(0);
+    this.unsigned(offset);
+  }
+  store128(offset: number): void {
+    this.byte(0xfd);
+    this.byte(0x0b);
+    this.byte(0);
+    this.unsigned(offset);
   }
   /** Opens a block and returns its label. */
   block(type: number = VOID): number {

@@ -1,0 +1,65 @@
+// Where a micro-op's semantics find their operands, and what they may call: the contract between what a micro-op does and the tier it is emitted for.
+import type { Code } from './wasm.js';
+
+/** Imported functions, in the order in which every module imports them. GVAs travel as f64: exact for canonical addresses, and no BigInt is made. */
+export const HELPERS = [
+  /** (gva f64, width | forWrite << 4) -> 0 done, value in SCRATCH; 1 fault recorded. Width 4 is 128 bits, in the vector slot SCRATCH. */
+  'loadSlow',
+  /** (gva f64, width) -> 0 done, 1 fault recorded, 2 hits running code; the value is in SCRATCH. */
+  'storeSlow',
+  /** (gva f64, width) -> host address of memory that an atomic may use; 0 fault recorded; -1 needs the bus lock. */
+  'atomicSlow',
+  /** (offset f64, segcheck immediate) -> 0 allowed, 1 fault recorded. */
+  'segmentSlow',
+  /** (descriptor) -> 0 go on, 1 leave, 2 fault recorded. RIP and all registers are in the VP block. */
+  'sys',
+] as const;
+export const Helper = { loadSlow: 0, storeSlow: 1, atomicSlow: 2, segmentSlow: 3, sys: 4 } as const;
+
+/** Where a micro-op finds its operands and how it leaves. Every method appends to the code it was made with. */
+export interface Frame {
+  /** Push operands as i64. */
+  a(): void;
+  b(): void;
+  c(): void;
+  immediate(): void;
+  /** Push the immediate's low half as i32. */
+  immediateLo(): void;
+  /** Assign d: `value` pushes an i64. */
+  d(value: () => void): void;
+  /** Push or assign a slot that has a name of its own. */
+  slot(slot: number): void;
+  setSlot(slot: number, value: () => void): void;
+  /** Push the address of the VP block, of the hardware TLB half in use. */
+  vp(): void;
+  tlb(): void;
+  /** Leave: this instruction has not been retired. A fault is recorded in the VP block for FAULT. */
+  leaveHere(reason: number): void;
+  /** Before a slow memory helper: what it may look at besides its arguments is in memory (the budget, from which the clock follows). */
+  beforeSlow(): void;
+  /** After it: what it charged is taken over. */
+  afterSlow(): void;
+  /** `sys`: everything spilled, call, reload or leave. */
+  callSys(): void;
+  /** Ends of blocks. */
+  jump(): void;
+  jumpTo(): void;
+  branch(): void;
+  /** Push vector operands as v128, assign the vector destination. */
+  va(): void;
+  vb(): void;
+  vc(): void;
+  vd(value: () => void): void;
+  /** Push the vector of lanes of (a, b) that the immediate names, lanes of 2 or 4 bytes; of bytes of (a, b, 0) from the immediate on. */
+  pickLanes(laneBytes: 2 | 4): void;
+  pickBytes(): void;
+  /** Scratch locals that a micro-op may use as it likes. */
+  readonly x: number; // i64
+  readonly y: number; // i64
+  readonly z: number; // i64
+  readonly entry: number; // i32
+  readonly v: number; // v128
+}
+
+/** Appends what one micro-op does. */
+export type Emit = (c: Code, f: Frame) => void;

@@ -1,0 +1,38 @@
+// The inline lookup of the hardware TLB that every memory micro-op begins with: the half of an access that hits.
+import { TLB_ENTRIES, TlbEntry } from '../../../shared/layout/lp-context.js';
+import type { Frame } from './frame.js';
+import type { Code } from './wasm.js';
+
+/** Leaves the TLB entry's address in `entry`, the linear address in `x`, and pushes i32 1 when the whole access hits the tag at `tag`. */
+export const lookup = (c: Code, f: Frame, width: number, tag: number): void => {
+  f.a();
+  c.tee(f.x);
+  c.op('i32_wrap');
+  c.i32(7);
+  c.op('i32_shr_u');
+  c.i32((TLB_ENTRIES - 1) << 5);
+  c.op('i32_and');
+  f.tlb();
+  c.op('i32_add');
+  c.tee(f.entry);
+  c.memory('i64_load', tag);
+  c.get(f.x);
+  if (width) {
+    c.i64s((1 << width) - 1);
+    c.op('i64_add');
+  }
+  c.i64s(-4096);
+  c.op('i64_and');
+  c.op('i64_eq');
+};
+export const hostAddress = (c: Code, f: Frame): void => {
+  c.get(f.x);
+  c.op('i32_wrap');
+  c.get(f.entry);
+  c.memory('i32_load', TlbEntry.ADDEND);
+  c.op('i32_add');
+};
+export const pushGva = (c: Code, f: Frame): void => {
+  c.get(f.x);
+  c.op('f64_convert_i64_s');
+};
