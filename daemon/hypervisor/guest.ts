@@ -1,8 +1,9 @@
 // A partition as its LP drives it: which VPs can run, when a timer is due, run one. The parts behind it are wired here and nowhere else.
-import { PartitionLayout } from '../../shared/layout/partition.js';
+import { lpContextAt, PartitionLayout } from '../../shared/layout/partition.js';
 import { DeviceMemory } from './device-memory.js';
 import { interceptsOf } from './intercepts/intercepts.js';
 import { InterruptWindow } from './interrupt-window.js';
+import { Observer } from './observer.js';
 import { PartitionOnLp } from './partition-on-lp.js';
 import { PauseLoop } from './pause-loop.js';
 import { buildProcessor } from './processor-host.js';
@@ -16,6 +17,7 @@ export class Guest {
   readonly #on: PartitionOnLp;
   readonly #readiness: VpReadiness;
   readonly #loop: RunLoop;
+  readonly #observer: Observer | undefined;
 
   constructor(wiring: GuestWiring) {
     this.slot = wiring.slot;
@@ -25,7 +27,10 @@ export class Guest {
     this.#on = on;
     this.#readiness = new VpReadiness(on);
     this.#loop = new RunLoop(on, window, pauseLoop);
-    on.processor = buildProcessor(on, interceptsOf(on, this.#readiness, pauseLoop), new DeviceMemory(on), () => window.needsLook());
+    const { observe, lp } = wiring;
+    this.#observer = observe && new Observer(observe, lp, on.views, lpContextAt(lp));
+    const intercepts = interceptsOf(on, this.#readiness, pauseLoop);
+    on.processor = buildProcessor(on, intercepts, new DeviceMemory(on), () => window.needsLook(), this.#observer);
     this.#prepare();
   }
 
@@ -40,6 +45,11 @@ export class Guest {
       Atomics.store(i32, at, 2);
       Atomics.notify(i32, at);
     } else while (Atomics.load(i32, at) !== 2) Atomics.wait(i32, at, 1, 100);
+  }
+
+  /** The partition is given up. */
+  detach(): void {
+    this.#observer?.report();
   }
 
   /** VPs that this LP runs. */

@@ -68,6 +68,7 @@ export class PartitionOnLp implements ApicBus {
       flushPage: (gva: number) => this.processor?.code.flushLookup(gva),
     };
     this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, this.fault, {
+      tlbMiss: () => this.count(this.processor.vp, 'hardwareTlbMisses'),
       pageFault: () => {
         this.intercept('pageFault');
         this.processor.charge(wiring.costs.sptFill ?? 0);
@@ -123,8 +124,8 @@ export class PartitionOnLp implements ApicBus {
 
   // --- accounts -----------------------------------------------------------------------------------------------------------------------------
 
-  count(vp: VpBlock, counter: VpCounter): void {
-    this.views.u32[(vp.counters >>> 2) + vpCounterIndex[counter]]++;
+  count(vp: VpBlock, counter: VpCounter, n = 1): void {
+    this.views.u32[(vp.counters >>> 2) + vpCounterIndex[counter]] += n;
   }
   /** Counts an intercept and charges its round trip. */
   intercept(reason: InterceptName): void {

@@ -3,10 +3,17 @@ import { lpContextAt, PartitionLayout, PartitionMap } from '../../shared/layout/
 import type { Mmio } from '../machine/guest-memory.js';
 import { GuestProcessor } from '../machine/guest-processor.js';
 import type { Intercepts } from '../machine/processor.js';
+import type { Observer } from './observer.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 
 /** `attention`: whether the VP's state needs a look after an instruction done by the slow half. */
-export const buildProcessor = (on: PartitionOnLp, intercepts: Intercepts, mmio: Mmio, attention: () => boolean): GuestProcessor => {
+export const buildProcessor = (
+  on: PartitionOnLp,
+  intercepts: Intercepts,
+  mmio: Mmio,
+  attention: () => boolean,
+  observer: Observer | undefined,
+): GuestProcessor => {
   const { views, mmu, wiring } = on;
   const { handshake } = mmu.lp;
   return new GuestProcessor(
@@ -31,6 +38,6 @@ export const buildProcessor = (on: PartitionOnLp, intercepts: Intercepts, mmio: 
       enterGuest: () => handshake.enterGuest(),
       leaveGuest: () => handshake.leaveGuest(),
     },
-    { alone: on.vpCount === 1 },
+    { alone: on.vpCount === 1, count: observer?.count, stacks: observer?.stacks },
   );
 };

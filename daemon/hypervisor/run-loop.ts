@@ -30,6 +30,7 @@ export class RunLoop {
     p.context.budget = budget;
     p.retired = 0;
     on.yielded = false;
+    const { translations, compilations } = p.code;
     this.#pauseLoop.begin(clock);
     on.setState(vp, VpState.RUNNING);
     try {
@@ -46,6 +47,8 @@ export class RunLoop {
     on.clock.endRun();
     vp.instructions += BigInt(p.retired);
     vp.runCycles += BigInt(used);
+    on.count(vp, 'translations', p.code.translations - translations);
+    on.count(vp, 'compilations', p.code.compilations - compilations);
     return used;
   }
 

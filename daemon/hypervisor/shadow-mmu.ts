@@ -16,6 +16,8 @@ const ROUNDS_MAX = 10_000;
 
 /** Told of intercepts as they happen. */
 export interface PageFaultListener {
+  /** The hardware TLB had no translation for a data access. */
+  tlbMiss(): void;
   pageFault(): void;
   /** The guest's own fault: `reflected` to it with CR2 set. */
   reflected(): void;
@@ -52,6 +54,7 @@ export class ShadowMmu implements Translator {
     const vp = this.#vp as VpBlock;
     // Supervisor accesses that CPL 3 code causes are the processor's own (SDM 3A 4.6.1).
     const bits = BITS[access] | (user ? PageAccess.USER : vp.cpl === 3 ? PageAccess.IMPLICIT : 0);
+    if (access !== Access.EXECUTE) this.#listener.tlbMiss();
     for (let round = 0; round < ROUNDS_MAX; round++) {
       if (walker.walk(gva, bits) === Walk.HIT) {
         // A fetch says nothing about the right to read under SMAP: only data accesses enter the TLB.
@@ -76,8 +79,8 @@ export class ShadowMmu implements Translator {
     throw new RangeError(`page at 0x${gva.toString(16)} was filled ${ROUNDS_MAX} times and is still not there`);
   }
 
-  peek(gva: number, user: boolean): number {
+  peek(gva: number, user: boolean, access: Access = Access.EXECUTE): number {
     const { walker } = this.lp;
-    return walker.walk(gva, PageAccess.FETCH | (user ? PageAccess.USER : 0)) === Walk.HIT ? walker.spa + (gva & 4095) : Resolve.FAULT;
+    return walker.walk(gva, BITS[access] | (user ? PageAccess.USER : 0)) === Walk.HIT ? walker.spa + (gva & 4095) : Resolve.FAULT;
   }
 }

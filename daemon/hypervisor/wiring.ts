@@ -1,4 +1,5 @@
 // What an LP gives to each partition that it runs: its identity, clock and costs, and the ways out of the partition.
+import type { Observe } from '../../shared/layout/observation.js';
 import type { Views } from '../../shared/layout/struct.js';
 
 export interface GuestWiring {
@@ -13,5 +14,7 @@ export interface GuestWiring {
   readonly costs: Readonly<Record<string, number>>;
   /** Work for VPs of another LP (or this one): it leaves guest code or wakes. `clock`: now, in cycles. */
   signal(lp: number, clock: number): void;
+  /** What root wants to know of this partition beyond its counters. */
+  readonly observe: Observe | undefined;
   event(clock: number, kind: number, vp: number, a: number, b: number): void;
 }

@@ -213,6 +213,7 @@ export class LogicalProcessor {
       this.#guests[slot] = this.#attach(message);
       this.#queue();
     } else if (what === MailCommand.DETACH) {
+      this.#guests[slot]?.detach();
       this.#guests[slot] = undefined;
       this.#queue();
     }
@@ -221,13 +222,14 @@ export class LogicalProcessor {
     return what !== MailCommand.STOP;
   }
 
-  #attach({ slot, memory, name }: AttachMessage): Guest {
+  #attach({ slot, memory, name, observe }: AttachMessage): Guest {
     return new Guest({
       lp: this.#boot.lp,
       machine: this.#machine,
       slot,
       memory,
       name,
+      observe,
       frequencyHz: this.#frequencyHz,
       realtime: this.#mode === ClockMode.REALTIME,
       hostCycles: () => this.#hostCycles(),

@@ -13,7 +13,8 @@ import { BLOCK_HEADER_SIZE } from '../translate/emit/core-module.js';
 import { region, type SourceBlock } from '../translate/emit/region.js';
 import { compileUnit } from '../translate/emit/unit.js';
 import { IMMEDIATE_FORM, Op, RECORD_SIZE } from '../translate/micro-op.js';
-import { translateBlock } from '../translate/translate-block.js';
+import { type TranslatedBlock, translateBlock } from '../translate/translate-block.js';
+import type { InstructionCount } from './instruction-count.js';
 
 /** What the cache needs to know of the guest's memory. */
 export interface CodeMemory {
@@ -54,6 +55,8 @@ export interface CodeCacheOptions {
   readonly tiers?: 'both' | 'cold' | 'hot';
   /** The partition has one processor: LOCK has nobody to lock out, and its forms need not be atomic. */
   readonly alone?: boolean;
+  /** Counts what is retired. */
+  readonly count?: InstructionCount | undefined;
 }
 
 /** Bytes read for one block: more than nearly all blocks take; longer ones are cut in two. */
@@ -93,6 +96,7 @@ export class CodeCache {
   readonly #codePages = new Uint8Array(4096);
   readonly #hotRuns: number;
   readonly #alone: boolean;
+  readonly #count: InstructionCount | undefined;
   readonly #plainModes = new Map<CodeMode, CodeMode>();
   #next: number;
   #units = 0;
@@ -127,6 +131,8 @@ export class CodeCache {
     this.#imports = imports;
     this.#hotRuns = options.tiers === 'cold' ? NEVER_HOT : options.tiers === 'hot' ? 1 : HOT_RUNS;
     this.#alone = options.alone ?? false;
+    this.#count = options.count;
+    this.#builder.counted = options.count !== undefined;
     this.#epochSeen = Atomics.load(views.i32, PartitionLayout.at.codeEpoch >>> 2);
   }
 
@@ -244,18 +250,20 @@ export class CodeCache {
 
   /** Translates just the instruction at RIP, uncached, in the mode given, and returns its code address for one run. */
   single(rip: number, mode: CodeMode): number {
-    const linear = this.#linear(rip);
+    const linear = this.linear(rip);
     const bytes = this.#fetch(linear, this.#memory.fetchPage(linear));
     const builder = this.#builder;
     builder.begin(mode, rip);
-    translateBlock(builder, bytes, mode, rip, 1);
+    const made = translateBlock(builder, bytes, mode, rip, 1);
     if (this.#next + BLOCK_HEADER_SIZE + (builder.count + 1) * RECORD_SIZE > this.#arena + ARENA_SIZE) this.dropAll();
-    return this.#write(builder, NEVER_HOT);
+    const header = this.#write(builder, NEVER_HOT);
+    this.#counts(header, rip, linear, mode, made);
+    return header;
   }
 
   /** The bytes that the instruction at RIP may have, as far as they can be fetched. Without effects on the guest. */
   peekInstruction(rip: number): Uint8Array {
-    const linear = this.#linear(rip);
+    const linear = this.linear(rip);
     const offset = linear & 4095;
     const bytes = new Uint8Array(INSTRUCTION_BYTES_MAX);
     const first = Math.min(bytes.length, 4096 - offset);
@@ -269,7 +277,15 @@ export class CodeCache {
     return bytes;
   }
 
+  /** Has the block's executions counted; the window still holds its bytes. */
+  #counts(header: number, rip: number, linear: number, mode: CodeMode, made: TranslatedBlock): void {
+    if (this.#count === undefined) return;
+    const bytes = made.crossesPage ? this.peekInstruction(rip).subarray(0, made.bytes) : this.#window.slice(0, made.bytes);
+    this.#count.translated(header + BLOCK_HEADER_SIZE, rip, linear, mode.bits, bytes);
+  }
+
   dropAll(): void {
+    this.#count?.fold();
     this.#pages.clear();
     this.#spanning.clear();
     this.#next = this.#arena;
@@ -283,7 +299,8 @@ export class CodeCache {
     this.flushLookups();
   }
 
-  #linear(rip: number): number {
+  /** Linear address of an instruction in the current mode. */
+  linear(rip: number): number {
     return this.#mode.bits === 64 ? rip : (this.#csBase + rip) >>> 0;
   }
 
@@ -329,7 +346,7 @@ export class CodeCache {
 
   /** The block for RIP in the current mode; translated when `make`. Throws GuestFault when `make` and the fetch faults. */
   #blockAt(rip: number, make: boolean): Block | undefined {
-    const linear = this.#linear(rip);
+    const linear = this.linear(rip);
     const gfn = make ? this.#memory.fetchPage(linear) : this.#memory.peekPage(linear);
     if (gfn < 0) return make ? this.#translate(rip, linear, -1) : undefined;
     const found = this.#page(gfn).blocks.get(rip * 32 + this.#modeKey);
@@ -399,6 +416,7 @@ export class CodeCache {
     }
     if (this.#next + BLOCK_HEADER_SIZE + (builder.count + 1) * RECORD_SIZE > this.#arena + ARENA_SIZE) this.dropAll();
     const header = this.#write(builder);
+    this.#counts(header, rip, linear, this.#mode, made);
     const last = builder.count - 1;
     const op = builder.op[last] & (IMMEDIATE_FORM - 1);
     const wrap = (n: number): number => (this.#mode.bits === 64 ? n : n >>> 0);

@@ -17,8 +17,8 @@ export const Resolve = { MMIO: -1, FAULT: -2 } as const;
 export interface Translator {
   /** SPA of the byte, MMIO (guest physical address in `gpa`) or FAULT (`fault` is set, CR2 is set). `user` = privilege of the access. */
   resolve(gva: number, access: Access, user: boolean): number;
-  /** As resolve for execution, without faults, fills or other effects: SPA or a negative number. */
-  peek(gva: number, user: boolean): number;
+  /** As resolve for execution (or the access given), without faults, fills or other effects: SPA or a negative number. */
+  peek(gva: number, user: boolean, access?: Access): number;
   gpa: number;
 }
 
@@ -116,6 +116,22 @@ export class GuestMemory implements LinearMemory {
     if (this.#bits64 && (linear >= CANONICAL_LIMIT || linear < -CANONICAL_LIMIT)) return -1;
     const spa = this.#translator.peek(linear, this.#user === 1);
     return spa < 0 ? -1 : (spa - PartitionMap.RAM) >>> 12;
+  }
+
+  /** The byte at the linear address, or NaN where there is none to be read just now. Without effects on the guest. */
+  peekByte(linear: number): number {
+    if (this.#bits64 && !(linear < CANONICAL_LIMIT && linear >= -CANONICAL_LIMIT)) return Number.NaN;
+    const spa = this.#translator.peek(this.#wrap(linear), this.#user === 1, Access.READ);
+    return spa < 0 ? Number.NaN : this.#u8[spa];
+  }
+  /** A word as a signed 64-bit or unsigned 32-bit number, or NaN. */
+  peekWord(linear: number, bytes: 4 | 8): number {
+    let value = 0;
+    for (let i = bytes - 1; i >= 0; i--) {
+      const byte = this.peekByte(linear + i);
+      value = value * 256 + (i === 7 ? (byte << 24) >> 24 : byte);
+    }
+    return value;
   }
 
   #read(gva: number, bytes: 1 | 2 | 4, access: Access = Access.READ): number {

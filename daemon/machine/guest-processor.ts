@@ -15,7 +15,9 @@ import { deliverFault } from './cpu/deliver.js';
 import { segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
 import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, type Translator } from './guest-memory.js';
+import type { InstructionCount } from './instruction-count.js';
 import type { GuestFault, Intercepts, Processor } from './processor.js';
+import type { StackSampler } from './stack-sampler.js';
 
 /** What surrounds the processor: hypervisor, devices, the other LPs. */
 export interface ProcessorHost {
@@ -51,6 +53,11 @@ export const Left = {
   ATTENTION: 1,
 } as const;
 
+export interface ProcessorOptions extends CodeCacheOptions {
+  /** Samples the guest's stacks. */
+  readonly stacks?: StackSampler | undefined;
+}
+
 export class GuestProcessor implements Processor {
   readonly views: Views;
   readonly vp: VpBlock;
@@ -67,8 +74,12 @@ export class GuestProcessor implements Processor {
   #aside = 0;
   /** Where the last slow half was called: while RIP is still this, it does not name the code that was entered. */
   #slowRip = NaN;
+  /** The slow half has just faulted: RIP may be another one than that of the instruction which it did. */
+  #slowFault = false;
+  readonly #count: InstructionCount | undefined;
+  readonly #stacks: StackSampler | undefined;
 
-  constructor(memory: WebAssembly.Memory, contextAddress: number, host: ProcessorHost, options?: CodeCacheOptions) {
+  constructor(memory: WebAssembly.Memory, contextAddress: number, host: ProcessorHost, options?: ProcessorOptions) {
     this.views = viewsOf(memory.buffer);
     this.vp = new VpBlock(this.views, vpBlockAt(0));
     this.context = new LpContext(this.views, contextAddress);
@@ -91,6 +102,8 @@ export class GuestProcessor implements Processor {
       },
     });
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 256 });
+    this.#count = options?.count;
+    this.#stacks = options?.stacks;
     const env = {
       memory,
       table,
@@ -140,6 +153,10 @@ export class GuestProcessor implements Processor {
     const at = (this.vp.base + Slot.RIP * 8) >>> 2;
     return this.views.i32[at + 1] * 4294967296 + this.views.u32[at];
   }
+  /** Where the next instruction is. */
+  get linearRip(): number {
+    return this.code.linear(this.#rip());
+  }
   #setRip(rip: number): void {
     const at = (this.vp.base + Slot.RIP * 8) >>> 2;
     this.views.u32[at] = rip >>> 0;
@@ -170,6 +187,7 @@ export class GuestProcessor implements Processor {
     } catch (e) {
       if (e === this.fault) {
         this.memory.recordFault();
+        this.#slowFault = true;
         return 2;
       }
       throw e;
@@ -186,7 +204,8 @@ export class GuestProcessor implements Processor {
     u32[at] = lo;
     u32[at + 1] = (Math.floor(rip / 4294967296) & 0xffff) | this.context.jumpTagHi;
     i32[at + 2] = header;
-    this.#aside += this.context.budget;
+    const outer = this.#aside;
+    this.#aside = outer + this.context.budget;
     let kicked = 0;
     let reason: number;
     do {
@@ -194,11 +213,11 @@ export class GuestProcessor implements Processor {
       // or an interrupt shadow would be over with nothing executed in it.
       kicked |= Atomics.exchange(i32, this.#kickWord, 0);
       this.context.budget = 0;
-      reason = this.#run(this.vp.base, this.context.base);
+      reason = this.#enter();
     } while (reason === Exit.BUDGET && this.context.budget === 0);
     // 0 -> -1 when the instruction was retired.
-    this.context.budget += this.#aside;
-    this.#aside = 0;
+    this.context.budget += this.#aside - outer;
+    this.#aside = outer;
     u32[at + 1] = 0xffff_ffff;
     if (kicked) Atomics.store(i32, this.#kickWord, 1);
     return reason;
@@ -206,8 +225,9 @@ export class GuestProcessor implements Processor {
 
   /** One instruction under an interrupt shadow: nothing is delivered before it has run. Returns as `run`. */
   runShadowed(): number {
+    const before = this.context.budget;
+    const charged = this.#charged;
     this.#host.enterGuest();
-    this.retired++;
     try {
       return this.#handle(this.#runSingle(this.code.mode)) ?? Left.ATTENTION;
     } catch (e) {
@@ -215,7 +235,23 @@ export class GuestProcessor implements Processor {
       return this.#deliver();
     } finally {
       this.#host.leaveGuest();
+      this.#retire(before - this.context.budget - (this.#charged - charged));
     }
+  }
+
+  /** Enters guest code; why it was left. */
+  #enter(): number {
+    const reason = this.#run(this.vp.base, this.context.base);
+    if (this.#count !== undefined) this.#countExit(this.#count, reason);
+    return reason;
+  }
+  /** For the account of instructions: guest code was left, perhaps in the middle of a block. */
+  #countExit(count: InstructionCount, reason: number): void {
+    count.exits[reason]++;
+    if (reason === Exit.SYS) count.left(this.#slowRip, true);
+    else if (reason === Exit.FAULT) count.left(this.#slowFault ? this.#slowRip : this.#rip(), false);
+    else if (reason === Exit.BUS_LOCK || reason === Exit.SELF_MODIFIED) count.left(this.#rip(), false);
+    this.#slowFault = false;
   }
 
   #deliver(): number {
@@ -285,11 +321,32 @@ export class GuestProcessor implements Processor {
     }
   }
 
-  /** Runs guest code for at most `cycles` (instructions and charges). `retired` counts instructions. */
+  /** Instructions retired. */
   retired = 0;
+  #retire(instructions: number): void {
+    this.retired += instructions;
+    this.#stacks?.retire(instructions);
+  }
+
+  /** Runs guest code for at most `cycles` (instructions and charges). */
   run(cycles: number): number {
+    const stacks = this.#stacks;
+    if (stacks === undefined) return this.#runFor(cycles);
+    // In slices, with a sample after each. The guest cannot tell: what is put aside belongs to what is left.
+    for (let rest = cycles; ; ) {
+      const slice = Math.min(rest, stacks.period);
+      this.#aside = rest - slice;
+      const left = this.#runFor(slice);
+      rest = this.remaining;
+      this.#aside = 0;
+      this.context.budget = rest;
+      stacks.sample(this);
+      if (left !== Left.BUDGET || rest < 0 || Atomics.load(this.views.i32, this.#kickWord) !== 0) return left;
+    }
+  }
+
+  #runFor(cycles: number): number {
     const context = this.context;
-    const vp = this.vp;
     context.budget = cycles;
     this.#host.enterGuest();
     try {
@@ -299,13 +356,13 @@ export class GuestProcessor implements Processor {
         const charged = this.#charged;
         let left: number | undefined;
         try {
-          left = this.#handle(this.#run(vp.base, context.base));
+          left = this.#handle(this.#enter());
         } catch (e) {
           // A fault thrown by a lookup: the instruction at RIP cannot be fetched.
           if (e !== this.fault) throw e;
           left = this.#deliver();
         }
-        this.retired += before - context.budget - (this.#charged - charged);
+        this.#retire(before - context.budget - (this.#charged - charged));
         if (left !== undefined) return left;
         if (context.budget < 0) return Left.BUDGET;
       }

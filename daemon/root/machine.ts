@@ -1,5 +1,6 @@
 // The whole machine in one object: memory, LP threads, partitions, policies. `hvd run` has one to itself, the daemon serves one over its socket.
 import { fileURLToPath } from 'node:url';
+import type { Observe } from '../../shared/layout/observation.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { MachineConfig, MachineStats, PartitionConfig, PolicyInfo } from '../../shared/protocol/messages.js';
 import { describePolicy, findPolicy, POLICIES, writePolicy } from '../../shared/protocol/policies.js';
@@ -68,9 +69,9 @@ export class Machine {
   }
 
   /** Creates a partition, sets its load and starts it unless its configuration says otherwise. All or nothing. */
-  async add(config: PartitionConfig): Promise<Partition> {
+  async add(config: PartitionConfig, observe?: Observe): Promise<Partition> {
     if (config.load !== undefined) checkLoad(config.name, config.vps, config.load);
-    const partition = await this.partitions.create(config);
+    const partition = await this.partitions.create(config, observe);
     try {
       if (config.load !== undefined) setLoad(partition, config.load, this.signals);
       if (config.autostart !== false) await this.partitions.start(config.name);

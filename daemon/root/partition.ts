@@ -1,5 +1,6 @@
 // One partition as root knows it: its configuration and files, its memory while it has one, and what its header says about it.
 
+import type { Observe } from '../../shared/layout/observation.js';
 import type { LoadSpec, PartitionConfig } from '../../shared/protocol/messages.js';
 import type { PartitionBody } from './partition-body.js';
 
@@ -14,6 +15,8 @@ export class Partition {
   readonly files: PartitionFiles;
   /** Slot number by which LPs know it. */
   readonly slot: number;
+  /** What LPs are asked to find out about it. */
+  readonly observe: Observe | undefined;
   /** Memory, rebuilt at each boot. */
   body: PartitionBody;
   /** Verbs on the partition go one at a time. */
@@ -23,11 +26,12 @@ export class Partition {
   /** State that the watcher has reported already. */
   reportedState = -1;
 
-  constructor(config: PartitionConfig, files: PartitionFiles, slot: number, body: PartitionBody) {
+  constructor(config: PartitionConfig, files: PartitionFiles, slot: number, body: PartitionBody, observe?: Observe) {
     this.config = config;
     this.files = files;
     this.slot = slot;
     this.body = body;
+    this.observe = observe;
   }
 
   get name(): string {

@@ -4,6 +4,7 @@ import { collectGarbage } from '../../shared/kit/collect-garbage.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { generationAt, LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
+import type { Observe } from '../../shared/layout/observation.js';
 import { ExitCause, lpContextAt, PartitionLayout, PartitionMap, PartitionState } from '../../shared/layout/partition.js';
 import { VpLayout, VpState } from '../../shared/layout/vp.js';
 import { vtlbWord } from '../../shared/layout/vtlb.js';
@@ -75,7 +76,7 @@ export class Partitions {
   }
 
   /** Reads the files, builds the memory and makes it known to every LP. The partition does not run yet. */
-  async create(config: PartitionConfig): Promise<Partition> {
+  async create(config: PartitionConfig, observe?: Observe): Promise<Partition> {
     const { name } = config;
     if (this.#byName.has(name) || this.#reserved.has(name)) throw new HvdError('vm.exists', { name });
     const slot = this.#freeSlot();
@@ -83,8 +84,8 @@ export class Partitions {
     try {
       const files = await readPartitionFiles(config);
       const body = this.#makeBody(config, files, slot);
-      await this.#attach(name, slot, body);
-      const partition = new Partition(config, files, slot, body);
+      await this.#attach(name, slot, body, observe);
+      const partition = new Partition(config, files, slot, body, observe);
       this.#byName.set(name, partition);
       const dead = body.vps.find((vp) => !this.#workers.isAlive(vp.homeLp));
       if (dead !== undefined) body.crash(ExitCause.MACHINE_CHECK, `machine check: LP ${dead.homeLp} ended while the partition was made`);
@@ -201,7 +202,7 @@ export class Partitions {
     await this.#detach(slot, partition.body);
     partition.body = body;
     this.#collectSoon();
-    await this.#attach(name, slot, body).catch((error: unknown) => {
+    await this.#attach(name, slot, body, partition.observe).catch((error: unknown) => {
       body.crash(ExitCause.MACHINE_CHECK, 'no LP took it');
       throw error;
     });
@@ -221,10 +222,10 @@ export class Partitions {
     return body;
   }
 
-  async #attach(name: string, slot: number, body: PartitionBody): Promise<void> {
+  async #attach(name: string, slot: number, body: PartitionBody, observe: Observe | undefined): Promise<void> {
     this.#signals.add(body.views);
     const results = await Promise.allSettled(
-      this.#workers.alive.map((lp) => this.#workers.attach(lp, { slot, memory: body.memory, name })),
+      this.#workers.alive.map((lp) => this.#workers.attach(lp, { slot, memory: body.memory, name, observe })),
     );
     const failed = results.find((result) => result.status === 'rejected');
     if (failed === undefined) return;

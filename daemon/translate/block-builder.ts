@@ -118,6 +118,8 @@ export class BlockBuilder implements MicroOps {
   ended = false;
   /** Set by `truth`: the slot it returned is non-zero when the condition does NOT hold. */
   inverted = false;
+  /** Blocks begin with a `count`. */
+  counted = false;
   /** The decoding front end that feeds this builder, made with its first block (see translate-block). */
   frontEnd: unknown = null;
 
@@ -157,6 +159,7 @@ export class BlockBuilder implements MicroOps {
     this.#bits.fill(64);
     this.#registersUnknown();
     this.#bits[Slot.ZERO] = 0;
+    if (this.counted) this.#record(Op.count, 0, 0, 0, 0, 0);
   }
   #registersUnknown(): void {
     this.#bits.fill(this.mode.bits === 64 ? 64 : 32, 0, 16);

@@ -223,6 +223,8 @@ export const MICRO_OPS = {
   les32: 'daB',
   /** Leaves with Exit.BUS_LOCK: a LOCK form that has no atomic micro-op. */
   buslock: '',
+  /** The block is entered: adds 1 to its own immediate, and says so in the LP context. Only where instructions are counted. */
+  count: 'i',
   ...VECTOR_MICRO_OPS,
 } as const;
 export type MicroOpName = keyof typeof MICRO_OPS;

@@ -36,7 +36,8 @@ export const LpContextLayout = struct('LpContext', {
   /** Start and end of the code region for quick checks of the micro-op machine. */
   arenaNext: u32,
   codeEpochSeen: i32,
-  exitInfo: u32,
+  /** Record of the `count` micro-op that was executed last; only where instructions are counted. */
+  counted: u32,
   _pad: block(64),
   jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
   tlbs: block(TLB_MODES * TLB_MODE_SIZE, 64),

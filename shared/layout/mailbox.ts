@@ -8,6 +8,7 @@
 // `current` before it looks at the state (both seq-cst), and takes it back when the partition is not running.
 import type { MessagePort } from 'node:worker_threads';
 import { type LpBlock, LpLayout } from './machine.js';
+import type { Observe } from './observation.js';
 
 /** Partitions that one machine can hold; a slot number names one to the LPs. */
 export const PARTITION_SLOTS = 16;
@@ -27,6 +28,7 @@ export interface AttachMessage {
   readonly slot: number;
   readonly memory: WebAssembly.Memory;
   readonly name: string;
+  readonly observe?: Observe | undefined;
 }
 
 /** Settings of an LP that do not change while the machine runs; the rest is in the machine header. */

@@ -119,6 +119,15 @@ export class ByteQueue {
     return count;
   }
 
+  /** Takes all that is there. */
+  take(): Uint8Array {
+    const bytes = new Uint8Array(this.length);
+    const tail = this.views.i32[this.tail];
+    for (let i = 0; i < bytes.length; i++) bytes[i] = this.views.u8[this.data + ((tail + i) & (this.capacity - 1))];
+    Atomics.store(this.views.i32, this.tail, (tail + bytes.length) | 0);
+    return bytes;
+  }
+
   /** The oldest byte, or -1 when there is none. */
   pop(): number {
     if (this.length === 0) return -1;

@@ -1,7 +1,7 @@
 // A processor with nothing round it but a page map and an IDT that leads to HLT: for instruction tests. No hypervisor, no devices.
-import type { CodeCacheOptions } from '../../daemon/machine/code-cache.js';
 import { Resolve } from '../../daemon/machine/guest-memory.js';
-import { GuestProcessor } from '../../daemon/machine/guest-processor.js';
+import { GuestProcessor, type ProcessorOptions } from '../../daemon/machine/guest-processor.js';
+import { InstructionCount } from '../../daemon/machine/instruction-count.js';
 import { GuestFault } from '../../daemon/machine/processor.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareTlb } from '../../daemon/machine/tlb.js';
@@ -31,9 +31,11 @@ export interface BareProcessor {
   shutDown: boolean;
   /** How often an instruction was run with the bus locked. */
   busLocks: number;
+  /** What was retired, where it is counted. */
+  readonly count: InstructionCount | undefined;
 }
 
-export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): BareProcessor => {
+export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, counted = false): BareProcessor => {
   const wasmPages = Math.ceil((PartitionMap.RAM + ramBytes) / 65536);
   const memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages, shared: true });
   const views = viewsOf(memory.buffer);
@@ -41,6 +43,7 @@ export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): Bar
   views.u32[PartitionLayout.at.lpCount >>> 2] = 1;
   const pages = new Map<number, MappedPage>();
   let busHeld = false;
+  const count = counted ? new InstructionCount(views, lpContextAt(0)) : undefined;
   const refuse = (): never => {
     throw processor.fault.set(6);
   };
@@ -113,7 +116,7 @@ export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): Bar
       enterGuest: () => {},
       leaveGuest: () => {},
     },
-    options,
+    { ...options, count },
   );
   const machine: BareProcessor = {
     views,
@@ -125,6 +128,7 @@ export const bareProcessor = (ramBytes: number, options?: CodeCacheOptions): Bar
     halted: false,
     shutDown: false,
     busLocks: 0,
+    count,
   };
   return machine;
 };

@@ -1,5 +1,6 @@
 // Runs a 64-bit user program on the bare processor until it ends by INT3: code pages that may be written, one data page, a stack.
 import { Left } from '../../daemon/machine/guest-processor.js';
+import type { StackSampler } from '../../daemon/machine/stack-sampler.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, takeEvent, toUser, userMode } from './bare-processor.js';
 
@@ -27,8 +28,8 @@ export interface ProgramEnd {
   readonly retired: number;
 }
 
-export const programMachine = (tiers: Tiers): BareProcessor => {
-  const machine = bareProcessor(0x10000, { tiers });
+export const programMachine = (tiers: Tiers, counted = false, stacks?: StackSampler): BareProcessor => {
+  const machine = bareProcessor(0x10000, { tiers, stacks }, counted);
   const map = (linear: number, gpa: number): void => {
     machine.pages.set(linear / 4096, { gfn: gpa / 4096, writable: true, user: true });
   };

@@ -19,6 +19,9 @@ export const addRun = (program: Command): void => {
     .option('--timeout <seconds>', 'end with status 124 after this long')
     .option('--debug-exit', 'a write of v to port 0xf4 ends with status (v << 1) | 1')
     .option('--hash', 'print hashes of the trace and of the memory at the end')
+    .option('--count', 'account of retired instructions, exits and translations at the end')
+    .option('--profile [file]', 'hot functions and blocks at the end; folded stacks for flame graphs to the file')
+    .option('--symbols <file>', 'symbols of the guest: an ELF file or a System.map (default: those of the image)')
     .option('--json', 'print one JSON object instead of the console')
     .action(async (image: string, flags: RunFlags) => {
       const { runCommand } = await import('../run/run-command.js');

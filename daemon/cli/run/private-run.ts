@@ -1,11 +1,13 @@
 // Runs one partition in a machine of its own until it ends, says the text that is waited for, or the time is up.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ObservationReport } from '../../../shared/layout/observation.js';
 import { ExitCause, PartitionState } from '../../../shared/layout/partition.js';
 import { RunExit } from '../../../shared/protocol/errors.js';
-import type { MachineConfig, PartitionConfig, PartitionStats } from '../../../shared/protocol/messages.js';
+import type { MachineConfig, MachineStats, PartitionConfig, PartitionStats } from '../../../shared/protocol/messages.js';
 import { readConsole } from '../../root/console.js';
 import { silentLog } from '../../root/log.js';
 import { Machine } from '../../root/machine.js';
+import { Observation, type ObservationRequest } from '../../root/observation.js';
 import type { Partition } from '../../root/partition.js';
 import { dumpRegisters } from '../../root/registers.js';
 import { hasEnded } from '../../root/stats.js';
@@ -22,6 +24,10 @@ export interface RunRequest {
   readonly hash: boolean;
   /** COM1 as it comes. */
   readonly onOutput: (bytes: Uint8Array) => void;
+  /** What to find out beyond the counters. */
+  readonly observe?: ObservationRequest | undefined;
+  /** The trace as it comes. */
+  readonly onTrace?: ((text: Uint8Array) => void) | undefined;
   /** Ends the run from outside. */
   readonly signal: AbortSignal;
   readonly workerFile?: string | undefined;
@@ -47,6 +53,15 @@ export interface RunResult {
   /** Of each VP, where the guest ended badly. */
   readonly registers: readonly string[];
   readonly partition: PartitionStats;
+  readonly observed: Observed | undefined;
+}
+
+/** What was found out. */
+export interface Observed {
+  readonly report: ObservationReport;
+  readonly stats: MachineStats;
+  readonly traced: number;
+  readonly traceLost: number;
 }
 
 const POLL_MS = 5;
@@ -54,8 +69,15 @@ const INTERRUPTED = 130;
 
 export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
   const machine = await Machine.start({ config: { ...request.machine, partitions: [] }, log: silentLog(), workerFile: request.workerFile });
+  let draining: NodeJS.Timeout | undefined;
   try {
-    const partition = await machine.add(request.partition);
+    const observation = request.observe && new Observation(machine.memory.lps.length, request.observe);
+    const partition = await machine.add(request.partition, observation?.observe);
+    const drain = (): void => {
+      const text = observation?.takeTrace();
+      if (text !== undefined && text.length > 0) request.onTrace?.(text);
+    };
+    draining = observation && setInterval(drain, POLL_MS);
     const startedAt = performance.now();
     const { seen, lost } = await watch(partition, request, startedAt);
     const elapsedMs = Math.round(performance.now() - startedAt);
@@ -65,7 +87,7 @@ export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
     const stats = machine.stats();
     const partitionStats = stats.partitions[0]!;
     const detail = partition.body.header.exitDetail;
-    return {
+    const result = {
       cause,
       status: statusOf(cause, detail, request.debugExit),
       reason: ended ? partition.body.reason : null,
@@ -79,7 +101,13 @@ export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
       registers: cause === 'triple-fault' || cause === 'crashed' ? partition.body.vps.map(dumpRegisters) : [],
       partition: partitionStats,
     };
+    if (observation === undefined) return { ...result, observed: undefined };
+    // The LPs write their reports when they are told to forget the partition.
+    await machine.partitions.destroy(partition.name);
+    drain();
+    return { ...result, observed: { report: observation.report(), stats, traced: observation.traced, traceLost: observation.traceLost } };
   } finally {
+    clearInterval(draining);
     await machine.stop();
   }
 };

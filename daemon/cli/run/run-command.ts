@@ -1,19 +1,24 @@
 // What `hvd run` does with its flags: configuration in, private run, report out.
+import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../../shared/protocol/messages.js';
+import type { GuestSymbols } from '../../boot/symbols.js';
 import { defaultMachine, withPaths } from '../../root/config/machine-file.js';
 import { partitionSchema } from '../../root/config/schema.js';
 import { checkOptions, type MachineFlags, numeric, withFlags } from '../options.js';
 import { printJson, printLine } from '../output.js';
 import { onSignal } from '../signals.js';
+import { accountOf, formatAccount } from './instruction-account.js';
+import { type ObserveFlags, openTrace, planObservation } from './observe-flags.js';
 import { type RunResult, runPrivately } from './private-run.js';
+import { formatProfile, profileOf } from './profile.js';
 
 /** LPs of a machine that nobody gave a number for; the same on every host, so that runs compare. */
 const DEFAULT_LPS_MAX = 4;
 const TIMEOUT_MAX_S = 1_000_000;
 
-export interface RunFlags extends MachineFlags {
+export interface RunFlags extends MachineFlags, ObserveFlags {
   readonly vps: string;
   readonly memory: string;
   readonly append?: string;
@@ -31,6 +36,8 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
   const lps = flags.lps ?? String(Math.min(partition.vps, DEFAULT_LPS_MAX));
   const machine = withFlags(defaultMachine(), { ...flags, lps });
   const timeoutMs = timeoutOf(flags.timeout);
+  const plan = planObservation(image, flags);
+  const trace = openTrace(flags);
   const abort = new AbortController();
   const unlisten = onSignal(() => abort.abort());
   const output: Uint8Array[] = [];
@@ -48,22 +55,35 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
       debugExit: flags.debugExit === true,
       hash,
       onOutput,
+      observe: plan.request,
+      onTrace: (text) => void (trace ?? process.stderr).write(text),
       signal: abort.signal,
     });
-    report(result, flags, output);
+    report(result, flags, output, plan.symbols);
     return result.status;
   } finally {
     unlisten();
+    trace?.end();
   }
 };
 
-const report = (result: RunResult, flags: RunFlags, output: readonly Uint8Array[]): void => {
+const report = (result: RunResult, flags: RunFlags, output: readonly Uint8Array[], symbols: GuestSymbols): void => {
   if (result.cause === 'triple-fault' || result.cause === 'crashed')
     process.stderr.write(`hvd: ${result.reason ?? result.cause}\n${result.registers.join('\n')}\n`);
   if (result.cause === 'timeout') process.stderr.write(`hvd: timeout after ${Math.round(result.elapsedMs / 1000)} s\n`);
   if (result.consoleLost > 0) process.stderr.write(`hvd: ${result.consoleLost} bytes of console output were lost\n`);
-  if (flags.json === true) printJson({ ...result, console: Buffer.concat(output).toString('utf8') });
-  else if (flags.hash === true) printLine(`trace ${result.traceHash} memory ${result.memoryHash}`);
+  const { observed, ...rest } = result;
+  const count = observed && flags.count === true ? accountOf(observed.report, observed.stats) : undefined;
+  const profile = observed && flags.profile !== undefined ? profileOf(observed.report, symbols) : undefined;
+  if (profile !== undefined && typeof flags.profile === 'string')
+    writeFileSync(flags.profile, profile.folded.map((l) => `${l}\n`).join(''));
+  if (flags.json === true) {
+    const trace = observed && flags.traceInsns !== undefined ? { traced: observed.traced, lost: observed.traceLost } : undefined;
+    printJson({ ...rest, count, profile, trace, console: Buffer.concat(output).toString('utf8') });
+    return;
+  }
+  for (const text of [profile && formatProfile(profile), count && formatAccount(count)]) if (text) process.stderr.write(`${text}\n`);
+  if (flags.hash === true) printLine(`trace ${result.traceHash} memory ${result.memoryHash}`);
 };
 
 const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {

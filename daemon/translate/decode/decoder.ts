@@ -19,7 +19,7 @@ export const Decoded = {
 export type Decoded = (typeof Decoded)[keyof typeof Decoded];
 
 /** Without BMI1 and ABM the F3 prefix of TZCNT and LZCNT is ignored: BSF and BSR (SDM 2A, TZCNT). */
-const OPTIONS = DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD;
+export const DECODER_OPTIONS: DecoderOptions = DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD;
 
 export class InstructionDecoder {
   /** The instruction at hand: overwritten by every `next`. */
@@ -71,7 +71,7 @@ export class InstructionDecoder {
 
 /** `cutOff`: the code is INVALID because the bytes end. */
 const decodeOne = (bits: 16 | 32 | 64, bytes: Uint8Array): { readonly encoding: Encoding; readonly cutOff: boolean } => {
-  const decoder = new Decoder(bits, bytes, OPTIONS);
+  const decoder = new Decoder(bits, bytes, DECODER_OPTIONS);
   const instruction = new Instruction();
   try {
     decoder.decodeOut(instruction);

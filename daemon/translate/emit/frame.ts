@@ -33,6 +33,9 @@ export interface Frame {
   /** Push the address of the VP block, of the hardware TLB half in use. */
   vp(): void;
   tlb(): void;
+  /** Push the address of the LP context, of the record at hand (which binds a unit to the LP it is compiled on). */
+  context(): void;
+  record(): void;
   /** Leave: this instruction has not been retired. A fault is recorded in the VP block for FAULT. */
   leaveHere(reason: number): void;
   /** Before a slow memory helper: what it may look at besides its arguments is in memory (the budget, from which the clock follows). */

@@ -149,6 +149,8 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
       c.get(at.context);
       c.memory('i32_load', CONTEXT.tlb);
     },
+    context: () => c.get(at.context),
+    record: () => c.get(at.pc),
     leaveHere: (reason) => {
       setRip(ripHere);
       budgetAdd(left);

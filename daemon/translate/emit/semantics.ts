@@ -231,6 +231,10 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
     f.leaveHere(Exit.FAULT);
     c.op('end');
   },
+  count: (c, f) => {
+    f.context(); f.record(); c.memory('i32_store', CONTEXT.counted);
+    f.record(); f.record(); c.memory('i64_load', 8); c.i64s(1); c.op('i64_add'); c.memory('i64_store', 8);
+  },
   sys: (_, f) => f.callSys(),
   jump: (_, f) => f.jump(),
   jumpr: (_, f) => f.jumpTo(),

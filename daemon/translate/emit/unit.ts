@@ -160,6 +160,8 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
     setSlot,
     vp: () => c.get(VP),
     tlb: () => c.get(TLB),
+    context: () => c.get(CTX),
+    record: () => c.i32(at),
     leaveHere: (reason) => { refund(u8[at + 5]); leaveTo(ripHere, reason); },
     beforeSlow: () => { c.get(CTX); c.get(BUDGET); c.memory('i32_store', CONTEXT.budget); },
     afterSlow: () => { c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.set(BUDGET); },
