@@ -15,6 +15,8 @@ const LIMIT_64K = 0xffff;
 /** SIMD floating-point exceptions masked; x87 state enabled. INIT leaves both as they are. */
 const MXCSR_RESET = 0x1f80;
 const XCR0_RESET = 1;
+/** The x87 after power-up: no exception masked, single precision, all registers +0 (not as after FNINIT; SDM 3A table 10-1). */
+const FPU_CONTROL_RESET = 0x40;
 
 /** All of a VP block as at power-up: registers, MSRs, local APIC; every VP but VP 0 waits for a SIPI. Clears the counters too. */
 export const powerUpVp = (vp: VpBlock, index: number): void => {
@@ -28,6 +30,9 @@ export const powerUpVp = (vp: VpBlock, index: number): void => {
   vp.miscEnable = BigInt(MISC_ENABLE_RESET);
   vp.apicId = index;
   vp.apicBase = BigInt(APIC_DEFAULT_BASE + ApicBase.ENABLE + (index === 0 ? ApicBase.BSP : 0));
+  // INIT leaves floating-point state alone.
+  vp.fpuControl = FPU_CONTROL_RESET;
+  vp.fpuValid = 0xff;
   resetApicRegisters(vp);
   initRegisters(vp);
   vp.state = index === 0 ? VpState.READY : VpState.WAIT_FOR_SIPI;

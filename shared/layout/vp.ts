@@ -232,8 +232,22 @@ export const VpLayout = struct(
     vectorCounts: block(256 * 4),
     /** Unimplemented instructions met, by iced mnemonic number modulo the table: pairs (mnemonic, count) x 32. */
     unknownOps: block(32 * 8),
-    /** x87 and SSE state (FXSAVE image, 512 bytes) for the processor's later parts. */
-    fx: block(512, 16),
+    // --- floating point
+    /** Physical registers R0..R7, 16 bytes each: the significand, whose MMX register it is too, then sign and exponent in the low 16 bits of the second half. */
+    fpuRegisters: block(8 * 16, 16),
+    fpuControl: u32,
+    /** Status word without TOP; B follows ES. */
+    fpuStatus: u32,
+    /** Status word bits 13:11. */
+    fpuTop: u32,
+    /** Bit n: R n is not empty (the tag word as in an FXSAVE image). */
+    fpuValid: u32,
+    /** Opcode of the last instruction that raised an unmasked exception, and its operand's offset (CPUID.7.EBX: FDP_EXCPTN_ONLY, no FCS and FDS). */
+    fpuOpcode: u32,
+    fpuDataPointer: u64,
+    fpuInstructionPointer: u64,
+    /** Exceptions of the last floating-point functions called (daemon/float), for the caller to act on. */
+    floatFlags: u32,
   },
   VP_BLOCK_SIZE,
 );

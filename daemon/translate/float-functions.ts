@@ -1,0 +1,38 @@
+// The functions of the floating-point module (daemon/float) that translated code calls, by number: the immediate of the micro-op `call`.
+// Why a list of its own: numbers must not depend on the order in which a compiler writes exports.
+
+export const FLOAT_FUNCTIONS = [
+  'f32Add',
+  'f32CompareQuiet',
+  'f32CompareSignaling',
+  'f32Divide',
+  'f32Maximum',
+  'f32Minimum',
+  'f32Multiply',
+  'f32Round',
+  'f32SquareRoot',
+  'f32Subtract',
+  'f32ToF64',
+  'f32ToI32',
+  'f32ToI64',
+  'f32TruncateToI32',
+  'f32TruncateToI64',
+  'f64Add',
+  'f64CompareQuiet',
+  'f64CompareSignaling',
+  'f64Divide',
+  'f64Maximum',
+  'f64Minimum',
+  'f64Multiply',
+  'f64Round',
+  'f64SquareRoot',
+  'f64Subtract',
+  'f64ToF32',
+  'f64ToI32',
+  'f64ToI64',
+  'f64TruncateToI32',
+  'f64TruncateToI64',
+  'i64ToF32',
+  'i64ToF64',
+] as const;
+export type FloatFunction = (typeof FLOAT_FUNCTIONS)[number];
