@@ -30,8 +30,9 @@ export interface Mmio {
 
 /** Told about stores into watched code. */
 export interface CodeWatcher {
-  /** Line-exact: false when none of the bytes belongs to translated code. */
-  invalidate(gfn: number, offset: number, bytes: number): boolean;
+  /** Before the bytes of a watched page change, so that no stale translation outlives them; and after, for one that was made in between. Line-exact. */
+  beforeStore(gfn: number, offset: number, bytes: number): void;
+  afterStore(gfn: number, offset: number, bytes: number): void;
   /** True when the code that runs now includes the page. */
   running(gfn: number): boolean;
 }
@@ -163,16 +164,20 @@ export class GuestMemory implements LinearMemory {
       this.#mmio.write(this.#translator.gpa, bytes, value >>> 0);
       return;
     }
-    this.#noteCode(spa, bytes);
+    this.#beforeStore(spa, bytes);
     if (bytes === 1) this.#u8[spa] = value;
     else if (bytes === 2) this.#data.setUint16(spa, value, true);
     else this.#data.setUint32(spa, value, true);
-    this.#noteCode(spa, bytes);
+    this.#afterStore(spa, bytes);
   }
-  /** Called before and after a store: before, so that no stale translation outlives it; after, for one that was made in between. */
-  #noteCode(spa: number, bytes: number): void {
-    const gfn = (spa - PartitionMap.RAM) >>> 12;
-    if (this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE) this.#watcher.invalidate(gfn, spa & 4095, bytes);
+  #isCode(spa: number): boolean {
+    return (this.#views.i32[(PartitionMap.PAGE_FLAGS + ((spa - PartitionMap.RAM) >>> 12) * 4) >>> 2] & PageFlag.CODE) !== 0;
+  }
+  #beforeStore(spa: number, bytes: number): void {
+    if (this.#isCode(spa)) this.#watcher.beforeStore((spa - PartitionMap.RAM) >>> 12, spa & 4095, bytes);
+  }
+  #afterStore(spa: number, bytes: number): void {
+    if (this.#isCode(spa)) this.#watcher.afterStore((spa - PartitionMap.RAM) >>> 12, spa & 4095, bytes);
   }
 
   read8(gva: number): number {
@@ -291,8 +296,8 @@ export class GuestMemory implements LinearMemory {
           const gfn = (spa - PartitionMap.RAM) >>> 12;
           if (
             i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE &&
-            this.#watcher.running(gfn) &&
-            this.#hitsLines(gfn, spa & 4095, bytes)
+            this.#hitsLines(gfn, spa & 4095, bytes) &&
+            this.#watcher.running(gfn)
           )
             return 2;
         }
@@ -301,7 +306,7 @@ export class GuestMemory implements LinearMemory {
           const spa2 = this.#resolve(second - (second & 4095), Access.WRITE);
           if (spa2 >= 0) {
             const gfn = (spa2 - PartitionMap.RAM) >>> 12;
-            if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#watcher.running(gfn) && this.#hitsLines(gfn, 0, bytes))
+            if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#hitsLines(gfn, 0, bytes) && this.#watcher.running(gfn))
               return 2;
           }
         }
@@ -327,9 +332,9 @@ export class GuestMemory implements LinearMemory {
     if ((gva & 7) === 0) {
       const spa = this.#resolve(gva, Access.WRITE);
       if (spa >= 0) {
-        this.#noteCode(spa, 8);
+        this.#beforeStore(spa, 8);
         this.#views.u64[spa >>> 3] = BigInt(lo) | (BigInt(hi) << 32n);
-        this.#noteCode(spa, 8);
+        this.#afterStore(spa, 8);
         return;
       }
     }

@@ -88,14 +88,12 @@ export class GuestProcessor implements Processor {
     this.#host = host;
     this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
-      invalidate: (gfn, offset, bytes) => {
-        const before = this.code.epoch();
-        if (!invalidateCode(this.views, gfn, offset, bytes)) return false;
+      beforeStore: (gfn, offset, bytes) => {
+        if (this.#invalidate(gfn, offset, bytes) || hasCodeLines(this.views, gfn)) return;
+        // The second store in a row to a page that has no code any more: it is being filled, not patched.
         host.unwatchCode(gfn, () => hasCodeLines(this.views, gfn));
-        if (!this.code.forgetPage(gfn, before)) Atomics.store(this.views.i32, this.#kickWord, 1);
-        host.kickOthers();
-        return true;
       },
+      afterStore: (gfn, offset, bytes) => void this.#invalidate(gfn, offset, bytes),
       running: (gfn) => {
         const rip = this.#rip();
         return rip === this.#slowRip || this.code.covers(rip, gfn);
@@ -161,6 +159,15 @@ export class GuestProcessor implements Processor {
     const at = (this.vp.base + Slot.RIP * 8) >>> 2;
     this.views.u32[at] = rip >>> 0;
     this.views.i32[at + 1] = Math.floor(rip / 4294967296);
+  }
+
+  /** Forgets what was made from the stored bytes' page. False when none of them is code. */
+  #invalidate(gfn: number, offset: number, bytes: number): boolean {
+    const before = this.code.epoch();
+    if (!invalidateCode(this.views, gfn, offset, bytes)) return false;
+    if (!this.code.forgetPage(gfn, before)) Atomics.store(this.views.i32, this.#kickWord, 1);
+    this.#host.kickOthers();
+    return true;
   }
 
   #segmentSlow(offset: number, immediate: number): number {

@@ -12,7 +12,7 @@ export const TlbEntry = { READ_TAG: 0, WRITE_TAG: 8, ADDEND: 16, GFN: 20, FLAGS:
 /** Supervisor table, then user table: the half is chosen by CPL when guest code is entered. */
 export const TLB_MODES = 2;
 export const TLB_MODE_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
-export const JUMP_ENTRIES = 16384;
+export const JUMP_ENTRIES = 65536;
 export const JUMP_ENTRY_SIZE = 16;
 /** Fibonacci hashing of RIP's low half: blocks lie at regular distances, which plain low bits would make collide. Index = product >>> JUMP_SHIFT. */
 export const JUMP_MULTIPLIER = 0x9e37_79b1 | 0;

@@ -1,7 +1,7 @@
 // The micro-op machine and the dispatcher: one fixed module per partition memory, made from the same semantics as compiled units.
 // Why in WebAssembly: blocks follow each other, cold or hot, without a step through JavaScript.
 //
-// A translated block in the arena:  +0 u32 instructions   +4 i32 runs left until it counts as hot   +8 u64 spare   +16 records
+// A translated block in the arena:  +0 u32 instructions   +4 i32 runs left until it counts as hot   +8 i32 page frame   +12 u16 records, u16 x86 bytes   +16 records
 import { JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT } from '../../../shared/layout/lp-context.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import { Exit, IMMEDIATE_FORM, MICRO_OP_NAMES, RECORD_SIZE } from '../micro-op.js';
@@ -11,6 +11,8 @@ import { CONTEXT, IS_VECTOR, SEMANTICS, SHAPES } from './semantics.js';
 import { assemble, Code, F64, type FunctionType, I32, I64, V128 } from './wasm.js';
 
 export const BLOCK_HEADER_SIZE = 16;
+/** Offsets in it. GFN: that of all of the block's bytes, -1 when there are two or none. */
+export const BlockHeader = { INSTRUCTIONS: 0, RUNS: 4, GFN: 8, SIZES: 12 } as const;
 
 /** Function types shared by all modules: helpers, then `(vp, context) -> Exit`. */
 export const TYPES: readonly FunctionType[] = [

@@ -1,0 +1,107 @@
+// One translated block as the code cache keeps it: few fields, for most blocks are run once; what can be read off its records in the arena is.
+
+import { BLOCK_HEADER_SIZE, BlockHeader } from '../translate/emit/core-module.js';
+import type { SourceBlock } from '../translate/emit/region.js';
+import { IMMEDIATE_FORM, Op, RECORD_SIZE } from '../translate/micro-op.js';
+
+/** A page that a block's unit reaches into beyond the block's own: linear page number, frame, version. */
+export interface SpannedPage {
+  readonly page: number;
+  readonly gfn: number;
+  readonly version: number;
+}
+const NO_SPAN: readonly SpannedPage[] = [];
+const NO_TARGETS: readonly number[] = [];
+/** A CALL's push stands so many records before its end at most. */
+const PUSH_REACH = 6;
+
+export const Unit = {
+  /** None yet. */
+  NONE: -1,
+  /** Never: V8 refused it, or the block crosses a page. */
+  NEVER: -2,
+} as const;
+
+export class CodeBlock implements SourceBlock {
+  readonly rip: number;
+  readonly linear: number;
+  /** Guest page frame of the first byte, -1 when it is not memory that can be watched. */
+  readonly gfn: number;
+  readonly modeKey: number;
+  /** Address in the arena. */
+  readonly header: number;
+  /** Second page of an instruction that crosses, -1 otherwise, and its version when its bytes were read. */
+  gfn2 = -1;
+  version2 = 0;
+  /** Table index of the unit that starts here, or Unit. */
+  unit: number = Unit.NONE;
+  /** Pages that the unit spans beyond the block's own. */
+  span = NO_SPAN;
+  /** The next one that begins in the same line of the page. */
+  next: CodeBlock | undefined = undefined;
+  readonly #i32: Int32Array;
+
+  constructor(i32: Int32Array, rip: number, linear: number, gfn: number, modeKey: number, header: number) {
+    this.#i32 = i32;
+    this.rip = rip;
+    this.linear = linear;
+    this.gfn = gfn;
+    this.modeKey = modeKey;
+    this.header = header;
+  }
+
+  #word(offset: number): number {
+    return this.#i32[(this.header + offset) >>> 2];
+  }
+  get bytes(): number {
+    return this.#word(BlockHeader.SIZES) >>> 16;
+  }
+  get instructions(): number {
+    return this.#word(BlockHeader.INSTRUCTIONS);
+  }
+  get records(): number {
+    return this.header + BLOCK_HEADER_SIZE;
+  }
+  get count(): number {
+    return this.#word(BlockHeader.SIZES) & 0xffff;
+  }
+
+  #record(index: number): number {
+    return BLOCK_HEADER_SIZE + index * RECORD_SIZE;
+  }
+  #op(index: number): number {
+    return this.#word(this.#record(index)) & 0xffff;
+  }
+  #wrap(rip: number): number {
+    return (this.modeKey & 3) === 2 ? rip : rip >>> 0;
+  }
+  get targets(): readonly number[] {
+    const last = this.count - 1;
+    const lo = this.#word(this.#record(last) + 8);
+    const hi = this.#word(this.#record(last) + 12);
+    switch (this.#op(last)) {
+      case Op.jump:
+        return [hi * 4294967296 + (lo >>> 0)];
+      case Op.branch:
+        return [this.#wrap(this.rip + lo), this.#wrap(this.rip + hi)];
+      default:
+        return NO_TARGETS;
+    }
+  }
+  get indirect(): boolean {
+    return this.#op(this.count - 1) === Op.jumpr;
+  }
+  /** A CALL stores its own end address: that is how it looks in micro-ops. */
+  get returnRip(): number {
+    const last = this.count - 1;
+    const op = this.#op(last);
+    if (op !== Op.jump && op !== Op.jumpr) return -1;
+    const end = this.#wrap(this.rip + this.bytes);
+    for (let i = last - 1; i >= Math.max(0, last - PUSH_REACH + 1); i--) {
+      const before = this.#op(i);
+      if (before < (Op.st8 | IMMEDIATE_FORM) || before > (Op.st64 | IMMEDIATE_FORM)) continue;
+      if (this.#word(this.#record(i) + 8) === (end | 0)) return end;
+    }
+    return -1;
+  }
+}

@@ -1,0 +1,90 @@
+// The blocks of each guest page, by the 64-byte line that they begin in, and those of other pages whose units or bytes reach into it.
+// Why by line: most lines hold one or two blocks, so a walk along a list is shorter than any hashing.
+import type { CodeBlock } from './code-block.js';
+
+const LINES = 64;
+
+interface Page {
+  /** The page's code version that the blocks were made from. */
+  version: number;
+  readonly lines: (CodeBlock | undefined)[];
+}
+
+export class CodePages {
+  readonly #versionOf: (gfn: number) => number;
+  readonly #pages = new Map<number, Page>();
+  readonly #spanning = new Map<number, Set<CodeBlock>>();
+  // The page asked for last: code runs on in it.
+  #lastGfn = -1;
+  #last: Page | undefined;
+
+  constructor(versionOf: (gfn: number) => number) {
+    this.#versionOf = versionOf;
+  }
+
+  /** The block at RIP made in the mode from that linear address, in the page as it is now. */
+  find(gfn: number, rip: number, linear: number, modeKey: number): CodeBlock | undefined {
+    const page = this.#page(gfn);
+    for (let block = page.lines[(linear & 4095) >>> 6]; block !== undefined; block = block.next)
+      if (block.rip === rip && block.modeKey === modeKey && block.linear === linear) return block;
+    return undefined;
+  }
+  /** Version of the page's blocks: that of now. */
+  version(gfn: number): number {
+    return this.#page(gfn).version;
+  }
+  /** Keeps the block, made from the page at the version. Not when the page was changed meanwhile. It takes the place of one for the same RIP and mode. */
+  add(block: CodeBlock, version: number): void {
+    const page = this.#page(block.gfn);
+    if (page.version !== version) return;
+    const line = (block.linear & 4095) >>> 6;
+    block.next = page.lines[line];
+    page.lines[line] = block;
+    for (let before = block; before.next !== undefined; before = before.next) {
+      const old = before.next;
+      if (old.rip !== block.rip || old.modeKey !== block.modeKey) continue;
+      before.next = old.next;
+      break;
+    }
+  }
+  /** The block's bytes or its unit reach into the page from another one. */
+  spans(gfn: number, block: CodeBlock): void {
+    const blocks = this.#spanning.get(gfn);
+    if (blocks === undefined) this.#spanning.set(gfn, new Set([block]));
+    else blocks.add(block);
+  }
+
+  /** Forgets what was made from the page; `leave` is called with each such block. */
+  forget(gfn: number, leave: (block: CodeBlock) => void): void {
+    const lines = this.#pages.get(gfn)?.lines;
+    for (let line = 0; lines !== undefined && line < LINES; line++) {
+      for (let block = lines[line]; block !== undefined; block = block.next) leave(block);
+      lines[line] = undefined;
+    }
+    const spanning = this.#spanning.get(gfn);
+    if (spanning === undefined) return;
+    for (const block of spanning) leave(block);
+    this.#spanning.delete(gfn);
+  }
+  clear(): void {
+    this.#pages.clear();
+    this.#spanning.clear();
+    this.#lastGfn = -1;
+  }
+
+  #page(gfn: number): Page {
+    const version = this.#versionOf(gfn);
+    if (gfn === this.#lastGfn && (this.#last as Page).version === version) return this.#last as Page;
+    let page = this.#pages.get(gfn);
+    if (page === undefined) {
+      page = { version, lines: new Array(LINES).fill(undefined) };
+      this.#pages.set(gfn, page);
+    } else if (page.version !== version) {
+      page.version = version;
+      page.lines.fill(undefined);
+    }
+    this.#lastGfn = gfn;
+    this.#last = page;
+    return page;
+  }
+}

@@ -1,0 +1,56 @@
+// Private copies of guest code, so that another processor's stores cannot change it while it is decoded. What is not RAM reads as ones.
+// Why by words: a block's bytes are copied for each translation, and most blocks are translated more often than they are run.
+import { PartitionMap } from '../../shared/layout/partition.js';
+import type { Views } from '../../shared/layout/struct.js';
+import type { CodeSource } from '../translate/decode/code-source.js';
+
+/** Bytes read for one block: more than nearly all blocks take; longer ones are cut in two. A multiple of 4. */
+export const FETCH_BYTES = 64;
+/** Of the next page, for an instruction that goes on there. */
+const FOLLOWING_BYTES = 14;
+
+export class CodeReader implements CodeSource {
+  readonly #views: Views;
+  readonly #fetchPage: (linear: number) => number;
+  readonly #words = new Int32Array(FETCH_BYTES / 4 + 1);
+  /** The window's bytes from each offset in its first word on. */
+  readonly #windows: readonly Uint8Array[];
+  #linear = 0;
+  bytes: Uint8Array;
+
+  constructor(views: Views, fetchPage: (linear: number) => number) {
+    this.#views = views;
+    this.#fetchPage = fetchPage;
+    const window = new Uint8Array(this.#words.buffer);
+    this.#windows = [0, 1, 2, 3].map((offset) => window.subarray(offset, offset + FETCH_BYTES));
+    this.bytes = this.#windows[0];
+  }
+
+  /** `bytes` are those from the linear address on, within its page; those of the next one only if the first instruction goes on there. */
+  open(linear: number, gfn: number): this {
+    const offset = linear & 4095;
+    this.#linear = linear;
+    const words = this.#words;
+    const window = this.#windows[offset & 3];
+    this.bytes = offset <= 4096 - FETCH_BYTES ? window : window.subarray(0, 4096 - offset);
+    if (gfn < 0) words.fill(-1);
+    else {
+      const { i32 } = this.#views;
+      const at = (PartitionMap.RAM + gfn * 4096 + offset) >>> 2;
+      // The last word of a window at the end of the page may lie in the next one: it is not looked at.
+      const last = Math.min(words.length, i32.length - at);
+      for (let i = 0; i < last; i++) words[i] = i32[at + i];
+    }
+    return this;
+  }
+
+  following(): Uint8Array {
+    const next = this.#linear - (this.#linear & 4095) + 4096;
+    return this.copy(this.#fetchPage(next), 0, FOLLOWING_BYTES);
+  }
+
+  copy(gfn: number, from: number, bytes: number): Uint8Array {
+    const at = PartitionMap.RAM + gfn * 4096 + from;
+    return gfn < 0 ? new Uint8Array(bytes).fill(0xff) : this.#views.u8.slice(at, at + bytes);
+  }
+}
