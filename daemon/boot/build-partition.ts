@@ -1,4 +1,7 @@
 // Builds a partition's memory up to the moment before VP 0's first instruction. Everything that can be refused is refused before a byte is written.
+
+import { writeProcessor } from '../../shared/cpu/partition-processor.js';
+import { DEFAULT_PROCESSOR, type ProcessorChoice } from '../../shared/cpu/processor-choice.js';
 import { assert } from '../../shared/kit/assert.js';
 import {
   MAX_VPS,
@@ -38,6 +41,8 @@ export const planPartition = (spec: PartitionSpec): BootPlan => {
   return planImage(spec);
 };
 
+const processorOf = (spec: PartitionSpec): ProcessorChoice => spec.processor ?? DEFAULT_PROCESSOR;
+
 const writeHeader = (views: Views, spec: PartitionSpec): void => {
   const header = new PartitionHeader(views, PartitionMap.HEADER);
   views.u8.fill(0, PartitionMap.HEADER, PartitionMap.VPS);
@@ -46,10 +51,11 @@ const writeHeader = (views: Views, spec: PartitionSpec): void => {
   header.vpCount = spec.vpCount;
   header.lpCount = spec.lpCount;
   header.nodeCount = spec.nodeCount;
-  header.is64 = 1;
+  header.is64 = processorOf(spec).features.has('lm') ? 1 : 0;
   header.ramSize = spec.ramSize;
   header.seed = spec.seed;
   header.state = PartitionState.CREATED;
+  writeProcessor(views, processorOf(spec));
   const name = encoder.encode(spec.name).subarray(0, 63);
   views.u8.set(name, header.name);
 };
@@ -69,7 +75,7 @@ export const buildPartition = (views: Views, spec: PartitionSpec): void => {
     setFirmwareMtrrs(vp);
   }
   const ram = new GuestRam(views, spec.ramSize);
-  writeFirmware(ram, spec.ramSize, spec.vpCount);
+  writeFirmware(ram, spec.ramSize, spec.vpCount, processorOf(spec));
   for (const { gpa, data, size } of plan.chunks) {
     ram.bytes(gpa, data);
     ram.fill(gpa + data.length, size - data.length, 0);

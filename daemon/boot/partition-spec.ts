@@ -1,5 +1,7 @@
 // What a partition is made from. Bytes, not file names: reading files is root's business.
 
+import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
+
 export interface PartitionSpec {
   readonly id: number;
   readonly name: string;
@@ -15,6 +17,8 @@ export interface PartitionSpec {
   readonly commandLine?: string | undefined;
   readonly initrd?: Uint8Array | undefined;
   readonly initrdName?: string | undefined;
+  /** The partition's processor; what hvd has when absent. */
+  readonly processor?: ProcessorChoice | undefined;
   /** Entry of a Linux image: `32` (default; what a PC's boot loader uses) or `64` where the image has one. */
   readonly entry?: '32' | '64' | undefined;
 }

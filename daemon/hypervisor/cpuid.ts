@@ -1,40 +1,24 @@
-// What CPUID says to guests: an x86-64 processor of family 6 with the features that the translator has, and the partition's topology (SDM 2A, CPUID).
-// Why one fixed model: a guest that checks a feature must get it, and one that does not is not tempted; a new instruction family adds its bit here.
+// What CPUID says to guests: the partition's processor model with exactly the features that it has (shared/cpu), and the partition's topology (SDM 2A, CPUID).
 import { APIC_FREQUENCY_HZ, ApicBase } from '../../shared/abi/apic.js';
 import {
   bits,
   EXTENDED_FIRST_LEAF,
   Feature1Ecx,
   Feature1Edx,
-  Feature7Edx,
-  FeatureExtEcx,
-  FeatureExtEdx,
   HYPERVISOR_FIRST_LEAF,
   HYPERVISOR_LAST_LEAF,
-  POWER_INVARIANT_TSC,
-  PROCESSOR_SIGNATURE,
-  THERMAL_ARAT,
 } from '../../shared/abi/cpuid.js';
-import { LINEAR_ADDRESS_BITS, PHYSICAL_ADDRESS_BITS } from '../../shared/abi/registers.js';
+import { Cr4, LINEAR_ADDRESS_BITS, PHYSICAL_ADDRESS_BITS } from '../../shared/abi/registers.js';
+import type { FeatureSet } from '../../shared/cpu/feature-set.js';
+import { FeatureLeaf } from '../../shared/cpu/features.js';
+import type { CpuModel } from '../../shared/cpu/models.js';
+import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
 
 /** EAX, EBX, ECX, EDX; made once and overwritten by every query. */
 export type CpuidResult = [number, number, number, number];
 /** Answers leaves 40000000h..4000ffffh by filling `out` (zeroed before). */
 export type HypervisorLeaves = (vp: VpBlock, leaf: number, subleaf: number, out: CpuidResult) => void;
-
-const MAX_BASIC_LEAF = 0x16;
-const MAX_EXTENDED_LEAF = 0x8000_0008;
-const BRAND = 'hvd virtual processor';
-
-const F = Feature1Edx;
-const FEATURES_EDX = bits(F.PSE, F.TSC, F.MSR, F.PAE, F.MCE, F.CX8, F.APIC, F.SEP, F.MTRR, F.PGE, F.MCA, F.CMOV, F.PAT);
-const FEATURES_ECX = bits(Feature1Ecx.CX16, Feature1Ecx.X2APIC, Feature1Ecx.TSC_DEADLINE, Feature1Ecx.HYPERVISOR);
-/** No cache is shared with another guest and nothing is speculated, and ARCH_CAPABILITIES says so. */
-const FEATURES_7_EDX = bits(Feature7Edx.ARCH_CAPABILITIES);
-const FEATURES_EXT_ECX = bits(FeatureExtEcx.LAHF);
-const X = FeatureExtEdx;
-const FEATURES_EXT_EDX = bits(X.SYSCALL, X.NX, X.PAGE_1GB, X.RDTSCP, X.LM);
 
 /** Caches for leaf 4, as type | level << 5, ways, sets; lines of 64 bytes: 32 KiB L1D, 32 KiB L1I, 4 MiB L2. */
 const CACHES: readonly (readonly [number, number, number])[] = [
@@ -51,6 +35,10 @@ const fourBytes = (text: string, at: number): number => {
 };
 
 export class CpuidModel {
+  readonly #model: CpuModel;
+  readonly #features: FeatureSet;
+  /** The feature bits of each register, by FeatureLeaf. */
+  readonly #shown: Uint32Array;
   readonly #vpCount: number;
   readonly #tscHz: number;
   readonly #hypervisorLeaves: HypervisorLeaves | undefined;
@@ -58,7 +46,10 @@ export class CpuidModel {
   readonly #idBits: number;
   readonly #out: CpuidResult = [0, 0, 0, 0];
 
-  constructor(vpCount: number, tscHz: number, hypervisorLeaves?: HypervisorLeaves) {
+  constructor(vpCount: number, tscHz: number, { model, features }: ProcessorChoice, hypervisorLeaves?: HypervisorLeaves) {
+    this.#model = model;
+    this.#features = features;
+    this.#shown = Uint32Array.from(Object.values(FeatureLeaf), (leaf) => features.register(leaf));
     this.#vpCount = vpCount;
     this.#tscHz = tscHz;
     this.#hypervisorLeaves = hypervisorLeaves;
@@ -70,19 +61,19 @@ export class CpuidModel {
     const out = this.#out;
     out[0] = out[1] = out[2] = out[3] = 0;
     if (leaf >= HYPERVISOR_FIRST_LEAF && leaf <= HYPERVISOR_LAST_LEAF) this.#hypervisorLeaves?.(vp, leaf, subleaf, out);
-    else if (leaf >= EXTENDED_FIRST_LEAF && leaf <= MAX_EXTENDED_LEAF) this.#extended(leaf);
+    else if (leaf >= EXTENDED_FIRST_LEAF && leaf <= this.#model.maxExtendedLeaf) this.#extended(leaf);
     // Above the last leaf of either range, Intel processors answer with the last basic one (SDM 2A, CPUID).
-    else this.#basic(vp, Math.min(leaf, MAX_BASIC_LEAF), subleaf);
+    else this.#basic(vp, Math.min(leaf, this.#model.maxLeaf), subleaf);
     return out;
   }
 
   #basic(vp: VpBlock, leaf: number, subleaf: number): void {
     switch (leaf) {
       case 0:
-        this.#set(MAX_BASIC_LEAF, fourBytes('GenuineIntel', 0), fourBytes('GenuineIntel', 8), fourBytes('GenuineIntel', 4));
+        this.#set(this.#model.maxLeaf, fourBytes('GenuineIntel', 0), fourBytes('GenuineIntel', 8), fourBytes('GenuineIntel', 4));
         break;
       case 1:
-        this.#features(vp);
+        this.#versionAndFeatures(vp);
         break;
       case 2:
         // One descriptor: FFh, "leaf 4 has the caches".
@@ -92,10 +83,16 @@ export class CpuidModel {
         this.#cache(subleaf);
         break;
       case 6:
-        this.#set(THERMAL_ARAT, 0, 0, 0);
+        this.#set(this.#shown[FeatureLeaf.THERMAL_EAX], 0, 0, 0);
         break;
       case 7:
-        if (subleaf === 0) this.#set(0, 0, 0, FEATURES_7_EDX);
+        if (subleaf === 0)
+          this.#set(
+            0,
+            this.#shown[FeatureLeaf.STRUCTURED_EBX],
+            this.#shown[FeatureLeaf.STRUCTURED_ECX],
+            this.#shown[FeatureLeaf.STRUCTURED_EDX],
+          );
         break;
       case 0xb:
         this.#topology(vp, subleaf);
@@ -114,11 +111,17 @@ export class CpuidModel {
     }
   }
 
-  #features(vp: VpBlock): void {
-    const edx = (vp.apicBaseLo & ApicBase.ENABLE) === 0 ? FEATURES_EDX & ~bits(F.APIC) : FEATURES_EDX;
-    const several = this.#vpCount > 1 ? bits(F.HTT) : 0;
-    const ebx = ((vp.apicId & 0xff) << 24) | ((1 << this.#idBits) << 16) | (8 << 8);
-    this.#set(PROCESSOR_SIGNATURE, ebx, FEATURES_ECX, edx | several);
+  #versionAndFeatures(vp: VpBlock): void {
+    const { signature } = this.#model;
+    let ecx = this.#shown[FeatureLeaf.BASIC_ECX];
+    let edx = this.#shown[FeatureLeaf.BASIC_EDX];
+    // These two follow what the VP has set: IA32_APIC_BASE.EN and CR4.OSXSAVE.
+    if ((vp.apicBaseLo & ApicBase.ENABLE) === 0) edx &= ~bits(Feature1Edx.APIC);
+    if ((vp.cr4 & Cr4.OSXSAVE) !== 0) ecx |= bits(Feature1Ecx.OSXSAVE);
+    if (this.#vpCount > 1) edx |= bits(Feature1Edx.HTT);
+    const line = this.#features.has('clflush') ? 8 << 8 : 0;
+    const ebx = this.#features.has('apic') ? ((vp.apicId & 0xff) << 24) | ((1 << this.#idBits) << 16) : 0;
+    this.#set(signature, ebx | line, ecx, edx);
   }
 
   /** Each VP is a core with caches of its own; the package holds them all. */
@@ -139,16 +142,17 @@ export class CpuidModel {
   #extended(leaf: number): void {
     switch (leaf) {
       case 0x8000_0000:
-        this.#set(MAX_EXTENDED_LEAF, 0, 0, 0);
+        this.#set(this.#model.maxExtendedLeaf, 0, 0, 0);
         break;
       case 0x8000_0001:
-        this.#set(0, 0, FEATURES_EXT_ECX, FEATURES_EXT_EDX);
+        this.#set(0, 0, this.#shown[FeatureLeaf.EXTENDED_ECX], this.#shown[FeatureLeaf.EXTENDED_EDX]);
         break;
       case 0x8000_0002:
       case 0x8000_0003:
       case 0x8000_0004: {
         const at = (leaf - 0x8000_0002) * 16;
-        this.#set(fourBytes(BRAND, at), fourBytes(BRAND, at + 4), fourBytes(BRAND, at + 8), fourBytes(BRAND, at + 12));
+        const { brand } = this.#model;
+        this.#set(fourBytes(brand, at), fourBytes(brand, at + 4), fourBytes(brand, at + 8), fourBytes(brand, at + 12));
         break;
       }
       case 0x8000_0006:
@@ -156,7 +160,7 @@ export class CpuidModel {
         this.#set(0, 0, (4096 << 16) | (8 << 12) | 64, 0);
         break;
       case 0x8000_0007:
-        this.#set(0, 0, 0, POWER_INVARIANT_TSC);
+        this.#set(0, 0, 0, this.#shown[FeatureLeaf.POWER_EDX]);
         break;
       case 0x8000_0008:
         this.#set((LINEAR_ADDRESS_BITS << 8) | PHYSICAL_ADDRESS_BITS, 0, 0, 0);

@@ -1,5 +1,7 @@
 // One partition as one LP has it: VPs, virtual APICs, platform, memory management, processor, clock. Everything else in this folder works on it.
 // Every LP has such an object for every partition; what they share is in partition memory.
+import { readProcessor } from '../../shared/cpu/partition-processor.js';
+import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
 import { lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
@@ -24,6 +26,7 @@ export class PartitionOnLp implements ApicBus {
   readonly views: Views;
   readonly header: PartitionHeader;
   readonly vpCount: number;
+  readonly model: ProcessorChoice;
   readonly vps: readonly VpBlock[];
   readonly apics: readonly VirtualApic[];
   readonly lpBlock: LpBlock;
@@ -44,6 +47,7 @@ export class PartitionOnLp implements ApicBus {
     this.views = viewsOf(wiring.memory.buffer);
     this.header = new PartitionHeader(this.views, 0);
     this.vpCount = this.header.vpCount;
+    this.model = readProcessor(this.views);
     this.lpBlock = new LpBlock(wiring.machine, lpBlockAt(wiring.lp));
     this.vps = Array.from({ length: this.vpCount }, (_, i) => new VpBlock(this.views, vpBlockAt(i)));
     this.clock = new GuestClock(wiring, this.header, () => this.processor.remaining);

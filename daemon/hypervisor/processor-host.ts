@@ -20,6 +20,7 @@ export const buildProcessor = (
     wiring.memory,
     lpContextAt(wiring.lp),
     {
+      features: on.model.features,
       fault: on.fault,
       translator: mmu,
       mmio,

@@ -4,6 +4,7 @@
 //
 // Write watching: a page that code was translated from has its lines marked, then PageFlag.CODE set and all write tags to it flushed, then its bytes read.
 // A store to a marked line raises the page's version and the partition's code epoch; every LP compares both before it uses a block again.
+import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { ARENA_SIZE, JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
@@ -71,7 +72,7 @@ export class CodeCache {
   #next: number;
   #units = 0;
   #nextModeId = 1;
-  #mode: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false };
+  #mode: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false, features: IMPLEMENTED };
   #modeKey = 0;
   /** What `setMode` was last called with. */
   #setTo: CodeMode | undefined;

@@ -1,6 +1,7 @@
 // One LP running one partition's guest code: registers in the VP block, translated code in the cache, slow halves in TypeScript.
 // The run loop above hands it a VP and a budget of cycles and gets back why guest code was left.
 import { Vector } from '../../shared/abi/exceptions.js';
+import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
@@ -10,7 +11,7 @@ import { isStackAccess } from '../translate/decode/stack-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
 import { Exit, sysLength, sysOp } from '../translate/micro-op.js';
 import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
-import { applyMode } from './cpu/code-mode.js';
+import { applyMode, CodeModes } from './cpu/code-mode.js';
 import { deliverFault } from './cpu/deliver.js';
 import { segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
@@ -21,6 +22,7 @@ import type { StackSampler } from './stack-sampler.js';
 
 /** What surrounds the processor: hypervisor, devices, the other LPs. */
 export interface ProcessorHost {
+  readonly features: FeatureSet;
   /** The one fault object of this processor: translator and slow halves set it, `throw` carries it. */
   readonly fault: GuestFault;
   readonly translator: Translator;
@@ -64,6 +66,8 @@ export class GuestProcessor implements Processor {
   readonly memory: GuestMemory;
   readonly intercepts: Intercepts;
   readonly fault: GuestFault;
+  readonly features: FeatureSet;
+  readonly modes: CodeModes;
   readonly context: LpContext;
   readonly code: CodeCache;
   readonly #host: ProcessorHost;
@@ -85,6 +89,8 @@ export class GuestProcessor implements Processor {
     this.context = new LpContext(this.views, contextAddress);
     this.intercepts = host.intercepts;
     this.fault = host.fault;
+    this.features = host.features;
+    this.modes = new CodeModes(host.features);
     this.#host = host;
     this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {

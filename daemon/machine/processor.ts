@@ -1,7 +1,9 @@
 // What the slow half of the simulated processor works with: contracts between the CPU's parts, and between the CPU and the hypervisor above it.
 // Why interfaces: the run loop provides them, tests provide small ones.
+import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
+import type { CodeModes } from './cpu/code-mode.js';
 
 /** A guest fault on its way to delivery. Thrown (a preallocated object, no stack) by anything below `sys` helpers and caught by the run loop. */
 export class GuestFault {
@@ -84,6 +86,9 @@ export interface Processor {
   readonly intercepts: Intercepts;
   /** The one fault object to throw: `throw processor.fault.set(13, 0)`. */
   readonly fault: GuestFault;
+  /** What CPUID promises; and the modes that code is translated for with it. */
+  readonly features: FeatureSet;
+  readonly modes: CodeModes;
   /** Charges LP cycles beyond the instruction's own. */
   charge(cycles: number): void;
   /** CS, SS, CPL, CR0.PE, EFER.LMA or a segment's flatness may have changed: recomputes the code mode, the TLB half and the segment limits (READ_LIMIT, WRITE_LIMIT slots). */

@@ -1,5 +1,6 @@
 // Puts a guest into a new partition's memory; what the loader refuses becomes the operator's error.
 
+import { parseProcessor } from '../../shared/cpu/processor-choice.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import { BootError } from '../boot/boot-error.js';
 import { buildPartition } from '../boot/build-partition.js';
@@ -16,6 +17,7 @@ export const build: PartitionBuilder = (body, config, files, place) => {
       ramSize: config.memory,
       seed: place.seed,
       image: files.image,
+      processor: config.cpu === undefined ? undefined : parseProcessor(config.cpu),
       imageName: config.image,
       commandLine: config.append,
       initrd: files.initrd,

@@ -1,5 +1,6 @@
 // Collects the micro-ops of one block. Instruction families talk to this and nothing else.
 // Why a builder: constants, flags, conditions and what is dead are decided here once, so that a family states only what its instruction means.
+import { type FeatureSet, IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { SLOTS, Slot, TEMPS, VECTOR_SLOTS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
 import { dropDead, resultBits, WRITES_D } from './liveness.js';
 import {
@@ -39,6 +40,8 @@ export interface CodeMode {
   readonly flat: boolean;
   /** LOCK forms become plain read-modify-writes: nobody can come in between, because the bus is held or the partition has one processor. */
   readonly plainLocks: boolean;
+  /** What the processor has: anything else is #UD. */
+  readonly features: FeatureSet;
 }
 
 /** Which instruction family produced the current arithmetic flags, when it is known in this block. */
@@ -108,7 +111,7 @@ export class BlockBuilder implements MicroOps {
   readonly hi: Int32Array = new Int32Array(CAPACITY);
   /** Number of instructions begun so far. */
   instructions = 0;
-  mode: CodeMode = { bits: 64, stackBits: 64, flat: true, plainLocks: false };
+  mode: CodeMode = { bits: 64, stackBits: 64, flat: true, plainLocks: false, features: IMPLEMENTED };
   /** RIP of the block's first byte, and of the instruction being translated. */
   blockRip = 0;
   rip = 0;

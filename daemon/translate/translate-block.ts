@@ -1,15 +1,19 @@
 // One block: decodes from RIP until control flow, a limit or the end of the page, and has each instruction's family state its micro-ops.
+import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import type { BlockBuilder, CodeMode } from './block-builder.js';
 import type { CodeSource } from './decode/code-source.js';
 import { Decoded } from './decode/decoder.js';
 import { FAMILIES } from './families/family-table.js';
-import { InstructionContext } from './families/instruction-context.js';
+import { familiesOf } from './families/feature-gate.js';
+import { type Family, InstructionContext } from './families/instruction-context.js';
 import { undefinedInstruction } from './families/undefined.js';
 import { BLOCK_INSTRUCTIONS_MAX, BLOCK_MICRO_OPS_MAX } from './micro-op.js';
 
 const GP = 13;
 /** No instruction has more micro-ops than this; a block is not begun another one when fewer are left. */
 const INSTRUCTION_MICRO_OPS_MAX = 64;
+
+const processorFamilies = (features: FeatureSet): readonly Family[] => familiesOf(FAMILIES, features);
 
 export interface TranslatedBlock {
   /** Bytes of code that the block was made from, from RIP on; at least 1. */
@@ -54,6 +58,7 @@ const finish = (builder: BlockBuilder, bytes: number, crossesPage: boolean): Tra
 /** Bytes taken; 0 when the first instruction is cut off. */
 const translate = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode, rip: number, most: number): number => {
   const { builder, decoder } = x;
+  const families = x.familiesOf(processorFamilies);
   x.bytes = bytes;
   decoder.open(mode.bits, bytes);
   let at = 0;
@@ -67,7 +72,7 @@ const translate = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode, rip
     }
     builder.instruction(here, decoder.length);
     x.begin(at);
-    FAMILIES[decoder.code](x);
+    families[decoder.code](x);
     at += decoder.length;
     if (builder.ended) break;
   }
@@ -83,7 +88,7 @@ const translateFirst = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode
   if (decoded === Decoded.OK) {
     builder.instruction(rip, decoder.length);
     x.begin(0);
-    FAMILIES[decoder.code](x);
+    x.familiesOf(processorFamilies)[decoder.code](x);
   } else refuse(x, 0, rip, decoded === Decoded.CUT_OFF ? Decoded.TOO_LONG : decoded);
   return decoder.length;
 };

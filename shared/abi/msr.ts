@@ -1,6 +1,8 @@
 // Numbers of the model-specific registers that guests may meet, and the bits of the simple ones: numbers only, no behaviour (SDM 4, table 2-2).
 
 export const Msr = {
+  IA32_P5_MC_ADDR: 0,
+  IA32_P5_MC_TYPE: 1,
   IA32_PLATFORM_ID: 0x17,
   IA32_APIC_BASE: 0x1b,
   EBL_CR_POWERON: 0x2a,
@@ -8,6 +10,9 @@ export const Msr = {
   IA32_BIOS_UPDT_TRIG: 0x79,
   IA32_BIOS_SIGN_ID: 0x8b,
   IA32_TIME_STAMP_COUNTER: 0x10,
+  /** P6 performance counters and their event selectors, two each. */
+  PERFCTR0: 0xc1,
+  PERFEVTSEL0: 0x186,
   IA32_MTRRCAP: 0xfe,
   IA32_ARCH_CAPABILITIES: 0x10a,
   IA32_SYSENTER_CS: 0x174,
@@ -26,6 +31,8 @@ export const Msr = {
   IA32_MTRR_FIX4K_C0000: 0x268,
   IA32_PAT: 0x277,
   IA32_MTRR_DEF_TYPE: 0x2ff,
+  /** CTL, STATUS, ADDR, MISC of bank 0; the next bank's follow. */
+  IA32_MC0_CTL: 0x400,
   IA32_TSC_DEADLINE: 0x6e0,
   /** x2APIC register window, 0x800..0x8ff. */
   X2APIC_FIRST: 0x800,
@@ -43,6 +50,10 @@ export const Msr = {
   IA32_KERNEL_GS_BASE: 0xc000_0102,
   IA32_TSC_AUX: 0xc000_0103,
 } as const;
+
+/** Machine-check banks (IA32_MCG_CAP.Count), and performance counters of the P6. */
+export const MCA_BANKS = 4;
+export const P6_COUNTERS = 2;
 
 /** Variable MTRR pairs that the processor has (IA32_MTRRCAP.VCNT). */
 export const MTRR_VARIABLE_PAIRS = 8;

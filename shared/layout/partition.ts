@@ -88,6 +88,9 @@ export const PartitionLayout = struct('PartitionHeader', {
   codeWatchLock: i32,
   /** 0 as root built it, 1 an LP lays out vTLB and devices, 2 ready: the first LP that is attached does it, the others wait. */
   prepared: i32,
+  /** The partition's processor: which of CPU_MODELS, and its features (shared/cpu). */
+  cpuModel: u32,
+  cpuFeatures: block(16),
 });
 export const PartitionHeader = accessor(PartitionLayout);
 export type PartitionHeader = InstanceType<typeof PartitionHeader>;

@@ -1,8 +1,8 @@
 // The state of a virtual processor after power-up and after INIT (SDM 3A 10.1.1, table 10-1; table 9-1 in older editions).
 // Why here: the loader makes VPs in this state before any LP runs, the hypervisor puts them back into it on INIT.
 import { APIC_DEFAULT_BASE, ApicBase, Lvt, Svr } from '../abi/apic.js';
-import { PROCESSOR_SIGNATURE } from '../abi/cpuid.js';
 import { MISC_ENABLE_RESET, PAT_RESET } from '../abi/msr.js';
+import { readProcessor } from '../cpu/partition-processor.js';
 import { Slot, VP_BLOCK_SIZE, type VpBlock, VpState } from './vp.js';
 
 /** CR0 after reset: caches off, ET. */
@@ -18,7 +18,7 @@ const XCR0_RESET = 1;
 /** The x87 after power-up: no exception masked, single precision, all registers +0 (not as after FNINIT; SDM 3A table 10-1). */
 const FPU_CONTROL_RESET = 0x40;
 
-/** All of a VP block as at power-up: registers, MSRs, local APIC; every VP but VP 0 waits for a SIPI. Clears the counters too. */
+/** All of a VP block as at power-up: registers, MSRs, local APIC; every VP but VP 0 waits for a SIPI. Clears the counters too. The header names the processor. */
 export const powerUpVp = (vp: VpBlock, index: number): void => {
   vp.views.u8.fill(0, vp.base, vp.base + VP_BLOCK_SIZE);
   vp.index = index;
@@ -29,7 +29,8 @@ export const powerUpVp = (vp: VpBlock, index: number): void => {
   vp.xcr0 = XCR0_RESET;
   vp.miscEnable = BigInt(MISC_ENABLE_RESET);
   vp.apicId = index;
-  vp.apicBase = BigInt(APIC_DEFAULT_BASE + ApicBase.ENABLE + (index === 0 ? ApicBase.BSP : 0));
+  const enable = readProcessor(vp.views).features.has('apic') ? ApicBase.ENABLE : 0;
+  vp.apicBase = BigInt(APIC_DEFAULT_BASE + enable + (index === 0 ? ApicBase.BSP : 0));
   // INIT leaves floating-point state alone.
   vp.fpuControl = FPU_CONTROL_RESET;
   vp.fpuValid = 0xff;
@@ -43,7 +44,7 @@ export const initRegisters = (vp: VpBlock): void => {
   const { u64 } = vp.views;
   const slots = vp.base >>> 3;
   u64.fill(0n, slots, slots + Slot.SCRATCH);
-  vp.views.u64[slots + Slot.RDX] = BigInt(PROCESSOR_SIGNATURE);
+  vp.views.u64[slots + Slot.RDX] = BigInt(readProcessor(vp.views).model.signature);
   u64[slots + Slot.RIP] = 0xfff0n;
   // A result of 1 is neither zero nor negative nor of even parity: the six arithmetic flags read as 0.
   u64[slots + Slot.FLAG_RESULT] = 1n;

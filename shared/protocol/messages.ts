@@ -19,6 +19,8 @@ export interface PartitionConfig {
   vps: number;
   /** Bytes. */
   memory: number;
+  /** The processor: `x86-64-v2,+aes,-smap`. Everything that hvd has when absent. */
+  cpu?: string | undefined;
   append?: string | undefined;
   initrd?: string | undefined;
   /** Job to start with, for workload guests. */

@@ -3,6 +3,8 @@ import type { ApicBus } from '../../daemon/hypervisor/apic/apic-bus.js';
 import { applyRequests } from '../../daemon/hypervisor/apic/requests.js';
 import { VirtualApic } from '../../daemon/hypervisor/apic/virtual-apic.js';
 import { ApicRegister } from '../../shared/abi/apic.js';
+import { writeProcessor } from '../../shared/cpu/partition-processor.js';
+import { DEFAULT_PROCESSOR } from '../../shared/cpu/processor-choice.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { viewsOf } from '../../shared/layout/struct.js';
 import { VpBlock } from '../../shared/layout/vp.js';
@@ -20,6 +22,7 @@ export class ApicPartition implements ApicBus {
   constructor(vpCount: number) {
     this.vpCount = vpCount;
     const views = viewsOf(new SharedArrayBuffer(vpBlockAt(vpCount)));
+    writeProcessor(views, DEFAULT_PROCESSOR);
     this.apics = Array.from({ length: vpCount }, (_, index) => {
       const vp = new VpBlock(views, vpBlockAt(index));
       powerUpVp(vp, index);

@@ -5,6 +5,7 @@ import { InstructionCount } from '../../daemon/machine/instruction-count.js';
 import { GuestFault } from '../../daemon/machine/processor.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareTlb } from '../../daemon/machine/tlb.js';
+import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { lpContextAt, PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../shared/layout/vp.js';
@@ -53,6 +54,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
     memory,
     lpContextAt(0),
     {
+      features: IMPLEMENTED,
       fault: new GuestFault(),
       translator: {
         gpa: 0,

@@ -1,12 +1,13 @@
 // A processor for tests of the slow half: one VP over flat memory without paging, intercepts that record what they are asked.
 // Why: gates, task switches and string instructions are tested without translator, TLB or hypervisor.
-import { applyMode } from '../../daemon/machine/cpu/code-mode.js';
+import { applyMode, CodeModes } from '../../daemon/machine/cpu/code-mode.js';
 import { setRflags } from '../../daemon/machine/cpu/flags.js';
 import { setSegment } from '../../daemon/machine/cpu/segment.js';
 import { setRip, setSlotNumber } from '../../daemon/machine/cpu/slots.js';
 import { sysHelpers } from '../../daemon/machine/cpu/sys-helpers.js';
 import { GuestFault, type Intercepts, type LinearMemory, type Processor } from '../../daemon/machine/processor.js';
 import { packSys, type SysDescriptor } from '../../daemon/translate/micro-op.js';
+import { type FeatureSet, IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock } from '../../shared/layout/vp.js';
 
@@ -160,6 +161,8 @@ export class TestProcessor implements Processor {
   readonly vp: VpBlock = new VpBlock(this.views, VP_AT);
   readonly fault: GuestFault = new GuestFault();
   readonly memory: FlatMemory = new FlatMemory(this.views, this.vp, this.fault);
+  features: FeatureSet = IMPLEMENTED;
+  modes: CodeModes = new CodeModes(IMPLEMENTED);
   readonly intercepts: RecordedIntercepts = new RecordedIntercepts(this.vp);
   charged = 0;
   modeChanges = 0;

@@ -9,12 +9,15 @@ import {
   checkCr4,
   checkEfer,
   cr0Value,
+  cr4Supported,
+  eferSupported,
   loadPdptes,
 } from '../../daemon/machine/cpu/control-registers.js';
 import { readArithmeticFlags, rflags, setRflags } from '../../daemon/machine/cpu/flags.js';
 import { setSegment } from '../../daemon/machine/cpu/segment.js';
 import { segmentCheckSlow } from '../../daemon/machine/cpu/segment-check.js';
 import { SysOp } from '../../daemon/translate/micro-op.js';
+import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { PartitionHeader, PartitionMap } from '../../shared/layout/partition.js';
 import { viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock } from '../../shared/layout/vp.js';
@@ -179,7 +182,7 @@ test('the slow check decides expand-down, null, read-only and execute-only segme
 
 test('code modes', (t) => {
   const mode = (p: TestProcessor): unknown[] => {
-    const m = codeModeOf(p.vp);
+    const m = codeModeOf(p.vp, p.modes);
     return [m.bits, m.stackBits, m.flat];
   };
   t.deepEqual(mode(realMode()), [16, 16, false]);
@@ -261,6 +264,8 @@ test('POP SS that faults leaves the stack pointer', (t) => {
   t.is(p.vp.interruptShadow, 1);
 });
 
+const CR4 = cr4Supported(IMPLEMENTED);
+const EFER = eferSupported(IMPLEMENTED);
 test('CR0, CR3, CR4 and EFER: the faults of wrong orders', (t) => {
   const { vp } = longMode();
   const PG = 0x8000_0000n;
@@ -269,13 +274,13 @@ test('CR0, CR3, CR4 and EFER: the faults of wrong orders', (t) => {
   t.false(checkCr0(vp, PG | 0x2000_0001n), 'NW without CD');
   t.false(checkCr0(vp, PG | 1n | (1n << 32n)), 'upper half');
   t.true(checkCr0(vp, PG | 0x6000_0001n));
-  t.false(checkCr4(vp, 0n), 'clearing PAE');
-  t.false(checkCr4(vp, 0x1020n), 'LA57 does not exist');
-  t.false(checkCr4(vp, 0x20n | (1n << 13n)), 'reserved');
-  t.true(checkCr4(vp, 0x6b0n));
-  t.false(checkEfer(vp, 0xc01n), 'clearing LME while paging');
-  t.false(checkEfer(vp, 0xd03n), 'reserved');
-  t.true(checkEfer(vp, 0x501n));
+  t.false(checkCr4(vp, 0n, CR4), 'clearing PAE');
+  t.false(checkCr4(vp, 0x1020n, CR4), 'LA57 does not exist');
+  t.false(checkCr4(vp, 0x20n | (1n << 13n), CR4), 'reserved');
+  t.true(checkCr4(vp, 0xb0n, CR4));
+  t.false(checkEfer(vp, 0xc01n, EFER), 'clearing LME while paging');
+  t.false(checkEfer(vp, 0xd03n, EFER), 'reserved');
+  t.true(checkEfer(vp, 0x501n, EFER));
   t.false(checkCr3(vp, 1n << 40n));
   t.true(checkCr3(vp, 0xff_ffff_f018n));
   vp.csAccess = 0xc09b;

@@ -1,6 +1,8 @@
 import test from 'ava';
-import { type MsrContext, MsrEffect, MsrTable } from '../../daemon/hypervisor/msr.js';
+import { MsrTable } from '../../daemon/hypervisor/msr/msr-table.js';
+import { type MsrContext, MsrEffect } from '../../daemon/hypervisor/msr/register.js';
 import { Msr } from '../../shared/abi/msr.js';
+import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { ApicPartition } from '../rig/apic-partition.js';
 
@@ -18,7 +20,7 @@ class Context implements MsrContext {
 
 test('EFER: reserved bits and LME under paging are #GP; LMA is the processor’s', (t) => {
   const c = new Context();
-  const msrs = new MsrTable();
+  const msrs = new MsrTable(IMPLEMENTED);
   t.true(msrs.write(c, Msr.IA32_EFER, 0xd01n));
   t.is(msrs.effects, MsrEffect.EFER);
   t.is(msrs.read(c, Msr.IA32_EFER), 0x901n);
@@ -33,7 +35,7 @@ test('EFER: reserved bits and LME under paging are #GP; LMA is the processor’s
 
 test('addresses must be canonical, PAT and MTRR types valid, and what is refused changes nothing', (t) => {
   const c = new Context();
-  const msrs = new MsrTable();
+  const msrs = new MsrTable(IMPLEMENTED);
   const canonical = 0xffff_8000_0000_0000n;
   for (const index of [
     Msr.IA32_LSTAR,
@@ -79,7 +81,7 @@ test('addresses must be canonical, PAT and MTRR types valid, and what is refused
 
 test('writing the TSC moves it and the deadline with it', (t) => {
   const c = new Context();
-  const msrs = new MsrTable();
+  const msrs = new MsrTable(IMPLEMENTED);
   t.is(msrs.read(c, Msr.IA32_TIME_STAMP_COUNTER), 5000n);
   t.true(msrs.write(c, Msr.IA32_TIME_STAMP_COUNTER, 100n));
   c.raw += 7n;
@@ -93,7 +95,7 @@ test('writing the TSC moves it and the deadline with it', (t) => {
 
 test('IA32_APIC_BASE opens the x2APIC window', (t) => {
   const c = new Context();
-  const msrs = new MsrTable();
+  const msrs = new MsrTable(IMPLEMENTED);
   t.is(msrs.read(c, 0x802), -1n);
   t.is(msrs.read(c, Msr.IA32_APIC_BASE), 0xfee0_0900n);
   t.true(msrs.write(c, Msr.IA32_APIC_BASE, 0xfee0_0d00n));
@@ -104,7 +106,7 @@ test('IA32_APIC_BASE opens the x2APIC window', (t) => {
 
 test('synthetic MSRs go to their own handler', (t) => {
   const written: bigint[] = [];
-  const msrs = new MsrTable({ read: (_c, index) => BigInt(index), write: (_c, _index, value) => written.push(value) > 0 });
+  const msrs = new MsrTable(IMPLEMENTED, { read: (_c, index) => BigInt(index), write: (_c, _index, value) => written.push(value) > 0 });
   const c = new Context();
   t.is(msrs.read(c, 0x4000_0020), 0x4000_0020n);
   t.true(msrs.write(c, 0x4000_0070, 3n));

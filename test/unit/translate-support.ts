@@ -2,10 +2,11 @@
 import { BlockBuilder, type CodeMode } from '../../daemon/translate/block-builder.js';
 import { dumpMicroOps } from '../../daemon/translate/dump.js';
 import { type TranslatedBlock, translateBlock } from '../../daemon/translate/translate-block.js';
+import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 
-export const LONG: CodeMode = { bits: 64, stackBits: 64, flat: true, plainLocks: false };
-export const FLAT32: CodeMode = { bits: 32, stackBits: 32, flat: true, plainLocks: false };
-export const REAL: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false };
+export const LONG: CodeMode = { bits: 64, stackBits: 64, flat: true, plainLocks: false, features: IMPLEMENTED };
+export const FLAT32: CodeMode = { bits: 32, stackBits: 32, flat: true, plainLocks: false, features: IMPLEMENTED };
+export const REAL: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false, features: IMPLEMENTED };
 export const RIP = 0x1000;
 
 export const hex = (text: string): Uint8Array => Uint8Array.from(text.trim().split(/\s+/), (byte) => Number.parseInt(byte, 16));

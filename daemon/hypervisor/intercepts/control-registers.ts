@@ -9,6 +9,7 @@ import {
   cr0ReloadsPdptes,
   cr0Value,
   cr4ReloadsPdptes,
+  cr4Supported,
   loadPdptes,
   usesPdptes,
 } from '../../machine/cpu/control-registers.js';
@@ -17,6 +18,7 @@ import type { PartitionOnLp } from '../partition-on-lp.js';
 import { Flush } from '../vtlb/vtlb.js';
 
 export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'writeCr' | 'readCr'> => {
+  const supported = cr4Supported(on.model.features);
   const refuse = (): never => {
     throw on.fault.set(13, 0);
   };
@@ -47,7 +49,7 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
   const writeCr4 = (value: bigint): void => {
     const p = on.processor;
     const vp = p.vp;
-    if (!checkCr4(vp, value)) refuse();
+    if (!checkCr4(vp, value, supported)) refuse();
     const next = Number(value);
     const changed = next ^ vp.cr4;
     if (usesPdptes(vp.cr0, next, vp.efer) && cr4ReloadsPdptes(changed) && !loadPdptes(p, vp.cr3Lo)) refuse();

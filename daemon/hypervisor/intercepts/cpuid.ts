@@ -4,7 +4,7 @@ import { CpuidModel } from '../cpuid.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 
 export const cpuidIntercept = (on: PartitionOnLp): Pick<Intercepts, 'cpuid'> => {
-  const model = new CpuidModel(on.vpCount, on.wiring.frequencyHz);
+  const model = new CpuidModel(on.vpCount, on.wiring.frequencyHz, on.model);
   return {
     cpuid(leaf, subleaf) {
       on.intercept('cpuid');

@@ -1,13 +1,14 @@
-// RDMSR, WRMSR and the time-stamp counter: values and rules are the table's (msr.ts), what follows from a write is here.
+// RDMSR, WRMSR and the time-stamp counter: values and rules are the table's (msr/), what follows from a write is here.
 import { Msr } from '../../../shared/abi/msr.js';
 import { Efer } from '../../../shared/abi/registers.js';
 import type { Intercepts } from '../../machine/processor.js';
-import { type MsrContext, MsrEffect, MsrTable } from '../msr.js';
+import { MsrTable } from '../msr/msr-table.js';
+import { type MsrContext, MsrEffect } from '../msr/register.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 import { Flush } from '../vtlb/vtlb.js';
 
 export const msrIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'readMsr' | 'writeMsr' | 'tsc'> => {
-  const table = new MsrTable();
+  const table = new MsrTable(on.model.features);
   const contexts: readonly MsrContext[] = on.apics.map((apic) => ({
     apic,
     now: () => on.clock.now(),

@@ -1,16 +1,45 @@
 // The legality rules of CR0, CR3, CR4 and EFER, and what a legal write changes in the VP: pure functions for the CR and MSR intercepts.
 // Why apart: a wrong order of mode bits must fault exactly as on the processor (SDM 3A 2.5, 4.1.2, 4.4.1, 10.8.5).
 import { Access, Cr0, Cr4, Efer, PHYSICAL_ADDRESS_BITS, SystemType } from '../../../shared/abi/registers.js';
+import type { FeatureSet } from '../../../shared/cpu/feature-set.js';
+import type { FeatureName } from '../../../shared/cpu/features.js';
 import { PartitionHeader, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { type VpBlock, VpLayout } from '../../../shared/layout/vp.js';
 import { is64BitCode, isLongMode } from './mode.js';
 
 const CR0_WRITABLE = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
-/** CR4 bits whose features exist; any other is reserved. */
-export const CR4_SUPPORTED: number =
-  Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PAE | Cr4.MCE | Cr4.PGE | Cr4.PCE | Cr4.OSFXSR | Cr4.OSXMMEXCPT | Cr4.SMEP | Cr4.SMAP;
-const EFER_SUPPORTED = Efer.SCE | Efer.LME | Efer.LMA | Efer.NXE;
+/** Which feature makes a bit of CR4 or EFER writable; any other bit is reserved (SDM 3A 2.5, 2.2.1). */
+const CR4_FEATURES: readonly (readonly [number, FeatureName])[] = [
+  [Cr4.VME | Cr4.PVI, 'vme'],
+  [Cr4.TSD, 'tsc'],
+  [Cr4.DE, 'de'],
+  [Cr4.PSE, 'pse'],
+  [Cr4.PAE, 'pae'],
+  [Cr4.MCE, 'mce'],
+  [Cr4.PGE, 'pge'],
+  [Cr4.PCE, 'rdpmc'],
+  [Cr4.OSFXSR, 'fxsr'],
+  [Cr4.OSXMMEXCPT, 'sse'],
+  // No 64-bit processor is without these two, and kernels set them without asking.
+  [Cr4.OSFXSR | Cr4.OSXMMEXCPT, 'lm'],
+  [Cr4.UMIP, 'umip'],
+  [Cr4.FSGSBASE, 'fsgsbase'],
+  [Cr4.PCIDE, 'pcid'],
+  [Cr4.OSXSAVE, 'xsave'],
+  [Cr4.SMEP, 'smep'],
+  [Cr4.SMAP, 'smap'],
+];
+const EFER_FEATURES: readonly (readonly [number, FeatureName])[] = [
+  [Efer.SCE, 'syscall'],
+  [Efer.LME | Efer.LMA, 'lm'],
+  [Efer.NXE, 'nx'],
+];
+const promised = (features: FeatureSet, bits: readonly (readonly [number, FeatureName])[]): number =>
+  bits.reduce((mask, [bit, feature]) => (features.has(feature) ? mask | bit : mask), 0);
+/** Bits that are not reserved on a processor with the features. */
+export const cr4Supported = (features: FeatureSet): number => promised(features, CR4_FEATURES);
+export const eferSupported = (features: FeatureSet): number => promised(features, EFER_FEATURES);
 
 /** CR0 with PAE paging outside IA-32e mode keeps its four top entries in the processor (SDM 3A 4.4.1). */
 export const usesPdptes = (cr0: number, cr4: number, efer: number): boolean =>
@@ -42,8 +71,8 @@ export const applyCr0 = (vp: VpBlock, value: number): void => {
 /** CR3: bits beyond the physical address width are reserved; outside 64-bit mode the register is 32 bits wide. */
 export const checkCr3 = (_vp: VpBlock, value: bigint): boolean => value >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n;
 
-/** Whether CR4 may take the value. `supported`: the bits that CPUID promises. */
-export const checkCr4 = (vp: VpBlock, value: bigint, supported: number = CR4_SUPPORTED): boolean => {
+/** Whether CR4 may take the value. `supported`: see cr4Supported. */
+export const checkCr4 = (vp: VpBlock, value: bigint, supported: number): boolean => {
   if (value >> 32n !== 0n) return false;
   const next = Number(value);
   if ((next & ~supported) !== 0) return false;
@@ -59,11 +88,11 @@ export const cr4ReloadsPdptes = (changed: number): boolean => (changed & (Cr4.PA
 /** Whether a change of CR0 does. */
 export const cr0ReloadsPdptes = (changed: number): boolean => (changed & (Cr0.CD | Cr0.NW | Cr0.PG)) !== 0;
 
-/** Whether IA32_EFER may be written: LME only changes with paging off. */
-export const checkEfer = (vp: VpBlock, value: bigint): boolean => {
+/** Whether IA32_EFER may be written: LME only changes with paging off. `supported`: see eferSupported. */
+export const checkEfer = (vp: VpBlock, value: bigint, supported: number): boolean => {
   if (value >> 32n !== 0n) return false;
   const next = Number(value);
-  if ((next & ~EFER_SUPPORTED) !== 0) return false;
+  if ((next & ~supported) !== 0) return false;
   return (vp.cr0 & Cr0.PG) === 0 || ((next ^ vp.efer) & Efer.LME) === 0;
 };
 /** LMA is read-only: writes of it are ignored. */

@@ -1,6 +1,7 @@
 // The instruction at hand as the families see it: operands to read and write, and the builder to say it to.
 // Partial registers, immediates and memory operands are settled here, once.
 import { OpKind, type Register } from 'iced-x86';
+import type { FeatureSet } from '../../../shared/cpu/feature-set.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import type { BlockBuilder, Operand } from '../block-builder.js';
 import { InstructionDecoder } from '../decode/decoder.js';
@@ -30,9 +31,21 @@ export class InstructionContext {
   end = 0;
   /** Stands for RSP in memory operands (POP to memory uses the incremented one). */
   stackPointer: Operand = Slot.RSP;
+  #families: readonly Family[] = [];
+  #features: FeatureSet | undefined;
 
   constructor(builder: BlockBuilder) {
     this.builder = builder;
+  }
+
+  /** Families by code number, for the processor that the builder's mode names. */
+  familiesOf(select: (features: FeatureSet) => readonly Family[]): readonly Family[] {
+    const { features } = this.builder.mode;
+    if (features !== this.#features) {
+      this.#families = select(features);
+      this.#features = features;
+    }
+    return this.#families;
   }
 
   /** Takes the decoded instruction at the offset over. */

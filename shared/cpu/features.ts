@@ -1,0 +1,130 @@
+// The one table of processor features: where CPUID says it, what it rests on, and whether the simulated processor has it.
+// Why one: CPUID, #UD at translation, reserved bits of CR4 and EFER and the checks of partition files all read it, so they cannot disagree.
+// A feature is made real by setting it to THERE together with its instructions and tests. Names are those of Linux's /proc/cpuinfo, but for sse3 (pni) and
+// lzcnt (abm). References: SDM 2A CPUID, tables 3-8 to 3-20; APM 3 appendix E.
+
+/** CPUID leaves that hold feature bits. NONE: architectural, but CPUID does not tell it. */
+export const FeatureLeaf = {
+  NONE: 0,
+  BASIC_EDX: 1,
+  BASIC_ECX: 2,
+  STRUCTURED_EBX: 3,
+  STRUCTURED_ECX: 4,
+  STRUCTURED_EDX: 5,
+  XSAVE_EAX: 6,
+  EXTENDED_EDX: 7,
+  EXTENDED_ECX: 8,
+  POWER_EDX: 9,
+  THERMAL_EAX: 10,
+} as const;
+export type FeatureLeaf = (typeof FeatureLeaf)[keyof typeof FeatureLeaf];
+const L = FeatureLeaf;
+
+/** Whether the simulated processor has it: only then can a partition's processor. */
+const THERE = true;
+const ABSENT = false;
+
+/** [where, bit, what it needs, is it there]. The order numbers the features: partition headers hold them as a bit set. */
+const ROWS = {
+  // CPUID.1:EDX
+  fpu: [L.BASIC_EDX, 0, [], ABSENT],
+  vme: [L.BASIC_EDX, 1, [], ABSENT],
+  de: [L.BASIC_EDX, 2, [], ABSENT],
+  pse: [L.BASIC_EDX, 3, [], THERE],
+  tsc: [L.BASIC_EDX, 4, [], THERE],
+  msr: [L.BASIC_EDX, 5, [], THERE],
+  pae: [L.BASIC_EDX, 6, [], THERE],
+  mce: [L.BASIC_EDX, 7, ['msr'], THERE],
+  cx8: [L.BASIC_EDX, 8, [], THERE],
+  apic: [L.BASIC_EDX, 9, [], THERE],
+  sep: [L.BASIC_EDX, 11, ['msr'], THERE],
+  mtrr: [L.BASIC_EDX, 12, ['msr'], THERE],
+  pge: [L.BASIC_EDX, 13, [], THERE],
+  mca: [L.BASIC_EDX, 14, ['mce'], THERE],
+  cmov: [L.BASIC_EDX, 15, [], THERE],
+  pat: [L.BASIC_EDX, 16, ['msr'], THERE],
+  pse36: [L.BASIC_EDX, 17, ['pse'], ABSENT],
+  clflush: [L.BASIC_EDX, 19, [], ABSENT],
+  mmx: [L.BASIC_EDX, 23, ['fpu'], ABSENT],
+  fxsr: [L.BASIC_EDX, 24, ['fpu'], ABSENT],
+  sse: [L.BASIC_EDX, 25, ['fxsr', 'mmx'], ABSENT],
+  sse2: [L.BASIC_EDX, 26, ['sse'], ABSENT],
+  // CPUID.1:ECX
+  sse3: [L.BASIC_ECX, 0, ['sse2'], ABSENT],
+  pclmulqdq: [L.BASIC_ECX, 1, ['sse2'], ABSENT],
+  monitor: [L.BASIC_ECX, 3, [], ABSENT],
+  ssse3: [L.BASIC_ECX, 9, ['sse3'], ABSENT],
+  fma: [L.BASIC_ECX, 12, ['avx'], ABSENT],
+  cx16: [L.BASIC_ECX, 13, ['lm', 'cx8'], THERE],
+  pcid: [L.BASIC_ECX, 17, ['lm'], ABSENT],
+  sse4_1: [L.BASIC_ECX, 19, ['ssse3'], ABSENT],
+  sse4_2: [L.BASIC_ECX, 20, ['sse4_1'], ABSENT],
+  x2apic: [L.BASIC_ECX, 21, ['apic', 'msr'], THERE],
+  movbe: [L.BASIC_ECX, 22, [], ABSENT],
+  popcnt: [L.BASIC_ECX, 23, [], ABSENT],
+  tsc_deadline_timer: [L.BASIC_ECX, 24, ['apic', 'tsc', 'msr'], THERE],
+  aes: [L.BASIC_ECX, 25, ['sse2'], ABSENT],
+  xsave: [L.BASIC_ECX, 26, ['fxsr'], ABSENT],
+  avx: [L.BASIC_ECX, 28, ['xsave', 'sse4_2'], ABSENT],
+  f16c: [L.BASIC_ECX, 29, ['avx'], ABSENT],
+  rdrand: [L.BASIC_ECX, 30, [], ABSENT],
+  hypervisor: [L.BASIC_ECX, 31, [], THERE],
+  // CPUID.(7,0)
+  fsgsbase: [L.STRUCTURED_EBX, 0, ['lm'], ABSENT],
+  bmi1: [L.STRUCTURED_EBX, 3, [], ABSENT],
+  avx2: [L.STRUCTURED_EBX, 5, ['avx'], ABSENT],
+  smep: [L.STRUCTURED_EBX, 7, [], ABSENT],
+  bmi2: [L.STRUCTURED_EBX, 8, [], ABSENT],
+  erms: [L.STRUCTURED_EBX, 9, [], THERE],
+  invpcid: [L.STRUCTURED_EBX, 10, ['pcid'], ABSENT],
+  rdseed: [L.STRUCTURED_EBX, 18, [], ABSENT],
+  adx: [L.STRUCTURED_EBX, 19, [], ABSENT],
+  smap: [L.STRUCTURED_EBX, 20, [], ABSENT],
+  clflushopt: [L.STRUCTURED_EBX, 23, ['clflush'], ABSENT],
+  clwb: [L.STRUCTURED_EBX, 24, ['clflush'], ABSENT],
+  sha: [L.STRUCTURED_EBX, 29, ['ssse3'], ABSENT],
+  umip: [L.STRUCTURED_ECX, 2, [], ABSENT],
+  gfni: [L.STRUCTURED_ECX, 8, ['sse2'], ABSENT],
+  vaes: [L.STRUCTURED_ECX, 9, ['avx', 'aes'], ABSENT],
+  vpclmulqdq: [L.STRUCTURED_ECX, 10, ['avx', 'pclmulqdq'], ABSENT],
+  rdpid: [L.STRUCTURED_ECX, 22, ['rdtscp'], ABSENT],
+  arch_capabilities: [L.STRUCTURED_EDX, 29, ['msr'], THERE],
+  // CPUID.(0Dh,1)
+  xsaveopt: [L.XSAVE_EAX, 0, ['xsave'], ABSENT],
+  xsavec: [L.XSAVE_EAX, 1, ['xsave'], ABSENT],
+  xgetbv1: [L.XSAVE_EAX, 2, ['xsave'], ABSENT],
+  // CPUID.80000001h
+  syscall: [L.EXTENDED_EDX, 11, ['lm', 'msr'], THERE],
+  nx: [L.EXTENDED_EDX, 20, ['pae', 'msr'], THERE],
+  pdpe1gb: [L.EXTENDED_EDX, 26, ['lm'], THERE],
+  rdtscp: [L.EXTENDED_EDX, 27, ['tsc', 'msr'], THERE],
+  lm: [L.EXTENDED_EDX, 29, ['pae', 'msr', 'pge', 'cmov', 'nopl'], THERE],
+  lahf_lm: [L.EXTENDED_ECX, 0, ['lm'], THERE],
+  lzcnt: [L.EXTENDED_ECX, 5, [], ABSENT],
+  prefetchw: [L.EXTENDED_ECX, 8, ['nopl'], THERE],
+  // CPUID.80000007h and CPUID.6
+  invtsc: [L.POWER_EDX, 8, ['tsc'], THERE],
+  arat: [L.THERMAL_EAX, 2, ['apic'], THERE],
+  // What came with the P6 and has no bit of its own: the NOPs of 0F 0D and 0F 18 to 0F 1F, and RDPMC with CR4.PCE.
+  nopl: [L.NONE, 0, [], THERE],
+  rdpmc: [L.NONE, 1, [], THERE],
+} as const satisfies Record<string, readonly [FeatureLeaf, number, readonly string[], boolean]>;
+
+export type FeatureName = keyof typeof ROWS;
+export const FEATURE_NAMES = Object.keys(ROWS) as FeatureName[];
+/** Feature numbers: positions in feature sets. */
+export const Feature = Object.fromEntries(FEATURE_NAMES.map((name, i) => [name, i])) as Readonly<Record<FeatureName, number>>;
+
+export interface FeatureDefinition {
+  readonly name: FeatureName;
+  readonly leaf: FeatureLeaf;
+  readonly bit: number;
+  /** Features without which it cannot be. */
+  readonly needs: readonly FeatureName[];
+  readonly implemented: boolean;
+}
+/** By feature number. */
+export const FEATURES: readonly FeatureDefinition[] = FEATURE_NAMES.map((name) => {
+  const [leaf, bit, needs, implemented] = ROWS[name];
+  return { name, leaf, bit, needs: needs as readonly FeatureName[], implemented };
+});
