@@ -395,4 +395,5 @@ export const SysOp = {
   XLAT_SEG: 86,
   SALC: 87,
   FPU_PROBE: 88, // x87/SSE not there yet: #NM/#UD by CR0.EM, CR0.TS, CR4.OSFXSR; counts the mnemonic in ARG0
+  MASKED_STORE: 89, // ARG0 = address; vector slot SCRATCH = bytes, SCRATCH + 1 = mask (sign bits)
 } as const;

@@ -17,6 +17,7 @@ import * as calls from './system-calls.js';
 import * as registers from './system-registers.js';
 import * as tables from './table-instructions.js';
 import { absentFeature, probeFpu, undefinedInstruction } from './unknown.js';
+import * as vectors from './vector-memory.js';
 import * as wide from './wide-arithmetic.js';
 
 /** Does one instruction at RIP. 0: the block goes on after it; 1: RIP is set, leave the block. May throw the processor's GuestFault, with all registers as before the instruction (or the iteration). */
@@ -121,6 +122,7 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   XLAT_SEG: translateByte,
   SALC: decimal.setAlOnCarry,
   FPU_PROBE: probeFpu,
+  MASKED_STORE: vectors.maskedStore,
 };
 
 /** Indexed by SysOp. A number without an operation is #UD. */

@@ -125,7 +125,8 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
     else { c.get(VP); c.load128(VECTORS + s * 16); }
   };
   const setVector = (s: number, value: () => void): void => {
-    value(); c.set(vectorLocal(s));
+    if (vectorIndex[s] > 0) { value(); c.set(vectorLocal(s)); }
+    else { c.get(VP); value(); c.store128(VECTORS + s * 16); }
   };
   const pushImmediate = (): void => c.i64(i32[(at + 8) >>> 2], i32[(at + 12) >>> 2]);
   const leaveTo = (pushRip: () => void, reason: number): void => {

@@ -1,5 +1,5 @@
 // Which family translates which iced code. A full code name (Mov_r64_cr) goes before its first part (Mov).
-// Whatever is not listed raises #UD and is counted: x87, MMX, SSE and later extensions.
+// Whatever is not listed raises #UD and is counted: x87, MMX and later extensions.
 import { CODE_COUNT, CODES, codeNumber, isVector } from '../decode/forms.js';
 import { arithmeticFamilies } from './arithmetic.js';
 import { bitTestFamilies } from './bit-test.js';
@@ -16,6 +16,10 @@ import { stackFamilies } from './stack.js';
 import { stringFamilies } from './string.js';
 import { systemFamilies } from './system.js';
 import { unimplemented } from './undefined.js';
+import { vectorIntegerFamilies } from './vector/integer.js';
+import { vectorMoveFamilies } from './vector/moves.js';
+import { vectorShiftFamilies } from './vector/shifts.js';
+import { vectorShuffleFamilies } from './vector/shuffles.js';
 
 const NAMED: Families = {
   ...arithmeticFamilies,
@@ -31,6 +35,10 @@ const NAMED: Families = {
   ...stringFamilies,
   ...segmentFamilies,
   ...systemFamilies,
+  ...vectorMoveFamilies,
+  ...vectorIntegerFamilies,
+  ...vectorShuffleFamilies,
+  ...vectorShiftFamilies,
 };
 
 const familyOf = (name: string): Family =>
