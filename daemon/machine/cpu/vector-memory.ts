@@ -3,6 +3,7 @@
 // References: SDM 2B MASKMOVDQU.
 import { Slot, VectorSlot, type VpBlock, VpLayout } from '../../../shared/layout/vp.js';
 import type { Processor } from '../processor.js';
+import { is64BitCode } from './mode.js';
 import { slotNumber } from './slots.js';
 
 const bytesAt = (vp: VpBlock, slot: number): Uint8Array => {
@@ -16,7 +17,8 @@ export const maskedStore = (p: Processor): number => {
   const address = slotNumber(vp, Slot.ARG0);
   const value = bytesAt(vp, VectorSlot.SCRATCH);
   const mask = bytesAt(vp, VectorSlot.SCRATCH + 1);
-  for (let i = 0; i < 16; i++) if ((mask[i] & 0x80) !== 0) memory.probeWrite(address + i, 1);
-  for (let i = 0; i < 16; i++) if ((mask[i] & 0x80) !== 0) memory.write8(address + i, value[i]);
+  const at = (i: number): number => (is64BitCode(vp) ? address + i : (address + i) >>> 0);
+  for (let i = 0; i < 16; i++) if ((mask[i] & 0x80) !== 0) memory.probeWrite(at(i), 1);
+  for (let i = 0; i < 16; i++) if ((mask[i] & 0x80) !== 0) memory.write8(at(i), value[i]);
   return 0;
 };
