@@ -2,6 +2,7 @@
 // The run loop above hands it a VP and a budget of cycles and gets back why guest code was left.
 import { Vector } from '../../shared/abi/exceptions.js';
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
+import { honourBranchHints } from '../../shared/kit/branch-hints.js';
 import { LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
@@ -84,6 +85,7 @@ export class GuestProcessor implements Processor {
   readonly #stacks: StackSampler | undefined;
 
   constructor(memory: WebAssembly.Memory, contextAddress: number, host: ProcessorHost, options?: ProcessorOptions) {
+    honourBranchHints();
     this.views = viewsOf(memory.buffer);
     this.vp = new VpBlock(this.views, vpBlockAt(0));
     this.context = new LpContext(this.views, contextAddress);

@@ -111,11 +111,12 @@ const SCRATCH = Slot.SCRATCH * 8;
 
 const load = (width: number, forWrite: boolean): Emit => (c, f) => {
   lookup(c, f, width, forWrite ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG);
+  c.hint(true);
   c.if(I64);
   hostAddress(c, f); c.memory(LOAD[width], 0);
   c.op('else');
   f.beforeSlow(); pushGva(c, f); c.i32(width | (forWrite ? 16 : 0)); c.call(Helper.loadSlow); f.afterSlow();
-  c.if(); f.leaveHere(Exit.FAULT); c.op('end');
+  c.hint(false); c.if(); f.leaveHere(Exit.FAULT); c.op('end');
   f.vp(); c.memory('i64_load', SCRATCH);
   c.op('end');
   c.set(f.y);
@@ -123,11 +124,13 @@ const load = (width: number, forWrite: boolean): Emit => (c, f) => {
 };
 const store = (width: number): Emit => (c, f) => {
   lookup(c, f, width, TlbEntry.WRITE_TAG);
+  c.hint(true);
   c.if();
   hostAddress(c, f); f.b(); c.memory(STORE[width], 0);
   c.op('else');
   f.beforeSlow(); f.vp(); f.b(); c.memory('i64_store', SCRATCH);
   pushGva(c, f); c.i32(width); c.call(Helper.storeSlow); f.afterSlow(); c.tee(f.entry);
+  c.hint(false);
   c.if();
   c.get(f.entry); c.i32(2); c.op('i32_eq'); c.if(); f.leaveHere(Exit.SELF_MODIFIED); c.op('end');
   f.leaveHere(Exit.FAULT);
@@ -137,9 +140,10 @@ const store = (width: number): Emit => (c, f) => {
 const atomic = (width: number, operate: (c: Code, f: Frame) => void): Emit => (c, f) => {
   if (width) {
     f.a(); c.op('i32_wrap'); c.i32((1 << width) - 1); c.op('i32_and');
-    c.if(); f.leaveHere(Exit.BUS_LOCK); c.op('end');
+    c.hint(false); c.if(); f.leaveHere(Exit.BUS_LOCK); c.op('end');
   }
   lookup(c, f, width, TlbEntry.WRITE_TAG);
+  c.hint(true);
   c.if(I32);
   hostAddress(c, f);
   c.op('else');
@@ -220,7 +224,7 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
     c.op('i64_gt_s');
     c.if();
     f.a(); c.op('f64_convert_i64_s'); f.immediateLo(); c.call(Helper.segmentSlow);
-    c.if(); f.leaveHere(Exit.FAULT); c.op('end');
+    c.hint(false); c.if(); f.leaveHere(Exit.FAULT); c.op('end');
     c.op('end');
   },
   trapif: (c, f) => {

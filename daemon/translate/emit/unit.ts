@@ -296,7 +296,7 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
       unknownFlags();
       // A slice that is over, or another thread's request.
       c.get(BUDGET); c.i32(0); c.op('i32_lt_s'); c.get(CTX); c.atomicLoad32(CONTEXT.kick); c.op('i32_or');
-      c.if(); leaveTo(() => number64(graph.blocks[i].rip), Exit.BUDGET); c.op('end');
+      c.hint(false); c.if(); leaveTo(() => number64(graph.blocks[i].rip), Exit.BUDGET); c.op('end');
       within(i, merges);
       c.op('end');
       c.op('unreachable');

@@ -206,6 +206,7 @@ const requireAligned = (c: Code, f: Frame): void => {
   c.op('i32_wrap');
   c.i32(15);
   c.op('i32_and');
+  c.hint(false);
   c.if();
   raise(c, f, () => c.i32(GP | 0x100));
   c.op('end');
@@ -215,6 +216,7 @@ const load =
   (c, f) => {
     if (aligned) requireAligned(c, f);
     lookup(c, f, W128, TlbEntry.READ_TAG);
+    c.hint(true);
     c.if(V128);
     hostAddress(c, f);
     c.load128(0);
@@ -224,6 +226,7 @@ const load =
     c.i32(W128);
     c.call(Helper.loadSlow);
     f.afterSlow();
+    c.hint(false);
     c.if();
     f.leaveHere(Exit.FAULT);
     c.op('end');
@@ -238,6 +241,7 @@ const store =
   (c, f) => {
     if (aligned) requireAligned(c, f);
     lookup(c, f, W128, TlbEntry.WRITE_TAG);
+    c.hint(true);
     c.if();
     hostAddress(c, f);
     f.vb();
@@ -277,6 +281,7 @@ export const VECTOR_SEMANTICS: { readonly [K in keyof typeof VECTOR_MICRO_OPS]: 
     c.op('i32_shl');
     c.op('i32_or');
     c.op('i32_and');
+    c.hint(false);
     c.if();
     raise(c, f, () => {
       c.i32(UD);

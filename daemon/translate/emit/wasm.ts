@@ -66,10 +66,13 @@ export class Code {
   length = 0;
   /** Blocks, loops and ifs that are open: a label is the depth just inside it, and `br` takes depth - label. */
   depth = 0;
+  /** Branches of which it is known how they mostly go: offset << 1 | likely, in ascending order. */
+  readonly hints: number[] = [];
 
   reset(): void {
     this.length = 0;
     this.depth = 0;
+    this.hints.length = 0;
   }
   byte(b: number): void {
     if (this.length === this.bytes.length) {
@@ -213,6 +216,10 @@ export class Code {
     this.byte(type);
     return ++this.depth;
   }
+  /** Says of the `if` or `br_if` that comes next how its condition mostly is: what is unlikely is kept out of the way of registers. */
+  hint(likely: boolean): void {
+    this.hints.push((this.length << 1) | (likely ? 1 : 0));
+  }
   br(label: number): void {
     this.byte(0x0c);
     this.unsigned(this.depth - label);
@@ -254,6 +261,16 @@ export interface ModuleParts {
   /** Imports `env.table` (funcref) when set. */
   readonly table?: boolean;
 }
+
+const localsOf = (f: DefinedFunction): Code => {
+  const head = new Code();
+  head.unsigned(f.locals.length);
+  for (const [count, type] of f.locals) {
+    head.unsigned(count);
+    head.byte(type);
+  }
+  return head;
+};
 
 /** Assembles a module that imports `env.memory` (shared) and the functions from `env`. */
 export const assemble = (parts: ModuleParts): Uint8Array<ArrayBuffer> => {
@@ -316,15 +333,26 @@ export const assemble = (parts: ModuleParts): Uint8Array<ArrayBuffer> => {
       c.unsigned(e.index);
     }
   });
+  // Branch hints (a custom section, between those of exports and code; offsets from the start of the function's locals).
+  section(0, (c) => {
+    text(c, 'metadata.code.branch_hint');
+    const hinted = parts.functions.flatMap((f, i) => (f.body.hints.length > 0 ? [{ f, index: i + parts.imports.length }] : []));
+    c.unsigned(hinted.length);
+    for (const { f, index } of hinted) {
+      c.unsigned(index);
+      c.unsigned(f.body.hints.length);
+      const head = localsOf(f).length;
+      for (const hint of f.body.hints) {
+        c.unsigned(head + (hint >>> 1));
+        c.unsigned(1);
+        c.byte(hint & 1);
+      }
+    }
+  });
   section(10, (c) => {
     c.unsigned(parts.functions.length);
     for (const f of parts.functions) {
-      const head = new Code();
-      head.unsigned(f.locals.length);
-      for (const [count, type] of f.locals) {
-        head.unsigned(count);
-        head.byte(type);
-      }
+      const head = localsOf(f);
       c.unsigned(head.length + f.body.length);
       c.append(head);
       c.append(f.body);
