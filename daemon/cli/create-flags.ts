@@ -12,6 +12,7 @@ export interface CreateFlags extends ClientFlags {
   readonly name?: string;
   readonly vps?: string;
   readonly memory?: string;
+  readonly cpu?: string;
   readonly append?: string;
   readonly initrd?: string;
   readonly load?: string;
@@ -23,6 +24,7 @@ export const partitionOf = (what: string, flags: CreateFlags): PartitionConfig =
     ...(flags.image === undefined ? {} : { image: flags.image }),
     ...(flags.vps === undefined ? {} : { vps: numeric(flags.vps) }),
     ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+    ...(flags.cpu === undefined ? {} : { cpu: flags.cpu }),
     ...(flags.append === undefined ? {} : { append: flags.append }),
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
     ...(flags.load === undefined ? {} : { load: { job: flags.load } }),

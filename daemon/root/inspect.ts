@@ -1,4 +1,6 @@
 // One partition in full: its counters, its registers, and the instructions that it wanted and hvd has not.
+import { readProcessor } from '../../shared/cpu/partition-processor.js';
+import { processorText } from '../../shared/cpu/processor-choice.js';
 import { VpLayout } from '../../shared/layout/vp.js';
 import type { PartitionInspect } from '../../shared/protocol/messages.js';
 import type { MachineMemory } from './machine-memory.js';
@@ -10,9 +12,15 @@ const UNKNOWN_PAIRS = VpLayout.fields.unknownOps.bytes / 8;
 
 export const inspectPartition = async (partition: Partition, memory: MachineMemory): Promise<PartitionInspect> => ({
   ...partitionStats(partition, memory),
+  processor: processorOf(partition),
   registers: partition.body.vps.map(readRegisters),
   unknownInstructions: await unknownInstructions(partition),
 });
+
+const processorOf = (partition: Partition): PartitionInspect['processor'] => {
+  const choice = readProcessor(partition.body.views);
+  return { name: processorText(choice), signature: choice.model.signature, features: choice.features.names() };
+};
 
 const unknownInstructions = async (partition: Partition): Promise<PartitionInspect['unknownInstructions']> => {
   const counts = new Map<number, number>();

@@ -125,6 +125,8 @@ export interface ApicInspect {
   requests: number;
 }
 export interface PartitionInspect extends PartitionStats {
+  /** The processor that the guest sees; names as in `cpu:` of a partition. */
+  processor: { name: string; signature: number; features: string[] };
   registers: {
     vp: number;
     rip: string;

@@ -57,6 +57,17 @@ const WRONG: readonly [string, string, RegExp][] = [
     partition('').replace('vps: 2', 'vps: 65'),
     /^file\.yaml:4 partitions\[0\]\.vps: expected a whole number from 1 to 64, got 65$/,
   ],
+  [
+    'a processor that there is not',
+    partition('    cpu: x86-64-v9\n'),
+    /^file\.yaml:6 partitions\[0\]\.cpu: no processor "x86-64-v9"; there are max, x86-64-v1, .*; got "x86-64-v9"$/,
+  ],
+  [
+    'a feature that lacks another',
+    partition('    cpu: pentium,+cx16\n'),
+    /partitions\[0\]\.cpu: cx16 needs lm, which this processor has not: \+lm; /,
+  ],
+  ['several VPs without APICs', partition('    cpu: i486\n'), /^file\.yaml:4 partitions\[0\]\.vps: expected 1, for i486 has no APIC/],
   ['a wrong type', 'lps: four\n', /^file\.yaml:1 lps: expected a whole number from 1 to 64, got "four"$/],
   ['a fraction', 'lps: 1.5\n', /lps: expected a whole number/],
   ['a clock that is not there', '\nclock: fast\n', /^file\.yaml:2 clock: expected deterministic or quantum or realtime, got "fast"$/],

@@ -15,6 +15,7 @@ export const addVm = (program: Command): void => {
     .option('--name <name>', 'another name than the file says')
     .option('--vps <n>', 'virtual processors, 1 to 64')
     .option('--memory <size>', 'guest RAM, e.g. 64M')
+    .option('--cpu <model>', 'processor, e.g. x86-64-v2,+aes,-smap; everything that there is by default')
     .option('--append <text>', 'command line')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--load <job>', 'job to start with (workload guests)')
@@ -75,6 +76,7 @@ const VERBS = [
 
 const printInspect = (p: PartitionInspect): void => {
   printLine(`${p.name}: ${p.state}${p.reason === null ? '' : ` (${p.reason})`}, ${formatSize(p.memory)}`);
+  printLine(`processor ${p.processor.name}: ${p.processor.features.join(' ')}`);
   printTable(
     ['VP', 'STATE', 'LP', 'MODE', 'CPL', 'RIP', 'CR3', 'INSTRUCTIONS'],
     p.vps.map((vp) => {

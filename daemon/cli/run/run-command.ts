@@ -21,6 +21,7 @@ const TIMEOUT_MAX_S = 1_000_000;
 export interface RunFlags extends MachineFlags, ObserveFlags {
   readonly vps: string;
   readonly memory: string;
+  readonly cpu?: string;
   readonly append?: string;
   readonly initrd?: string;
   readonly until?: string;
@@ -92,6 +93,7 @@ const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {
     image,
     vps: numeric(flags.vps),
     memory: flags.memory,
+    ...(flags.cpu === undefined ? {} : { cpu: flags.cpu }),
     ...(flags.append === undefined ? {} : { append: flags.append }),
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
   };

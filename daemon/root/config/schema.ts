@@ -1,6 +1,7 @@
 // What a machine and a partition may look like: every key, its type and its limits. Used for YAML files and for what comes over the socket.
 // Unknown keys are errors: a misspelt key that is ignored costs an evening.
 import { z } from 'zod';
+import { ChoiceError, parseProcessor } from '../../../shared/cpu/processor-choice.js';
 import { PARTITION_SLOTS } from '../../../shared/layout/mailbox.js';
 import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN } from '../../../shared/layout/partition.js';
 import type { LoadSpec, MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
@@ -72,15 +73,34 @@ const jobShape = {
 export const loadShape = jobShape;
 export const loadSchema: z.ZodType<LoadSpec> = strict(jobShape);
 
+/** `x86-64-v2,+aes,-smap` (shared/cpu). */
+const processor = z.unknown().transform((value, context): string => {
+  try {
+    if (typeof value === 'string') {
+      parseProcessor(value);
+      return value;
+    }
+    context.addIssue({ code: 'custom', message: `expected a processor like x86-64-v2,+aes, got ${show(value)}` });
+  } catch (error) {
+    if (!(error instanceof ChoiceError)) throw error;
+    context.addIssue({ code: 'custom', message: `${error.message}; got ${show(value)}` });
+  }
+  return z.NEVER;
+});
+
 export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   name: nameSchema,
   image: text(PATH_MAX),
   vps: integer(1, MAX_VPS),
   memory: size(RAM_MIN, RAM_MAX, RAM_STEP),
+  cpu: processor.optional(),
   append: text(APPEND_MAX).optional(),
   initrd: text(PATH_MAX).optional(),
   load: loadSchema.optional(),
   autostart: flag.optional(),
+}).superRefine(({ vps, cpu }, context) => {
+  if (vps === 1 || cpu === undefined || parseProcessor(cpu).features.has('apic')) return;
+  context.addIssue({ code: 'custom', path: ['vps'], message: `expected 1, for ${cpu} has no APIC to reach others with; got ${vps}` });
 });
 
 /** Defaults of a machine without a file. */
