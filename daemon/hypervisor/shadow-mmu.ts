@@ -1,6 +1,7 @@
 // The memory management of one partition on one LP, as the processor sees it: hardware TLB, hardware walker over shadow page tables, and the #PF intercept.
 // The life of a page fault: guest-memory (TLB miss) -> here: walk -> vtlb (a fill under the generation counters, or the guest's own #PF) -> walk again -> TLB.
 import { PageAccess } from '../../shared/layout/paging.js';
+import { PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
 import { Access, Resolve, type Translator } from '../machine/guest-memory.js';
@@ -75,6 +76,10 @@ export class ShadowMmu implements Translator {
         return Resolve.MMIO;
       }
       if (result === PageFault.ONCE) return vtlb.spa;
+      if (vtlb.cacheable) {
+        tlb.insert(user ? 1 : 0, gva, vtlb.spa, vtlb.writable, (vtlb.spa - PartitionMap.RAM) >>> 12, vtlb.global);
+        return vtlb.spa;
+      }
     }
     throw new RangeError(`page at 0x${gva.toString(16)} was filled ${ROUNDS_MAX} times and is still not there`);
   }

@@ -24,6 +24,13 @@ export class SharedWords {
     this.#halves = new Int32Array(this.#wide.buffer);
   }
 
+  /**
+   * A read with no order of its own, at the price of a plain one: for entries of tables, which are found by following an entry to the next table and trusted
+   * only as far as a compare-and-swap, the fill lock or a handshake goes.
+   */
+  read(address: number): number {
+    return this.i32[address >>> 2];
+  }
   load(address: number): number {
     return Atomics.load(this.i32, address >>> 2);
   }

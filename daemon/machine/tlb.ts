@@ -67,7 +67,7 @@ export class HardwareTlb {
   #mayWrite(gfn: number): boolean {
     const flags = PartitionMap.PAGE_FLAGS + gfn * 4;
     // Most pages have TLB_WRITE set already: a plain look saves the read-modify-write. If CODE comes after it, its setter sees TLB_WRITE and asks for a flush.
-    const seen = this.#words.load(flags);
+    const seen = this.#words.read(flags);
     if ((seen & PageFlag.CODE) !== 0) return false;
     if ((seen & PageFlag.TLB_WRITE) !== 0) return true;
     return (this.#words.or(flags, PageFlag.TLB_WRITE) & PageFlag.CODE) === 0;

@@ -39,11 +39,11 @@ export class HardwareWalker {
     const low = gva | 0;
     const high = Math.floor(gva / 4294967296) | 0;
     if (this.root === 0) return Walk.NOT_PRESENT;
-    const entry4 = words.load(this.root + ((high >>> 4) & 0xff8));
+    const entry4 = words.read(this.root + ((high >>> 4) & 0xff8));
     if ((entry4 & Pte.P) === 0) return Walk.NOT_PRESENT;
-    const entry3 = words.load(((entry4 & -4096) >>> 0) + (((high << 5) | (low >>> 27)) & 0xff8));
+    const entry3 = words.read(((entry4 & -4096) >>> 0) + (((high << 5) | (low >>> 27)) & 0xff8));
     if ((entry3 & Pte.P) === 0) return Walk.NOT_PRESENT;
-    const entry2 = words.load(((entry3 & -4096) >>> 0) + ((low >>> 18) & 0xff8));
+    const entry2 = words.read(((entry3 & -4096) >>> 0) + ((low >>> 18) & 0xff8));
     if ((entry2 & Pte.P) === 0) return Walk.NOT_PRESENT;
     const address = ((entry2 & -4096) >>> 0) + ((low >>> 9) & 0xff8);
     for (;;) {
@@ -54,7 +54,7 @@ export class HardwareWalker {
         words.load64(address);
         leaf = words.low;
         executable = (words.high & PTE_XD_HIGH) === 0;
-      } else leaf = words.load(address);
+      } else leaf = words.read(address);
       if ((leaf & Pte.P) === 0) return Walk.NOT_PRESENT;
       // Non-leaf SPTEs grant everything: the leaf alone decides.
       this.cacheable = true;

@@ -80,7 +80,9 @@ export const VtlbLayout = struct(
     sptCount: u32,
     /** Counts operations that stamp `lastUse`. */
     tick: i32,
-    _pad0: block(48),
+    /** SASes from this number on have never been used. Written under the structure lock, before a SAS is first loaded. */
+    sasLimit: i32,
+    _pad0: block(44),
     /** Futex of `vtlb.lock=global`: 0 free, 1 held, 2 held with waiters. */
     globalLock: i32,
     _pad1: block(60),
@@ -101,7 +103,17 @@ export const VtlbLayout = struct(
   SAS_TABLE - PartitionMap.VTLB,
 );
 export const vtlbWord = (
-  name: 'generation' | 'lockMode' | 'sptCount' | 'tick' | 'globalLock' | 'structureLock' | 'condemned' | 'condemnedCount' | 'clockHand',
+  name:
+    | 'generation'
+    | 'lockMode'
+    | 'sptCount'
+    | 'tick'
+    | 'sasLimit'
+    | 'globalLock'
+    | 'structureLock'
+    | 'condemned'
+    | 'condemnedCount'
+    | 'clockHand',
 ): number => PartitionMap.VTLB + VtlbLayout.at[name];
 export const freeTopAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeTop + node * 8;
 export const freeCountAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeCount + node * 4;

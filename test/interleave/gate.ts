@@ -174,6 +174,10 @@ export class GatedWords extends SharedWords {
     this.#torn = torn;
   }
 
+  override read(address: number): number {
+    this.#gate.step();
+    return super.read(address);
+  }
   override load(address: number): number {
     this.#gate.step();
     return super.load(address);

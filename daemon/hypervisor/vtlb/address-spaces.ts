@@ -48,7 +48,8 @@ export class AddressSpaces {
   }
 
   #find(key: SpaceKey): number {
-    for (let sas = 0; sas < SAS_MAX; sas++) {
+    const limit = this.#words.load(vtlbWord('sasLimit'));
+    for (let sas = 0; sas < limit; sas++) {
       if (!this.#matches(sas, key)) continue;
       const at = sasAt(sas) + Sas.users;
       for (let users = this.#words.load(at); users >= 0; ) {
@@ -108,6 +109,7 @@ export class AddressSpaces {
       i32[(at + Sas.spts) >>> 2] = 0;
       i32.set(key.pdpte, (at + Sas.pdpte) >>> 2);
       u32[(at + Sas.serial) >>> 2]++;
+      if (sas >= this.#words.load(vtlbWord('sasLimit'))) this.#words.store(vtlbWord('sasLimit'), sas + 1);
       this.#words.store(at + Sas.users, 1);
       this.#counting.add(Counter.sasCreated);
     });

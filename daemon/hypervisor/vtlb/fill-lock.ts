@@ -44,8 +44,9 @@ export class FillLock {
   /** Begins a fill or the clearing half of an invalidation: no SPT that can be reached is freed until `end`. Until then nothing may wait. */
   begin(): void {
     for (;;) {
-      const mode = this.#words.load(LOCK_MODE);
-      if (mode !== (this.#machine.load(POLICY) === LockMode.GLOBAL ? LockMode.GLOBAL : LockMode.GENERATION)) this.#change();
+      // A first look and a wish: what holds is seen by the second look, inside.
+      const mode = this.#words.read(LOCK_MODE);
+      if (mode !== (this.#machine.read(POLICY) === LockMode.GLOBAL ? LockMode.GLOBAL : LockMode.GENERATION)) this.#change();
       else if (mode === LockMode.GENERATION) {
         this.#generations.enter();
         if (this.modeStill(mode)) return;

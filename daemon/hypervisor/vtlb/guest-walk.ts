@@ -97,7 +97,7 @@ export class GuestWalk {
         at = PartitionMap.RAM + frame * 4096 + offset;
         // Low half first: whoever writes both halves separately sets P last (SDM 3A 4.10.4.2), and a present entry is changed with an invalidation.
         entry = this.#words.load(at);
-        entryHigh = this.#words.load(at + 4);
+        entryHigh = this.#words.read(at + 4);
       }
       this.#at[level] = at;
       this.#low[level] = entry;
@@ -135,7 +135,7 @@ export class GuestWalk {
       let at = 0;
       if (frame < this.#ramPages) {
         at = PartitionMap.RAM + frame * 4096 + ((level === 2 ? low >>> 20 : low >>> 10) & 0xffc);
-        entry = this.#words.load(at);
+        entry = this.#words.read(at);
       }
       this.#at[level] = at;
       this.#low[level] = entry;

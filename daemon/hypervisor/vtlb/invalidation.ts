@@ -2,7 +2,7 @@
 // Why only leaves: see shadow-tree.ts. Entries are cleared by their low half; a not-present entry's high half means nothing.
 import { PAGE_TABLE_ENTRIES, Pte } from '../../../shared/layout/paging.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { Role, SAS_MAX, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt } from '../../../shared/layout/vtlb.js';
+import { Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 
@@ -25,7 +25,9 @@ export class Invalidation {
     const low = gva & -4096;
     const high = Math.floor(gva / 4294967296) | 0;
     let large = false;
-    for (let sas = 0; sas < SAS_MAX; sas++) {
+    // A SAS beyond the limit is made after the wait for pending fills: what is filled in it is newer than the guest's change.
+    const limit = this.#words.load(vtlbWord('sasLimit'));
+    for (let sas = 0; sas < limit; sas++) {
       const at = sasAt(sas);
       // Paging off: translations never change.
       if (this.#views.i32[(at + Sas.users) >>> 2] < 0 || (this.#views.i32[(at + Sas.role) >>> 2] & Role.MODE) === 0) continue;
@@ -38,7 +40,7 @@ export class Invalidation {
     const words = this.#words;
     let spt = root;
     for (let level = 3; level > 0; level--) {
-      const entry = words.load(
+      const entry = words.read(
         sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8),
       );
       if ((entry & Pte.P) === 0) return false;
@@ -99,7 +101,7 @@ export class Invalidation {
   }
 
   #clearEntry(spt: number, at: number): void {
-    if ((this.#words.load(at) & Pte.P) === 0) return;
+    if ((this.#words.read(at) & Pte.P) === 0) return;
     if ((this.#words.exchange(at, 0) & Pte.P) !== 0) this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -1);
   }
 }

@@ -38,6 +38,8 @@ export class ShadowTree {
   readonly #pagesPerNode: number;
   /** Set when a large page's SPT was replaced: this LP's hardware TLB may hold granules of the old page that later INVLPGs could not name (SDM 3A 4.10.2.3). */
   replacedLarge = false;
+  /** After DONE: low half of the leaf that was installed, 0 when an equal one was there already. */
+  installed = 0;
   #leafHigh = 0;
 
   constructor(views: Views, words: SharedWords, pool: SptPool, counting: VtlbCounting) {
@@ -58,11 +60,11 @@ export class ShadowTree {
     const lends = lendsWrite(access, role, walk.rights);
     // SMAP could not go on to forbid what the LP would take for a supervisor page: nothing is cached.
     if (lends && (role & Role.SMAP) !== 0) return Publish.ONCE;
-    const leafLow = this.#leafEntry(access, role, walk, lends);
+    const leafLow = this.#leafEntry(role, walk, lends);
     let spt = u32[(sasAt(sas) + Sas.root) >>> 2];
     for (let level = 3; level > 0; level--) {
       const at = sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8);
-      const entry = words.load(at);
+      const entry = words.read(at);
       if ((entry & Pte.P) !== 0) {
         spt = sptOfEntry(entry);
         const h = sptHeaderAt(spt) >>> 2;
@@ -76,8 +78,9 @@ export class ShadowTree {
       if (spt < 0) return Publish.LOST;
     }
     const at = sptPageAt(spt) + ((low >>> 9) & 0xff8);
-    const oldLow = words.load(at);
-    const oldHigh = words.load(at + 4);
+    const oldLow = words.read(at);
+    const oldHigh = words.read(at + 4);
+    this.installed = 0;
     if ((oldLow | Pte.D) === (leafLow | Pte.D) && oldHigh === this.#leafHigh) return Publish.DONE;
     assert(oldLow !== POISON_LOW, `fill reached the freed SPT ${spt}`);
     if (!words.compareExchange64(at, oldLow, oldHigh, leafLow, this.#leafHigh)) {
@@ -88,11 +91,12 @@ export class ShadowTree {
     if ((oldLow & Pte.P) === 0) words.add(h + Spt.liveCount, 1);
     // After the entry and still inside the fill: a purge that has waited for this fill finds both.
     if (!walk.global) words.add(h + Spt.localFills, 1);
+    this.installed = leafLow;
     return Publish.DONE;
   }
 
   /** The leaf SPTE: what the guest's tables grant, W only where its D bit is set. The high half goes to #leafHigh. */
-  #leafEntry(access: number, role: number, walk: GuestWalk, lends: boolean): number {
+  #leafEntry(role: number, walk: GuestWalk, lends: boolean): number {
     const { rights } = walk;
     let entry = (PartitionMap.RAM + walk.gfn * 4096) | Pte.P | Pte.A | 0;
     const user = (rights & Role.U) !== 0;
@@ -101,8 +105,8 @@ export class ShadowTree {
     // SMEP must go on to forbid what the LP would take for supervisor code.
     this.#leafHigh = (rights & Role.X) === 0 || (lends && (role & Role.SMEP) !== 0) ? PTE_XD_HIGH : 0;
     if (user && !lends) entry |= Pte.U;
-    if (writable && walk.dirty) entry |= Pte.W;
-    if ((access & PageAccess.WRITE) !== 0) entry |= Pte.D;
+    // The guest's entry is dirty: the LP need not come back to say so.
+    if (writable && walk.dirty) entry |= Pte.W | Pte.D;
     if (walk.global) entry |= Pte.G;
     return entry;
   }

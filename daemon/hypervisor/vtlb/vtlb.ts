@@ -7,6 +7,7 @@
 //              SPTs stay linked, so what is paid again is leaf fills only. The same rule covers every other change of key (CR0.WP, EFER.NXE, ...).
 //   flush all  generation += 1: every SAS is empty from then on; each is purged in place when it is next loaded or filled. O(1) for those nobody uses.
 // Each waits for the fills of other LPs that may have read the old entries BEFORE it clears. Other VPs lose translations, which is always legal.
+import { PageAccess, Pte } from '../../../shared/layout/paging.js';
 import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
@@ -24,7 +25,7 @@ import { SpaceKey } from './role.js';
 import { Publish, type ShadowTree } from './shadow-tree.js';
 
 /**
- * What a #PF intercept came to. FILLED: walk again. GUEST_FAULT: raise #PF with `errorCode` (the caller sets CR2). MMIO: `gpa` is outside RAM, nothing was filled.
+ * What a #PF intercept came to. FILLED: access `spa`, or walk again. GUEST_FAULT: raise #PF with `errorCode` (the caller sets CR2). MMIO: `gpa` is outside RAM, nothing was filled.
  * ONCE: this one access may go to the byte at `spa`; neither the TLB nor an SPTE can express the right.
  */
 export const PageFault = { FILLED: 0, GUEST_FAULT: 1, MMIO: 2, ONCE: 3 } as const;
@@ -63,9 +64,14 @@ export class Vtlb {
 
   /** After GUEST_FAULT. */
   errorCode = 0;
-  /** After MMIO: guest physical address of the byte; after ONCE: its SPA. */
+  /** After MMIO: guest physical address of the byte. */
   gpa = 0;
+  /** After ONCE and FILLED: its SPA. */
   spa = 0;
+  /** After FILLED: whether the hardware TLB may hold the translation at once, and whether for writes too and globally. A walk would say the same, or less. */
+  cacheable = false;
+  writable = false;
+  global = false;
 
   constructor(parts: VtlbParts) {
     this.#p = parts;
@@ -138,27 +144,26 @@ export class Vtlb {
   invlpg(gva: number): void {
     const { counting, invalidation, tlb } = this.#p;
     counting.add(Counter.invalidations);
-    let large = false;
-    this.#clear(() => {
-      large = invalidation.clearPage(gva);
-    });
+    this.#beginClear();
+    const large = invalidation.clearPage(gva);
+    this.#p.lock.end();
     if (large) tlb.flushAll();
     else tlb.flushPage(gva);
   }
 
   /** Empties the vTLB for every VP, hardware TLBs included: guest physical memory was remapped or replaced. */
   flushPartition(): void {
-    const { counting, handshake, invalidation, words } = this.#p;
+    const { counting, handshake, invalidation, lock, words } = this.#p;
     counting.add(Counter.wholeFlushes);
     words.add(GENERATION, 1);
-    this.#clear(() => {
-      const generation = words.load(GENERATION);
-      for (let sas = 0; sas < SAS_MAX; sas++) {
-        if (words.load(sasAt(sas) + Sas.users) < 0) continue;
-        invalidation.purge(sas, true);
-        words.store(sasAt(sas) + Sas.generation, generation);
-      }
-    });
+    this.#beginClear();
+    const generation = words.load(GENERATION);
+    for (let sas = 0; sas < SAS_MAX; sas++) {
+      if (words.load(sasAt(sas) + Sas.users) < 0) continue;
+      invalidation.purge(sas, true);
+      words.store(sasAt(sas) + Sas.generation, generation);
+    }
+    lock.end();
     handshake.flushEverywhere();
   }
 
@@ -169,11 +174,11 @@ export class Vtlb {
     const vp = this.#vp;
     if (vp === null) throw new RangeError('page fault with no VP loaded');
     for (;;) {
-      if (this.#stale()) this.#refresh();
       lock.begin();
       // Inside: the generation is checked where no flush of the whole vTLB can pass by unseen.
       if (words.load(sasAt(this.#sas) + Sas.generation) !== words.load(GENERATION)) {
         lock.end();
+        this.#refresh();
         continue;
       }
       const result = walk.walk(vp, this.#key, gva, access);
@@ -197,6 +202,7 @@ export class Vtlb {
         }
         if (published === Publish.DONE) {
           counting.add(Counter.fills);
+          this.#filled(gva, access, walk);
           return PageFault.FILLED;
         }
         if (published === Publish.ONCE) {
@@ -208,6 +214,16 @@ export class Vtlb {
       }
       counting.add(Counter.fillRetries);
     }
+  }
+
+  #filled(gva: number, access: number, walk: GuestWalk): void {
+    const leaf = this.#p.tree.installed;
+    const supervisorAtUser = (leaf & Pte.U) !== 0 && (access & PageAccess.USER) === 0;
+    // As the walker has it: not what hangs on EFLAGS.AC, and a fetch says nothing about the right to read.
+    this.cacheable = leaf !== 0 && (access & PageAccess.FETCH) === 0 && !(supervisorAtUser && (this.#key.role & Role.SMAP) !== 0);
+    this.writable = (leaf & Pte.W) !== 0;
+    this.global = (leaf & Pte.G) !== 0;
+    this.spa = RAM + walk.gfn * 4096 + (gva & 4095);
   }
 
   /** Loads the SAS of the key in #next, purged of non-global translations when `purge`, and of all when its generation is old. */
@@ -233,7 +249,11 @@ export class Vtlb {
     walker.rflags = vp.base + Slot.FLAG_SYSTEM * 8;
     if (this.#stale()) this.#refresh();
     // With paging off translations never change.
-    else if (purge && (key.role & Role.MODE) !== 0) this.#clear(() => invalidation.purge(this.#sas, false));
+    else if (purge && (key.role & Role.MODE) !== 0) {
+      this.#beginClear();
+      invalidation.purge(this.#sas, false);
+      this.#p.lock.end();
+    }
   }
 
   #stale(): boolean {
@@ -245,17 +265,16 @@ export class Vtlb {
   #refresh(): void {
     const { invalidation, words } = this.#p;
     const generation = words.load(GENERATION);
-    this.#clear(() => {
-      invalidation.purge(this.#sas, true);
-      words.store(sasAt(this.#sas) + Sas.generation, generation);
-    });
+    this.#beginClear();
+    invalidation.purge(this.#sas, true);
+    words.store(sasAt(this.#sas) + Sas.generation, generation);
+    this.#p.lock.end();
   }
 
-  #clear(section: () => void): void {
+  /** What is cleared between this and the lock's `end` was filled before the guest's change, or after it and from it. */
+  #beginClear(): void {
     const { lock } = this.#p;
     lock.waitForPendingFills();
     lock.begin();
-    section();
-    lock.end();
   }
 }
