@@ -30,6 +30,8 @@ async function main(): Promise<number> {
 }
 
 async function printOnce(args: Arguments): Promise<number> {
+  // A reader that has seen enough (`hvtop --once | head`) is not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : EXIT_FAILED));
   try {
     const text = await once(args.socket, args.json);
     await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));

@@ -7,6 +7,8 @@ import { createProgram } from './program.js';
 
 // A reader that has seen enough (`hvd stats | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// What nobody can read any more need not be said.
+process.stderr.on('error', () => {});
 
 try {
   await createProgram().parseAsync();

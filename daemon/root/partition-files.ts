@@ -1,4 +1,5 @@
 // Reads the image and the initrd of a partition, refusing what cannot be one before a byte is read.
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { HvdError, reasonOf } from '../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../shared/protocol/messages.js';
@@ -9,10 +10,13 @@ export const readPartitionFiles = async (config: PartitionConfig): Promise<Parti
   initrd: config.initrd === undefined ? undefined : await readWhole(config.initrd, config.memory, 'initrd'),
 });
 
+// Without waiting: opening a named pipe would take until somebody writes to it, and a thread of the daemon with it (open(2)).
+const READ_NOW = constants.O_RDONLY | constants.O_NONBLOCK;
+
 // A file longer than the guest's memory cannot be loaded whatever it is; a device or a pipe has no length at all.
 const readWhole = async (file: string, limit: number, what: string): Promise<Uint8Array> => {
   try {
-    const handle = await open(file, 'r');
+    const handle = await open(file, READ_NOW);
     try {
       const stat = await handle.stat();
       if (!stat.isFile()) throw new Error('not a regular file');

@@ -1,7 +1,7 @@
 // The daemon as a process: started, detached, stopped, killed, and the demonstration of `npm start`. With the real LPs, idle.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
@@ -28,12 +28,12 @@ const isRunning = (pid: number): boolean => {
 };
 
 /** A foreground daemon; resolves when it answers. */
-const foreground = async (socket: string) => {
+const foreground = async (socket: string, stderr: 'pipe' | number = 'pipe') => {
   const child = spawn(process.execPath, [HVD, 'start', '--socket', socket, '--lps', '2', '--no-pin'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', stderr],
   });
   let log = '';
-  child.stderr.on('data', (chunk) => {
+  child.stderr?.on('data', (chunk) => {
     log += chunk;
   });
   const ended = new Promise<{ code: number | null; log: string }>((resolve) => child.once('close', (code) => resolve({ code, log })));
@@ -89,6 +89,20 @@ test('a daemon that was killed leaves a socket that the next one clears away', a
   const second = await foreground(socket);
   t.is((await hvd('stop', '--socket', socket)).status, 0);
   t.is((await second.ended).code, 0);
+});
+
+test('a disk that is full does not end the daemon that logs to it', async (t) => {
+  const { socket } = t.context;
+  const full = openSync('/dev/full', 'w');
+  try {
+    const { child, ended } = await foreground(socket, full);
+    t.is((await hvd('vm', 'create', 'a', '--image', 'workload64', '--socket', socket)).status, 0);
+    t.is((await hvd('status', '--socket', socket)).status, 0);
+    child.kill();
+    t.is((await ended).code, 0);
+  } finally {
+    closeSync(full);
+  }
 });
 
 test('a detached start that fails says why at the terminal', async (t) => {

@@ -227,6 +227,8 @@ test('--once prints a snapshot, --json the sample itself', async (t) => {
     for (const name of ['id', 'node', 'state', 'vp', 'clock', 'generation', 'intercepts']) t.true(name in json.lps[0]!, name);
     for (const name of ['name', 'state', 'vps', 'vtlb', 'interrupts']) t.true(name in json.partitions[0]!, name);
     for (const name of ['id', 'state', 'lp']) t.true(name in json.partitions[0]!.vps[0]!, name);
+    const closed = await run('bash', ['-c', '"$0" "$1" --once --socket "$2" > >(exec true); echo $?', process.execPath, HVTOP, socket]);
+    t.deepEqual(closed, { stdout: '0\n', stderr: '' }, 'a reader that has gone is not an error');
   } finally {
     await daemon.close();
   }

@@ -1,4 +1,5 @@
 // The daemon behind its socket, with stub LPs: the whole life of partitions, machine checks, subscriptions, and clients that misbehave.
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -97,10 +98,14 @@ test('what fails while a partition is made leaves nothing behind', async (t) => 
   await withDaemon(async (hvd, daemon) => {
     const bad = join(daemon.folder, 'bad.img');
     writeFileSync(bad, 'this is no image at all');
+    const pipe = join(daemon.folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
     const attempts: [Parameters<typeof stubPartition>[1], string][] = [
       [{ image: '/nonexistent' }, 'image.unreadable'],
       [{ image: daemon.folder }, 'image.unreadable'],
       [{ image: '/dev/zero' }, 'image.unreadable'],
+      [{ image: pipe }, 'image.unreadable'],
+      [{ initrd: pipe }, 'image.unreadable'],
       [{ image: 'relative.elf' }, 'request.invalid'],
       [{ image: bad }, 'boot.image-unknown'],
       [{ initrd: '/nonexistent' }, 'image.unreadable'],

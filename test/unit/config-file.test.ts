@@ -111,6 +111,14 @@ test('a file that cannot be read is named', (t) => {
   });
 });
 
+test('a file without an end is not read for ever', (t) => {
+  t.throws(() => readMachineFile('/dev/zero'), {
+    instanceOf: HvdError,
+    code: 'config.unreadable',
+    message: /\/dev\/zero: cannot be read: it is longer than 1048576 bytes/,
+  });
+});
+
 test('every machine and partition that comes with hvd is right', (t) => {
   for (const file of readdirSync(join(packageRoot(), 'configs/machines')))
     t.notThrows(() => readMachineFile(join(packageRoot(), 'configs/machines', file)), file);

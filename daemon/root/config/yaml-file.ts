@@ -1,5 +1,5 @@
 // Reads one YAML file against a schema; the first thing wrong becomes `file.yaml:5 partitions[1].memory: expected …`.
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
@@ -31,11 +31,23 @@ export const parseYaml = <T>(text: string, file: string, schema: z.ZodType<T>): 
 
 const readText = (file: string): string => {
   try {
-    const bytes = readFileSync(file);
-    if (bytes.length > YAML_MAX) throw new Error(`${bytes.length} bytes, the limit is ${YAML_MAX}`);
-    return bytes.toString('utf8');
+    return readBounded(file).toString('utf8');
   } catch (error) {
     throw new HvdError('config.unreadable', { file, why: reasonOf(error) }, error);
+  }
+};
+
+// Pipes are welcome (`--machine <(generator)`), but what never ends, like /dev/zero, is not read for ever.
+const readBounded = (file: string): Buffer => {
+  const bytes = Buffer.allocUnsafe(YAML_MAX + 1);
+  const from = openSync(file, 'r');
+  try {
+    let length = 0;
+    for (let got = 1; got > 0 && length < bytes.length; length += got) got = readSync(from, bytes, length, bytes.length - length, null);
+    if (length > YAML_MAX) throw new Error(`it is longer than ${YAML_MAX} bytes`);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(from);
   }
 };
 
