@@ -2,6 +2,7 @@
 import { type ObservationReport, type Observe, REPORT_SIZE, reportAt } from '../../shared/layout/observation.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { InstructionCount } from '../machine/instruction-count.js';
+import { InstructionTrace } from '../machine/instruction-trace.js';
 import { StackSampler } from '../machine/stack-sampler.js';
 import { Exit } from '../translate/micro-op.js';
 
@@ -12,6 +13,7 @@ const HEADER = 8;
 export class Observer {
   readonly count: InstructionCount | undefined;
   readonly stacks: StackSampler | undefined;
+  readonly trace: InstructionTrace | undefined;
   readonly #observe: Observe;
   readonly #lp: number;
 
@@ -20,6 +22,7 @@ export class Observer {
     this.#lp = lp;
     this.count = observe.count ? new InstructionCount(partition, context) : undefined;
     this.stacks = observe.stackPeriod > 0 ? new StackSampler(observe.stackPeriod) : undefined;
+    this.trace = observe.trace && new InstructionTrace(observe.memory, observe.trace);
   }
 
   /** Writes the report for root. */

@@ -39,6 +39,6 @@ export const buildProcessor = (
       enterGuest: () => handshake.enterGuest(),
       leaveGuest: () => handshake.leaveGuest(),
     },
-    { alone: on.vpCount === 1, count: observer?.count, stacks: observer?.stacks },
+    { alone: on.vpCount === 1, count: observer?.count, stacks: observer?.stacks, trace: observer?.trace },
   );
 };

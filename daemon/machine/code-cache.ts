@@ -80,6 +80,8 @@ export class CodeCache {
   #csBase = 0;
   #user = 0;
   #epochSeen: number;
+  /** Linear address that is in no block but at its start: whoever waits for it sees the lookup. NaN: none. */
+  stopBefore = Number.NaN;
   /** Totals for telemetry. */
   translations = 0;
   compilations = 0;
@@ -361,7 +363,7 @@ export class CodeCache {
     const builder = this.#builder;
     builder.begin(this.#mode, rip);
     const limit = gfn < 0 ? 1 : undefined;
-    let made = translateBlock(builder, source, this.#mode, rip, limit);
+    let made = translateBlock(builder, source, this.#mode, rip, limit, this.stopBefore - linear);
     let gfn2 = -1;
     let version2 = 0;
     if (made.crossesPage) {

@@ -18,6 +18,7 @@ import { segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
 import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, type Translator } from './guest-memory.js';
 import type { InstructionCount } from './instruction-count.js';
+import type { InstructionTrace } from './instruction-trace.js';
 import type { GuestFault, Intercepts, Processor } from './processor.js';
 import type { StackSampler } from './stack-sampler.js';
 
@@ -59,6 +60,8 @@ export const Left = {
 export interface ProcessorOptions extends CodeCacheOptions {
   /** Samples the guest's stacks. */
   readonly stacks?: StackSampler | undefined;
+  /** Writes down each instruction; they are then run one at a time. */
+  readonly trace?: InstructionTrace | undefined;
 }
 
 export class GuestProcessor implements Processor {
@@ -83,6 +86,7 @@ export class GuestProcessor implements Processor {
   #slowFault = false;
   readonly #count: InstructionCount | undefined;
   readonly #stacks: StackSampler | undefined;
+  readonly #trace: InstructionTrace | undefined;
 
   constructor(memory: WebAssembly.Memory, contextAddress: number, host: ProcessorHost, options?: ProcessorOptions) {
     honourBranchHints();
@@ -110,6 +114,7 @@ export class GuestProcessor implements Processor {
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 256 });
     this.#count = options?.count;
     this.#stacks = options?.stacks;
+    this.#trace = options?.trace;
     const env = {
       memory,
       table,
@@ -127,6 +132,7 @@ export class GuestProcessor implements Processor {
       { env },
       options,
     );
+    if (this.#trace !== undefined) this.code.stopBefore = this.#trace.from;
     const core = new WebAssembly.Instance(new WebAssembly.Module(coreModule()), { env });
     this.#run = core.exports.run as (vp: number, context: number) => number;
   }
@@ -244,7 +250,7 @@ export class GuestProcessor implements Processor {
     const charged = this.#charged;
     this.#host.enterGuest();
     try {
-      return this.#handle(this.#runSingle(this.code.mode)) ?? Left.ATTENTION;
+      return this.#runAlone() ?? Left.ATTENTION;
     } catch (e) {
       if (e !== this.fault) throw e;
       return this.#deliver();
@@ -267,6 +273,24 @@ export class GuestProcessor implements Processor {
     else if (reason === Exit.FAULT) count.left(this.#slowFault ? this.#slowRip : this.#rip(), false);
     else if (reason === Exit.BUS_LOCK || reason === Exit.SELF_MODIFIED) count.left(this.#rip(), false);
     this.#slowFault = false;
+  }
+
+  /** The instruction at RIP and what follows from it; traced where that is wanted. */
+  #runAlone(): number | undefined {
+    const trace = this.#trace;
+    const rip = this.#rip();
+    const linear = this.code.linear(rip);
+    const { mode } = this.code;
+    if (trace === undefined || !trace.wants(linear)) return this.#handle(this.#runSingle(mode));
+    // What a fetch does happens now; the bytes are looked at before the instruction can change them.
+    this.memory.fetchPage(linear);
+    const bytes = this.code.peekInstruction(rip);
+    trace.begin(this);
+    const reason = this.#runSingle(mode);
+    const note = reason === Exit.FAULT ? `fault=${this.vp.faultVector & 0xff}` : '';
+    const left = this.#handle(reason);
+    trace.end(this, mode.bits, rip, bytes, note);
+    return left;
   }
 
   #deliver(): number {
@@ -371,7 +395,11 @@ export class GuestProcessor implements Processor {
         const charged = this.#charged;
         let left: number | undefined;
         try {
-          left = this.#handle(this.#enter());
+          if (this.#trace?.wants(this.linearRip) === true) {
+            left = this.#runAlone();
+            // A lone instruction always ends with its budget used up.
+            if (left === Left.BUDGET && context.budget >= 0 && Atomics.load(this.views.i32, this.#kickWord) === 0) left = undefined;
+          } else left = this.#handle(this.#enter());
         } catch (e) {
           // A fault thrown by a lookup: the instruction at RIP cannot be fetched.
           if (e !== this.fault) throw e;

@@ -9,6 +9,8 @@ import { i32, struct, u32 } from './struct.js';
 export const ObservationLayout = struct('Observation', {
   /** Futex of the trace: 0 free, 1 held, 2 held with waiters. Only LPs take it. */
   traceLock: i32,
+  /** 1 once an LP has come to where the trace begins: then all trace. */
+  traceBegun: i32,
   /** Instructions traced so far, of all LPs. */
   traced: i32,
   /** Lines for which the reader made no room in time. */

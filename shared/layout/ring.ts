@@ -114,8 +114,10 @@ export class ByteQueue {
 
   /** Pushes as many of `bytes` as there is room for; returns how many. */
   write(bytes: Uint8Array): number {
-    let count = 0;
-    while (count < bytes.length && this.push(bytes[count])) count++;
+    const count = Math.min(bytes.length, this.capacity - this.length);
+    const head = this.views.i32[this.head];
+    for (let i = 0; i < count; i++) this.views.u8[this.data + ((head + i) & (this.capacity - 1))] = bytes[i];
+    Atomics.store(this.views.i32, this.head, (head + count) | 0);
     return count;
   }
 

@@ -83,7 +83,10 @@ test('console, screen and inspection of a partition', async (t) => {
   t.is(((await json('vm', 'screen', 'say-1')) as { lines: string[] }).lines.length, 25);
   t.is((await run('vm', 'screen', 'say-1')).stdout.split('\n').length, 26);
   t.like((await json('vm', 'inspect', 'say-1')) as object, { name: 'say-1', state: 'powered-off', unknownInstructions: [] });
-  t.regex((await run('vm', 'inspect', 'say-1')).stdout, /^say-1: powered-off \(the guest powered off\), 8M\nprocessor max: pse tsc .*\nVP +STATE/);
+  t.regex(
+    (await run('vm', 'inspect', 'say-1')).stdout,
+    /^say-1: powered-off \(the guest powered off\), 8M\nprocessor max: pse tsc .*\nVP +STATE/,
+  );
   t.is((await run('vm', 'console', 'say-1', '--send', 'x\\n')).status, 0);
 });
 

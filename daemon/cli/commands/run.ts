@@ -22,6 +22,10 @@ export const addRun = (program: Command): void => {
     .option('--hash', 'print hashes of the trace and of the memory at the end')
     .option('--count', 'account of retired instructions, exits and translations at the end')
     .option('--profile [file]', 'hot functions and blocks at the end; folded stacks for flame graphs to the file')
+    .option('--trace-insns [file]', 'one line an instruction, with the registers that changed, to standard error or the file')
+    .option('--trace-from <where>', 'begin when this linear address or symbol is reached')
+    .option('--trace-limit <n>', 'instructions traced at most (default: 10000)')
+    .addOption(new Option('--trace-registers <which>', 'registers on a line').choices(['changed', 'all']))
     .option('--symbols <file>', 'symbols of the guest: an ELF file or a System.map (default: those of the image)')
     .option('--json', 'print one JSON object instead of the console')
     .action(async (image: string, flags: RunFlags) => {

@@ -3,14 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../../shared/protocol/messages.js';
-import type { GuestSymbols } from '../../boot/symbols.js';
 import { defaultMachine, withPaths } from '../../root/config/machine-file.js';
 import { partitionSchema } from '../../root/config/schema.js';
 import { checkOptions, type MachineFlags, numeric, withFlags } from '../options.js';
 import { printJson, printLine } from '../output.js';
 import { onSignal } from '../signals.js';
 import { accountOf, formatAccount } from './instruction-account.js';
-import { type ObserveFlags, openTrace, planObservation } from './observe-flags.js';
+import { type ObserveFlags, type ObservePlan, openTrace, planObservation } from './observe-flags.js';
 import { type RunResult, runPrivately } from './private-run.js';
 import { formatProfile, profileOf } from './profile.js';
 
@@ -60,7 +59,7 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
       onTrace: (text) => void (trace ?? process.stderr).write(text),
       signal: abort.signal,
     });
-    report(result, flags, output, plan.symbols);
+    report(result, flags, output, plan);
     return result.status;
   } finally {
     unlisten();
@@ -68,14 +67,18 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
   }
 };
 
-const report = (result: RunResult, flags: RunFlags, output: readonly Uint8Array[], symbols: GuestSymbols): void => {
+const report = (result: RunResult, flags: RunFlags, output: readonly Uint8Array[], plan: ObservePlan): void => {
   if (result.cause === 'triple-fault' || result.cause === 'crashed')
     process.stderr.write(`hvd: ${result.reason ?? result.cause}\n${result.registers.join('\n')}\n`);
   if (result.cause === 'timeout') process.stderr.write(`hvd: timeout after ${Math.round(result.elapsedMs / 1000)} s\n`);
   if (result.consoleLost > 0) process.stderr.write(`hvd: ${result.consoleLost} bytes of console output were lost\n`);
   const { observed, ...rest } = result;
+  const limit = plan.request?.trace?.limit ?? 0;
+  if (observed && limit > 0 && observed.traced >= limit)
+    process.stderr.write(`hvd: the trace ends at its limit of ${limit} instructions (--trace-limit)\n`);
+  if (observed && observed.traceLost > 0) process.stderr.write(`hvd: ${observed.traceLost} lines of the trace were lost\n`);
   const count = observed && flags.count === true ? accountOf(observed.report, observed.stats) : undefined;
-  const profile = observed && flags.profile !== undefined ? profileOf(observed.report, symbols) : undefined;
+  const profile = observed && flags.profile !== undefined ? profileOf(observed.report, plan.symbols) : undefined;
   if (profile !== undefined && typeof flags.profile === 'string')
     writeFileSync(flags.profile, profile.folded.map((l) => `${l}\n`).join(''));
   if (flags.json === true) {
