@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { Outbox } from '../../daemon/root/control/outbox.js';
 import { claimSocketPath } from '../../daemon/root/control/socket-file.js';
 import { startDaemon } from '../../daemon/root/daemon.js';
 import { silentLog } from '../../daemon/root/log.js';
@@ -292,20 +293,26 @@ test('statistics and events come as subscribed, and stop', async (t) => {
 
 // --- Clients that misbehave.
 
-/** Raw bytes to the daemon; resolves with the frames that came back when the daemon has closed the connection, or after `ms`. */
-const raw = async (path: string, bytes: Buffer, ms = 3000): Promise<{ frames: unknown[]; closed: boolean }> => {
+/** Raw bytes to the daemon; resolves with the frames that came back when there are `enough`, or the daemon has closed the connection. */
+const raw = async (path: string, bytes: Buffer, enough = Number.POSITIVE_INFINITY): Promise<{ frames: unknown[]; closed: boolean }> => {
   const socket = connectSocket(path);
   const reader = new FrameReader();
   const frames: unknown[] = [];
-  socket.on('data', (chunk) => frames.push(...reader.take(chunk)));
+  const closed = new Promise<boolean>((resolve) => {
+    socket.on('data', (chunk) => {
+      frames.push(...reader.take(chunk));
+      if (frames.length >= enough) resolve(false);
+    });
+    socket.once('close', () => resolve(true));
+  });
   socket.on('error', () => {});
-  const closed = new Promise<boolean>((resolve) => socket.once('close', () => resolve(true)));
   socket.write(bytes);
-  const result = await Promise.race([closed, sleep(ms, false)]);
+  const result = await Promise.race([closed, sleep(RAW_LIMIT_MS, false)]);
   socket.destroy();
   return { frames, closed: result };
 };
 
+const RAW_LIMIT_MS = 10_000;
 const hello = encodeFrame({ id: 1, m: 'hello', p: { version: PROTOCOL_VERSION } });
 
 for (const [what, bytes, code] of [
@@ -325,6 +332,29 @@ for (const [what, bytes, code] of [
     });
   });
 }
+
+test('requests behind one that ends the connection are not carried out', async (t) => {
+  await withDaemon(async (hvd, daemon) => {
+    const create = encodeFrame({ id: 3, m: 'vm.create', p: stubPartition('a') });
+    const early = encodeFrame({ id: 1, m: 'status', p: {} });
+    const { frames, closed } = await raw(daemon.socket, Buffer.concat([early, hello, create]));
+    t.true(closed);
+    t.is(frames.length, 1);
+    t.deepEqual(await hvd.request('vm.list', {}), []);
+  });
+});
+
+test('an event that is longer than a frame is dropped and counted, and nothing ends', async (t) => {
+  const written: Buffer[] = [];
+  const socket = { writable: true, writableLength: 0, write: (frame: Buffer) => written.push(frame) } as unknown as Socket;
+  const outbox = new Outbox(socket);
+  t.notThrows(() => outbox.event('stats', 'x'.repeat(FRAME_MAX)));
+  outbox.event('stats', 'short');
+  t.deepEqual(new FrameReader().take(Buffer.concat(written)), [
+    { ev: 'dropped', d: { count: 1 } },
+    { ev: 'stats', d: 'short' },
+  ]);
+});
 
 test('unknown requests and wrong parameters are answered, the connection stays', async (t) => {
   await withDaemon(async (hvd) => {
@@ -383,7 +413,7 @@ test('frames up to the limit are taken', async (t) => {
     const { frames, closed } = await raw(
       daemon.socket,
       Buffer.concat([hello, encodeFrame({ id: 2, m: 'vm.start', p: { name: padding } })]),
-      500,
+      2,
     );
     t.false(closed);
     t.like(frames.at(-1) as object, { id: 2, e: { code: 'request.invalid' } });

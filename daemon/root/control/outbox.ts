@@ -28,7 +28,8 @@ export class Outbox {
   event(ev: string, d: unknown, lost = 0): void {
     this.#dropped += lost;
     if (!this.#socket.writable) return;
-    if (this.#socket.writableLength > EVENT_BACKLOG_MAX) {
+    const frame = this.#socket.writableLength > EVENT_BACKLOG_MAX ? undefined : frameOf(ev, d);
+    if (frame === undefined) {
       this.#dropped++;
       return;
     }
@@ -36,6 +37,15 @@ export class Outbox {
       this.#socket.write(encodeFrame({ ev: 'dropped', d: { count: this.#dropped } }));
       this.#dropped = 0;
     }
-    this.#socket.write(encodeFrame({ ev, d }));
+    this.#socket.write(frame);
   }
 }
+
+// An event that is too long for a frame is lost like one that nobody reads: there is no request whose answer could say so.
+const frameOf = (ev: string, d: unknown): Buffer | undefined => {
+  try {
+    return encodeFrame({ ev, d });
+  } catch {
+    return undefined;
+  }
+};

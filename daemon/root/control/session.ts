@@ -25,6 +25,8 @@ export class Session {
   readonly #helloTimer: NodeJS.Timeout;
   #greeted = false;
   #busy = false;
+  /** The last word has been said: nothing more is read or carried out. */
+  #over = false;
 
   constructor(socket: Socket, service: Service, log: Log) {
     this.#socket = socket;
@@ -62,7 +64,7 @@ export class Session {
     if (this.#busy) return;
     this.#busy = true;
     try {
-      while (!this.#outbox.full) {
+      while (!this.#outbox.full && !this.#over) {
         const request = this.#requests.shift();
         if (request === undefined) break;
         await this.#serve(request);
@@ -74,7 +76,7 @@ export class Session {
   }
 
   #resume(): void {
-    if (this.#outbox.full || this.#socket.destroyed) return;
+    if (this.#outbox.full || this.#over || this.#socket.destroyed) return;
     if (this.#requests.length > 0) {
       if (!this.#busy) void this.#work();
       return;
@@ -92,8 +94,8 @@ export class Session {
       frame = encodeFrame({ id, e: bodyOf(error) });
       fatal = !this.#greeted;
     }
-    if (fatal) this.#socket.end(frame);
-    else this.#outbox.answer(frame);
+    if (fatal) this.#sayLast(frame);
+    else if (!this.#over) this.#outbox.answer(frame);
   }
 
   async #carryOut(method: string, params: unknown): Promise<unknown> {
@@ -119,9 +121,17 @@ export class Session {
   #farewell(error: unknown): void {
     const body = bodyOf(error);
     this.#log.warn({ code: body.code }, 'client dropped');
+    this.#sayLast(encodeFrame({ id: 0, e: body }));
+  }
+
+  // What the client has sent beyond this is thrown away, also requests that have been read already.
+  #sayLast(frame: Buffer): void {
+    this.#over = true;
+    this.#requests.length = 0;
+    this.#feeds.stop();
     this.#socket.removeAllListeners('data');
     this.#socket.resume();
-    this.#socket.end(encodeFrame({ id: 0, e: body }), () => this.end());
+    this.#socket.end(frame, () => this.end());
   }
 }
 
