@@ -13,7 +13,7 @@ export interface SpannedPage {
 const NO_SPAN: readonly SpannedPage[] = [];
 const NO_TARGETS: readonly number[] = [];
 /** A CALL's push stands so many records before its end at most. */
-const PUSH_REACH = 6;
+const PUSH_REACH = 8;
 
 export const Unit = {
   /** None yet. */

@@ -43,6 +43,8 @@ export interface CodeCacheOptions {
   readonly alone?: boolean;
   /** Counts what is retired. */
   readonly count?: InstructionCount | undefined;
+  /** Blocks have at most this many instructions: 1 is the reference that optimisations over a block are tested against. */
+  readonly blockInstructions?: number;
 }
 
 /** Address of the jump cache entry for a RIP's low half. */
@@ -68,6 +70,7 @@ export class CodeCache {
   readonly #hotRuns: number;
   readonly #alone: boolean;
   readonly #count: InstructionCount | undefined;
+  readonly #blockInstructions: number | undefined;
   readonly #plainModes = new Map<CodeMode, CodeMode>();
   #next: number;
   #units = 0;
@@ -109,6 +112,7 @@ export class CodeCache {
     this.#alone = options.alone ?? false;
     this.#count = options.count;
     this.#builder.counted = options.count !== undefined;
+    this.#blockInstructions = options.blockInstructions;
     this.#epochSeen = Atomics.load(views.i32, PartitionLayout.at.codeEpoch >>> 2);
   }
 
@@ -362,7 +366,7 @@ export class CodeCache {
     const source = this.#reader.open(linear, gfn);
     const builder = this.#builder;
     builder.begin(this.#mode, rip);
-    const limit = gfn < 0 ? 1 : undefined;
+    const limit = gfn < 0 ? 1 : this.#blockInstructions;
     let made = translateBlock(builder, source, this.#mode, rip, limit, this.stopBefore - linear);
     let gfn2 = -1;
     let version2 = 0;

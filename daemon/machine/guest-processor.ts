@@ -10,11 +10,12 @@ import { EventKind, Slot, VpBlock } from '../../shared/layout/vp.js';
 import type { CodeMode } from '../translate/block-builder.js';
 import { isStackAccess } from '../translate/decode/stack-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
-import { Exit, sysLength, sysOp } from '../translate/micro-op.js';
+import { Exit, SEGCHECK_EXECUTE, sysLength, sysOp } from '../translate/micro-op.js';
 import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
 import { applyMode, CodeModes } from './cpu/code-mode.js';
 import { deliverFault } from './cpu/deliver.js';
-import { segmentCheckSlow } from './cpu/segment-check.js';
+import { generalProtection } from './cpu/raise.js';
+import { checkCodeOffset, segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
 import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, type Translator } from './guest-memory.js';
 import type { InstructionCount } from './instruction-count.js';
@@ -186,7 +187,8 @@ export class GuestProcessor implements Processor {
 
   #segmentSlow(offset: number, immediate: number): number {
     try {
-      segmentCheckSlow(this, immediate & 15, offset, ((immediate >>> 4) & 15) + 1, (immediate & 0x100) !== 0);
+      if ((immediate & SEGCHECK_EXECUTE) !== 0) generalProtection(this);
+      segmentCheckSlow(this, immediate & 15, offset, (immediate >>> 16) + 1, (immediate & 0x100) !== 0);
       return 0;
     } catch (e) {
       if (e === this.fault) return this.memory.recordFault();
@@ -326,6 +328,7 @@ export class GuestProcessor implements Processor {
   #handle(reason: number): number | undefined {
     switch (reason) {
       case Exit.LOOKUP:
+        checkCodeOffset(this, this.#rip(), this.vp.csLimit, this.code.mode.bits === 64);
         this.code.lookup(this.#rip());
         return undefined;
       case Exit.HOT:

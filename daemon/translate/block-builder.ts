@@ -14,6 +14,7 @@ import {
   Op,
   packSys,
   RECORD_SIZE,
+  SEGCHECK_EXECUTE,
   type SysDescriptor,
   type Width,
 } from './micro-op.js';
@@ -26,6 +27,8 @@ export type VectorName = {
 export type VectorShiftName = {
   [K in keyof typeof VECTOR_MICRO_OPS]: (typeof VECTOR_MICRO_OPS)[K] extends 'DXB' ? K : never;
 }[keyof typeof VECTOR_MICRO_OPS];
+
+const CS = 1;
 
 /** A slot (>= 0) or a constant made by `constant` (< 0). */
 export type Operand = number;
@@ -335,7 +338,11 @@ export class BlockBuilder implements MicroOps {
     this.#record(Op.fence, 0, 0, 0, 0, 0);
   }
   segmentCheck(segment: number, offset: Operand, bytes: number, write: boolean): void {
-    this.#record(Op.segcheck, 0, this.slot(offset), 0, segment | ((bytes - 1) << 4) | (write ? 0x100 : 0), 0);
+    this.#record(Op.segcheck, 0, this.slot(offset), 0, segment | (write ? 0x100 : 0) | ((bytes - 1) << 16), 0);
+  }
+  /** The offset as the target of a transfer within CS: #GP(0) beyond its limit. */
+  codeCheck(offset: Operand): void {
+    this.#record(Op.segcheck, 0, this.slot(offset), 0, CS | SEGCHECK_EXECUTE, 0);
   }
   /** Faults with the vector when condition != 0. */
   trapIf(condition: Operand, vector: number, error?: number): void {

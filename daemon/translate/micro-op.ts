@@ -183,7 +183,7 @@ export const MICRO_OPS = {
   cas32: 'dabc',
   cas64: 'dabc',
   fence: '',
-  // segment checks: offset a; imm = segment | (bytes - 1) << 4 | write << 8. Faults #GP(0) or #SS(0).
+  // segment checks: offset a; imm = segment | write << 8 | execute << 9 | (bytes - 1) << 16. Faults #GP(0) or #SS(0).
   segcheck: 'ai',
   // leave with a fault at this instruction when a != 0: imm = vector | hasError << 8 | error << 16
   trapif: 'ai',
@@ -238,6 +238,9 @@ export const RECORD_SIZE = 16;
 /** A block has at most this many x86 instructions and micro-ops. */
 export const BLOCK_INSTRUCTIONS_MAX = 48;
 export const BLOCK_MICRO_OPS_MAX = 400;
+
+/** Bit of a `segcheck` that asks whether code may run at the offset. */
+export const SEGCHECK_EXECUTE = 0x200;
 
 /** Why guest code was left: results of units, of the micro-op machine and of its `run`. */
 export const Exit = {
@@ -311,7 +314,7 @@ export const SysOp = {
   INT3: 2,
   INTO: 3,
   INT1: 4,
-  BOUND: 5, // BOUND: a = register, ARG0 = linear address
+  BOUND: 5, // BOUND: a = register, ARG0 = linear address of the lower bound, checked
   IRET: 6,
   FAR_JMP: 7,
   FAR_CALL: 8, // ARG1 = offset, ARG2 = selector (loaded by micro-ops when from memory)
@@ -396,4 +399,5 @@ export const SysOp = {
   SALC: 87,
   FPU_PROBE: 88, // x87/SSE not there yet: #NM/#UD by CR0.EM, CR0.TS, CR4.OSFXSR; counts the mnemonic in ARG0
   MASKED_STORE: 89, // ARG0 = address; vector slot SCRATCH = bytes, SCRATCH + 1 = mask (sign bits)
+  LEVEL0: 90, // #GP(0) unless CPL is 0: before the operand of a privileged instruction is looked at
 } as const;

@@ -53,6 +53,8 @@ export const Slot = {
   /** Highest offset that a read (write) of ES..GS may touch, as i64: -1 sends every access to the slow check (null, expand-down, ...). */
   READ_LIMIT: 80,
   WRITE_LIMIT: 86,
+  /** Highest offset in CS that a transfer may go to: where a third table of limits would have its entry for CS. */
+  CODE_LIMIT: 93,
 } as const;
 export const TEMPS = 48;
 export const SLOTS = 96;

@@ -15,6 +15,8 @@ export interface MappedPage {
   readonly gfn: number;
   readonly writable: boolean;
   readonly user: boolean;
+  /** Code may not be fetched from it. */
+  readonly noExecute?: boolean;
 }
 
 export interface BareProcessor {
@@ -60,7 +62,8 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         gpa: 0,
         resolve: (gva, access, user) => {
           const page = pageOf(gva);
-          const allowed = page !== undefined && (page.user || !user) && (page.writable || access !== 1);
+          const allowed =
+            page !== undefined && (page.user || !user) && (page.writable || access !== 1) && !(page.noExecute && access === 2);
           if (!allowed) {
             processor.vp.cr2Num = gva;
             processor.fault.set(14, (page ? 1 : 0) | (access === 1 ? 2 : 0) | (user ? 4 : 0) | (access === 2 ? 16 : 0));

@@ -144,6 +144,6 @@ test('a dead flag producer and a dead copy leave no micro-op, a live one does', 
   translateBytes(builder, Uint8Array.from([0x83, 0xc0, 5, 0x01, 0xd8, 0xc3]), LONG);
   t.deepEqual(
     dumpMicroOps(builder).map((line) => line.split(' ')[0]),
-    ['add32', 'fsum32', 'add32', 'ld64', 'add64', 'jumpr'],
+    ['add32', 'fsum32', 'add32', 'ld64', 'shl64', 'sar64', 'xor64', 'trapif', 'add64', 'jumpr'],
   );
 });

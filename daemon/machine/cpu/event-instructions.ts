@@ -3,7 +3,7 @@
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { Cr4, Rflags } from '../../../shared/abi/registers.js';
 import { EventKind, Slot, type VpBlock } from '../../../shared/layout/vp.js';
-import { sysA, sysWidth } from '../../translate/micro-op.js';
+import { sysA, sysSegment, sysWidth } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
 import { leaveAfter, nextRip } from './code-transfer.js';
 import { deliver } from './deliver.js';
@@ -12,6 +12,7 @@ import { is64BitCode, isVm86 } from './mode.js';
 import { generalProtection, invalidOpcode, raise } from './raise.js';
 import { readRegister, slotLo, slotNumber } from './slots.js';
 import { offsetStack, peekFlags, push, setStackPointer, stackPointer } from './stack.js';
+import { elementAddress } from './string-operands.js';
 
 /** INT n: in virtual-8086 mode with IOPL below 3 it is #GP(0). */
 export const interruptN = (p: Processor, d: number): number => {
@@ -42,8 +43,13 @@ export const bound = (p: Processor, d: number): number => {
   const shift = wide ? 0 : 16;
   const index = (readRegister(vp, sysA(d), sysWidth(d)) << shift) >> shift;
   const lower = wide ? memory.read32(at) | 0 : (memory.read16(at) << 16) >> 16;
-  const upper = wide ? memory.read32((at + 4) >>> 0) | 0 : (memory.read16((at + 2) >>> 0) << 16) >> 16;
-  if (index < lower || index > upper) raise(p, Vector.BR);
+  // Processors look at the upper bound only when the lower one holds: which fault comes first shows it.
+  if (index < lower) raise(p, Vector.BR);
+  const segment = sysSegment(d);
+  const offset = (at + (1 << sysWidth(d)) - slotLo(vp, Slot.ES_BASE + segment)) >>> 0;
+  const next = elementAddress(p, segment, offset, sysWidth(d), false);
+  const upper = wide ? memory.read32(next) | 0 : (memory.read16(next) << 16) >> 16;
+  if (index > upper) raise(p, Vector.BR);
   return 0;
 };
 

@@ -41,7 +41,7 @@ export const segmentCheck = (p: Processor, segment: number, offset: number, byte
 };
 
 /**
- * Fills the READ_LIMIT and WRITE_LIMIT slots from the hidden parts. In 64-bit mode nothing reads them: they are filled when it is left.
+ * Fills the READ_LIMIT, WRITE_LIMIT and CODE_LIMIT slots from the hidden parts. In 64-bit mode nothing reads them: they are filled when it is left.
  * `flat`: ES, SS and DS are known to allow everything; slots that say so already are left.
  */
 export const fillSegmentLimits = (vp: VpBlock, flat = false): void => {
@@ -56,6 +56,7 @@ export const fillSegmentLimits = (vp: VpBlock, flat = false): void => {
     setSlotHalves(vp, Slot.READ_LIMIT + segment, read ? limit : -1, read ? 0 : -1);
     setSlotHalves(vp, Slot.WRITE_LIMIT + segment, write ? limit : -1, write ? 0 : -1);
   }
+  setSlotHalves(vp, Slot.CODE_LIMIT, vp.csLimit, 0);
 };
 
 /** #GP(0) unless the offset is inside CS, or canonical in 64-bit mode: the target of a control transfer. */

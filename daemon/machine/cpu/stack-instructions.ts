@@ -39,9 +39,10 @@ export const enter = (p: Processor, d: number): number => {
   const first = stackAddress(p, sp, 1 << width, true);
   if (width === 3) p.memory.write64(first, slotBig(vp, Slot.RBP));
   else writeValue(p, first, width, readRegister(vp, Slot.RBP, width));
-  const frame = sp;
+  const stack = stackWidth(vp);
+  // A 32-bit frame pointer on a 16-bit stack has the upper half of ESP.
+  const frame = stack === 1 ? ((slotLo(vp, Slot.RSP) & 0xffff_0000) | sp) >>> 0 : sp;
   if (level > 0) {
-    const stack = stackWidth(vp);
     const bp = stack === 3 ? slotNumber(vp, Slot.RBP) : readRegister(vp, Slot.RBP, stack);
     for (let i = 1; i < level; i++) {
       const at = offsetStack(vp, bp, -(i << width));

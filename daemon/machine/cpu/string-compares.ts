@@ -29,7 +29,10 @@ export const compareString = (p: Processor, d: number): number => {
   const repeated = isRepeated(d);
   const stopWhenEqual = sysRepne(d);
   const count = repeated ? roundLength(vp, d) : 1;
-  if (count === 0) return 0;
+  if (count === 0) {
+    takeCount(vp, d, 0);
+    return 0;
+  }
   let done = 0;
   let stopped = false;
   let aLo = 0;
@@ -40,7 +43,6 @@ export const compareString = (p: Processor, d: number): number => {
     while (done < count && !stopped) {
       const source = indexAt(vp, Slot.RSI, d, done * step);
       const target = indexAt(vp, Slot.RDI, d, done * step);
-      const first = elementAddress(p, segment, source, width, false);
       const second = elementAddress(p, Segment.ES, target, width, false);
       const left = count - done;
       const run =
@@ -49,6 +51,8 @@ export const compareString = (p: Processor, d: number): number => {
           : 0;
       // Of two operands that both fault, processors report ES:rDI's.
       const hostB = run > 0 ? memory.hostRead(second) : -1;
+      if (hostB < 0) loadScratch(p, second, width, Slot.ARG1);
+      const first = elementAddress(p, segment, source, width, false);
       const hostA = hostB >= 0 ? memory.hostRead(first) : -1;
       if (hostA >= 0) {
         const at = findPair(views, hostA, hostB, run, width, stopWhenEqual);
@@ -61,7 +65,7 @@ export const compareString = (p: Processor, d: number): number => {
         done += stopped ? at + 1 : run;
         continue;
       }
-      loadScratch(p, second, width, Slot.ARG1);
+      if (hostB >= 0) loadScratch(p, second, width, Slot.ARG1);
       loadScratch(p, first, width, Slot.ARG0);
       aLo = slotLo(vp, Slot.ARG0);
       aHi = slotHi(vp, Slot.ARG0);
@@ -71,8 +75,10 @@ export const compareString = (p: Processor, d: number): number => {
       done++;
     }
   } finally {
-    moveIndex(vp, Slot.RSI, d, done * step);
-    moveIndex(vp, Slot.RDI, d, done * step);
+    if (done > 0) {
+      moveIndex(vp, Slot.RSI, d, done * step);
+      moveIndex(vp, Slot.RDI, d, done * step);
+    }
     if (repeated) {
       takeCount(vp, d, done);
       p.charge(done >>> 3);
@@ -118,7 +124,7 @@ export const scanString = (p: Processor, d: number): number => {
       done++;
     }
   } finally {
-    moveIndex(vp, Slot.RDI, d, done * step);
+    if (done > 0) moveIndex(vp, Slot.RDI, d, done * step);
     if (repeated) {
       takeCount(vp, d, done);
       p.charge(done >>> 3);

@@ -1,7 +1,7 @@
 // MOVS, STOS and LODS with REP: restartable at any fault, in bulk inside pages.
 // References: SDM 2B MOVS, STOS, LODS, REP; SDM 1 7.3.9.3 (fast strings).
 import { Slot } from '../../../shared/layout/vp.js';
-import { sysSegment, sysWidth } from '../../translate/micro-op.js';
+import { sysSegment, sysWidth, type Width } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
 import { copyForward, fillForward } from './host-runs.js';
 import { Segment } from './segment.js';
@@ -15,12 +15,23 @@ import {
   indexAt,
   isRepeated,
   loadElement,
+  loadScratch,
   moveElement,
   moveIndex,
   roundLength,
   runLength,
   takeCount,
 } from './string-operands.js';
+
+/** Address that MOVS writes to. Where its segment does not allow that, a fault of the read, which comes before, is reported instead. */
+const destination = (p: Processor, from: number, offset: number, width: Width): number => {
+  try {
+    return elementAddress(p, Segment.ES, offset, width, true);
+  } catch (fault) {
+    loadScratch(p, from, width, Slot.SCRATCH);
+    throw fault;
+  }
+};
 
 export const moveString = (p: Processor, d: number): number => {
   const { vp, memory } = p;
@@ -29,7 +40,7 @@ export const moveString = (p: Processor, d: number): number => {
   const step = elementStep(vp, width);
   if (!isRepeated(d)) {
     const from = elementAddress(p, segment, indexAt(vp, Slot.RSI, d, 0), width, false);
-    moveElement(p, from, elementAddress(p, Segment.ES, indexAt(vp, Slot.RDI, d, 0), width, true), width);
+    moveElement(p, from, destination(p, from, indexAt(vp, Slot.RDI, d, 0), width), width);
     moveIndex(vp, Slot.RSI, d, step);
     moveIndex(vp, Slot.RDI, d, step);
     return 0;
@@ -41,7 +52,7 @@ export const moveString = (p: Processor, d: number): number => {
       const source = indexAt(vp, Slot.RSI, d, done * step);
       const target = indexAt(vp, Slot.RDI, d, done * step);
       const from = elementAddress(p, segment, source, width, false);
-      const to = elementAddress(p, Segment.ES, target, width, true);
+      const to = destination(p, from, target, width);
       if (step > 0) {
         const run = Math.min(
           runLength(p, d, segment, source, width, count - done, false),
@@ -122,7 +133,7 @@ export const loadString = (p: Processor, d: number): number => {
     for (; done < count; done++)
       loadElement(p, elementAddress(p, segment, indexAt(vp, Slot.RSI, d, done * step), width, false), width, Slot.RAX);
   } finally {
-    moveIndex(vp, Slot.RSI, d, done * step);
+    if (done > 0) moveIndex(vp, Slot.RSI, d, done * step);
     if (isRepeated(d)) {
       takeCount(vp, d, done);
       p.charge(done >>> 3);

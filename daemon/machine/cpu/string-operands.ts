@@ -23,7 +23,10 @@ export const roundLength = (vp: VpBlock, d: number): number => {
   const count = width === 1 ? slotLo(vp, Slot.RCX) & 0xffff : slotLo(vp, Slot.RCX);
   return Math.min(count, REP_CHUNK);
 };
-/** Takes `done` elements off rCX and moves an index register by `bytes`. */
+/**
+ * Takes `done` elements off rCX and moves an index register by `bytes`. With nothing done, processors still clear bits 63:32 of a 32-bit count, and
+ * of the indexes of MOVS and STOS, but not of those of LODS, CMPS and SCAS.
+ */
 export const takeCount = (vp: VpBlock, d: number, done: number): void => advanceRegister(vp, Slot.RCX, sysAddressWidth(d), -done);
 export const moveIndex = (vp: VpBlock, register: number, d: number, bytes: number): void =>
   advanceRegister(vp, register, sysAddressWidth(d), bytes);

@@ -117,6 +117,7 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   XGETBV: absentFeature,
   XSETBV: absentFeature,
   INVPCID: absentFeature,
+  LEVEL0: registers.level0,
   VMCALL: registers.hypercall,
   RDRAND: absentFeature,
   XLAT_SEG: translateByte,

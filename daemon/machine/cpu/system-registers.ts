@@ -14,6 +14,12 @@ export const requireLevel0 = (p: Processor): void => {
   if (p.vp.cpl !== 0) generalProtection(p);
 };
 
+/** The check as an operation of its own, for instructions whose operand could fault otherwise. */
+export const level0 = (p: Processor): number => {
+  requireLevel0(p);
+  return 0;
+};
+
 const requireControlRegister = (p: Processor, cr: number): void => {
   if (cr !== 0 && cr !== 2 && cr !== 3 && cr !== 4 && !(cr === 8 && is64BitCode(p.vp))) invalidOpcode(p);
   requireLevel0(p);

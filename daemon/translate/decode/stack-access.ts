@@ -16,8 +16,10 @@ export const isStackAccess = (bytes: Uint8Array, address: bigint, rsp: bigint): 
   // A push or pop has its own access besides the operand's: told apart by the address.
   const distance = BigInt.asIntN(64, address - rsp);
   if (instruction.isStackInstruction && distance <= STACK_REACH && distance >= -STACK_REACH) return true;
-  const kinds = [instruction.op0Kind, instruction.op1Kind];
-  if (!kinds.includes(OpKind.Memory)) return instruction.isStackInstruction;
+  const { opCount } = instruction;
+  let inMemory = false;
+  for (let n = 0; n < opCount; n++) inMemory ||= instruction.opKind(n) === OpKind.Memory;
+  if (!inMemory) return instruction.isStackInstruction;
   const base = instruction.memoryBase;
   const onStack = base === Register.RSP || base === Register.RBP || base === Register.ESP || base === Register.EBP;
   const override = instruction.segmentPrefix;

@@ -217,9 +217,9 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
   fl: flagValue(pushLess), fle: flagValue(both(pushLess, pushZf)),
   fence: (c) => c.fence(),
   segcheck: (c, f) => {
-    // limit slot = READ_LIMIT + segment + 6 x write
-    f.a(); f.immediate(); c.i64s(4); c.op('i64_shr_u'); c.i64s(15); c.op('i64_and'); c.op('i64_add');
-    f.vp(); f.immediateLo(); c.i32(15); c.op('i32_and'); f.immediateLo(); c.i32(8); c.op('i32_shr_u'); c.i32(6); c.op('i32_mul'); c.op('i32_add'); c.i32(3); c.op('i32_shl'); c.op('i32_add');
+    // limit slot = READ_LIMIT + segment + 6 x write + 12 x execute
+    f.a(); f.immediate(); c.i64s(16); c.op('i64_shr_u'); c.op('i64_add');
+    f.vp(); f.immediateLo(); c.i32(15); c.op('i32_and'); f.immediateLo(); c.i32(8); c.op('i32_shr_u'); c.i32(3); c.op('i32_and'); c.i32(6); c.op('i32_mul'); c.op('i32_add'); c.i32(3); c.op('i32_shl'); c.op('i32_add');
     c.memory('i64_load', Slot.READ_LIMIT * 8);
     c.op('i64_gt_s');
     c.if();

@@ -3,7 +3,7 @@ import { Slot } from '../../../shared/layout/vp.js';
 import { CODE_COUNT, CODES, codeNumber } from '../decode/forms.js';
 import type { Width } from '../micro-op.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
-import { addToStackPointer, peek, push } from './stack.js';
+import { addToStackPointer, peek, setStackPointer, storeBelow } from './stack.js';
 
 const GP = 13;
 
@@ -25,20 +25,34 @@ export const nearTarget = (x: InstructionContext): number => {
   return width === 3 ? target : width === 2 ? target >>> 0 : target & 0xffff;
 };
 
-/** A near transfer to a non-canonical RIP faults before anything has changed: #GP(0) at the branch (SDM 2A, CALL; JMP; RET). */
-const requireCanonical = (x: InstructionContext, target: number): void => {
+/**
+ * A near transfer to a non-canonical RIP, or beyond the limit of CS, faults before anything has changed: #GP(0) at the branch (SDM 2A, CALL; JMP; RET).
+ * A 16-bit target is compared with the limit only when it is fetched: segments that are smaller are not seen in practice.
+ */
+const requireInside = (x: InstructionContext, width: Width, target: number): void => {
   const { builder } = x;
-  if (builder.mode.bits !== 64) return;
+  if (builder.mode.bits !== 64) {
+    if (!builder.mode.flat && width === 2) builder.codeCheck(target);
+    return;
+  }
   const unused = builder.constant(16);
   const extended = builder.value('sar64', builder.value('shl64', target, unused), unused);
   builder.trapIf(builder.value('xor64', extended, target), GP, 0);
 };
 
-const jumpRelative: Family = (x) => x.builder.jump(nearTarget(x));
+/** A relative JMP or CALL: checked as others are; only 32-bit ones in segments with limits are. */
+const requireTargetInside = (x: InstructionContext, width: Width, target: number): void => {
+  if (width === 2 && !x.builder.mode.flat) requireInside(x, width, x.builder.slot(x.builder.constant(target)));
+};
+const jumpRelative: Family = (x) => {
+  const target = nearTarget(x);
+  requireTargetInside(x, TARGET_WIDTH[x.code] as Width, target);
+  x.builder.jump(target);
+};
 const jumpIndirect: Family = (x) => {
   const { builder, width } = x;
   const target = builder.slot(builder.zeroExtended(width, x.read(0, width)));
-  requireCanonical(x, target);
+  requireInside(x, width, target);
   builder.jumpTo(target);
 };
 
@@ -46,17 +60,23 @@ const returnAddress = (x: InstructionContext, width: Width): number => {
   const next = x.builder.nextRip;
   return width === 1 ? next & 0xffff : next;
 };
+/** Pushes the return address. Processors look at the target only when that has been written (a fault leaves it below the stack pointer). */
+const callTo = (x: InstructionContext, width: Width, check: () => void): void => {
+  const stackPointer = storeBelow(x, width, x.builder.constant(returnAddress(x, width)));
+  check();
+  setStackPointer(x, stackPointer);
+};
 const callRelative: Family = (x) => {
   const width = TARGET_WIDTH[x.code] as Width;
-  push(x, width, x.builder.constant(returnAddress(x, width)));
-  x.builder.jump(nearTarget(x));
+  const target = nearTarget(x);
+  callTo(x, width, () => requireTargetInside(x, width, target));
+  x.builder.jump(target);
 };
 const callIndirect: Family = (x) => {
   const { builder, width } = x;
   let target = builder.slot(builder.zeroExtended(width, x.read(0, width)));
   if (target === Slot.RSP) target = builder.copy(target);
-  requireCanonical(x, target);
-  push(x, width, builder.constant(returnAddress(x, width)));
+  callTo(x, width, () => requireInside(x, width, target));
   builder.jumpTo(target);
 };
 const ret =
@@ -64,6 +84,7 @@ const ret =
   (x) => {
     const { builder } = x;
     const target = peek(x, width);
+    requireInside(x, width, builder.slot(target));
     addToStackPointer(x, (1 << width) + (releases ? x.decoder.instruction.immediate16 : 0));
     builder.jumpTo(target);
   };

@@ -74,9 +74,16 @@ const farReturn =
   };
 
 /** SGDT and its like: ARG0 is where the pseudo-descriptor is; 10 bytes in 64-bit mode, 6 elsewhere. */
+/** Privilege comes before the operand, whose segment may not allow the access. Without segments the instruction itself is early enough. */
+const requireLevel0 = (x: InstructionContext): void => {
+  const { mode } = x.builder;
+  if (mode.bits !== 64 && (!mode.flat || x.segmentOverride))
+    x.builder.sys({ op: SysOp.LEVEL0, width: x.width, addressWidth: x.addressWidth });
+};
 const table =
   (op: number, width: Width, write: boolean): Family =>
   (x) => {
+    if (!write) requireLevel0(x);
     x.builder.move(Slot.ARG0, x.address(width === 3 ? 10 : 6, write));
     x.builder.sys({ op, width, addressWidth: x.addressWidth, memory: true }, !write);
   };
@@ -96,8 +103,10 @@ const loadSystem =
   (x) => {
     const { builder, width, addressWidth } = x;
     const memory = x.isMemory(0);
-    if (memory) builder.move(Slot.ARG0, x.address(2, false));
-    else builder.move(Slot.ARG1, builder.zeroExtended(1, x.readRegister(x.register(0))));
+    if (memory) {
+      requireLevel0(x);
+      builder.move(Slot.ARG0, x.address(2, false));
+    } else builder.move(Slot.ARG1, builder.zeroExtended(1, x.readRegister(x.register(0))));
     builder.sys({ op, width, addressWidth, memory }, true);
   };
 

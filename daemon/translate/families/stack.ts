@@ -20,7 +20,7 @@ const stackOffset = (x: InstructionContext, slot: number, delta: number): Operan
   return builder.value(width === 3 ? 'add64' : 'add32', slot, builder.constant(delta));
 };
 /** RSP, ESP or SP := value. */
-const setStackPointer = (x: InstructionContext, value: Operand): void => x.writeSlot(Slot.RSP, stackWidth(x), value);
+export const setStackPointer = (x: InstructionContext, value: Operand): void => x.writeSlot(Slot.RSP, stackWidth(x), value);
 
 /** Adds to RSP, ESP or SP. */
 export const addToStackPointer = (x: InstructionContext, delta: number): void => {
@@ -31,11 +31,14 @@ export const addToStackPointer = (x: InstructionContext, delta: number): void =>
 };
 
 /** Stores the value below the stack pointer; `stored` bytes of it, where they differ from the width (segment registers). */
-export const push = (x: InstructionContext, width: Width, value: Operand, stored: Width = width): void => {
+export const push = (x: InstructionContext, width: Width, value: Operand, stored: Width = width): void =>
+  setStackPointer(x, storeBelow(x, width, value, stored));
+/** The same, but the stack pointer stays: it is to be set to the result. */
+export const storeBelow = (x: InstructionContext, width: Width, value: Operand, stored: Width = width): Operand => {
   const { builder } = x;
   const offset = stackOffset(x, Slot.RSP, -(1 << width));
   builder.store(stored, inSegment(x, SS, offset, 1 << stored, true), value);
-  setStackPointer(x, offset);
+  return offset;
 };
 /** Value at the stack pointer plus a number; the pointer stays. */
 export const peek = (x: InstructionContext, width: Width, d?: number): Operand => {

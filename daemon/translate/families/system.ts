@@ -44,8 +44,9 @@ const port =
   };
 const bound: Family = (x) => {
   const { builder, width, addressWidth } = x;
-  builder.move(Slot.ARG0, x.address(2 << width, false));
-  builder.sys({ op: SysOp.BOUND, width, addressWidth, a: REGISTER_SLOT[x.register(0)], memory: true });
+  builder.move(Slot.ARG0, x.address(1 << width, false));
+  const segment = segmentNumber(x.decoder.instruction.memorySegment);
+  builder.sys({ op: SysOp.BOUND, width, addressWidth, a: REGISTER_SLOT[x.register(0)], segment, memory: true });
 };
 
 const controlRegister =

@@ -1,0 +1,25 @@
+// A slice of the check against the host's real processor (test/vectors/check.mjs runs any number): every instruction form, new operands in both tiers.
+import test from 'ava';
+import { check } from '../vectors/live/check.js';
+import { hostProcessor } from '../vectors/live/host-processor.js';
+import { BITS } from '../vectors/live/layout.js';
+
+const CASES = 6000;
+const SEED = Number(process.env.HVD_SEED ?? 20);
+
+const host = hostProcessor();
+for (const bits of BITS) {
+  if (typeof host === 'string') {
+    test.skip(`${bits}-bit instructions do what this host's processor does (${host})`, () => undefined);
+    continue;
+  }
+  test(`${bits}-bit instructions do in both tiers what this host's processor does`, (t) => {
+    t.timeout(120_000);
+    const { cases, forms, mismatches } = check(host, { bits, seed: SEED, cases: CASES });
+    t.deepEqual(
+      mismatches.map((m) => `${m.form} (${m.way}): ${m.what}: node test/vectors/check.mjs --replay '${m.line}'`),
+      [],
+    );
+    t.true(cases >= CASES && forms > 600, `${cases} cases of ${forms} forms`);
+  });
+}

@@ -1,0 +1,62 @@
+// The command line of check.mjs: what to run, progress, and failures with the command that replays them.
+import { parseArgs } from 'node:util';
+import { check } from './check.js';
+import { type HostProcessor, hostProcessor } from './host-processor.js';
+import type { Bits } from './layout.js';
+import { replay } from './replay.js';
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+const run = (host: HostProcessor, cases: number, seed: number, modes: readonly Bits[], only: RegExp | undefined): number => {
+  let failed = 0;
+  for (const bits of modes) {
+    const began = performance.now();
+    let shown = began;
+    const result = check(host, {
+      bits,
+      seed,
+      cases: Math.ceil(cases / modes.length),
+      ...(only === undefined ? {} : { only }),
+      onProgress: (done, wrong) => {
+        if (performance.now() - shown < 5000) return;
+        shown = performance.now();
+        print(`${bits}-bit: ${done} cases, ${wrong} mismatches, ${Math.round((done * 1000) / (shown - began))} a second`);
+      },
+    });
+    const seconds = (performance.now() - began) / 1000;
+    print(
+      `${bits}-bit: ${result.cases} cases of ${result.forms} forms in both tiers, ${result.mismatches.length} mismatches, ${seconds.toFixed(1)} s`,
+    );
+    for (const m of result.mismatches) print(`  ${m.form} (${m.way}): ${m.what}\n    node test/vectors/check.mjs --replay '${m.line}'`);
+    failed += result.mismatches.length;
+  }
+  return failed;
+};
+
+/** Returns the exit status: 0 all equal, 1 mismatches, 2 the host cannot be asked. */
+export const checkCommand = (args: string[]): number => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      cases: { type: 'string', default: '500000' },
+      seed: { type: 'string', default: '1' },
+      modes: { type: 'string', default: '64,32,16' },
+      only: { type: 'string' },
+      replay: { type: 'string' },
+    },
+  });
+  const host = hostProcessor();
+  if (values.replay !== undefined) {
+    const lines = replay(typeof host === 'string' ? undefined : host, values.replay);
+    for (const line of lines.report) print(line);
+    return lines.equal ? 0 : 1;
+  }
+  if (typeof host === 'string') {
+    print(`cannot check: ${host}`);
+    return 2;
+  }
+  const modes = values.modes.split(',').map(Number) as Bits[];
+  return run(host, Number(values.cases), Number(values.seed), modes, values.only === undefined ? undefined : new RegExp(values.only)) > 0
+    ? 1
+    : 0;
+};

@@ -1,0 +1,125 @@
+// What a case starts from and what it ends with, how two ends are compared, and a case as one line of text: what replays it.
+import { COMPARED_FLAGS, DATA_PAGE } from '../load.js';
+import { type Bits, pageWords, VECTOR_BYTES } from './layout.js';
+
+export interface Start {
+  readonly registers: BigUint64Array;
+  readonly flags: number;
+  /** Number of the data page's content. */
+  readonly page: number;
+  /** One 8-byte word of the data page that holds something else, -1 none. */
+  readonly patchWord: number;
+  readonly patchValue: bigint;
+  /** What x87, SSE and AVX state is made from; -1 = the case does not look at it. */
+  readonly vectorSeed: number;
+}
+
+export interface End {
+  /** INT3 (3) is the regular one: RIP is then that of the INT3 itself. */
+  readonly vector: number;
+  readonly error: number;
+  readonly rip: bigint;
+  /** 0 but after a page fault. */
+  readonly cr2: bigint;
+  readonly flags: number;
+  readonly registers: BigUint64Array;
+  /** The data page, as 32-bit words. */
+  readonly data: Int32Array;
+  readonly vectors: Uint8Array | undefined;
+}
+
+/** Some code and the states it is to be run from. */
+export interface Group {
+  readonly bits: Bits;
+  readonly code: Uint8Array;
+  /** Offset in the code pages. */
+  readonly entry: number;
+  readonly starts: readonly Start[];
+}
+
+/** The data page of a start. */
+export const startPage = (s: Start): Int32Array => {
+  const page = pageWords(s.page).slice();
+  if (s.patchWord >= 0) new BigUint64Array(page.buffer)[s.patchWord] = s.patchValue;
+  return page;
+};
+
+const PRESENT = 1;
+const HOST_PAGES = 0x7fff_ffff_f000n;
+const NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+const hex = (n: bigint | number): string => n.toString(16);
+
+/** First byte of x87 and SSE state in which two ends differ, as text. FOP, FIP and FDP (bytes 6..23) and reserved bytes are left out. */
+const vectorDifference = (got: Uint8Array, wanted: Uint8Array, bits: Bits): string | null => {
+  const registers = bits === 64 ? 16 : 8;
+  const compared = (i: number): boolean =>
+    i < 5 ||
+    (i >= 24 && i < 28) ||
+    (i >= 32 && i < 160 && (i & 15) < 10) ||
+    (i >= 160 && i < 160 + registers * 16) ||
+    (i >= 512 && i < 512 + registers * 16);
+  for (let i = 0; i < VECTOR_BYTES; i++) {
+    if (!compared(i) || got[i] === wanted[i]) continue;
+    const part =
+      i < 32 ? `FXSAVE byte ${i}` : i < 160 ? `ST${(i - 32) >> 4}` : i < 512 ? `XMM${(i - 160) >> 4}` : `YMM${(i - 512) >> 4} (upper half)`;
+    const from = i < 32 ? i : i & ~15;
+    const bytes = (b: Uint8Array): string => Buffer.from(b.slice(from, i < 32 ? i + 1 : from + 16).reverse()).toString('hex');
+    return `${part}: ${bytes(got)} instead of ${bytes(wanted)}`;
+  }
+  return null;
+};
+
+/** What is wrong with an end, or null. `undefinedFlags` are not compared, `ignoredMask(n)` gives bits of a register that are not. */
+export const difference = (got: End, wanted: End, undefinedFlags: number, bits: Bits): string | null => {
+  if (got.vector !== wanted.vector) return `vector ${got.vector} at ${hex(got.rip)} instead of ${wanted.vector} at ${hex(wanted.rip)}`;
+  if (got.rip !== wanted.rip) return `RIP ${hex(got.rip)} instead of ${hex(wanted.rip)}`;
+  // From the last page of user space on something is present on the host, which user code sees in the error code alone.
+  const present = wanted.cr2 >= HOST_PAGES ? PRESENT : 0;
+  if ((got.error | present) !== (wanted.error | present)) return `error code ${hex(got.error)} instead of ${hex(wanted.error)}`;
+  if (got.cr2 !== wanted.cr2) return `CR2 ${hex(got.cr2)} instead of ${hex(wanted.cr2)}`;
+  for (let i = 0; i < 16; i++)
+    if (got.registers[i] !== wanted.registers[i]) return `${NAMES[i]} ${hex(got.registers[i])} instead of ${hex(wanted.registers[i])}`;
+  const mask = COMPARED_FLAGS & ~undefinedFlags;
+  if ((got.flags & mask) !== (wanted.flags & mask)) return `flags ${hex(got.flags & mask)} instead of ${hex(wanted.flags & mask)}`;
+  const a = got.data;
+  const b = wanted.data;
+  for (let i = 0; i < a.length; i++)
+    if (a[i] !== b[i]) return `memory at ${hex(DATA_PAGE + i * 4)}: ${hex(a[i] >>> 0)} instead of ${hex(b[i] >>> 0)}`;
+  return got.vectors !== undefined && wanted.vectors !== undefined ? vectorDifference(got.vectors, wanted.vectors, bits) : null;
+};
+
+/** A case as one line: `64 480fc1d8 at=800 f=cd5 page=12 rax=5 …`. */
+export const caseLine = (bits: Bits, code: Uint8Array, entry: number, s: Start): string => {
+  const parts = [String(bits), Buffer.from(code).toString('hex'), `at=${hex(entry)}`, `f=${hex(s.flags)}`, `page=${s.page}`];
+  if (s.patchWord >= 0) parts.push(`patch=${s.patchWord}:${hex(s.patchValue)}`);
+  s.registers.forEach((value, i) => {
+    if (value !== 0n) parts.push(`${NAMES[i]}=${hex(value)}`);
+  });
+  if (s.vectorSeed >= 0) parts.push(`x=${s.vectorSeed}`);
+  return parts.join(' ');
+};
+
+/** Reads such a line. Throws on one that is none. */
+export const parseCase = (line: string): Group => {
+  const [mode, code, ...rest] = line.trim().split(/\s+/);
+  const bits = Number(mode) as Bits;
+  if (![16, 32, 64].includes(bits) || !/^([0-9a-f]{2})+$/.test(code ?? '')) throw new Error(`not a case: ${line}`);
+  const values = new Map(rest.map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]));
+  const number = (name: string, radix: number): number => Number.parseInt(values.get(name) ?? '0', radix);
+  const patch = values.get('patch')?.split(':');
+  return {
+    bits,
+    code: Uint8Array.from(Buffer.from(code, 'hex')),
+    entry: number('at', 16),
+    starts: [
+      {
+        registers: BigUint64Array.from(NAMES, (name) => BigInt(`0x${values.get(name) ?? '0'}`)),
+        flags: number('f', 16),
+        page: number('page', 10),
+        patchWord: patch === undefined ? -1 : Number(patch[0]),
+        patchValue: patch === undefined ? 0n : BigInt(`0x${patch[1]}`),
+        vectorSeed: Number(values.get('x') ?? -1),
+      },
+    ],
+  };
+};
