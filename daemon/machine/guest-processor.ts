@@ -50,6 +50,9 @@ export interface ProcessorHost {
 /** Cycles of delivering an exception through an IDT gate (rounded from published interrupt latencies; the exact figure matters to no mechanism). */
 const DELIVERY_CYCLES = 60;
 
+/** Of a lock on the whole bus: about what a split lock costs an Intel core (SDM 3A 9.1.2 warns of it and gives no figure). */
+const BUS_LOCK_CYCLES = 1000;
+
 /** Reasons for which `run` comes back. */
 export const Left = {
   /** The budget is used up, or another thread asked for attention. */
@@ -346,6 +349,7 @@ export class GuestProcessor implements Processor {
       case Exit.SYS:
         return this.#host.attention() ? Left.ATTENTION : undefined;
       case Exit.BUS_LOCK: {
+        this.charge(BUS_LOCK_CYCLES);
         this.#host.stopOthers();
         try {
           const mode = { ...this.code.mode, plainLocks: true };

@@ -378,8 +378,6 @@ export const SysOp = {
   ENTER: 66, // ENTER: ARG1 = size, ARG2 = level
   SWAPGS: 67,
   RSM: 68,
-  CMPXCHG8B: 69,
-  CMPXCHG16B: 70, // ARG0
   DAA: 71,
   DAS: 72,
   AAA: 73,

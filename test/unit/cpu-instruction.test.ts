@@ -109,42 +109,6 @@ test('128-bit division: exact quotients, #DE for zero and overflow, nothing chan
   t.is(divide(SysOp.IDIV64, -1n, -(1n << 63n), 1n), 0);
 });
 
-test('CMPXCHG8B: equal, different, misaligned and slow memory', (t) => {
-  for (const at of [0x9000, 0x9003, 0xa000]) {
-    const p = protectedMode();
-    p.memory.slow.add(0xa);
-    p.memory.write64(at, 0x1111_2222_3333_4444n);
-    p.set(Slot.ARG0, at);
-    p.set(Slot.RDX, 0x1111_2222);
-    p.set(Slot.RAX, 0x3333_4444);
-    p.set(Slot.RCX, 0xaaaa_aaaa);
-    p.set(Slot.RBX, 0xbbbb_bbbb);
-    t.is(p.run(SysOp.CMPXCHG8B), 0);
-    t.is(p.memory.read64(at), 0xaaaa_aaaa_bbbb_bbbbn);
-    t.is(readArithmeticFlags(p.vp) & 0x40, 0x40);
-    t.is(p.run(SysOp.CMPXCHG8B), 0);
-    t.is(readArithmeticFlags(p.vp) & 0x40, 0);
-    t.is(p.slot(Slot.RDX), 0xaaaa_aaaan);
-    t.is(p.slot(Slot.RAX), 0xbbbb_bbbbn);
-  }
-});
-
-test('CMPXCHG16B: exchange, and #GP when misaligned', (t) => {
-  const p = longMode();
-  p.set(Slot.ARG0, 0x9000);
-  p.set(Slot.RBX, 1);
-  p.set(Slot.RCX, 2);
-  t.is(p.run(SysOp.CMPXCHG16B), 0);
-  t.deepEqual([p.memory.read64(0x9000), p.memory.read64(0x9008)], [1n, 2n]);
-  t.is(p.run(SysOp.CMPXCHG16B), 0);
-  t.deepEqual([p.slot(Slot.RAX), p.slot(Slot.RDX)], [1n, 2n]);
-  p.set(Slot.RDX, 9);
-  p.run(SysOp.CMPXCHG16B);
-  t.deepEqual([p.slot(Slot.RAX), p.slot(Slot.RDX)], [1n, 2n], 'both halves must be equal');
-  p.set(Slot.ARG0, 0x9008);
-  t.is(p.run(SysOp.CMPXCHG16B), '#13(0)');
-});
-
 test('PUSHA and POPA; a fault leaves everything', (t) => {
   const p = protectedMode();
   for (let i = 0; i < 8; i++) if (i !== 4) p.set(i, 0x1000 + i);

@@ -102,8 +102,6 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   SWAPGS: calls.swapGs,
   // RSM outside system-management mode.
   RSM: absentFeature,
-  CMPXCHG8B: wide.compareExchange8,
-  CMPXCHG16B: wide.compareExchange16,
   DAA: decimal.decimalAfterAdd,
   DAS: decimal.decimalAfterSubtract,
   AAA: decimal.asciiAfterAdd,

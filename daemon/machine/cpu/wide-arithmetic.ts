@@ -1,13 +1,13 @@
-// Arithmetic too wide or too odd for micro-ops: 128-bit division, rotation through carry, 8- and 16-byte compare-and-exchange.
-// References: SDM 2A DIV, IDIV, CMPXCHG8B, SDM 2B RCL/RCR.
+// Arithmetic too wide or too odd for micro-ops: 128-bit division, rotation through carry.
+// References: SDM 2A DIV, IDIV, SDM 2B RCL/RCR.
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { Rflags } from '../../../shared/abi/registers.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import { sysWidth, type Width } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
-import { readArithmeticFlags, setZeroFlag, writeArithmeticFlags } from './flags.js';
-import { generalProtection, raise } from './raise.js';
-import { setSlot32, setSlotBig, setSlotHalves, slotBig, slotHi, slotLo, slotNumber } from './slots.js';
+import { readArithmeticFlags, writeArithmeticFlags } from './flags.js';
+import { raise } from './raise.js';
+import { setSlotBig, setSlotHalves, slotBig, slotHi, slotLo } from './slots.js';
 
 const MASK_64 = 0xffff_ffff_ffff_ffffn;
 
@@ -75,44 +75,3 @@ const rotateThroughCarry = (p: Processor, d: number, left: boolean): number => {
 const widthMask = (width: Width): number => (width === 0 ? 0xff : width === 1 ? 0xffff : -1);
 export const rotateCarryLeft = (p: Processor, d: number): number => rotateThroughCarry(p, d, true);
 export const rotateCarryRight = (p: Processor, d: number): number => rotateThroughCarry(p, d, false);
-
-/** CMPXCHG8B: one host atomic where the quadword is aligned ordinary memory; else a plain read and write (it always writes, like the processor). */
-export const compareExchange8 = (p: Processor): number => {
-  const { vp, memory } = p;
-  const at = slotNumber(vp, Slot.ARG0);
-  const expected = (BigInt(slotLo(vp, Slot.RDX)) << 32n) | BigInt(slotLo(vp, Slot.RAX));
-  const replacement = (BigInt(slotLo(vp, Slot.RCX)) << 32n) | BigInt(slotLo(vp, Slot.RBX));
-  const host = (at & 7) === 0 ? memory.hostWrite(at) : -1;
-  let old: bigint;
-  if (host >= 0) old = Atomics.compareExchange(p.views.u64, host >>> 3, expected, replacement);
-  else {
-    memory.probeWrite(at, 8);
-    old = memory.read64(at);
-    memory.write64(at, old === expected ? replacement : old);
-  }
-  if (old !== expected) {
-    setSlot32(vp, Slot.RAX, Number(old & 0xffff_ffffn));
-    setSlot32(vp, Slot.RDX, Number(old >> 32n));
-  }
-  setZeroFlag(vp, old === expected);
-  return 0;
-};
-/** CMPXCHG16B: #GP(0) when misaligned. Two quadwords, so atomic only against nobody: see the machine's limits. */
-export const compareExchange16 = (p: Processor): number => {
-  const { vp, memory } = p;
-  const at = slotNumber(vp, Slot.ARG0);
-  if ((at & 15) !== 0) generalProtection(p);
-  memory.probeWrite(at, 16);
-  const lo = memory.read64(at);
-  const hi = memory.read64(at + 8);
-  const equal = lo === slotBig(vp, Slot.RAX) && hi === slotBig(vp, Slot.RDX);
-  if (equal) {
-    memory.write64(at, slotBig(vp, Slot.RBX));
-    memory.write64(at + 8, slotBig(vp, Slot.RCX));
-  } else {
-    setSlotBig(vp, Slot.RAX, lo);
-    setSlotBig(vp, Slot.RDX, hi);
-  }
-  setZeroFlag(vp, equal);
-  return 0;
-};

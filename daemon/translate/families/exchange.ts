@@ -1,8 +1,9 @@
 // XCHG, XADD, CMPXCHG and CMPXCHG8B/16B (SDM 1 7.3.1.2). XCHG with memory is locked without being told.
+import { Vector } from '../../../shared/abi/exceptions.js';
+import { Rflags } from '../../../shared/abi/registers.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import type { Operand } from '../block-builder.js';
 import { REGISTER_SLOT } from '../decode/registers.js';
-import { SysOp } from '../micro-op.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 
 const xchg: Family = (x) => {
@@ -90,18 +91,61 @@ const writeAccumulator = (x: InstructionContext, equal: Operand, old: Operand): 
   else x.writeSlot(Slot.RAX, x.width, old);
 };
 
-const wide =
-  (op: number): Family =>
-  (x) => {
-    const { builder } = x;
-    builder.move(Slot.ARG0, x.address(op === SysOp.CMPXCHG16B ? 16 : 8, true));
-    builder.sys({ op, width: op === SysOp.CMPXCHG16B ? 3 : 2, addressWidth: x.addressWidth, memory: true });
-  };
+/** The pair high:low of 32-bit registers as one value. */
+const pair = ({ builder }: InstructionContext, high: number, low: number): Operand =>
+  builder.value('or64', builder.value('shl64', high, builder.constant(32)), builder.zeroExtended(2, low));
+/** ZF := equal; the other flags are kept. */
+const setZero = ({ builder }: InstructionContext, equal: Operand): void => {
+  const others = builder.value('and64', builder.readFlags(), builder.constant(~Rflags.ZF));
+  builder.flags('set', 3, 0, 0, builder.value('or64', others, builder.value('shl64', equal, builder.constant(ZF_SHIFT))));
+};
+const ZF_SHIFT = 6;
+
+/** EDX:EAX against memory; ECX:EBX goes there when they are equal. It is written in any case (SDM 2A, CMPXCHG8B). */
+const cmpxchg8b: Family = (x) => {
+  const { builder } = x;
+  const expected = pair(x, Slot.RDX, Slot.RAX);
+  const replacement = pair(x, Slot.RCX, Slot.RBX);
+  const address = x.address(8, true);
+  let old: Operand;
+  let equal: Operand;
+  if (x.atomic) {
+    old = builder.compareExchange(3, address, expected, replacement);
+    equal = builder.value('eq', old, expected);
+  } else {
+    old = builder.load(3, address, true);
+    equal = builder.value('eq', old, expected);
+    builder.store(3, address, builder.select(equal, replacement, old));
+  }
+  setZero(x, equal);
+  builder.select(equal, Slot.RAX, builder.zeroExtended(2, old), Slot.RAX);
+  builder.select(equal, Slot.RDX, builder.value('shr64', old, builder.constant(32)), Slot.RDX);
+};
+
+/** As two quadwords: the host has no atomic of 16 bytes, so the LOCK form runs with the bus locked. #GP(0) when misaligned. */
+const cmpxchg16b: Family = (x) => {
+  const { builder } = x;
+  if (x.atomic) {
+    builder.busLock();
+    return;
+  }
+  const address = x.address(16, true);
+  builder.trapIf(builder.value('and64', address, builder.constant(15)), Vector.GP, 0);
+  const second = builder.value('add64', address, builder.constant(8));
+  const low = builder.load(3, address, true);
+  const high = builder.load(3, second, true);
+  const equal = builder.value('and64', builder.value('eq', low, Slot.RAX), builder.value('eq', high, Slot.RDX));
+  builder.store(3, address, builder.select(equal, Slot.RBX, low));
+  builder.store(3, second, builder.select(equal, Slot.RCX, high));
+  setZero(x, equal);
+  builder.select(equal, Slot.RAX, low, Slot.RAX);
+  builder.select(equal, Slot.RDX, high, Slot.RDX);
+};
 
 export const exchangeFamilies: Families = {
   Xchg: xchg,
   Xadd: xadd,
   Cmpxchg: cmpxchg,
-  Cmpxchg8b: wide(SysOp.CMPXCHG8B),
-  Cmpxchg16b: wide(SysOp.CMPXCHG16B),
+  Cmpxchg8b: cmpxchg8b,
+  Cmpxchg16b: cmpxchg16b,
 };
