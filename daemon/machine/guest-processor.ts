@@ -4,12 +4,13 @@ import { Vector } from '../../shared/abi/exceptions.js';
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { honourBranchHints } from '../../shared/kit/branch-hints.js';
 import { LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
-import { vpBlockAt } from '../../shared/layout/partition.js';
+import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, Slot, VpBlock } from '../../shared/layout/vp.js';
 import type { CodeMode } from '../translate/block-builder.js';
 import { isStackAccess } from '../translate/decode/stack-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
+import { SysResult } from '../translate/emit/frame.js';
 import { Exit, SEGCHECK_EXECUTE, sysLength, sysOp } from '../translate/micro-op.js';
 import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
 import { applyMode, CodeModes } from './cpu/code-mode.js';
@@ -52,6 +53,8 @@ const DELIVERY_CYCLES = 60;
 
 /** Of a lock on the whole bus: about what a split lock costs an Intel core (SDM 3A 9.1.2 warns of it and gives no figure). */
 const BUS_LOCK_CYCLES = 1000;
+/** Read plainly: a store of this LP's own is seen at once, and one of another LP comes with a kick. */
+const CODE_EPOCH = PartitionLayout.at.codeEpoch >>> 2;
 
 /** Reasons for which `run` comes back. */
 export const Left = {
@@ -202,19 +205,22 @@ export class GuestProcessor implements Processor {
   #sys(descriptor: number): number {
     try {
       this.#slowRip = this.#rip();
-      const epoch = this.code.epoch();
+      const { i32 } = this.views;
+      const epoch = i32[CODE_EPOCH];
       const left = sysHelpers[sysOp(descriptor)](this, descriptor);
-      if (left !== 0) return 1;
-      // The helper's own stores may have changed code: look everything up again after this instruction.
-      if (epoch === this.code.epoch()) return 0;
-      const next = this.#rip() + sysLength(descriptor);
-      this.#setRip(this.code.mode.bits === 64 ? next : next >>> 0);
-      return 1;
+      // The helper's own stores may have changed code: then everything is looked up again after this instruction.
+      const changed = epoch !== i32[CODE_EPOCH];
+      if (left === 0 && !changed) return SysResult.CONTINUE;
+      if (left === 0) {
+        const next = this.#rip() + sysLength(descriptor);
+        this.#setRip(this.code.mode.bits === 64 ? next : next >>> 0);
+      } else if (!changed && this.#count === undefined && !this.#host.attention()) return SysResult.DISPATCH;
+      return SysResult.LEAVE;
     } catch (e) {
       if (e === this.fault) {
         this.memory.recordFault();
         this.#slowFault = true;
-        return 2;
+        return SysResult.FAULT;
       }
       throw e;
     }

@@ -3,25 +3,31 @@
 
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { Access } from '../../../shared/abi/registers.js';
-import type { VpBlock } from '../../../shared/layout/vp.js';
+import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { sysLength } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
 import { clearUpperHalves } from './code-mode.js';
 import { accessRights, baseFrom, is64BitDescriptor, isReservedCode, limitFrom } from './descriptor.js';
 import { is64BitCode, isLongMode } from './mode.js';
 import { raiseSelector } from './raise.js';
-import { Segment, setSegment } from './segment.js';
+import { accessOf, limitOf, Segment, setSegment } from './segment.js';
 import { checkCodeOffset } from './segment-check.js';
-import { ripOf, setRip } from './slots.js';
+import { ripOf, setRip, slotLo } from './slots.js';
 
 /** Takes a checked code descriptor into CS at privilege `level` and goes to `rip`. RSP and RFLAGS are set before. */
 export const enterCode = (p: Processor, selector: number, lo: number, hi: number, level: number, rip: number): void => {
   const vp = p.vp;
   const was64 = is64BitCode(vp);
   const sameLevel = vp.cpl === level;
-  setSegment(vp, Segment.CS, (selector & 0xfffc) | level, baseFrom(lo, hi), limitFrom(lo, hi), accessRights(hi) | Access.ACCESSED);
+  const base = baseFrom(lo, hi);
+  const limit = limitFrom(lo, hi);
+  const access = accessRights(hi) | Access.ACCESSED;
+  // Within a level no other segment changes, and the mode hangs on CS alone: most interrupts and their returns stay in one segment.
+  const sameCode = accessOf(vp, Segment.CS) === access && limitOf(vp, Segment.CS) === limit && slotLo(vp, Slot.CS_BASE) === base;
+  setSegment(vp, Segment.CS, (selector & 0xfffc) | level, base, limit, access);
   vp.cpl = level;
   setRip(vp, rip);
+  if (sameLevel && sameCode) return;
   const is64 = is64BitCode(vp);
   if (was64 && is64 && sameLevel) return;
   if (was64 && !is64) clearUpperHalves(vp);

@@ -7,8 +7,6 @@ import type { Width } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
 import { enterCode } from './code-transfer.js';
 import {
-  descriptorHi,
-  descriptorLo,
   dplFrom,
   isCode,
   isConforming,
@@ -17,7 +15,8 @@ import {
   limitFrom,
   markAccessed,
   requireDescriptor,
-  table32,
+  tableHost,
+  tableWord,
   typeFrom,
 } from './descriptor.js';
 import { rflags, setSystemFlags, systemFlags } from './flags.js';
@@ -27,7 +26,7 @@ import { generalProtection, raise, raiseSelector } from './raise.js';
 import { Segment, selectorOf, setNullSegment } from './segment.js';
 import { checkCodeOffset } from './segment-check.js';
 import { slotLo } from './slots.js';
-import { push, setStackPointer, stackPointer } from './stack.js';
+import { frameBelow, push, setStackPointer, stackPointer } from './stack.js';
 import { switchTask, TaskSwitch } from './task-switch.js';
 
 /** The RFLAGS image that an event saves: faults set RF so that an instruction breakpoint does not fire again on return. */
@@ -44,8 +43,9 @@ export const deliverProtected = (p: Processor, kind: number, vector: number, err
   const gateError = vector * 8 + 2 + ext;
   if (vector * 8 + 7 > vp.idtrLimit) generalProtection(p, gateError);
   const gate = vp.idtrBaseNum + vector * 8;
-  const lo = table32(p, gate);
-  const hi = table32(p, gate + 4);
+  const gateHost = tableHost(p, gate, 8);
+  const lo = tableWord(p, gateHost, gate, 0);
+  const hi = tableWord(p, gateHost, gate, 1);
   const type = typeFrom(hi);
   // Types 5, 6, 7, 14, 15.
   if (type > 15 || ((0xc0e0 >>> type) & 1) === 0) generalProtection(p, gateError);
@@ -60,13 +60,14 @@ export const deliverProtected = (p: Processor, kind: number, vector: number, err
   const target = width === 2 ? ((hi & 0xffff_0000) | (lo & 0xffff)) >>> 0 : lo & 0xffff;
   if (isNull(selector)) generalProtection(p, ext);
   const address = requireDescriptor(p, selector, Vector.GP, ext);
-  const csHi = descriptorHi(p, address);
+  const csHost = tableHost(p, address, 8);
+  const csHi = tableWord(p, csHost, address, 1);
   if (!isCode(csHi) || dplFrom(csHi) > vp.cpl) raiseSelector(p, Vector.GP, selector, ext);
   if (!isPresent(csHi)) raiseSelector(p, Vector.NP, selector, ext);
   const level = isConforming(csHi) ? vp.cpl : dplFrom(csHi);
   const virtual = isVm86(vp);
   if (virtual && level !== 0) raiseSelector(p, Vector.GP, selector, ext);
-  const csLo = descriptorLo(p, address);
+  const csLo = tableWord(p, csHost, address, 0);
   const limit = limitFrom(csLo, csHi);
   const flags = savedFlags(p, kind, vector);
 
@@ -91,16 +92,33 @@ export const deliverProtected = (p: Processor, kind: number, vector: number, err
     if (virtual) for (const segment of VM86_SAVED) setNullSegment(vp, segment, 0);
   } else {
     checkCodeOffset(p, target, limit, false, ext);
-    let sp = stackPointer(vp);
-    sp = push(p, sp, width, flags);
-    sp = push(p, sp, width, selectorOf(vp, Segment.CS));
-    sp = push(p, sp, width, nextRip);
-    if (error >= 0) sp = push(p, sp, width, error);
+    const sp = pushEvent(p, width, flags, nextRip, error);
     markAccessed(p, address, csHi);
     setStackPointer(vp, sp);
   }
   enterHandlerFlags(p, (type & 1) === 0);
   enterCode(p, selector, csLo, csHi, level, target);
+};
+
+/** Pushes what an event saves on the stack in use; the new stack pointer, not yet committed. */
+const pushEvent = (p: Processor, width: Width, flags: number, rip: number, error: number): number => {
+  const { vp } = p;
+  const { u32 } = p.views;
+  const top = stackPointer(vp);
+  const bytes = error >= 0 ? 16 : 12;
+  const host = width === 2 ? frameBelow(p, top, bytes) : -1;
+  if (host >= 0) {
+    let at = host >>> 2;
+    if (error >= 0) u32[at++] = error;
+    u32[at] = rip;
+    u32[at + 1] = selectorOf(vp, Segment.CS);
+    u32[at + 2] = flags;
+    return top - bytes;
+  }
+  let sp = push(p, top, width, flags);
+  sp = push(p, sp, width, selectorOf(vp, Segment.CS));
+  sp = push(p, sp, width, rip);
+  return error >= 0 ? push(p, sp, width, error) : sp;
 };
 
 /** In the order in which they are pushed. */

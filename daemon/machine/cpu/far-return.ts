@@ -8,7 +8,6 @@ import type { Processor } from '../processor.js';
 import { checkCodeTarget, enterCode } from './code-transfer.js';
 import {
   descriptorHi,
-  descriptorLo,
   dplFrom,
   is64BitDescriptor,
   isCode,
@@ -19,6 +18,8 @@ import {
   NO_DESCRIPTOR,
   requireDescriptor,
   rplOf,
+  tableHost,
+  tableWord,
 } from './descriptor.js';
 import { enterRealCode } from './far-transfer.js';
 import { ioplOf, rflags, setRflags } from './flags.js';
@@ -28,19 +29,20 @@ import { accessOf, dplOf, Segment, setNullSegment, setVm86Segment } from './segm
 import { checkCodeOffset } from './segment-check.js';
 import { checkStackSegment, loadHidden } from './segment-load.js';
 import { setRip, setSlot16, setSlot32, setSlotBig, setSlotNumber, slotLo } from './slots.js';
-import { offsetStack, peek, peekFlags, peekSelector, setStackPointer, stackAddress, stackPointer } from './stack.js';
+import { frameAbove, offsetStack, peek, peekFlags, peekSelector, setStackPointer, stackAddress, stackPointer } from './stack.js';
 import { returnFromTask } from './task-switch.js';
 
-/** Checks the code selector of a return; returns its descriptor's address. */
-const checkReturnCode = (p: Processor, selector: number): number => {
+/** Address of the descriptor that a return goes to. */
+const returnDescriptor = (p: Processor, selector: number): number => {
   if (isNull(selector)) generalProtection(p);
-  const address = requireDescriptor(p, selector);
-  const hi = descriptorHi(p, address);
+  return requireDescriptor(p, selector);
+};
+/** Checks it. */
+const checkReturnCode = (p: Processor, selector: number, hi: number): void => {
   const rpl = rplOf(selector);
   if (!isCode(hi) || rpl < p.vp.cpl) raiseSelector(p, Vector.GP, selector);
   if (isConforming(hi) ? dplFrom(hi) > rpl : dplFrom(hi) !== rpl) raiseSelector(p, Vector.GP, selector);
   if (!isPresent(hi)) raiseSelector(p, Vector.NP, selector);
-  return address;
 };
 
 /** Checks the stack selector of a return to `level`; NO_DESCRIPTOR for a null one, which 64-bit code below level 3 may have. */
@@ -91,9 +93,11 @@ export const farReturn = (p: Processor, d: number): number => {
     enterRealCode(p, selector, rip);
     return 1;
   }
-  const address = checkReturnCode(p, selector);
-  const hi = descriptorHi(p, address);
-  const lo = descriptorLo(p, address);
+  const address = returnDescriptor(p, selector);
+  const host = tableHost(p, address, 8);
+  const hi = tableWord(p, host, address, 1);
+  checkReturnCode(p, selector, hi);
+  const lo = tableWord(p, host, address, 0);
   const level = rplOf(selector);
   if (level === vp.cpl) {
     checkCodeTarget(p, selector, lo, hi, rip);
@@ -129,16 +133,20 @@ export const interruptReturn = (p: Processor, d: number): number => {
     return 1;
   }
   const sp = stackPointer(vp);
-  const rip = peek(p, sp, width, 0);
-  const selector = peekSelector(p, sp, width, 1);
-  const image = peekFlags(p, sp, width, 2);
+  const frame = width === 2 ? frameAbove(p, sp, 12) : -1;
+  const { u32 } = p.views;
+  const rip = frame < 0 ? peek(p, sp, width, 0) : u32[frame >>> 2];
+  const selector = frame < 0 ? peekSelector(p, sp, width, 1) : u32[(frame >>> 2) + 1] & 0xffff;
+  const image = frame < 0 ? peekFlags(p, sp, width, 2) : u32[(frame >>> 2) + 2];
   if (width === 2 && (image & Rflags.VM) !== 0 && vp.cpl === 0 && !isLongMode(vp)) {
     returnToVm86(p, sp, rip, selector, image);
     return 1;
   }
-  const address = checkReturnCode(p, selector);
-  const hi = descriptorHi(p, address);
-  const lo = descriptorLo(p, address);
+  const address = returnDescriptor(p, selector);
+  const host = tableHost(p, address, 8);
+  const hi = tableWord(p, host, address, 1);
+  checkReturnCode(p, selector, hi);
+  const lo = tableWord(p, host, address, 0);
   const level = rplOf(selector);
   if (level === vp.cpl && !is64BitCode(vp)) {
     checkCodeTarget(p, selector, lo, hi, rip);

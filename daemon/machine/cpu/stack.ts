@@ -65,6 +65,27 @@ export const push = (p: Processor, sp: number, width: Width, value: number): num
   writeValue(p, stackAddress(p, at, 1 << width, true), width, value);
   return at;
 };
+/**
+ * Host address of the `bytes` below `sp`, where values of 32 bits are about to be pushed from the top down, if all pushes will succeed, aligned, in one page of
+ * ordinary memory; -1: push one by one. Throws the page fault of the first push.
+ */
+export const frameBelow = (p: Processor, sp: number, bytes: number): number => {
+  const vp = p.vp;
+  const at = sp - bytes;
+  if (stackWidth(vp) !== 2 || at < 0 || sp - 1 > slotNumber(vp, Slot.WRITE_LIMIT + Segment.SS)) return -1;
+  const linear = (slotLo(vp, Slot.SS_BASE) + at) >>> 0;
+  if ((linear & 3) !== 0 || (linear & 4095) + bytes > 4096) return -1;
+  const top = p.memory.hostWrite(linear + bytes - 4);
+  return top < 0 ? -1 : top - (bytes - 4);
+};
+/** As `frameBelow` for the `bytes` from `sp` on, about to be read from the bottom up. */
+export const frameAbove = (p: Processor, sp: number, bytes: number): number => {
+  const vp = p.vp;
+  if (stackWidth(vp) !== 2 || sp + bytes - 1 > slotNumber(vp, Slot.READ_LIMIT + Segment.SS)) return -1;
+  const linear = (slotLo(vp, Slot.SS_BASE) + sp) >>> 0;
+  if ((linear & 3) !== 0 || (linear & 4095) + bytes > 4096) return -1;
+  return p.memory.hostRead(linear);
+};
 /** Low 16 bits of the `index`-th value: selectors, exact whatever stands above them. All bytes must be readable. */
 export const peekSelector = (p: Processor, sp: number, width: Width, index: number): number =>
   p.memory.read16(stackAddress(p, offsetStack(p.vp, sp, index << width), 1 << width, false));

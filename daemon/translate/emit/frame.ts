@@ -11,10 +11,12 @@ export const HELPERS = [
   'atomicSlow',
   /** (offset f64, segcheck immediate) -> 0 allowed, 1 fault recorded. */
   'segmentSlow',
-  /** (descriptor) -> 0 go on, 1 leave, 2 fault recorded. RIP and all registers are in the VP block. */
+  /** (descriptor) -> SysResult. RIP and all registers are in the VP block. */
   'sys',
 ] as const;
 export const Helper = { loadSlow: 0, storeSlow: 1, atomicSlow: 2, segmentSlow: 3, sys: 4 } as const;
+/** What comes after `sys`. CONTINUE: the block goes on. LEAVE, FAULT (recorded): guest code is left. DISPATCH: RIP is set, guest code goes on there. */
+export const SysResult = { CONTINUE: 0, LEAVE: 1, FAULT: 2, DISPATCH: 3 } as const;
 
 /** Where a micro-op finds its operands and how it leaves. Every method appends to the code it was made with. */
 export interface Frame {

@@ -1,7 +1,7 @@
 // Operands as the micro-op machine finds them: slot numbers and immediates are read from the record at PC.
 import { Slot, VpLayout } from '../../../shared/layout/vp.js';
 import { Exit } from '../micro-op.js';
-import { type Frame, Helper } from './frame.js';
+import { type Frame, Helper, SysResult } from './frame.js';
 import { CONTEXT } from './semantics.js';
 import { SCRATCH } from './vector-semantics.js';
 import type { Code } from './wasm.js';
@@ -165,7 +165,7 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
       c.tee(at.entry);
       c.if();
       c.get(at.entry);
-      c.i32(2);
+      c.i32(SysResult.FAULT);
       c.op('i32_eq');
       c.if();
       budgetAdd(left);
@@ -176,6 +176,10 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
         c.i32(1);
         c.op('i32_sub');
       });
+      c.get(at.entry);
+      c.i32(SysResult.DISPATCH);
+      c.op('i32_eq');
+      c.brIf(dispatch);
       leave(Exit.SYS);
       c.op('end');
     },

@@ -5,7 +5,7 @@ import type { Views } from '../../../shared/layout/struct.js';
 import { Slot, VECTOR_SLOTS, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
 import { Exit, IMMEDIATE_FORM, OP_MASK, Op, RECORD_SIZE } from '../micro-op.js';
 import { HELPER_IMPORTS, TYPES, UNIT_TYPE } from './core-module.js';
-import { type Frame, Helper } from './frame.js';
+import { type Frame, Helper, SysResult } from './frame.js';
 import type { Region } from './region.js';
 import { CONTEXT, DEFERRABLE, KEEPS_FLAGS, PRODUCES_FLAGS, SEMANTICS, SHAPES } from './semantics.js';
 import { assemble, Code, I32, I64, V128 } from './wasm.js';
@@ -174,8 +174,9 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
       c.i32(i32[(at + 8) >>> 2]); c.call(Helper.sys); c.tee(EXIT);
       c.if();
       // Everything is in the VP block already, and RIP is where the helper put it.
-      c.get(CTX); c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.i32(u8[at + 5]); c.get(EXIT); c.i32(2); c.op('i32_ne'); c.op('i32_sub'); c.op('i32_add'); c.memory('i32_store', CONTEXT.budget);
-      c.i32(Exit.FAULT); c.i32(Exit.SYS); c.get(EXIT); c.i32(2); c.op('i32_eq'); c.op('select'); c.op('return');
+      c.get(CTX); c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.i32(u8[at + 5]); c.get(EXIT); c.i32(SysResult.FAULT); c.op('i32_ne'); c.op('i32_sub'); c.op('i32_add'); c.memory('i32_store', CONTEXT.budget);
+      c.get(EXIT); c.i32(SysResult.DISPATCH); c.op('i32_eq'); c.if(); c.i32(Exit.NEXT); c.op('return'); c.op('end');
+      c.i32(Exit.FAULT); c.i32(Exit.SYS); c.get(EXIT); c.i32(SysResult.FAULT); c.op('i32_eq'); c.op('select'); c.op('return');
       c.op('end');
       loadHeld();
       c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.set(BUDGET);
