@@ -1,8 +1,11 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|vtlb|interrupts|smp, --against v86,tcg, --bits 32|64, --quick, --json, --rounds N, --only a,b.
+// Options: --suite cpu|vtlb|interrupts|smp|daemon, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
-import { type EngineName, measure, missing } from './engine.js';
-import { HOT, SUITES, type Workload } from './workloads.js';
+import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
+import { writeTables } from './markdown.js';
+import { asMarkdown, asText, type BenchResult, geomean, geomeanHot, Measurements } from './table.js';
+import { SUITES, type Suite, type Workload } from './workloads.js';
 
 const { values } = parseArgs({
   options: {
@@ -11,6 +14,7 @@ const { values } = parseArgs({
     bits: { type: 'string', default: '32' },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    markdown: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     only: { type: 'string' },
   },
@@ -19,88 +23,71 @@ const fail = (message: string): never => {
   console.error(`bench: ${message}`);
   process.exit(2);
 };
-const bits: 32 | 64 = values.bits === '32' ? 32 : values.bits === '64' ? 64 : fail(`--bits is 32 or 64, not ${values.bits}`);
-const suite = SUITES[values.suite] ?? fail(`--suite is one of ${Object.keys(SUITES).join(', ')}, not ${values.suite}`);
-const only = values.only?.split(',');
-const workloads = suite.workloads.filter((w) => !only || only.includes(w.name));
-const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
 const say = (text: string): void => {
   if (!values.json) process.stderr.write(text);
 };
 
-const engines: EngineName[] = ['hvd'];
-for (const name of values.against.split(',').filter((n) => n !== '')) {
-  if (name !== 'v86' && name !== 'tcg') fail(`--against knows v86 and tcg, not ${name}`);
-  const reason = missing(name as EngineName, bits);
-  if (reason) say(`${name} left out: ${reason}\n`);
-  else engines.push(name as EngineName);
-}
-
-const median = (a: number[]): number => {
-  const s = [...a].sort((x, y) => x - y);
-  return s.length % 2 ? s[s.length >> 1] : (s[s.length / 2 - 1] + s[s.length / 2]) / 2;
+const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 : fail(`--bits is 32 or 64, not ${text}`));
+const suiteOf = (name: string): Suite =>
+  SUITES[name] ?? fail(`--suite is one of ${[...Object.keys(SUITES), 'daemon'].join(', ')}, not ${name}`);
+const peersOf = (text: string): string[] => {
+  const peers = text.split(',').filter((name) => name !== '');
+  for (const name of peers) if (!PEER_NAMES.includes(name)) fail(`--against knows ${PEER_NAMES.join(', ')}, not ${name}`);
+  return peers;
 };
-interface Row {
-  workload: string;
-  bits: number;
-  checksum: string | null;
-  /** Seconds, medians, by engine. */ seconds: Partial<Record<EngineName, number>>;
-  /** Peer's seconds over hvd's. */ ratio: Partial<Record<EngineName, number>>;
-  note?: string;
-}
-const times = new Map<string, Map<EngineName, number[]>>();
-const checksums = new Map<string, Set<string>>();
-const notes = new Map<string, string>();
-const one = async (engine: EngineName, w: Workload): Promise<void> => {
+const roundsOf = (text: string | undefined): number => {
+  const rounds = Number(text ?? (values.quick ? 1 : 3));
+  return Number.isInteger(rounds) && rounds >= 1 && rounds <= 100 ? rounds : fail(`--rounds is 1 to 100, not ${text}`);
+};
+
+const one = async (into: Measurements, engine: Engine, bits: Bits, vps: number, w: Workload): Promise<void> => {
   const div = values.quick ? w.div * 4 : w.div;
-  const append = `run=${w.name} div=${div}`;
   try {
-    const m = await measure(engine, bits, suite.vps, append, values.quick ? 60 : 180);
-    for (const s of m.skipped) notes.set(w.name, `${engine}: ${s.reason}`);
-    for (const r of m.results) {
-      if (!times.has(w.name)) times.set(w.name, new Map());
-      const row = times.get(w.name)!;
-      row.set(engine, [...(row.get(engine) ?? []), r.seconds]);
-      if (!checksums.has(w.name)) checksums.set(w.name, new Set());
-      checksums.get(w.name)!.add(r.checksum);
-    }
+    const markers = await measure(engine, bits, vps, `run=${w.name} div=${div}`, values.quick ? 60 : 180);
+    for (const s of markers.skipped) into.note(w.name, `${engine.name}: ${s.reason}`);
+    for (const r of markers.results) into.add(w.name, engine.name, r.seconds, r.checksum);
   } catch (error) {
-    notes.set(w.name, (error as Error).message.split('\n')[0]);
+    into.note(w.name, (error as Error).message.split('\n')[0]!);
   }
 };
-for (let round = 0; round < rounds; round++)
-  for (const w of workloads)
-    for (const engine of engines) {
-      say(`\rround ${round + 1}/${rounds} ${w.name.padEnd(8)} ${engine}   `);
-      await one(engine, w);
-    }
-say('\r\x1b[K');
 
-const rows: Row[] = workloads.map((w) => {
-  const row: Row = { workload: w.name, bits, checksum: [...(checksums.get(w.name) ?? [])].join('!=') || null, seconds: {}, ratio: {} };
-  for (const [engine, list] of times.get(w.name) ?? []) row.seconds[engine] = median(list);
-  for (const e of engines) if (e !== 'hvd' && row.seconds[e] && row.seconds.hvd) row.ratio[e] = row.seconds[e]! / row.seconds.hvd;
-  const note = notes.get(w.name);
-  if (note) row.note = note;
-  return row;
-});
-const geomean = (names?: readonly string[]): Record<string, number> =>
-  Object.fromEntries(
-    engines
-      .filter((e) => e !== 'hvd')
-      .map((e) => {
-        const r = rows.filter((x) => x.ratio[e] && (!names || names.includes(x.workload))).map((x) => Math.log(x.ratio[e]!));
-        return [e, r.length ? Math.exp(r.reduce((a, b) => a + b, 0) / r.length) : Number.NaN];
-      }),
-  );
-const result = { suite: values.suite, bits, rounds, rows, geomean: geomean(), geomeanHot: geomean(HOT) };
-if (values.json) console.log(JSON.stringify(result));
-else {
-  const peers = engines.filter((e) => e !== 'hvd');
-  console.log(`${'workload'.padEnd(10)}${'hvd s'.padStart(9)}${peers.map((p) => `${p} s`.padStart(9) + `hvd/${p}`.padStart(10)).join('')}`);
-  for (const r of rows)
-    console.log(
-      `${r.workload.padEnd(10)}${(r.seconds.hvd?.toFixed(3) ?? '-').padStart(9)}${peers.map((p) => (r.seconds[p]?.toFixed(3) ?? '-').padStart(9) + (r.ratio[p]?.toFixed(2) ?? '-').padStart(10)).join('')}${r.note ? `  ${r.note}` : ''}${r.checksum?.includes('!=') ? `  CHECKSUMS DIFFER ${r.checksum}` : ''}`,
-    );
-  for (const p of peers) console.log(`geomean against ${p}: ${result.geomean[p].toFixed(2)} (hot: ${result.geomeanHot[p].toFixed(2)})`);
+const runSuite = async (name: string, bits: Bits, peers: readonly string[]): Promise<{ result: BenchResult; engines: string[] }> => {
+  const suite = suiteOf(name);
+  const only = values.only?.split(',');
+  const workloads = suite.workloads.filter((w) => !only || only.includes(w.name));
+  if (workloads.length === 0) fail(`--only: no workload of suite ${name} is called ${values.only}`);
+  const rounds = roundsOf(values.rounds);
+  const engines = enginesOf(peers, bits, say);
+  const measurements = new Measurements();
+  for (let round = 0; round < rounds; round++)
+    for (const w of workloads)
+      for (const engine of engines) {
+        if (!engine.runs(w.name) || (engine.name === 'v86' && suite.vps > 1)) continue;
+        say(`\rround ${round + 1}/${rounds} ${w.name.padEnd(8)} ${engine.name.padEnd(12)}`);
+        await one(measurements, engine, bits, suite.vps, w);
+      }
+  say('\r\x1b[K');
+  const rows = workloads.map((w) => measurements.row(w.name, bits));
+  const result = { suite: name, bits, rounds, rows, geomean: geomean(rows), geomeanHot: geomeanHot(rows) };
+  return { result, engines: engines.map((engine) => engine.name) };
+};
+
+if (values.markdown) {
+  const tables: string[] = [];
+  for (const [suite, bits, peers] of [
+    ['cpu', 32, ['v86', 'tcg', 'native']],
+    ['cpu', 64, ['tcg', 'native']],
+    ['smp', 64, ['tcg', 'native']],
+  ] as const) {
+    const { result, engines } = await runSuite(suite, bits, peers);
+    tables.push(`Suite \`${suite}\`, ${bits}-bit guest, medians of ${result.rounds}:\n\n${asMarkdown(result, engines)}`);
+  }
+  console.log(`written: ${writeTables(tables)}`);
+} else if (values.suite === 'daemon') {
+  const { measureDaemon, daemonText } = await import('./daemon-suite.js');
+  const result = await measureDaemon(values.quick, say);
+  console.log(values.json ? JSON.stringify(result) : daemonText(result));
+} else {
+  const { result, engines } = await runSuite(values.suite, bitsOf(values.bits), peersOf(values.against));
+  console.log(values.json ? JSON.stringify(result) : asText(result, engines));
 }
