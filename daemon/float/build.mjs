@@ -5,12 +5,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FLOAT_FIELDS } from '../../dist/shared/layout/float-fields.js';
-import { VpLayout } from '../../dist/shared/layout/vp.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const out = fileURLToPath(new URL('../../dist/daemon/float/', import.meta.url));
 const layout = Object.entries(FLOAT_FIELDS)
-  .map(([name, field]) => `export const ${name}: i32 = ${VpLayout.at[field]};\n`)
+  .map(([name, offset]) => `export const ${name}: i32 = ${offset};\n`)
   .join('');
 
 const sources = Object.fromEntries(

@@ -37,6 +37,9 @@ export function setB(what: i32, sign: i32, scale: i32, bits: u64): void {
 export function noDenormals(): void {
   anyDenormal = false;
 }
+export function foundDenormal(): void {
+  anyDenormal = true;
+}
 export function moveAToB(): void {
   bClass = aClass;
   bNegative = aNegative;

@@ -8,6 +8,15 @@ export type FloatCode = (vp: number, a: bigint, b: bigint) => bigint;
 
 const MODULE = new WebAssembly.Module(readFileSync(new URL('../float/float.wasm', import.meta.url)));
 
+/** Functions by number, for the micro-op machine. */
+export const functionTable = (functions: Readonly<Record<FloatFunction, FloatCode>>): WebAssembly.Table => {
+  const table = new WebAssembly.Table({ element: 'anyfunc', initial: FLOAT_FUNCTIONS.length });
+  FLOAT_FUNCTIONS.forEach((name, n) => {
+    table.set(n, functions[name]);
+  });
+  return table;
+};
+
 /** The functions on one memory, by name. */
 export const floatFunctions = (memory: WebAssembly.Memory): Readonly<Record<FloatFunction, FloatCode>> => {
   const { exports } = new WebAssembly.Instance(MODULE, { env: { memory } });

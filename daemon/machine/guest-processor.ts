@@ -18,6 +18,7 @@ import { deliverFault } from './cpu/deliver.js';
 import { generalProtection } from './cpu/raise.js';
 import { checkCodeOffset, segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
+import { floatFunctions, functionTable } from './float-module.js';
 import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, type Translator } from './guest-memory.js';
 import type { InstructionCount } from './instruction-count.js';
 import type { InstructionTrace } from './instruction-trace.js';
@@ -122,9 +123,12 @@ export class GuestProcessor implements Processor {
     this.#count = options?.count;
     this.#stacks = options?.stacks;
     this.#trace = options?.trace;
+    const floats = floatFunctions(memory);
     const env = {
+      ...floats,
       memory,
       table,
+      functions: functionTable(floats),
       loadSlow: (gva: number, info: number) => this.memory.load(gva, info),
       storeSlow: (gva: number, width: number) => this.memory.store(gva, width),
       atomicSlow: (gva: number, width: number) => this.memory.atomic(gva, width),

@@ -2,6 +2,7 @@
 // Why a builder: constants, flags, conditions and what is dead are decided here once, so that a family states only what its instruction means.
 import { type FeatureSet, IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { SLOTS, Slot, TEMPS, VECTOR_SLOTS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
+import { FLOAT_FUNCTIONS, type FloatFunction } from './float-functions.js';
 import { dropDead, resultBits, WRITES_D } from './liveness.js';
 import {
   BLOCK_MICRO_OPS_MAX,
@@ -85,6 +86,7 @@ const VALUE_CODES = new Map<MicroOpName, number>(
     op | (MICRO_OPS[name] === 'da' ? IS_UNARY : 0) | (MICRO_OPS[name] === 'daB' ? TAKES_IMMEDIATE : 0),
   ]),
 );
+const FUNCTION_NUMBERS = new Map<FloatFunction, number>(FLOAT_FUNCTIONS.map((name, n) => [name, n]));
 const HIGH = 4294967296;
 const low = (n: number): number => n | 0;
 const high = (n: number): number => Math.floor(n / HIGH) | 0;
@@ -360,6 +362,26 @@ export class BlockBuilder implements MicroOps {
   busLock(): void {
     this.#record(Op.buslock, 0, 0, 0, 0, 0);
     this.jump(this.rip);
+  }
+
+  // --- floating point ------------------------------------------------------------------------------------------------------------------
+
+  /** The function's result (daemon/float). It may change floating-point state, and nothing else. */
+  call(name: FloatFunction, a: Operand = Slot.ZERO, b: Operand = Slot.ZERO, d: number = NOWHERE): Operand {
+    const sa = this.slot(a);
+    const sb = this.slot(b);
+    if (d === NOWHERE) d = this.temp();
+    this.#record(Op.call, d, sa, sb, FUNCTION_NUMBERS.get(name) as number, 0);
+    return d;
+  }
+  /** Faults with the vector that the slot holds, unless it is 0. */
+  raiseBy(slot: number): void {
+    this.#record(Op.raiseby, 0, slot, 0, 0, 0);
+  }
+  /** The instruction is done, and ends here, when the slot is not 0. */
+  skipIf(slot: number): void {
+    const further = this.nextRip - this.rip;
+    this.#record(Op.skipif, 0, slot, 0, low(further), high(further));
   }
 
   // --- vectors -------------------------------------------------------------------------------------------------------------------------

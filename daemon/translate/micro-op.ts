@@ -225,6 +225,12 @@ export const MICRO_OPS = {
   buslock: '',
   /** The block is entered: adds 1 to its own immediate, and says so in the LP context. Only where instructions are counted. */
   count: 'i',
+  // floating point (float-functions.ts): d = function number imm of (a, b)
+  call: 'dabi',
+  /** Leaves with the fault whose vector is a, when a != 0. */
+  raiseby: 'a',
+  /** Leaves after this instruction, to its RIP + imm, when a != 0: the instruction is done already. */
+  skipif: 'ai',
   ...VECTOR_MICRO_OPS,
 } as const;
 export type MicroOpName = keyof typeof MICRO_OPS;

@@ -55,6 +55,12 @@ export const Slot = {
   WRITE_LIMIT: 86,
   /** Highest offset in CS that a transfer may go to: where a third table of limits would have its entry for CS. */
   CODE_LIMIT: 93,
+  /** Vector of the fault that waiting x87 instructions raise: #MF while an unmasked exception is pending (ES), else 0. */
+  FPU_FAULT: 92,
+  /** Offset of the x87 instruction's memory operand, for the data pointer. */
+  FPU_OFFSET: 94,
+  /** Set by an x87 function: an unmasked exception ends the instruction, its store or flags do not happen. */
+  FPU_SKIP: 95,
 } as const;
 export const TEMPS = 48;
 export const SLOTS = 96;

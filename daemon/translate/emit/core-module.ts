@@ -4,6 +4,7 @@
 // A translated block in the arena:  +0 u32 instructions   +4 i32 runs left until it counts as hot   +8 i32 page frame   +12 u16 records, u16 x86 bytes   +16 records
 import { JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT } from '../../../shared/layout/lp-context.js';
 import { Slot } from '../../../shared/layout/vp.js';
+import { FLOAT_FUNCTIONS } from '../float-functions.js';
 import { Exit, IMMEDIATE_FORM, MICRO_OP_NAMES, RECORD_SIZE } from '../micro-op.js';
 import { HELPERS } from './frame.js';
 import { type RecordLocals, recordFrame } from './record-frame.js';
@@ -14,12 +15,13 @@ export const BLOCK_HEADER_SIZE = 16;
 /** Offsets in it. GFN: that of all of the block's bytes, -1 when there are two or none. */
 export const BlockHeader = { INSTRUCTIONS: 0, RUNS: 4, GFN: 8, SIZES: 12 } as const;
 
-/** Function types shared by all modules: helpers, then `(vp, context) -> Exit`. */
+/** Function types shared by all modules: helpers, then `(vp, context) -> Exit`, the vector micro-ops', and that of functions (FUNCTION_TYPE). */
 export const TYPES: readonly FunctionType[] = [
   { parameters: [F64, I32], results: [I32] },
   { parameters: [I32], results: [I32] },
   { parameters: [I32, I32], results: [I32] },
   { parameters: [I32, I32, I32, I64], results: [I32] },
+  { parameters: [I32, I64, I64], results: [I64] },
 ];
 export const UNIT_TYPE = 2;
 export const HELPER_IMPORTS = HELPERS.map((name) => ({ name, type: name === 'sys' ? 1 : 0 }));
@@ -130,7 +132,7 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
   return assemble({
     types: TYPES,
     imports: HELPER_IMPORTS,
-    table: true,
+    tables: [['table', 1], ['functions', FLOAT_FUNCTIONS.length]],
     functions: [
       { type: UNIT_TYPE, locals: [[3, I32], [4, I64], [1, V128]], body: c, exportAs: 'run' },
       { type: VECTOR_TYPE, locals: [[1, I32], [3, I64], [1, V128]], body: vectorFunction() },

@@ -18,6 +18,10 @@ export const Helper = { loadSlow: 0, storeSlow: 1, atomicSlow: 2, segmentSlow: 3
 /** What comes after `sys`. CONTINUE: the block goes on. LEAVE, FAULT (recorded): guest code is left. DISPATCH: RIP is set, guest code goes on there. */
 export const SysResult = { CONTINUE: 0, LEAVE: 1, FAULT: 2, DISPATCH: 3 } as const;
 
+/** Type number of the functions that the micro-op `call` calls, and the table that the micro-op machine finds them in. */
+export const FUNCTION_TYPE = 4;
+export const FUNCTION_TABLE = 1;
+
 /** Where a micro-op finds its operands and how it leaves. Every method appends to the code it was made with. */
 export interface Frame {
   /** Push operands as i64. */
@@ -46,6 +50,10 @@ export interface Frame {
   afterSlow(): void;
   /** `sys`: everything spilled, call, reload or leave. */
   callSys(): void;
+  /** Push the result of the function that the immediate names, of (a, b). */
+  callFunction(): void;
+  /** Leave: this instruction has been retired, and RIP is the immediate further. */
+  leaveAfter(): void;
   /** Ends of blocks. */
   jump(): void;
   jumpTo(): void;

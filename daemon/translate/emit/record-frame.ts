@@ -1,7 +1,7 @@
 // Operands as the micro-op machine finds them: slot numbers and immediates are read from the record at PC.
 import { Slot, VpLayout } from '../../../shared/layout/vp.js';
 import { Exit } from '../micro-op.js';
-import { type Frame, Helper, SysResult } from './frame.js';
+import { type Frame, FUNCTION_TABLE, FUNCTION_TYPE, Helper, SysResult } from './frame.js';
 import { CONTEXT } from './semantics.js';
 import { SCRATCH } from './vector-semantics.js';
 import type { Code } from './wasm.js';
@@ -155,6 +155,28 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
       setRip(ripHere);
       budgetAdd(left);
       leave(reason);
+    },
+    callFunction: () => {
+      c.get(at.vp);
+      slotAddress(3);
+      c.memory('i64_load', 0);
+      slotAddress(4);
+      c.memory('i64_load', 0);
+      immediateLo();
+      c.callIndirect(FUNCTION_TYPE, FUNCTION_TABLE);
+    },
+    leaveAfter: () => {
+      setRip(() => {
+        ripHere();
+        immediate();
+        c.op('i64_add');
+      });
+      budgetAdd(() => {
+        left();
+        c.i32(1);
+        c.op('i32_sub');
+      });
+      c.br(dispatch);
     },
     beforeSlow: () => {},
     afterSlow: () => {},

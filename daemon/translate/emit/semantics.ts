@@ -240,6 +240,15 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
     f.record(); f.record(); c.memory('i64_load', 8); c.i64s(1); c.op('i64_add'); c.memory('i64_store', 8);
   },
   sys: (_, f) => f.callSys(),
+  call: (c, f) => { f.callFunction(); c.set(f.y); f.d(() => c.get(f.y)); },
+  raiseby: (c, f) => {
+    f.a(); c.op('i64_eqz'); c.op('i32_eqz');
+    c.if();
+    f.vp(); f.a(); c.op('i32_wrap'); c.memory('i32_store', VpLayout.at.faultVector);
+    f.leaveHere(Exit.FAULT);
+    c.op('end');
+  },
+  skipif: (c, f) => { f.a(); c.op('i64_eqz'); c.op('i32_eqz'); c.if(); f.leaveAfter(); c.op('end'); },
   jump: (_, f) => f.jump(),
   jumpr: (_, f) => f.jumpTo(),
   branch: (_, f) => f.branch(),

@@ -3,9 +3,10 @@
 
 import type { Views } from '../../../shared/layout/struct.js';
 import { Slot, VECTOR_SLOTS, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
+import { FLOAT_FUNCTIONS } from '../float-functions.js';
 import { Exit, IMMEDIATE_FORM, OP_MASK, Op, RECORD_SIZE } from '../micro-op.js';
 import { HELPER_IMPORTS, TYPES, UNIT_TYPE } from './core-module.js';
-import { type Frame, Helper, SysResult } from './frame.js';
+import { type Frame, FUNCTION_TYPE, Helper, SysResult } from './frame.js';
 import type { Region } from './region.js';
 import { CONTEXT, DEFERRABLE, KEEPS_FLAGS, PRODUCES_FLAGS, SEMANTICS, SHAPES } from './semantics.js';
 import { assemble, Code, I32, I64, V128 } from './wasm.js';
@@ -63,6 +64,8 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   use(Slot.FLAG_RESULT);
   use(Slot.FLAG_AUX);
   let producesFlags = false;
+  // Functions that the unit calls, in order of appearance: imported after the helpers.
+  const functions: number[] = [];
   for (const block of graph.blocks) {
     for (let i = 0, at = block.records; i < block.count; i++, at += RECORD_SIZE) {
       const full = u16[at >>> 1];
@@ -75,6 +78,7 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
         use(u8[at + 2]);
         written[u8[at + 2]] = 1;
       }
+      if (op === Op.call && !functions.includes(i32[(at + 8) >>> 2])) functions.push(i32[(at + 8) >>> 2]);
       if (shape.includes('X')) useVector(u8[at + 3]);
       if (shape.includes('Y')) useVector(u8[at + 4]);
       if (shape.includes('Z')) useVector(u8[at + 8]);
@@ -181,6 +185,8 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
       loadHeld();
       c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.set(BUDGET);
     },
+    callFunction: () => { c.get(VP); pushSlot(u8[at + 3]); pushSlot(u8[at + 4]); c.call(HELPER_IMPORTS.length + functions.indexOf(i32[(at + 8) >>> 2])); },
+    leaveAfter: () => { refund(u8[at + 5] - 1); leaveTo(() => number64(rip + u16[(at + 6) >>> 1] + i32[(at + 8) >>> 2]), Exit.NEXT); },
     jump: () => {},
     jumpTo: () => {},
     branch: () => {},
@@ -321,7 +327,7 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   c.op('end');
   return assemble({
     types: TYPES,
-    imports: HELPER_IMPORTS,
+    imports: [...HELPER_IMPORTS, ...functions.map((n) => ({ name: FLOAT_FUNCTIONS[n], type: FUNCTION_TYPE }))],
     functions: [{ type: UNIT_TYPE, locals: [[5, I32], [7, I64], [order.length, I64], [1 + vectorOrder.length, V128]], body: c, exportAs: 'unit' }],
   });
 };

@@ -238,10 +238,10 @@ export class Code {
     this.byte(0x10);
     this.unsigned(index);
   }
-  callIndirect(type: number): void {
+  callIndirect(type: number, table = 0): void {
     this.byte(0x11);
     this.unsigned(type);
-    this.byte(0);
+    this.unsigned(table);
   }
   append(other: Code): void {
     for (let i = 0; i < other.length; i++) this.byte(other.bytes[i]);
@@ -258,8 +258,8 @@ export interface ModuleParts {
   readonly types: readonly FunctionType[];
   readonly imports: readonly ImportedFunction[];
   readonly functions: readonly DefinedFunction[];
-  /** Imports `env.table` (funcref) when set. */
-  readonly table?: boolean;
+  /** Tables of functions, imported from `env`, with the least number of their elements. */
+  readonly tables?: readonly (readonly [name: string, least: number])[];
 }
 
 const localsOf = (f: DefinedFunction): Code => {
@@ -298,20 +298,20 @@ export const assemble = (parts: ModuleParts): Uint8Array<ArrayBuffer> => {
     }
   });
   section(2, (c) => {
-    c.unsigned(parts.imports.length + 1 + (parts.table ? 1 : 0));
+    c.unsigned(parts.imports.length + 1 + (parts.tables?.length ?? 0));
     text(c, 'env');
     text(c, 'memory');
     c.byte(0x02);
     c.byte(0x03); // shared, with maximum
     c.unsigned(1);
     c.unsigned(65536);
-    if (parts.table) {
+    for (const [name, least] of parts.tables ?? []) {
       text(c, 'env');
-      text(c, 'table');
+      text(c, name);
       c.byte(0x01);
       c.byte(0x70);
       c.byte(0x00);
-      c.unsigned(1);
+      c.unsigned(least);
     }
     for (const f of parts.imports) {
       text(c, 'env');
