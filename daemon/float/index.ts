@@ -14,3 +14,4 @@ export {
 export * from './fpu-compare';
 export * from './fpu-control';
 export * from './fpu-moves';
+export * from './vector';

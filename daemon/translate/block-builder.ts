@@ -64,9 +64,13 @@ const Known = {
   LOGIC: 4,
   /** flagR is CF; the rest is in the flags only. */
   CARRY: 5,
+  /** flagR holds the flags at their EFLAGS places. */
+  GIVEN: 6,
 } as const;
 type Known = (typeof Known)[keyof typeof Known];
 
+/** EFLAGS bits that the even conditions O, B, E, BE, S, P are the `or` of; L and LE take more than that. */
+const GIVEN_MASKS = [0x800, 1, 0x40, 0x41, 0x80, 4, 0, 0] as const;
 const WIDTH_BITS = [8, 16, 32, 64] as const;
 const NOWHERE: Operand = 0x7fff;
 /** Three temporaries belong to flag operands whose slots were overwritten; the others go round. */
@@ -440,6 +444,21 @@ export class BlockBuilder implements MicroOps {
     this.#record(Op[name], d, a, 0, 0, 0);
     return d;
   }
+  /** d = float operation (shared/layout/vector-float) on vectors. */
+  vectorFloat(descriptor: number, a: number, b: number, d: number = NOWHERE): number {
+    return this.vector('vfloat', a, b, d, descriptor);
+  }
+  /** A general value from a float operation. */
+  vectorFloatToGeneral(descriptor: number, a: number, b: number): number {
+    const d = this.temp();
+    this.#record(Op.vfloatg, d, a, b, descriptor, 0);
+    return d;
+  }
+  /** d = a with lane 0 from the general operand: by a float operation, or (`exact`) a 32-bit integer as a double. */
+  vectorFloatFromGeneral(descriptor: number, a: number, value: Operand, exact: boolean, d: number): void {
+    const b = this.slot(value);
+    this.#record(exact ? Op.vputi32 : Op.vfloati, d, a, b, descriptor, 0);
+  }
   loadVector(address: Operand, aligned: boolean, d: number = NOWHERE): number {
     const a = this.slot(address);
     if (d === NOWHERE) d = this.vectorTemp();
@@ -474,7 +493,7 @@ export class BlockBuilder implements MicroOps {
     const sr = this.slot(r);
     if (kind === 'set') {
       this.#record(Op.fset, 0, sr, 0, 0, 0);
-      this.flagsUnknown();
+      this.#know(Known.GIVEN, width, NOWHERE, NOWHERE, sr);
       return;
     }
     this.#record((kind === 'logic' ? Op.flogic8 : kind === 'inc' ? Op.finc8 : Op.fdec8) + width, 0, sr, 0, 0, 0);
@@ -559,6 +578,11 @@ export class BlockBuilder implements MicroOps {
     switch (this.#known) {
       case Known.NOTHING:
         return NOWHERE;
+      case Known.GIVEN: {
+        // Of the comparisons of sign and overflow only these are one look.
+        const mask = GIVEN_MASKS[cc >> 1];
+        return mask === 0 || this.#flagR === NOWHERE ? NOWHERE : this.value('and64', this.#flagR, this.constant(mask));
+      }
       case Known.CARRY:
         return cc === 2 ? this.#flagR : NOWHERE;
       case Known.LOGIC:

@@ -34,5 +34,6 @@ export const FLOAT_FUNCTIONS = [
   'f64TruncateToI64',
   'i64ToF32',
   'i64ToF64',
+  'vectorFloat',
 ] as const;
 export type FloatFunction = (typeof FLOAT_FUNCTIONS)[number];

@@ -8,7 +8,7 @@ const table = (f: (name: MicroOpName, shape: string) => boolean): Uint8Array =>
   Uint8Array.from(MICRO_OP_NAMES, (n) => (f(n, MICRO_OPS[n]) ? 1 : 0));
 
 const MEMORY = /^(ldw?|st|xadd|xchg|aand|aor|axor|cas)(8|16|32|64)$|^v(ld|st)128a?$/;
-const LEAVES = /^(segcheck|trapif|usable|raiseby|skipif|sys|jump|jumpr|branch|buslock)$/;
+const LEAVES = /^(vfloat|vfloatg|vfloati|segcheck|trapif|usable|raiseby|skipif|sys|jump|jumpr|branch|buslock)$/;
 const FLAG_READER = /^(fget|fcarry|fo|fb|fz|fbe|fs|fp|fl|fle)$/;
 const FLAG_PRODUCER = /^(fadd|fsub|flogic|finc|fdec|fcmp|fsum|faux|fauxif)(8|16|32|64)$|^fset$|^fmerge$/;
 const KEEPS_SOME_FLAGS = /^(finc|fdec|fauxif)(8|16|32|64)$|^fmerge$/;
@@ -27,7 +27,7 @@ const KEEPS_FLAGS = table((n) => KEEPS_SOME_FLAGS.test(n));
 /** Uses the flags, or may leave the block, where the flags must be exact. */
 const NEEDS_FLAGS = table((n) => FLAG_READER.test(n) || MEMORY.test(n) || LEAVES.test(n));
 /** Only writes d: goes when nobody reads it. */
-const PURE = table((n, shape) => /^d/i.test(shape) && !MEMORY.test(n) && n !== 'call');
+const PURE = table((n, shape) => /^d/i.test(shape) && !MEMORY.test(n) && !/^(call|vfloat[gi]?)$/.test(n));
 
 /** Width of the result by op number: 0..64 bits that may be set; 255 = depends on the operands. */
 const RESULT_BITS = Uint8Array.from(MICRO_OP_NAMES, (n) => {

@@ -404,4 +404,6 @@ export const SysOp = {
   FPU_PROBE: 88, // x87/SSE not there yet: #NM/#UD by CR0.EM, CR0.TS, CR4.OSFXSR; counts the mnemonic in ARG0
   MASKED_STORE: 89, // ARG0 = address; vector slot SCRATCH = bytes, SCRATCH + 1 = mask (sign bits)
   LEVEL0: 90, // #GP(0) unless CPL is 0: before the operand of a privileged instruction is looked at
+  LDMXCSR: 100, // ARG1 = value
+  STMXCSR: 101, // ARG1 := value
 } as const;

@@ -122,4 +122,14 @@ export const VECTOR_MICRO_OPS = {
   vshr64: 'DXB',
   vsar16: 'DXB',
   vsar32: 'DXB',
+  // floats (shared/layout/vector-float): immediate = descriptor. May fault, and change MXCSR
+  vfloat: 'DXYi',
+  /** General result: integers, flags of comparisons. */
+  vfloatg: 'dXYi',
+  /** From a general operand. */
+  vfloati: 'DXbi',
+  /** d = the low two lanes, 32-bit integers, as doubles: always exact. */
+  vi32f64: 'DX',
+  /** d = a with lane 0, a double, from a 32-bit integer: always exact. */
+  vputi32: 'DXb',
 } as const;

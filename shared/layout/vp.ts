@@ -256,6 +256,10 @@ export const VpLayout = struct(
     fpuInstructionPointer: u64,
     /** Exceptions of the last floating-point functions called (daemon/float), for the caller to act on. */
     floatFlags: u32,
+    /** Vector of the unmasked exception that the last SSE instruction in the slow half raised, or 0. */
+    floatTrap: u32,
+    /** Exceptions of the first half of a 256-bit instruction while not all are masked: raised with those of the second. */
+    floatPending: u32,
   },
   VP_BLOCK_SIZE,
 );

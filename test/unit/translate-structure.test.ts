@@ -26,7 +26,7 @@ const MODES: readonly CodeMode[] = [
   { ...LONG, plainLocks: true },
   { ...REAL, plainLocks: true },
 ];
-const FAULTS = /^(ldw?|st|xadd|xchg|aand|aor|axor|cas)(8|16|32|64)$|^(segcheck|trapif|usable|raiseby|buslock)$|^v(ld|st)128a?$/;
+const FAULTS = /^(ldw?|st|xadd|xchg|aand|aor|axor|cas)(8|16|32|64)$|^(segcheck|trapif|usable|raiseby|buslock|vfloat[gi]?)$|^v(ld|st)128a?$/;
 const SETS_FLAGS = /^f(add|sub|logic|inc|dec|cmp|sum|aux|auxif)\d+$|^fset$|^fmerge$/;
 const ENDS = /^(jump|jumpr|branch)$/;
 const isTemp = (slot: number): boolean => slot >= Slot.TEMP && slot < Slot.TEMP + TEMPS;

@@ -17,6 +17,7 @@ import * as calls from './system-calls.js';
 import * as registers from './system-registers.js';
 import * as tables from './table-instructions.js';
 import { absentFeature, probeFpu, undefinedInstruction } from './unknown.js';
+import * as vectorControl from './vector-control.js';
 import * as vectors from './vector-memory.js';
 import * as wide from './wide-arithmetic.js';
 
@@ -122,6 +123,8 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   SALC: decimal.setAlOnCarry,
   FPU_PROBE: probeFpu,
   MASKED_STORE: vectors.maskedStore,
+  LDMXCSR: vectorControl.loadMxcsr,
+  STMXCSR: vectorControl.storeMxcsr,
 };
 
 /** Indexed by SysOp. A number without an operation is #UD. */

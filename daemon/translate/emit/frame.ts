@@ -66,6 +66,14 @@ export interface Frame {
   /** Push the vector of lanes of (a, b) that the immediate names, lanes of 2 or 4 bytes; of bytes of (a, b, 0) from the immediate on. */
   pickLanes(laneBytes: 2 | 4): void;
   pickBytes(): void;
+  /** The immediate's low half, where it is known when the code is emitted. */
+  constant(): number | undefined;
+  /** Push i32: whether MXCSR is plain (emit/vector-float). Only where `constant` is known. */
+  plain(): void;
+  /** Push the result of `vectorFloat` (daemon/float) for the immediate as descriptor, and a general operand; MXCSR may have changed. */
+  callVectorFloat(integer: () => void): void;
+  /** A scratch local for a float. Only where `constant` is known. */
+  float(format: 'f32' | 'f64'): number;
   /** Scratch locals that a micro-op may use as it likes. */
   readonly x: number; // i64
   readonly y: number; // i64

@@ -1,5 +1,6 @@
 // Operands as the micro-op machine finds them: slot numbers and immediates are read from the record at PC.
 import { Slot, VpLayout } from '../../../shared/layout/vp.js';
+import { FLOAT_FUNCTIONS } from '../float-functions.js';
 import { Exit } from '../micro-op.js';
 import { type Frame, FUNCTION_TABLE, FUNCTION_TYPE, Helper, SysResult } from './frame.js';
 import { CONTEXT } from './semantics.js';
@@ -156,6 +157,16 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
       budgetAdd(left);
       leave(reason);
     },
+    constant: () => undefined,
+    plain: () => c.i32(0),
+    callVectorFloat: (integer) => {
+      c.get(at.vp);
+      immediate();
+      integer();
+      c.i32(FLOAT_FUNCTIONS.indexOf('vectorFloat'));
+      c.callIndirect(FUNCTION_TYPE, FUNCTION_TABLE);
+    },
+    float: () => at.x,
     callFunction: () => {
       c.get(at.vp);
       slotAddress(3);

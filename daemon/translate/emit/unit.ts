@@ -9,7 +9,7 @@ import { HELPER_IMPORTS, TYPES, UNIT_TYPE } from './core-module.js';
 import { type Frame, FUNCTION_TYPE, Helper, SysResult } from './frame.js';
 import type { Region } from './region.js';
 import { CONTEXT, DEFERRABLE, KEEPS_FLAGS, PRODUCES_FLAGS, SEMANTICS, SHAPES } from './semantics.js';
-import { assemble, Code, I32, I64, V128 } from './wasm.js';
+import { assemble, Code, F32, F64, I32, I64, V128 } from './wasm.js';
 
 const VP = 0;
 const CTX = 1;
@@ -34,6 +34,11 @@ const isTemporary = (slot: number): boolean => slot >= Slot.TEMP;
 
 const VECTORS = VpLayout.at.vectors;
 const ZEROS = new Uint8Array(16);
+
+const VECTOR_FLOAT = FLOAT_FUNCTIONS.indexOf('vectorFloat');
+/** FTZ, rounding, masks, DAZ and PE; and their values when inexact results leave no trace: all masked, to nearest, PE raised. */
+const MXCSR_MODES = 0xffe0;
+const MXCSR_PLAIN = 0x1fa0;
 
 /** What is known at compile time about the pending flags. */
 const UNKNOWN = -2;
@@ -66,6 +71,7 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   let producesFlags = false;
   // Functions that the unit calls, in order of appearance: imported after the helpers.
   const functions: number[] = [];
+  let usesFloat = false;
   for (const block of graph.blocks) {
     for (let i = 0, at = block.records; i < block.count; i++, at += RECORD_SIZE) {
       const full = u16[at >>> 1];
@@ -78,6 +84,7 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
         use(u8[at + 2]);
         written[u8[at + 2]] = 1;
       }
+      if (op === Op.vfloat || op === Op.vfloatg || op === Op.vfloati) usesFloat = true;
       if (op === Op.call && !functions.includes(i32[(at + 8) >>> 2])) functions.push(i32[(at + 8) >>> 2]);
       if (shape.includes('X')) useVector(u8[at + 3]);
       if (shape.includes('Y')) useVector(u8[at + 4]);
@@ -96,11 +103,21 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   // A slow helper may change any register: all that the unit holds are reloaded after it.
   const held = order.filter((s) => !isTemporary(s));
   const heldVectors = vectorOrder.filter((s) => s < VectorSlot.TEMP);
+  if (usesFloat) functions.push(VECTOR_FLOAT);
   const vectorScratch = FIRST_SLOT_LOCAL + order.length;
   const vectorLocal = (s: number): number => vectorScratch + vectorIndex[s];
+  // Behind the vectors: a float of each format, and whether MXCSR is plain.
+  const single = vectorScratch + vectorOrder.length + 1;
+  const double = single + 1;
+  const plain = single + 2;
+  const lookAtMxcsr = (): void => {
+    if (!usesFloat) return;
+    c.get(VP); c.memory('i32_load', VpLayout.at.mxcsr); c.i32(MXCSR_MODES); c.op('i32_and'); c.i32(MXCSR_PLAIN); c.op('i32_eq'); c.set(plain);
+  };
 
   const loadHeld = (): void => {
     for (const s of held) { c.get(VP); c.memory('i64_load', s * 8); c.set(localOf[s]); }
+    lookAtMxcsr();
     for (const s of heldVectors) { c.get(VP); c.load128(VECTORS + s * 16); c.set(vectorLocal(s)); }
   };
   const storeWritten = (): void => {
@@ -185,6 +202,13 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
       loadHeld();
       c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.set(BUDGET);
     },
+    constant: () => i32[(at + 8) >>> 2],
+    plain: () => c.get(plain),
+    callVectorFloat: (integer) => {
+      c.get(VP); pushImmediate(); integer(); c.call(HELPER_IMPORTS.length + functions.indexOf(VECTOR_FLOAT));
+      lookAtMxcsr();
+    },
+    float: (format) => (format === 'f32' ? single : double),
     callFunction: () => { c.get(VP); pushSlot(u8[at + 3]); pushSlot(u8[at + 4]); c.call(HELPER_IMPORTS.length + functions.indexOf(i32[(at + 8) >>> 2])); },
     leaveAfter: () => { refund(u8[at + 5] - 1); leaveTo(() => number64(rip + u16[(at + 6) >>> 1] + i32[(at + 8) >>> 2]), Exit.NEXT); },
     jump: () => {},
@@ -328,6 +352,6 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   return assemble({
     types: TYPES,
     imports: [...HELPER_IMPORTS, ...functions.map((n) => ({ name: FLOAT_FUNCTIONS[n], type: FUNCTION_TYPE }))],
-    functions: [{ type: UNIT_TYPE, locals: [[5, I32], [7, I64], [order.length, I64], [1 + vectorOrder.length, V128]], body: c, exportAs: 'unit' }],
+    functions: [{ type: UNIT_TYPE, locals: [[5, I32], [7, I64], [order.length, I64], [1 + vectorOrder.length, V128], [1, F32], [1, F64], [1, I32]], body: c, exportAs: 'unit' }],
   });
 };

@@ -6,6 +6,7 @@ import { Exit } from '../micro-op.js';
 import type { VECTOR_MICRO_OPS } from '../vector-micro-ops.js';
 import { type Emit, type Frame, Helper } from './frame.js';
 import { hostAddress, lookup, pushGva } from './tlb-lookup.js';
+import { vectorFloat, vectorFloatFromGeneral, vectorFloatToGeneral } from './vector-float.js';
 import { type Code, type SimdName, V128 } from './wasm.js';
 
 const GP = 13;
@@ -419,4 +420,16 @@ export const VECTOR_SEMANTICS: { readonly [K in keyof typeof VECTOR_MICRO_OPS]: 
   vshr64: logicalShift('i64x2_shr_u', 64),
   vsar16: arithmeticShift('i16x8_shr_s', 16),
   vsar32: arithmeticShift('i32x4_shr_s', 32),
+  vfloat: vectorFloat,
+  vfloatg: vectorFloatToGeneral,
+  vfloati: vectorFloatFromGeneral,
+  vi32f64: unary('f64x2_convert_low_i32x4_s'),
+  vputi32: (c, f) =>
+    f.vd(() => {
+      f.va();
+      f.b();
+      c.op('i32_wrap');
+      c.op('f64_convert_i32_s');
+      c.lane('f64x2_replace', 0);
+    }),
 };

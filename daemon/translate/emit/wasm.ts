@@ -4,9 +4,10 @@
 export const I32 = 0x7f;
 export const I64 = 0x7e;
 export const F64 = 0x7c;
+export const F32 = 0x7d;
 export const V128 = 0x7b;
 export const VOID = 0x40;
-export type ValueType = typeof I32 | typeof I64 | typeof F64 | typeof V128;
+export type ValueType = typeof I32 | typeof I64 | typeof F64 | typeof F32 | typeof V128;
 
 /** Opcodes by their names in the WebAssembly specification, dots as underscores. */
 const PLAIN = {
@@ -17,6 +18,9 @@ const PLAIN = {
   i64_clz: 0x79, i64_ctz: 0x7a, i64_popcnt: 0x7b,
   i64_add: 0x7c, i64_sub: 0x7d, i64_mul: 0x7e, i64_div_s: 0x7f, i64_div_u: 0x80, i64_rem_s: 0x81, i64_rem_u: 0x82,
   i64_and: 0x83, i64_or: 0x84, i64_xor: 0x85, i64_shl: 0x86, i64_shr_s: 0x87, i64_shr_u: 0x88, i64_rotl: 0x89, i64_rotr: 0x8a,
+  f32_ge: 0x60, f32_gt: 0x5e, f32_le: 0x5f, f32_lt: 0x5d, f32_eq: 0x5b, f64_ge: 0x66, f64_gt: 0x64, f64_le: 0x65, f64_lt: 0x63, f64_eq: 0x61,
+  f32_nearest: 0x90, f32_sqrt: 0x91, f32_add: 0x92, f32_sub: 0x93, f32_mul: 0x94, f32_div: 0x95, f64_nearest: 0x9e, f64_sqrt: 0x9f, f64_add: 0xa0, f64_sub: 0xa1, f64_mul: 0xa2, f64_div: 0xa3,
+  f32_convert_i64_s: 0xb4, f32_demote: 0xb6, f64_convert_i32_s: 0xb7, f64_promote: 0xbb,
   i32_wrap: 0xa7, i64_extend_i32_s: 0xac, i64_extend_i32_u: 0xad, f64_convert_i64_s: 0xb9,
   i64_extend8_s: 0xc2, i64_extend16_s: 0xc3, i64_extend32_s: 0xc4,
 } as const;
@@ -47,10 +51,16 @@ const SIMD = {
   i32x4_extmul_low_i16x8_s: 0xbc, i32x4_extmul_high_i16x8_s: 0xbd, i32x4_extmul_low_i16x8_u: 0xbe, i32x4_extmul_high_i16x8_u: 0xbf,
   i64x2_bitmask: 0xc4, i64x2_extend_low_i32x4_s: 0xc7, i64x2_extend_low_i32x4_u: 0xc9, i64x2_shl: 0xcb, i64x2_shr_u: 0xcd, i64x2_add: 0xce, i64x2_sub: 0xd1,
   i64x2_extmul_low_i32x4_s: 0xdc, i64x2_extmul_low_i32x4_u: 0xde,
+  f32x4_eq: 0x41, f32x4_ne: 0x42, f32x4_lt: 0x43, f32x4_gt: 0x44, f32x4_le: 0x45, f32x4_ge: 0x46, f64x2_eq: 0x47, f64x2_ne: 0x48, f64x2_lt: 0x49, f64x2_gt: 0x4a, f64x2_le: 0x4b, f64x2_ge: 0x4c,
+  f32x4_nearest: 0x6a, f32x4_sqrt: 0xe3, f32x4_add: 0xe4, f32x4_sub: 0xe5, f32x4_mul: 0xe6, f32x4_div: 0xe7, f32x4_pmin: 0xea, f32x4_pmax: 0xeb,
+  f64x2_sqrt: 0xef, f64x2_add: 0xf0, f64x2_sub: 0xf1, f64x2_mul: 0xf2, f64x2_div: 0xf3, f64x2_pmin: 0xf6, f64x2_pmax: 0xf7,
+  i32x4_trunc_sat_f32x4_s: 0xf8, f32x4_convert_i32x4_s: 0xfa, f64x2_convert_low_i32x4_s: 0xfe,
 } as const;
 export type SimdName = keyof typeof SIMD;
 /** Vector opcodes followed by a lane number. */
-const LANE = { i64x2_extract: 0x1d, i64x2_replace: 0x1e, i32x4_replace: 0x1c, i16x8_replace: 0x1a } as const;
+const LANE = {
+  f32x4_extract: 0x1f, f32x4_replace: 0x20, f64x2_extract: 0x21, f64x2_replace: 0x22,
+  i64x2_extract: 0x1d, i64x2_replace: 0x1e, i32x4_replace: 0x1c, i16x8_replace: 0x1a } as const;
 export type LaneName = keyof typeof LANE;
 
 /** i64 read-modify-write atomics by operation; index = width (8, 16, 32, 64 bits). Threads proposal, 0xFE prefix. */
@@ -176,6 +186,19 @@ export class Code {
     this.byte(0xfd);
     this.byte(LANE[name]);
     this.byte(n);
+  }
+  f32(bytes: ArrayLike<number>): void {
+    this.byte(0x43);
+    for (let i = 0; i < 4; i++) this.byte(bytes[i]);
+  }
+  f64(bytes: ArrayLike<number>): void {
+    this.byte(0x44);
+    for (let i = 0; i < 8; i++) this.byte(bytes[i]);
+  }
+  /** i32 or i64.trunc_sat_s of a float. */
+  truncate(from: 'f32' | 'f64', wide: boolean): void {
+    this.byte(0xfc);
+    this.byte((wide ? 4 : 0) + (from === 'f64' ? 2 : 0));
   }
   v128(bytes: ArrayLike<number>): void {
     this.byte(0xfd);

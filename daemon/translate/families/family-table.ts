@@ -16,6 +16,9 @@ import { stackFamilies } from './stack.js';
 import { stringFamilies } from './string.js';
 import { systemFamilies } from './system.js';
 import { unimplemented } from './undefined.js';
+import { vectorControlFamilies } from './vector/control.js';
+import { floatArithmeticFamilies } from './vector/float-arithmetic.js';
+import { floatConversionFamilies } from './vector/float-convert.js';
 import { vectorIntegerFamilies } from './vector/integer.js';
 import { vectorMoveFamilies } from './vector/moves.js';
 import { vectorShiftFamilies } from './vector/shifts.js';
@@ -39,6 +42,9 @@ const NAMED: Families = {
   ...vectorIntegerFamilies,
   ...vectorShuffleFamilies,
   ...vectorShiftFamilies,
+  ...floatArithmeticFamilies,
+  ...floatConversionFamilies,
+  ...vectorControlFamilies,
 };
 
 const familyOf = (name: string): Family =>
