@@ -77,6 +77,10 @@ export class Guest {
   run(index: number, clock: number, budget: number): number {
     return this.#loop.run(index, clock, budget);
   }
+  /** The VP was ready for so many cycles in which its LP ran another. */
+  waited(index: number, cycles: number): void {
+    this.#on.vps[index].readyCycles += BigInt(cycles);
+  }
   /** The VP that ran last gave its LP away before its slice was over. */
   get yielded(): boolean {
     return this.#on.yielded;

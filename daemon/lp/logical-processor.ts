@@ -35,6 +35,8 @@ export class LogicalProcessor {
   readonly #guests: (Guest | undefined)[] = new Array(PARTITION_SLOTS).fill(undefined);
   /** VPs of this LP, in turn. */
   #own: Runnable[] = [];
+  /** Of these the ready ones that had to wait for the one picked last. */
+  readonly #waiting: Runnable[] = [];
   #cursor = 0;
   #clock = 0;
   #sliceLeft = 0;
@@ -58,8 +60,10 @@ export class LogicalProcessor {
   /** Runs until STOP. */
   run(): void {
     this.#turn.publish(Number.POSITIVE_INFINITY);
-    while (this.#mail()) {
+    for (;;) {
+      // Before the mail is looked for: a command that comes after that look rings, and the sleep below does not sleep.
       const seen = this.#turn.doorbell();
+      if (!this.#mail()) break;
       const word = this.#turn.published();
       while (this.#apic.take(this.#boot.lp) >= 0) this.#apic.eoi(this.#boot.lp);
       if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
@@ -67,7 +71,7 @@ export class LogicalProcessor {
         const due = this.#turn.publishedCycles(this.#clock);
         if (!Number.isNaN(due) && !this.#turn.mine()) {
           this.#state(LpState.WAITING);
-          this.#turn.wait();
+          this.#turn.wait(seen);
           continue;
         }
         if (due > this.#clock) this.#setClock(due, true);
@@ -107,19 +111,20 @@ export class LogicalProcessor {
   /** The next ready VP after the last one that ran; the same one again while its slice lasts. */
   #pick(take: boolean): Runnable | undefined {
     const own = this.#own;
-    let ready = 0;
     let found: Runnable | undefined;
+    this.#waiting.length = 0;
     for (let i = 0; i < own.length; i++) {
       const candidate = own[(this.#cursor + i) % own.length];
       if (!candidate.guest.runnable(candidate.vp, take)) continue;
-      ready++;
-      if (!found) {
-        found = candidate;
-        if (i > 0) this.#sliceLeft = SLICE_CYCLES;
-        this.#cursor = (this.#cursor + i) % own.length;
+      if (found) {
+        this.#waiting.push(candidate);
+        continue;
       }
+      found = candidate;
+      if (i > 0) this.#sliceLeft = SLICE_CYCLES;
     }
-    Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.queueLength) >>> 2, Math.max(0, ready - 1));
+    if (found) this.#cursor = own.indexOf(found);
+    Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.queueLength) >>> 2, this.#waiting.length);
     return found;
   }
 
@@ -148,6 +153,7 @@ export class LogicalProcessor {
     }
     const used = guest.run(vp, this.#clock, Math.max(1, Math.floor(budget)));
     this.#sliceLeft -= used;
+    for (const waiting of this.#waiting) waiting.guest.waited(waiting.vp, used);
     if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
     else {
       this.#setClock(this.#clock + used);
@@ -191,7 +197,7 @@ export class LogicalProcessor {
         this.#pacedTo = Math.max(this.#clock, this.#pacedTo) + ((performance.now() - before) * this.#frequencyHz) / 1000;
         return;
       }
-      if (!this.#turn.mine()) this.#turn.wait();
+      if (!this.#turn.mine()) this.#turn.wait(seen);
       // Everybody else has come to the timer's quantum, and nobody has asked for an earlier one: it is the timer's time.
       else if (this.#turn.publishedCycles(this.#clock) === this.#turn.quantumOf(deadline) * this.#turn.quantumCycles)
         this.#setClock(Math.max(this.#clock, deadline), true);

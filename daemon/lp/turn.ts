@@ -5,7 +5,7 @@
 // realtime mode: always.
 //
 // Published word: quantum << 1 | 1 if nothing is awaited. Quanta are compared modulo 2^31. Who wakes a waiter: whoever publishes a word that makes
-// the waiter's quantum the lowest rings its doorbell (wakeEligible); the waiter sets waitingForTurn, reads its doorbell, checks again, then sleeps.
+// the waiter's quantum the lowest rings its doorbell (wakeEligible); the waiter reads its doorbell, sets waitingForTurn, checks again, then sleeps.
 import { ClockMode, generationAt, LpBlock, LpLayout, lpBlockAt, MachineHeader } from '../../shared/layout/machine.js';
 import type { Views } from '../../shared/layout/struct.js';
 
@@ -115,13 +115,12 @@ export class Turn {
     }
   }
 
-  /** Sleeps until it may be this LP's turn or somebody rings; returns at once when it is. */
-  wait(): void {
+  /** Sleeps until it may be this LP's turn or somebody rings; returns at once when it is, or when the doorbell has been rung since it read `seen`. */
+  wait(seen: number): void {
     const { i32 } = this.#views;
     const waiting = (lpBlockAt(this.#lp) + LpLayout.at.waitingForTurn) >>> 2;
     Atomics.store(i32, waiting, 1);
-    const seen = Atomics.load(i32, this.#doorbell(this.#lp));
-    // State left: waiting is visible; a publisher after this load rings, one before it is seen by `mine`.
+    // State left: waiting is visible; a publisher from here on rings, one before is seen by `mine`.
     if (!this.mine()) Atomics.wait(i32, this.#doorbell(this.#lp), seen);
     Atomics.store(i32, waiting, 0);
   }

@@ -13,13 +13,14 @@ import {
   jobParameters,
   writeJob,
 } from '../../shared/layout/job-page.js';
-import { PartitionMap, PartitionState } from '../../shared/layout/partition.js';
+import { PartitionMap } from '../../shared/layout/partition.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { LoadCounters, LoadSpec } from '../../shared/protocol/messages.js';
 import { bumpJobs, jobPage } from '../platform/doorbell.js';
 import type { LpSignals } from './lp-signals.js';
 import type { Partition } from './partition.js';
 import type { PartitionBody } from './partition-body.js';
+import { requireState } from './partition-verbs.js';
 
 /** Loads that may wait for a guest to announce its job page. */
 export const PENDING_LOADS_MAX = 64;
@@ -40,15 +41,12 @@ export const checkLoad = (name: string, vps: number, load: LoadSpec): void => {
 /** Sets the load now, or once the guest has announced its job page if it has not yet. */
 export const setLoad = (partition: Partition, load: LoadSpec, signals: LpSignals): void => {
   checkLoad(partition.name, partition.config.vps, load);
+  requireState('load', partition);
   if (jobArea(partition.body) !== undefined) {
     applyLoad(partition, load, signals);
     return;
   }
-  const early =
-    partition.body.state === PartitionState.CREATED ||
-    partition.body.state === PartitionState.RUNNING ||
-    partition.body.state === PartitionState.PAUSED;
-  if (!early || partition.pendingLoads.length >= PENDING_LOADS_MAX) throw new HvdError('load.none', { name: partition.name });
+  if (partition.pendingLoads.length >= PENDING_LOADS_MAX) throw new HvdError('load.none', { name: partition.name });
   partition.pendingLoads.push(load);
 };
 

@@ -11,6 +11,8 @@ export const VERB_STATES = {
   pause: [RUNNING],
   resume: [PAUSED],
   stop: [RUNNING, PAUSED, CREATED],
+  /** Gives the guest a job, or what it finds when it comes up. */
+  load: [CREATED, RUNNING, PAUSED],
   destroy: [CREATED, RUNNING, PAUSED, STOPPED, CRASHED, POWERED_OFF],
 } as const satisfies Record<string, readonly number[]>;
 export type Verb = keyof typeof VERB_STATES;

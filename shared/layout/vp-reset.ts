@@ -75,7 +75,6 @@ export const initRegisters = (vp: VpBlock): void => {
   vp.pendingKind = vp.pendingVector = vp.pendingError = vp.pendingHasError = 0;
   vp.faultVector = vp.faultError = 0;
   vp.nmiPending = vp.nmiBlocked = vp.pauseCount = 0;
-  vp.haltedWithIf0 = 0;
 };
 
 /** The local APIC's registers as after power-up or INIT: software-disabled, nothing pending; ID and IA32_APIC_BASE stay (SDM 3A 11.4.7). Owner LP only. */

@@ -225,13 +225,9 @@ export const VpLayout = struct(
     lp: i32,
     homeLp: i32,
     index: u32,
-    sliceLeft: i32,
-    /** Set by the run loop before units are entered: `1` = in guest mode. */
-    haltedWithIf0: u32,
     runCycles: u64,
+    /** Cycles in which it was ready and its LP ran another VP. */
     readyCycles: u64,
-    readySince: u64,
-    lastRunEnd: u64,
     /** Retired guest instructions. */
     instructions: u64,
     /** Monotonic counters: see VP_COUNTERS; u32 each, wraps. */

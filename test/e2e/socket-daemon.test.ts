@@ -259,7 +259,7 @@ test('policies are listed, read and set', async (t) => {
   });
 });
 
-test('a load waits for its guest, and a guest without a job page that has ended refuses it', async (t) => {
+test('a load waits for its guest, one that has ended refuses it, and one that boots again finds the load of its configuration', async (t) => {
   await withDaemon(async (hvd, daemon) => {
     await hvd.request('vm.create', stubPartition('a', { load: { job: 'spinlock' } }));
     t.is(daemon.machine.partitions.get('a').pendingLoads.length, 1);
@@ -268,7 +268,9 @@ test('a load waits for its guest, and a guest without a job page that has ended 
     await hvd.request('load.stop', { name: 'a' });
     t.is(daemon.machine.partitions.get('a').pendingLoads.length, 0);
     await hvd.request('vm.stop', { name: 'a' });
-    t.is(await codeOf(hvd.request('load.set', { name: 'a', job: 'ipi' })), 'load.none');
+    t.is(await codeOf(hvd.request('load.set', { name: 'a', job: 'ipi' })), 'vm.state');
+    await hvd.request('vm.start', { name: 'a' });
+    t.deepEqual(daemon.machine.partitions.get('a').pendingLoads, [{ job: 'spinlock' }]);
   });
 });
 
