@@ -39,6 +39,6 @@ export const buildProcessor = (
       enterGuest: () => handshake.enterGuest(),
       leaveGuest: () => handshake.leaveGuest(),
     },
-    { alone: on.vpCount === 1, count: observer?.count, stacks: observer?.stacks, trace: observer?.trace },
+    { tiers: wiring.tiers, alone: on.vpCount === 1, count: observer?.count, stacks: observer?.stacks, trace: observer?.trace },
   );
 };

@@ -50,11 +50,11 @@ export class ShadowMmu implements Translator {
     this.lp.vtlb.invlpg(gva);
   }
 
-  resolve(gva: number, access: Access, user: boolean): number {
+  resolve(gva: number, access: Access, user: boolean, implicit: boolean): number {
     const { walker, vtlb, tlb } = this.lp;
     const vp = this.#vp as VpBlock;
     // Supervisor accesses that CPL 3 code causes are the processor's own (SDM 3A 4.6.1).
-    const bits = BITS[access] | (user ? PageAccess.USER : vp.cpl === 3 ? PageAccess.IMPLICIT : 0);
+    const bits = BITS[access] | (user ? PageAccess.USER : implicit || vp.cpl === 3 ? PageAccess.IMPLICIT : 0);
     if (access !== Access.EXECUTE) this.#listener.tlbMiss();
     for (let round = 0; round < ROUNDS_MAX; round++) {
       if (walker.walk(gva, bits) === Walk.HIT) {

@@ -1,5 +1,6 @@
 // What an LP gives to each partition that it runs: its identity, clock and costs, and the ways out of the partition.
 import type { Observe } from '../../shared/layout/observation.js';
+import type { CodeCacheOptions } from '../machine/code-cache.js';
 import type { Views } from '../../shared/layout/struct.js';
 
 export interface GuestWiring {
@@ -11,6 +12,8 @@ export interface GuestWiring {
   readonly frequencyHz: number;
   readonly realtime: boolean;
   hostCycles(): number;
+  /** Which tiers run guest code; tests choose. */
+  readonly tiers?: CodeCacheOptions['tiers'];
   readonly costs: Readonly<Record<string, number>>;
   /** Work for VPs of another LP (or this one): it leaves guest code or wakes. `clock`: now, in cycles. */
   signal(lp: number, clock: number): void;

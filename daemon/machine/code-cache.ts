@@ -38,7 +38,7 @@ const MODE_IDS = 0xffff;
 
 export interface CodeCacheOptions {
   /** 'both' is the product; 'cold' never compiles, 'hot' compiles before the first run: for tests. */
-  readonly tiers?: 'both' | 'cold' | 'hot';
+  readonly tiers?: 'both' | 'cold' | 'hot' | undefined;
   /** The partition has one processor: LOCK has nobody to lock out, and its forms need not be atomic. */
   readonly alone?: boolean;
   /** Counts what is retired. */

@@ -16,7 +16,7 @@ export const Resolve = { MMIO: -1, FAULT: -2 } as const;
 /** Hardware walker and #PF intercept together: resolves a GVA and fills the hardware TLB. */
 export interface Translator {
   /** SPA of the byte, MMIO (guest physical address in `gpa`) or FAULT (`fault` is set, CR2 is set). `user` = privilege of the access. */
-  resolve(gva: number, access: Access, user: boolean): number;
+  resolve(gva: number, access: Access, user: boolean, implicit: boolean): number;
   /** As resolve for execution (or the access given), without faults, fills or other effects: SPA or a negative number. */
   peek(gva: number, user: boolean, access?: Access): number;
   gpa: number;
@@ -60,6 +60,7 @@ export class GuestMemory implements LinearMemory {
   bypassWatch = false;
   /** Privilege of explicit accesses: 1 user. `supervisor()` forces 0. */
   #user = 0;
+  #implicit = false;
   #bits64 = false;
 
   constructor(views: Views, context: number, vp: VpBlock, fault: GuestFault, translator: Translator, mmio: Mmio, watcher: CodeWatcher) {
@@ -78,13 +79,15 @@ export class GuestMemory implements LinearMemory {
     this.#user = user ? 1 : 0;
     this.#bits64 = bits64;
   }
-  supervisor(): number {
-    const previous = this.#user;
+  supervisor(implicit = false): number {
+    const previous = this.#user | (this.#implicit ? 2 : 0);
     this.#user = 0;
+    this.#implicit = implicit;
     return previous;
   }
   restore(previous: number): void {
-    this.#user = previous;
+    this.#user = previous & 1;
+    this.#implicit = (previous & 2) !== 0;
   }
 
   /** SPA, or Resolve.MMIO with `translator.gpa`; throws GuestFault. All bytes of an access must lie in the page. */
@@ -97,7 +100,7 @@ export class GuestMemory implements LinearMemory {
       if (u32[tag] === (lo & ACCESS_MASK) >>> 0 && i32[tag + 1] === Math.floor(gva / 4294967296))
         return (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0;
     }
-    const spa = this.#translator.resolve(gva, access, this.#user === 1);
+    const spa = this.#translator.resolve(gva, access, this.#user === 1, this.#implicit);
     if (spa === Resolve.FAULT) throw this.#fault;
     return spa;
   }

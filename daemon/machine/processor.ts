@@ -40,8 +40,11 @@ export interface LinearMemory {
   write32(gva: number, value: number): void;
   write64(gva: number, value: bigint): void;
   write64Number(gva: number, value: number): void;
-  /** Accesses until `user()` are made with supervisor privilege whatever CPL is (descriptor tables, TSS, IDT: SDM 3A 4.6). Returns what to hand to `restore`. */
-  supervisor(): number;
+  /**
+   * Accesses until `restore` are made with supervisor privilege whatever CPL is. `implicit`: they are the processor's own (descriptor tables, TSS, IDT), which
+   * SMAP never lets touch user pages (SDM 3A 4.6.1). Returns what to hand to `restore`.
+   */
+  supervisor(implicit?: boolean): number;
   restore(previous: number): void;
   /** Checks that a write of the bytes would succeed (both pages when it crosses); throws as the write would. */
   probeWrite(gva: number, bytes: number): void;
@@ -53,12 +56,16 @@ export interface LinearMemory {
 /** Results of an intercept that may have to leave guest code. */
 export const Resume = { CONTINUE: 0, LEAVE: 1 } as const;
 
+/** Types of INVPCID (SDM 2A). */
+export const InvpcidType = { ADDRESS: 0, CONTEXT: 1, ALL: 2, ALL_BUT_GLOBAL: 3 } as const;
+
 /** The hypervisor as the processor sees it in guest mode. Numbers are u32 unless said otherwise. All may throw GuestFault to reflect a fault to the guest. */
 export interface Intercepts {
   /** MOV to CR0/CR3/CR4/CR8, LMSW, CLTS, task switches. CR3 and CR0 as numbers. Checks the guest's rules (#GP), updates the guest's register, switches shadow address spaces. */
   writeCr(cr: number, value: bigint): void;
   readCr(cr: number): bigint;
   invlpg(gva: number): void;
+  /** `type`: InvpcidType. Operands are checked. */
   invpcid(type: number, pcid: number, gva: number): void;
   ioRead(port: number, bytes: 1 | 2 | 4): number;
   ioWrite(port: number, bytes: 1 | 2 | 4, value: number): void;

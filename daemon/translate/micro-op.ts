@@ -403,6 +403,11 @@ export const SysOp = {
   SALC: 87,
   FPU_PROBE: 88, // x87/SSE not there yet: #NM/#UD by CR0.EM, CR0.TS, CR4.OSFXSR; counts the mnemonic in ARG0
   MASKED_STORE: 89, // ARG0 = address; vector slot SCRATCH = bytes, SCRATCH + 1 = mask (sign bits)
+  STAC: 91,
+  CLAC: 92,
+  READ_BASE: 93,
+  WRITE_BASE: 94, // a = FS or GS, b = general register
+  READ_PID: 95, // b = general register
   LEVEL0: 90, // #GP(0) unless CPL is 0: before the operand of a privileged instruction is looked at
   LDMXCSR: 100, // ARG1 = value
   STMXCSR: 101, // ARG1 := value

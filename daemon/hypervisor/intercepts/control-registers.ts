@@ -8,6 +8,7 @@ import {
   checkCr4,
   cr0ReloadsPdptes,
   cr0Value,
+  cr3Value,
   cr4ReloadsPdptes,
   cr4Supported,
   loadPdptes,
@@ -36,10 +37,12 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
     p.modeChanged();
   };
 
-  const writeCr3 = (value: bigint): void => {
+  /** Translations go with every load, asked for or not: the vTLB may forget more than it must. */
+  const writeCr3 = (written: bigint): void => {
     const p = on.processor;
     const vp = p.vp;
-    if (!checkCr3(vp, value)) refuse();
+    const value = cr3Value(vp, written);
+    if (!checkCr3(value)) refuse();
     if (usesPdptes(vp.cr0, vp.cr4, vp.efer) && !loadPdptes(p, Number(value & 0xffff_ffffn))) refuse();
     vp.cr3 = value;
     on.count(vp, 'addressSpaceSwitches');
@@ -54,7 +57,7 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
     const changed = next ^ vp.cr4;
     if (usesPdptes(vp.cr0, next, vp.efer) && cr4ReloadsPdptes(changed) && !loadPdptes(p, vp.cr3Lo)) refuse();
     applyCr4(vp, next);
-    if (changed & (Cr4.PAE | Cr4.PGE | Cr4.PSE | Cr4.SMEP)) on.mmu.switchAddressSpace(Flush.ALL);
+    if (changed & (Cr4.PAE | Cr4.PGE | Cr4.PSE | Cr4.SMEP | Cr4.PCIDE)) on.mmu.switchAddressSpace(Flush.ALL);
     else if (changed & Cr4.SMAP) on.mmu.switchAddressSpace(Flush.NONE);
     p.modeChanged();
   };

@@ -1,6 +1,7 @@
 // INVLPG and INVPCID: the guest takes translations back (SDM 3A 4.10.4.1).
-import type { Intercepts } from '../../machine/processor.js';
+import { type Intercepts, InvpcidType } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
+import { Flush } from '../vtlb/vtlb.js';
 
 export const translationIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'invlpg' | 'invpcid'> => ({
   invlpg(gva) {
@@ -8,7 +9,11 @@ export const translationIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'invl
     on.count(on.processor.vp, 'invlpgIntercepts');
     on.mmu.invlpg(gva);
   },
-  invpcid() {
-    throw on.fault.set(6);
+  /** One context is all that is not global: address spaces that are not loaded are purged when they are (vtlb). */
+  invpcid(type, _pcid, gva) {
+    on.intercept('invlpg');
+    on.count(on.processor.vp, 'invlpgIntercepts');
+    if (type === InvpcidType.ADDRESS) on.mmu.invlpg(gva);
+    else on.mmu.switchAddressSpace(type === InvpcidType.ALL ? Flush.ALL : Flush.NON_GLOBAL);
   },
 });

@@ -68,8 +68,11 @@ export const applyCr0 = (vp: VpBlock, value: number): void => {
   vp.efer = (vp.cr0 & Cr0.PG) !== 0 && (vp.efer & Efer.LME) !== 0 ? vp.efer | Efer.LMA : vp.efer & ~Efer.LMA;
 };
 
-/** CR3: bits beyond the physical address width are reserved; outside 64-bit mode the register is 32 bits wide. */
-export const checkCr3 = (_vp: VpBlock, value: bigint): boolean => value >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n;
+/** CR3 as it is to be kept: with PCIDs, bit 63 only says that nothing need be flushed (SDM 3A 4.10.4.1). */
+export const cr3Value = (vp: VpBlock, value: bigint): bigint => ((vp.cr4 & Cr4.PCIDE) !== 0 ? value & ~CR3_KEEP : value);
+const CR3_KEEP = 1n << 63n;
+/** CR3: bits beyond the physical address width are reserved; outside 64-bit mode the register is 32 bits wide. `value`: see cr3Value. */
+export const checkCr3 = (value: bigint): boolean => value >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n;
 
 /** Whether CR4 may take the value. `supported`: see cr4Supported. */
 export const checkCr4 = (vp: VpBlock, value: bigint, supported: number): boolean => {

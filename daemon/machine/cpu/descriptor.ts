@@ -8,7 +8,7 @@ import { accessOf, limitOf, Segment } from './segment.js';
 
 /** Reads of tables are supervisor accesses whatever CPL is (SDM 3A 4.6). */
 export const table16 = (p: Processor, address: number): number => {
-  const previous = p.memory.supervisor();
+  const previous = p.memory.supervisor(true);
   try {
     return p.memory.read16(address);
   } finally {
@@ -16,7 +16,7 @@ export const table16 = (p: Processor, address: number): number => {
   }
 };
 export const table32 = (p: Processor, address: number): number => {
-  const previous = p.memory.supervisor();
+  const previous = p.memory.supervisor(true);
   try {
     return p.memory.read32(address);
   } finally {
@@ -24,7 +24,7 @@ export const table32 = (p: Processor, address: number): number => {
   }
 };
 export const table64Number = (p: Processor, address: number): number => {
-  const previous = p.memory.supervisor();
+  const previous = p.memory.supervisor(true);
   try {
     return p.memory.read64Number(address);
   } finally {
@@ -35,7 +35,7 @@ export const table64Number = (p: Processor, address: number): number => {
 /** Host address of so many bytes of a table, if they are aligned words in one page of ordinary memory; -1: they are read one by one. */
 export const tableHost = (p: Processor, address: number, bytes: number): number => {
   if ((address & 3) !== 0 || (address & 4095) + bytes > 4096) return -1;
-  const previous = p.memory.supervisor();
+  const previous = p.memory.supervisor(true);
   try {
     return p.memory.hostRead(address);
   } finally {
@@ -93,7 +93,7 @@ export const isReadable = (hi: number): boolean => (hi & 0x1000) !== 0 && ((hi &
 /** Sets bits of a descriptor's access byte atomically: other processors set theirs at the same time (SDM 3A 9.1.2.1). */
 export const setAccessBits = (p: Processor, address: number, bits: number): void => {
   const { memory } = p;
-  const previous = memory.supervisor();
+  const previous = memory.supervisor(true);
   try {
     const host = memory.hostWrite(address + 5);
     if (host >= 0) Atomics.or(p.views.u8, host, bits);
@@ -104,7 +104,7 @@ export const setAccessBits = (p: Processor, address: number, bits: number): void
 };
 export const clearAccessBits = (p: Processor, address: number, bits: number): void => {
   const { memory } = p;
-  const previous = memory.supervisor();
+  const previous = memory.supervisor(true);
   try {
     const host = memory.hostWrite(address + 5);
     if (host >= 0) Atomics.and(p.views.u8, host, ~bits);

@@ -13,6 +13,7 @@ import { enter, popAll, pushAll } from './stack-instructions.js';
 import { compareString, scanString } from './string-compares.js';
 import { loadString, moveString, storeString } from './string-moves.js';
 import { elementAddress } from './string-operands.js';
+import { accessUserPages, protectUserPages, readBase, readProcessorId, writeBase } from './supervisor-features.js';
 import * as calls from './system-calls.js';
 import * as registers from './system-registers.js';
 import * as tables from './table-instructions.js';
@@ -101,6 +102,11 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   POPA: popAll,
   ENTER: enter,
   SWAPGS: calls.swapGs,
+  STAC: accessUserPages,
+  CLAC: protectUserPages,
+  READ_BASE: readBase,
+  WRITE_BASE: writeBase,
+  READ_PID: readProcessorId,
   // RSM outside system-management mode.
   RSM: absentFeature,
   DAA: decimal.decimalAfterAdd,
@@ -115,7 +121,7 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   MWAIT: absentFeature,
   XGETBV: absentFeature,
   XSETBV: absentFeature,
-  INVPCID: absentFeature,
+  INVPCID: registers.invalidateProcessContext,
   LEVEL0: registers.level0,
   VMCALL: registers.hypercall,
   RDRAND: absentFeature,

@@ -1,13 +1,15 @@
 // Control, debug and model-specific registers, and the other instructions that the hypervisor intercepts: privilege checks here, meaning there.
 // References: SDM 2B MOV (control, debug registers), SDM 3A 2.5, SDM 3B 17.2.
 import { Vector } from '../../../shared/abi/exceptions.js';
+import { P6_COUNTERS } from '../../../shared/abi/msr.js';
 import { Cr0, Cr4 } from '../../../shared/abi/registers.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import { sysA, sysB, sysMemory } from '../../translate/micro-op.js';
-import type { Processor } from '../processor.js';
+import { InvpcidType, type Processor } from '../processor.js';
 import { leaveAfter } from './code-transfer.js';
 import { is64BitCode, isProtectedMode, isVm86 } from './mode.js';
 import { generalProtection, invalidOpcode, raise } from './raise.js';
+import { isCanonical } from './segment.js';
 import { setSlot32, setSlotBig, setSlotHalves, slotBig, slotHi, slotLo, slotNumber } from './slots.js';
 
 export const requireLevel0 = (p: Processor): void => {
@@ -55,6 +57,7 @@ export const clearTaskSwitched = (p: Processor, d: number): number => {
 };
 /** SMSW: the machine status word is CR0; a register destination of 32 or 64 bits gets more of it. */
 export const storeStatusWord = (p: Processor, d: number): number => {
+  if (p.vp.cpl !== 0 && (p.vp.cr4 & Cr4.UMIP) !== 0) generalProtection(p);
   if (sysMemory(d)) p.memory.write16(slotNumber(p.vp, Slot.ARG0), p.vp.cr0 & 0xffff);
   else setSlot32(p.vp, Slot.ARG1, p.vp.cr0);
   return 0;
@@ -123,8 +126,14 @@ export const writeMsr = (p: Processor, d: number): number => {
   p.intercepts.writeMsr(slotLo(vp, Slot.RCX), (BigInt(slotLo(vp, Slot.RDX)) << 32n) | BigInt(slotLo(vp, Slot.RAX)));
   return leaveAfter(p, d);
 };
-/** No performance counters: every index is out of range. */
-export const readPerformanceCounter = (p: Processor): number => generalProtection(p);
+/** The P6's two counters, which stand still at 0 (SDM 2B RDPMC). */
+export const readPerformanceCounter = (p: Processor): number => {
+  const { vp } = p;
+  if (vp.cpl !== 0 && (vp.cr4 & Cr4.PCE) === 0) generalProtection(p);
+  if (slotLo(vp, Slot.RCX) >= P6_COUNTERS) generalProtection(p);
+  setPair(p, 0n);
+  return 0;
+};
 
 const requireTsc = (p: Processor): void => {
   if ((p.vp.cr4 & Cr4.TSD) !== 0 && p.vp.cpl !== 0) generalProtection(p);
@@ -154,6 +163,23 @@ export const cpuid = (p: Processor): number => {
 export const invalidatePage = (p: Processor, d: number): number => {
   requireLevel0(p);
   p.intercepts.invlpg(slotNumber(p.vp, Slot.ARG0));
+  return leaveAfter(p, d);
+};
+/** INVPCID: type in the register, PCID and linear address in memory; everything is checked before anything goes (SDM 2A INVPCID). Leaves, as INVLPG. */
+export const invalidateProcessContext = (p: Processor, d: number): number => {
+  const { vp } = p;
+  requireLevel0(p);
+  const at = slotNumber(vp, Slot.ARG0);
+  const long = is64BitCode(vp);
+  const type = slotLo(vp, sysB(d));
+  const low = p.memory.read64(at);
+  const address = p.memory.read64Number(long ? at + 8 : (at + 8) >>> 0);
+  if (type > InvpcidType.ALL_BUT_GLOBAL || (long && slotHi(vp, sysB(d)) !== 0)) generalProtection(p);
+  if (low >> 12n !== 0n) generalProtection(p);
+  const pcid = Number(low);
+  if (type <= InvpcidType.CONTEXT && pcid !== 0 && (vp.cr4 & Cr4.PCIDE) === 0) generalProtection(p);
+  if (type === InvpcidType.ADDRESS && !isCanonical(address)) generalProtection(p);
+  p.intercepts.invpcid(type, pcid, address);
   return leaveAfter(p, d);
 };
 /** INVD, WBINVD. */

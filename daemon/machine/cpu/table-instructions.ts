@@ -1,6 +1,6 @@
 // Descriptor-table registers and tests of selectors: LGDT..STR, LAR, LSL, VERR, VERW, ARPL; moves to and from segment registers.
 // References: SDM 2A/2B of each instruction, SDM 3A 2.4, 5.10.
-import { SystemType } from '../../../shared/abi/registers.js';
+import { Cr4, SystemType } from '../../../shared/abi/registers.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { sysA, sysB, sysMemory, sysWidth } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
@@ -76,8 +76,14 @@ export const popSegment = (p: Processor, d: number): number => {
   return loadAndLeave(p, d, segment);
 };
 
+/** With CR4.UMIP, SGDT, SIDT, SLDT, STR and SMSW are #GP(0) outside level 0 (SDM 3A 2.5). */
+export const requireReadableTables = (p: Processor): void => {
+  if (p.vp.cpl !== 0 && (p.vp.cr4 & Cr4.UMIP) !== 0) generalProtection(p);
+};
+
 /** SGDT, SIDT: 16-bit limit, then 32 or 64 bits of base whatever the operand size. */
 const storeTable = (p: Processor, limit: number, base: number): number => {
+  requireReadableTables(p);
   const at = slotNumber(p.vp, Slot.ARG0);
   const long = is64BitCode(p.vp);
   p.memory.probeWrite(at, long ? 10 : 6);
@@ -119,6 +125,7 @@ const requireProtected = (vp: VpBlock, p: Processor): void => {
 };
 const storeSelector = (p: Processor, d: number, selector: number): number => {
   requireProtected(p.vp, p);
+  requireReadableTables(p);
   if (sysMemory(d)) p.memory.write16(slotNumber(p.vp, Slot.ARG0), selector);
   else setSlot32(p.vp, Slot.ARG1, selector);
   return 0;

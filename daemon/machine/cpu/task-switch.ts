@@ -100,7 +100,7 @@ export const switchTask = (p: Processor, source: TaskSwitch, selector: number, s
   let ip = 0;
   let cr3 = 0;
   let ldt = 0;
-  const previous = memory.supervisor();
+  const previous = memory.supervisor(true);
   try {
     // Both TSSs are tried before anything changes: a page fault must still belong to the old task.
     memory.probeWrite(oldBase + old.ip, old.ldt - old.ip);

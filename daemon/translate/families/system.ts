@@ -8,6 +8,8 @@ import type { Families, Family } from './instruction-context.js';
 import { undefinedInstruction } from './undefined.js';
 
 const DS = 3;
+const FS = 4;
+const GS = 5;
 
 const nothing: Family = () => undefined;
 const fence: Family = (x) => x.builder.fence();
@@ -81,6 +83,17 @@ const invpcid: Family = (x) => {
     true,
   );
 };
+
+/** RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE. */
+const segmentBase =
+  (op: number, segment: number): Family =>
+  (x) => {
+    const register = x.register(0);
+    x.builder.sys({ op, width: REGISTER_WIDTH[register] as Width, addressWidth: x.addressWidth, a: segment, b: REGISTER_SLOT[register] });
+  };
+const rdpid: Family = (x) => x.builder.sys({ op: SysOp.READ_PID, width: 2, addressWidth: x.addressWidth, b: REGISTER_SLOT[x.register(0)] });
+/** CLFLUSH, CLFLUSHOPT, CLWB: there are no caches; the address is checked as that of a byte read (SDM 2A CLFLUSH). */
+const cacheLine: Family = (x) => void x.builder.load(0, x.address(1, false));
 
 /** MONITOR: ARG0 = linear address of DS (or the override):rAX. */
 const monitor: Family = (x) => {
@@ -186,6 +199,16 @@ const families: Record<string, Family> = {
   Monitorq: monitor,
   Mwait: ending(SysOp.MWAIT),
   Rdrand: rdrand,
+  Stac: plain(SysOp.STAC),
+  Clac: plain(SysOp.CLAC),
+  Rdfsbase: segmentBase(SysOp.READ_BASE, FS),
+  Rdgsbase: segmentBase(SysOp.READ_BASE, GS),
+  Wrfsbase: segmentBase(SysOp.WRITE_BASE, FS),
+  Wrgsbase: segmentBase(SysOp.WRITE_BASE, GS),
+  Rdpid: rdpid,
+  Clflush: cacheLine,
+  Clflushopt: cacheLine,
+  Clwb: cacheLine,
   Daa: plain(SysOp.DAA, 0),
   Das: plain(SysOp.DAS, 0),
   Aaa: plain(SysOp.AAA, 0),

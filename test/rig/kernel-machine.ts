@@ -1,0 +1,225 @@
+// A whole partition on one LP, in this process: real intercepts, vTLB, APIC, platform; a kernel's tables in its RAM, and short programs that end in HLT.
+// For tests of what processor and hypervisor do together. Every IDT gate leads to a HLT of its own, so that the exception that came can be told.
+import { Guest } from '../../daemon/hypervisor/guest.js';
+import { invalidateCode } from '../../daemon/machine/guest-memory.js';
+import { writeProcessor } from '../../shared/cpu/partition-processor.js';
+import { parseProcessor } from '../../shared/cpu/processor-choice.js';
+import { machineMemorySize } from '../../shared/layout/machine.js';
+import { PARTITION_MAGIC, PartitionHeader, PartitionMap, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
+import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { Slot, VpBlock, VpState } from '../../shared/layout/vp.js';
+import { powerUpVp } from '../../shared/layout/vp-reset.js';
+
+/** Guest physical and linear addresses: the first 2 MiB are mapped one to one, by 4 KiB pages. */
+export const Kernel = {
+  PML4: 0x1000,
+  PAGE_TABLE: 0x4000,
+  GDT: 0x8000,
+  IDT: 0x9000,
+  TSS: 0xa000,
+  HANDLERS: 0xb000,
+  STACK_TOP: 0xd000,
+  CODE: 0x1_0000,
+  DATA: 0x2_0000,
+  USER_CODE: 0x3_0000,
+  USER_DATA: 0x3_1000,
+  USER_STACK_TOP: 0x3_3000,
+} as const;
+const RAM = 4 << 20;
+const USER_FIRST = 0x3_0000;
+const USER_END = 0x4_0000;
+const CODE64 = 0x08;
+const DATA = 0x10;
+const USER_DATA = 0x1b;
+const USER_CODE64 = 0x23;
+const TSS = 0x28;
+const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
+
+/** Where the program stopped: -1 for its own HLT, else the vector, with what was pushed. */
+export interface Stop {
+  readonly vector: number;
+  readonly error: number;
+  readonly rip: number;
+  readonly flags: number;
+  readonly registers: readonly bigint[];
+}
+
+export interface RunOptions {
+  readonly level?: 0 | 3;
+  readonly registers?: Readonly<Record<number, bigint | number>>;
+  readonly flags?: number;
+  readonly cr4?: number;
+  readonly cr0?: number;
+  readonly dr?: Readonly<Record<number, number>>;
+  readonly entry?: number;
+  /** Base of an LDT of 256 bytes. */
+  readonly ldt?: number;
+}
+
+export class KernelMachine {
+  readonly views: Views;
+  readonly vp: VpBlock;
+  readonly guest: Guest;
+  readonly header: PartitionHeader;
+  #clock = 0;
+
+  constructor(tiers: 'cold' | 'hot' | 'both', cpu = 'max') {
+    const pages = (PartitionMap.RAM + RAM) / 65536;
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.views = viewsOf(memory.buffer);
+    this.header = new PartitionHeader(this.views, PartitionMap.HEADER);
+    Object.assign(this.header, {
+      magic: PARTITION_MAGIC,
+      vpCount: 1,
+      lpCount: 1,
+      nodeCount: 1,
+      ramSize: RAM,
+      state: PartitionState.RUNNING,
+    });
+    writeProcessor(this.views, parseProcessor(cpu));
+    this.vp = new VpBlock(this.views, vpBlockAt(0));
+    powerUpVp(this.vp, 0);
+    this.vp.lp = this.vp.homeLp = 0;
+    this.#tables();
+    this.guest = new Guest({
+      lp: 0,
+      machine: viewsOf(new SharedArrayBuffer(machineMemorySize(1))),
+      slot: 0,
+      memory,
+      name: 'kernel',
+      frequencyHz: 1_000_000_000,
+      realtime: false,
+      hostCycles: () => 0,
+      costs: {},
+      tiers,
+      observe: undefined,
+      signal: () => undefined,
+      event: () => undefined,
+    });
+  }
+
+  /** Address in the views of a guest physical one. */
+  host(gpa: number): number {
+    return PartitionMap.RAM + gpa;
+  }
+  /** The page-table entry of a linear address below 2 MiB. Whoever changes one that was used says INVLPG. */
+  set pte(change: { readonly page: number; readonly value: bigint }) {
+    this.views.u64[this.host(Kernel.PAGE_TABLE + (change.page >>> 12) * 8) >>> 3] = change.value;
+  }
+  slot(slot: number): bigint {
+    return this.views.u64[(this.vp.base >>> 3) + slot];
+  }
+  dr(number: number): number {
+    return this.views.u32[(this.vp.dr >>> 2) + number * 2];
+  }
+
+  #tables(): void {
+    const { u8, u64, data } = this.views;
+    const put = (gpa: number, value: bigint): void => {
+      u64[this.host(gpa) >>> 3] = value;
+    };
+    put(Kernel.PML4, 0x2007n);
+    put(0x2000, 0x3007n);
+    put(0x3000, BigInt(Kernel.PAGE_TABLE) | 7n);
+    for (let page = 0; page < 0x20_0000; page += 4096)
+      this.pte = { page, value: BigInt(page) | (page >= USER_FIRST && page < USER_END ? 7n : 3n) };
+    for (const [i, entry] of [
+      0n,
+      0x00af_9b00_0000_ffffn,
+      0x00cf_9300_0000_ffffn,
+      0x00cf_f300_0000_ffffn,
+      0x00af_fb00_0000_ffffn,
+      0x0000_8b00_0000_0067n | (BigInt(Kernel.TSS) << 16n),
+      0n,
+    ].entries())
+      put(Kernel.GDT + i * 8, entry);
+    for (let vector = 0; vector < 256; vector++) {
+      const handler = BigInt(Kernel.HANDLERS + vector);
+      const access = vector === 3 || vector === 4 || vector === 0x80 ? 0xeen : 0x8en;
+      put(Kernel.IDT + vector * 16, (handler & 0xffffn) | (BigInt(CODE64) << 16n) | (access << 40n));
+      put(Kernel.IDT + vector * 16 + 8, 0n);
+    }
+    u8.fill(0xf4, this.host(Kernel.HANDLERS), this.host(Kernel.HANDLERS) + 256);
+    data.setBigUint64(this.host(Kernel.TSS) + 4, BigInt(Kernel.STACK_TOP), true);
+  }
+
+  /** Writes a program's bytes; HLT follows. */
+  load(code: string, at: number = Kernel.CODE): void {
+    const bytes = (code.match(/[0-9a-f]{2}/gi) ?? []).map((pair) => Number.parseInt(pair, 16));
+    this.views.u8.set([...bytes, 0xf4], this.host(at));
+    // As after a store by another processor.
+    invalidateCode(this.views, at >>> 12, at & 4095, bytes.length + 1);
+  }
+
+  /** Runs from the entry until HLT, in 64-bit code at the level. */
+  run(options: RunOptions = {}): Stop {
+    const { vp, views, guest } = this;
+    const level = options.level ?? 0;
+    const user = level === 3;
+    const slots = vp.base >>> 3;
+    const dpl = level << 5;
+    Object.assign(vp, {
+      cr0: options.cr0 ?? 0x8001_0033,
+      cr4: 0x620 | (options.cr4 ?? 0),
+      cr3: BigInt(Kernel.PML4),
+      efer: 0xd01,
+      cpl: level,
+      csSelector: user ? USER_CODE64 : CODE64,
+      csAccess: 0xa09b | dpl,
+      csLimit: 0xffff_ffff,
+      gdtrBase: BigInt(Kernel.GDT),
+      gdtrLimit: 0x37,
+      idtrBase: BigInt(Kernel.IDT),
+      idtrLimit: 0xfff,
+      trSelector: TSS,
+      trBase: BigInt(Kernel.TSS),
+      trLimit: 0x67,
+      trAccess: 0x8b,
+      ldtrAccess: options.ldt === undefined ? 0x1_0000 : 0x82,
+      ldtrBase: BigInt(options.ldt ?? 0),
+      ldtrLimit: 0xff,
+      interruptShadow: 0,
+      state: VpState.READY,
+    });
+    for (const s of ['ss', 'ds', 'es', 'fs', 'gs'] as const) {
+      vp[`${s}Selector`] = user ? USER_DATA : DATA;
+      vp[`${s}Access`] = 0xc093 | dpl;
+      vp[`${s}Limit`] = 0xffff_ffff;
+    }
+    for (let i = 0; i < 6; i++) views.u64[slots + Slot.ES_BASE + i] = 0n;
+    for (let i = 0; i < 16; i++) views.u64[slots + i] = BigInt.asUintN(64, BigInt(options.registers?.[i] ?? 0));
+    if (options.registers?.[Slot.RSP] === undefined)
+      views.u64[slots + Slot.RSP] = BigInt(user ? Kernel.USER_STACK_TOP : Kernel.STACK_TOP - 0x800);
+    views.u64[slots + Slot.RIP] = BigInt(options.entry ?? (user ? Kernel.USER_CODE : Kernel.CODE));
+    views.u64[slots + Slot.FLAG_RESULT] = 1n;
+    views.u64[slots + Slot.FLAG_AUX] = 0n;
+    views.u64[slots + Slot.FLAG_SYSTEM] = BigInt((options.flags ?? 0) | 2);
+    views.u64.fill(0n, vp.dr >>> 3, (vp.dr >>> 3) + 8);
+    views.u32[(vp.dr >>> 2) + 12] = 0xffff_0ff0;
+    views.u32[(vp.dr >>> 2) + 14] = 0x400;
+    for (const [number, value] of Object.entries(options.dr ?? {})) views.u32[(vp.dr >>> 2) + Number(number) * 2] = value >>> 0;
+    for (let runs = 0; runs < 1000 && vp.state === VpState.READY && this.header.state === PartitionState.RUNNING; runs++)
+      this.#clock += guest.run(0, this.#clock, 10_000);
+    if (vp.state !== VpState.HALTED)
+      throw new Error(`the program did not end: VP state ${vp.state}, RIP ${this.slot(Slot.RIP).toString(16)}`);
+    return this.#stop();
+  }
+
+  #stop(): Stop {
+    const { views } = this;
+    const rip = Number(this.slot(Slot.RIP)) - 1;
+    const registers = Array.from({ length: 16 }, (_, i) => this.slot(i));
+    const vector = rip - Kernel.HANDLERS;
+    if (vector < 0 || vector >= 256) return { vector: -1, error: 0, rip, flags: 0, registers };
+    let at = this.host(Number(this.slot(Slot.RSP)));
+    const pop = (): number => {
+      const value = Number(BigInt.asIntN(64, views.data.getBigUint64(at, true)));
+      at += 8;
+      return value;
+    };
+    const error = WITH_ERROR.has(vector) ? pop() : 0;
+    const from = pop();
+    pop();
+    return { vector, error, rip: from, flags: pop(), registers };
+  }
+}
