@@ -105,7 +105,9 @@ const memoryShape = (
     // Pointers stand at 0x400 in the page: 32-bit displacements reach all of it.
     const base = chance.pick(pointers);
     const wide = chance.one(2);
-    const displacement = wide ? BigInt(chance.below(0xc00 - bytes) - 0x400) : BigInt(chance.below(256 - bytes) - 128);
+    // Long operands are aligned: most of them have to be.
+    const step = bytes >= 16 ? bytes : 1;
+    const displacement = BigInt(Math.floor((wide ? chance.below(0xc00 - bytes) - 0x400 : chance.below(256 - bytes) - 128) / step) * step);
     if (addressBits === 16) {
       const rm = WORD_PAIRS.findIndex(([b, i]) => b === base && i === -1);
       const tail = littleEndian(displacement, wide ? 2 : 1);

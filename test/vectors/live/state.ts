@@ -1,4 +1,5 @@
 // What a case starts from and what it ends with, how two ends are compared, and a case as one line of text: what replays it.
+import { createHash } from 'node:crypto';
 import { COMPARED_FLAGS, DATA_PAGE } from '../load.js';
 import { type Bits, pageWords, VECTOR_BYTES } from './layout.js';
 
@@ -49,17 +50,16 @@ const HOST_PAGES = 0x7fff_ffff_f000n;
 const NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
 const hex = (n: bigint | number): string => n.toString(16);
 
-/** First byte of x87 and SSE state in which two ends differ, as text. FOP, FIP and FDP (bytes 6..23) and reserved bytes are left out. */
-const vectorDifference = (got: Uint8Array, wanted: Uint8Array, bits: Bits): string | null => {
+/** Whether a byte of x87, SSE and AVX state is compared: FOP, FIP and FDP (bytes 6..23) and reserved bytes are not. */
+const comparedByte = (i: number, bits: Bits): boolean => {
   const registers = bits === 64 ? 16 : 8;
-  const compared = (i: number): boolean =>
-    i < 5 ||
-    (i >= 24 && i < 28) ||
-    (i >= 32 && i < 160 && (i & 15) < 10) ||
-    (i >= 160 && i < 160 + registers * 16) ||
-    (i >= 512 && i < 512 + registers * 16);
+  if (i < 160) return i < 5 || (i >= 24 && i < 28) || (i >= 32 && (i & 15) < 10);
+  return i < 160 + registers * 16 || (i >= 512 && i < 512 + registers * 16);
+};
+/** First byte of that state in which two ends differ, as text. */
+const vectorDifference = (got: Uint8Array, wanted: Uint8Array, bits: Bits): string | null => {
   for (let i = 0; i < VECTOR_BYTES; i++) {
-    if (!compared(i) || got[i] === wanted[i]) continue;
+    if (got[i] === wanted[i] || !comparedByte(i, bits)) continue;
     const part =
       i < 32 ? `FXSAVE byte ${i}` : i < 160 ? `ST${(i - 32) >> 4}` : i < 512 ? `XMM${(i - 160) >> 4}` : `YMM${(i - 512) >> 4} (upper half)`;
     const from = i < 32 ? i : i & ~15;
@@ -69,7 +69,16 @@ const vectorDifference = (got: Uint8Array, wanted: Uint8Array, bits: Bits): stri
   return null;
 };
 
-/** What is wrong with an end, or null. `undefinedFlags` are not compared, `ignoredMask(n)` gives bits of a register that are not. */
+/** What an end comes to, as a short text: stands for the host's answer where there is no such host. */
+export const endDigest = (end: End, undefinedFlags: number, bits: Bits): string => {
+  const hash = createHash('sha256');
+  hash.update([end.vector, end.error, end.rip, end.cr2, end.flags & COMPARED_FLAGS & ~undefinedFlags, ...end.registers].map(String).join());
+  hash.update(new Uint8Array(end.data.buffer, end.data.byteOffset, end.data.byteLength));
+  if (end.vectors !== undefined) hash.update(end.vectors.filter((_, i) => comparedByte(i, bits)));
+  return hash.digest('hex').slice(0, 12);
+};
+
+/** What is wrong with an end, or null. `undefinedFlags` are not compared. */
 export const difference = (got: End, wanted: End, undefinedFlags: number, bits: Bits): string | null => {
   if (got.vector !== wanted.vector) return `vector ${got.vector} at ${hex(got.rip)} instead of ${wanted.vector} at ${hex(wanted.rip)}`;
   if (got.rip !== wanted.rip) return `RIP ${hex(got.rip)} instead of ${hex(wanted.rip)}`;
@@ -99,8 +108,18 @@ export const caseLine = (bits: Bits, code: Uint8Array, entry: number, s: Start):
   return parts.join(' ');
 };
 
-/** Reads such a line. Throws on one that is none. */
-export const parseCase = (line: string): Group => {
+/** A case read from a line. */
+export interface ParsedCase extends Group {
+  /** Offsets of blocks in the code pages. */
+  readonly blocks: readonly number[];
+  /** Flags that may be undefined at its end. */
+  readonly undefinedFlags: number;
+  /** Digest of the end, '' when the line has none. */
+  readonly digest: string;
+}
+
+/** Reads such a line; a program's has `blocks=` and `u=` besides. Throws on one that is none. */
+export const parseCase = (line: string): ParsedCase => {
   const [mode, code, ...rest] = line.trim().split(/\s+/);
   const bits = Number(mode) as Bits;
   if (![16, 32, 64].includes(bits) || !/^([0-9a-f]{2})+$/.test(code ?? '')) throw new Error(`not a case: ${line}`);
@@ -111,6 +130,12 @@ export const parseCase = (line: string): Group => {
     bits,
     code: Uint8Array.from(Buffer.from(code, 'hex')),
     entry: number('at', 16),
+    blocks: (values.get('blocks') ?? '')
+      .split(',')
+      .filter((b) => b !== '')
+      .map((b) => Number.parseInt(b, 16)),
+    undefinedFlags: number('u', 16),
+    digest: values.get('end') ?? '',
     starts: [
       {
         registers: BigUint64Array.from(NAMES, (name) => BigInt(`0x${values.get(name) ?? '0'}`)),
