@@ -2,7 +2,7 @@
 // Every LP has such an object for every partition; what they share is in partition memory.
 import { readProcessor } from '../../shared/cpu/partition-processor.js';
 import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
-import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
 import { lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
@@ -116,7 +116,7 @@ export class PartitionOnLp implements ApicBus {
   }
   /** Makes an LP that runs this partition leave guest code soon. */
   setKick(lp: number): void {
-    Atomics.store(this.views.i32, (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2, 1);
+    Atomics.store(this.views.i32, (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2, KICKED);
   }
   /** The VP that runs here leaves guest code at the next boundary: an interrupt may be deliverable, or the run must end. */
   kickSelf(): void {

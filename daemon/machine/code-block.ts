@@ -53,6 +53,9 @@ export class CodeBlock implements SourceBlock {
   #word(offset: number): number {
     return this.#i32[(this.header + offset) >>> 2];
   }
+  get wide(): boolean {
+    return (this.modeKey & 3) === 2;
+  }
   get bytes(): number {
     return this.#word(BlockHeader.SIZES) >>> 16;
   }

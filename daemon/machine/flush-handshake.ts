@@ -7,7 +7,7 @@
 //   leaving: inGuest := 0, THEN acknowledge. Whoever waits for a flush sleeps on flushAck and sees it change.
 //   stopping: busLock := LP + 1, THEN ask as above, THEN wait for inGuest = 0. Leaving: inGuest := 0, THEN notify if the bus is taken.
 //   A waiting LP is itself outside guest mode: two that ask each other see each other quiescent.
-import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { lpContextAt, PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import { FutexLock } from './futex-lock.js';
 import type { SharedWords } from './shared-words.js';
@@ -210,7 +210,7 @@ export class FlushHandshake {
       const context = lpContextAt(lp);
       this.words.add(context + flushRequest, 1);
       if (this.words.load(context + inGuest) === 0) continue;
-      this.words.store(context + kick, 1);
+      this.words.store(context + kick, KICKED);
       this.#wake?.(lp);
     }
   }

@@ -3,7 +3,7 @@
 import { Vector } from '../../shared/abi/exceptions.js';
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { honourBranchHints } from '../../shared/kit/branch-hints.js';
-import { LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, Slot, VpBlock } from '../../shared/layout/vp.js';
@@ -190,7 +190,7 @@ export class GuestProcessor implements Processor {
   #invalidate(gfn: number, offset: number, bytes: number): boolean {
     const before = this.code.epoch();
     if (!invalidateCode(this.views, gfn, offset, bytes)) return false;
-    if (!this.code.forgetPage(gfn, before)) Atomics.store(this.views.i32, this.#kickWord, 1);
+    if (!this.code.forgetPage(gfn, before)) Atomics.store(this.views.i32, this.#kickWord, KICKED);
     this.#host.kickOthers();
     return true;
   }
@@ -255,7 +255,7 @@ export class GuestProcessor implements Processor {
     this.context.budget += this.#aside - outer;
     this.#aside = outer;
     u32[at + 1] = 0xffff_ffff;
-    if (kicked) Atomics.store(i32, this.#kickWord, 1);
+    if (kicked) Atomics.store(i32, this.#kickWord, KICKED);
     return reason;
   }
 

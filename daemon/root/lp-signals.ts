@@ -1,5 +1,5 @@
 // How root gets an LP's attention: its doorbell for one that sleeps, the kick words of every partition for one that runs guest code.
-import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { LpLayout } from '../../shared/layout/machine.js';
 import { lpContextAt } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
@@ -26,7 +26,7 @@ export class LpSignals {
   ring(lp: number): void {
     for (const { i32 } of this.#partitions) {
       const kick = (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2;
-      Atomics.store(i32, kick, 1);
+      Atomics.store(i32, kick, KICKED);
       Atomics.notify(i32, kick);
     }
     const { i32 } = this.#memory.views;

@@ -626,13 +626,10 @@ export class BlockBuilder implements MicroOps {
       this.inverted = !this.inverted;
       return NOWHERE;
     }
-    // a - b is 0 exactly when a ^ b is.
     const a = this.#flagA;
     const b = this.#flagB;
     if (b < 0 && (this.constantLo(b) | this.constantHi(b)) === 0) return this.slot(this.zeroExtended(w, a));
-    if (w === 3) return this.value('xor64', a, b);
-    if (w === 2) return this.value('xor32', a, b);
-    return this.value('xor32', this.zeroExtended(w, a), this.zeroExtended(w, b));
+    return this.#compare('ne', 'ne32', false, a, b);
   }
   #isNegative(): Operand {
     const w = this.#flagWidth;

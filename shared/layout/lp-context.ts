@@ -17,10 +17,12 @@ export const JUMP_ENTRY_SIZE = 16;
 /** Fibonacci hashing of RIP's low half: blocks lie at regular distances, which plain low bits would make collide. Index = product >>> JUMP_SHIFT. */
 export const JUMP_MULTIPLIER = 0x9e37_79b1 | 0;
 export const JUMP_SHIFT: number = 32 - Math.log2(JUMP_ENTRIES);
+/** Guest code goes on while its budget is not less than the kick word: one comparison for both. */
+export const KICKED = 0x7fff_ffff;
 export const ARENA_SIZE = 0x40_0000;
 
 export const LpContextLayout = struct('LpContext', {
-  /** Non-zero: leave guest code at the next loop head. Any thread may set it (Atomics.store, then notify); only the LP clears it. */
+  /** 0, or KICKED: leave guest code at the next loop head. Any thread may set it (Atomics.store, then notify); only the LP clears it. */
   kick: i32,
   /** 1 while this LP may touch guest memory through its hardware TLB (seq-cst store before entry, 0 after leaving). */
   inGuest: i32,

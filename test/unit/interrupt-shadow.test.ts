@@ -1,20 +1,20 @@
 // An interrupt shadow covers exactly one instruction, however often another LP kicks meanwhile: STI; HLT must not let an interrupt in between (SDM 2B, STI).
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
-import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { bareProcessor, userMode } from '../rig/bare-processor.js';
 
 const CODE = 0x0040_0000;
 const ROUNDS = 20_000;
 
-/** A thread that stores 1 into the kick word until told to stop. */
+/** A thread that stores KICKED into the kick word until told to stop. */
 const KICKER = `
 const { workerData } = require('node:worker_threads');
 const words = new Int32Array(workerData.buffer);
 Atomics.store(workerData.running, 0, 1);
 Atomics.notify(workerData.running, 0);
-while (Atomics.load(workerData.running, 0) === 1) Atomics.store(words, workerData.kick, 1);
+while (Atomics.load(workerData.running, 0) === 1) Atomics.store(words, workerData.kick, workerData.kicked);
 `;
 
 test('an instruction under an interrupt shadow runs although kicks keep coming', async (t) => {
@@ -30,7 +30,7 @@ test('an instruction under an interrupt shadow runs although kicks keep coming',
   processor.modeChanged();
   const kick = (processor.context.base + LpContextLayout.at.kick) >>> 2;
   const running = new Int32Array(new SharedArrayBuffer(4));
-  const kicker = new Worker(KICKER, { eval: true, workerData: { buffer: views.buffer, kick, running } });
+  const kicker = new Worker(KICKER, { eval: true, workerData: { buffer: views.buffer, kick, kicked: KICKED, running } });
   Atomics.wait(running, 0, 0, 10_000);
   t.is(Atomics.load(running, 0), 1, 'the kicking thread runs');
   let lost = 0;

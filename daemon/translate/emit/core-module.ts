@@ -32,10 +32,10 @@ const PC = 2;
 const ENTRY = 3;
 const CODE = 4;
 const RIP = 8;
-const RUN_LOCALS: RecordLocals = { vp: VP, context: CTX, pc: PC, entry: ENTRY, x: 5, y: 6, z: 7, rip: RIP, v: 9 };
+const RUN_LOCALS: RecordLocals = { vp: VP, context: CTX, pc: PC, entry: ENTRY, x: 5, y: 6, z: 7, rip: RIP, v: 9, w: 10 };
 /** Vector micro-ops are a function of their own, (vp, context, record, rip) -> 0 or the Exit: the loop of the others stays small. */
 const VECTOR_TYPE = 3;
-const VECTOR_LOCALS: RecordLocals = { vp: 0, context: 1, pc: 2, rip: 3, entry: 4, x: 5, y: 6, z: 7, v: 8 };
+const VECTOR_LOCALS: RecordLocals = { vp: 0, context: 1, pc: 2, rip: 3, entry: 4, x: 5, y: 6, z: 7, v: 8, w: 9 };
 const VECTOR_FUNCTION = HELPERS.length + 1;
 
 interface Handler {
@@ -86,7 +86,7 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
   const leave = (reason: number): void => { c.i32(reason); c.op('return'); };
 
   const dispatch = c.loop();
-  c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.i32(0); c.op('i32_lt_s'); c.get(CTX); c.atomicLoad32(CONTEXT.kick); c.op('i32_or');
+  c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.get(CTX); c.memory('i32_load', CONTEXT.kick); c.op('i32_lt_s');
   c.if(); leave(Exit.BUDGET); c.op('end');
   // Jump cache: index from RIP, tag RIP 47:0 | mode id.
   c.get(VP); c.memory('i64_load', Slot.RIP * 8); c.tee(RIP);
@@ -134,8 +134,8 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
     imports: HELPER_IMPORTS,
     tables: [['table', 1], ['functions', FLOAT_FUNCTIONS.length]],
     functions: [
-      { type: UNIT_TYPE, locals: [[3, I32], [4, I64], [1, V128]], body: c, exportAs: 'run' },
-      { type: VECTOR_TYPE, locals: [[1, I32], [3, I64], [1, V128]], body: vectorFunction() },
+      { type: UNIT_TYPE, locals: [[3, I32], [4, I64], [1, V128], [1, I32]], body: c, exportAs: 'run' },
+      { type: VECTOR_TYPE, locals: [[1, I32], [3, I64], [1, V128], [1, I32]], body: vectorFunction() },
     ],
   });
 };

@@ -29,10 +29,18 @@ export interface Frame {
   b(): void;
   c(): void;
   immediate(): void;
+  /** Push the operands' low halves as i32. */
+  a32(): void;
+  b32(): void;
+  c32(): void;
+  /** Whether the operand is known to have no bits above 31 while code is made. In the micro-op machine nothing is: it is made for all records. */
+  fits32(operand: 'a' | 'b' | 'c' | 'immediate'): boolean;
   /** Push the immediate's low half as i32. */
   immediateLo(): void;
   /** Assign d: `value` pushes an i64. */
   d(value: () => void): void;
+  /** The same of an i32, zero-extended. */
+  d32(value: () => void): void;
   /** Push or assign a slot that has a name of its own. */
   slot(slot: number): void;
   setSlot(slot: number, value: () => void): void;
@@ -79,6 +87,7 @@ export interface Frame {
   readonly y: number; // i64
   readonly z: number; // i64
   readonly entry: number; // i32
+  readonly w: number; // i32
   readonly v: number; // v128
 }
 

@@ -14,8 +14,9 @@ export interface RecordLocals {
   /** Address of the record, and RIP of its block. */
   readonly pc: number;
   readonly rip: number;
-  /** Scratch: i32, three i64, v128. */
+  /** Scratch: two i32, three i64, v128. */
   readonly entry: number;
+  readonly w: number;
   readonly x: number;
   readonly y: number;
   readonly z: number;
@@ -97,11 +98,33 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
       slotAddress(8);
       c.memory('i64_load', 0);
     },
+    a32: () => {
+      slotAddress(3);
+      c.memory('i32_load', 0);
+    },
+    b32: () => {
+      if (immediateB) immediateLo();
+      else {
+        slotAddress(4);
+        c.memory('i32_load', 0);
+      }
+    },
+    c32: () => {
+      slotAddress(8);
+      c.memory('i32_load', 0);
+    },
+    fits32: () => false,
     immediate,
     immediateLo,
     d: (value) => {
       slotAddress(2);
       value();
+      c.memory('i64_store', 0);
+    },
+    d32: (value) => {
+      slotAddress(2);
+      value();
+      c.op('i64_extend_i32_u');
       c.memory('i64_store', 0);
     },
     va: () => vector(3),
@@ -247,6 +270,7 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
     y: at.y,
     z: at.z,
     entry: at.entry,
+    w: at.w,
     v: at.v,
   };
 };

@@ -11,6 +11,8 @@ export interface SourceBlock {
   readonly records: number;
   readonly count: number;
   readonly instructions: number;
+  /** Code of 64-bit mode: registers have upper halves. */
+  readonly wide: boolean;
   /** Known targets at its end (RIPs): jump: one; branch: taken, then not taken; indirect: none. */
   readonly targets: readonly number[];
   /** Ends in an indirect jump. */
@@ -25,6 +27,7 @@ export const REGION_RECORDS_MAX = 1200;
 export const RETURN_GUESSES_MAX = 4;
 
 export interface Region {
+  readonly wide: boolean;
   /** Blocks in reverse post-order; 0 is the entry. */
   readonly blocks: readonly SourceBlock[];
   /** Successors by index, in the order of `targets` then return guesses; -1 = leaves the unit. */
@@ -124,6 +127,7 @@ export const region = (entry: SourceBlock, find: (rip: number) => SourceBlock | 
   const children: number[][] = order.map(() => []);
   for (let i = 1; i < order.length; i++) children[idom[i]].push(i);
   return {
+    wide: entry.wide,
     blocks: order,
     successors,
     immediateDominator: idom,

@@ -9,30 +9,57 @@ import { VECTOR_SEMANTICS } from './vector-semantics.js';
 import { type Code, I32, I64 } from './wasm.js';
 
 const BITS = [8, 16, 32, 64] as const;
-const LOAD = ['i64_load8_u', 'i64_load16_u', 'i64_load32_u', 'i64_load'] as const;
-const STORE = ['i64_store8', 'i64_store16', 'i64_store32', 'i64_store'] as const;
+const LOAD = ['i32_load8_u', 'i32_load16_u', 'i32_load', 'i64_load'] as const;
+const STORE = ['i32_store8', 'i32_store16', 'i32_store', 'i64_store'] as const;
 
 const binary64 = (op: Parameters<Code['op']>[0]): Emit => (c, f) => f.d(() => { f.a(); f.b(); c.op(op); });
 const binary32 = (op: Parameters<Code['op']>[0]): Emit => (c, f) =>
-  f.d(() => { f.a(); c.op('i32_wrap'); f.b(); c.op('i32_wrap'); c.op(op); c.op('i64_extend_i32_u'); });
+  f.d32(() => { f.a32(); f.b32(); c.op(op); });
 const unary = (op: Parameters<Code['op']>[0]): Emit => (c, f) => f.d(() => { f.a(); c.op(op); });
-const compare = (op: Parameters<Code['op']>[0]): Emit => (c, f) => f.d(() => { f.a(); f.b(); c.op(op); c.op('i64_extend_i32_u'); });
+/** Values without bits above 31 compare as unsigned 32-bit ones, signed or not. */
+const compare = (op: Parameters<Code['op']>[0], unsigned: Parameters<Code['op']>[0]): Emit => (c, f) =>
+  f.d32(() => {
+    if (f.fits32('a') && f.fits32('b')) { f.a32(); f.b32(); c.op(unsigned); }
+    else { f.a(); f.b(); c.op(op); }
+  });
 /** Of the operands' low 32 bits. */
 const compare32 = (op: Parameters<Code['op']>[0]): Emit => (c, f) =>
-  f.d(() => { f.a(); c.op('i32_wrap'); f.b(); c.op('i32_wrap'); c.op(op); c.op('i64_extend_i32_u'); });
-const mask = (lo: number, hi: number): Emit => (c, f) => f.d(() => { f.a(); c.i64(lo, hi); c.op('i64_and'); });
+  f.d32(() => { f.a32(); f.b32(); c.op(op); });
+const mask = (bits: number): Emit => (c, f) => f.d32(() => { f.a32(); c.i32(bits); c.op('i32_and'); });
+/** Bitwise: 32 bits are enough where no higher one can be set. */
+const bitwise = (op64: Parameters<Code['op']>[0], op32: Parameters<Code['op']>[0], either: boolean): Emit => (c, f) => {
+  const a = f.fits32('a');
+  const b = f.fits32('b');
+  if ((a && b) || (either && (a || b))) f.d32(() => { f.a32(); f.b32(); c.op(op32); });
+  else f.d(() => { f.a(); f.b(); c.op(op64); });
+};
+/** Pushes i32: whether the operand is not 0, as it is, or as 0 or 1. */
+export const pushTruth = (c: Code, f: Frame, operand: 'a' | 'c'): void => {
+  if (f.fits32(operand)) { if (operand === 'a') f.a32(); else f.c32(); }
+  else { if (operand === 'a') f.a(); else f.c(); c.op('i64_eqz'); c.op('i32_eqz'); }
+};
 /** d = (a & ~mask) | ((b << shift) & mask). */
-const insert = (maskLo: number, shift: number): Emit => (c, f) =>
+const insert = (maskLo: number, shift: number): Emit => (c, f) => {
+  if (f.fits32('a')) {
+    f.d32(() => {
+      f.a32(); c.i32(~maskLo); c.op('i32_and');
+      f.b32(); if (shift) { c.i32(shift); c.op('i32_shl'); } c.i32(maskLo); c.op('i32_and');
+      c.op('i32_or');
+    });
+    return;
+  }
   f.d(() => {
     f.a(); c.i64(~maskLo, -1); c.op('i64_and');
     f.b(); if (shift) { c.i64s(shift); c.op('i64_shl'); } c.i64(maskLo, 0); c.op('i64_and');
     c.op('i64_or');
   });
-const effective = (scale: number, bits: 16 | 32 | 64): Emit => (c, f) =>
-  f.d(() => {
-    f.a(); f.b(); if (scale) { c.i64s(scale); c.op('i64_shl'); } c.op('i64_add'); f.immediate(); c.op('i64_add');
-    if (bits === 32) { c.op('i32_wrap'); c.op('i64_extend_i32_u'); }
-    if (bits === 16) { c.i64s(0xffff); c.op('i64_and'); }
+};
+const effective64 = (scale: number): Emit => (c, f) =>
+  f.d(() => { f.a(); f.b(); if (scale) { c.i64s(scale); c.op('i64_shl'); } c.op('i64_add'); f.immediate(); c.op('i64_add'); });
+const effective32 = (scale: number, mask = 0): Emit => (c, f) =>
+  f.d32(() => {
+    f.a32(); f.b32(); if (scale) { c.i32(scale); c.op('i32_shl'); } c.op('i32_add'); f.immediateLo(); c.op('i32_add');
+    if (mask) { c.i32(mask); c.op('i32_and'); }
   });
 
 const umulh = (c: Code, f: Frame): void => {
@@ -105,28 +132,29 @@ const pushPf: Emit = (c, f) => {
 };
 const pushLess: Emit = (c, f) => { pushSf(c, f); pushOf(c, f); c.op('i64_xor'); };
 const both = (...parts: Emit[]): Emit => (c, f) => parts.forEach((p, i) => { p(c, f); if (i) c.op('i64_or'); });
-const flagValue = (push: Emit): Emit => (c, f) => f.d(() => push(c, f));
+const flagValue = (push: Emit): Emit => (c, f) => f.d32(() => { push(c, f); c.op('i32_wrap'); });
 
 const SCRATCH = Slot.SCRATCH * 8;
 
 const load = (width: number, forWrite: boolean): Emit => (c, f) => {
+  const wide = width === 3;
   lookup(c, f, width, forWrite ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG);
   c.hint(true);
-  c.if(I64);
+  c.if(wide ? I64 : I32);
   hostAddress(c, f); c.memory(LOAD[width], 0);
   c.op('else');
   f.beforeSlow(); pushGva(c, f); c.i32(width | (forWrite ? 16 : 0)); c.call(Helper.loadSlow); f.afterSlow();
   c.hint(false); c.if(); f.leaveHere(Exit.FAULT); c.op('end');
-  f.vp(); c.memory('i64_load', SCRATCH);
+  f.vp(); c.memory(wide ? 'i64_load' : 'i32_load', SCRATCH);
   c.op('end');
-  c.set(f.y);
-  f.d(() => c.get(f.y));
+  if (wide) { c.set(f.y); f.d(() => c.get(f.y)); }
+  else { c.set(f.w); f.d32(() => c.get(f.w)); }
 };
 const store = (width: number): Emit => (c, f) => {
   lookup(c, f, width, TlbEntry.WRITE_TAG);
   c.hint(true);
   c.if();
-  hostAddress(c, f); f.b(); c.memory(STORE[width], 0);
+  hostAddress(c, f); if (width === 3) f.b(); else f.b32(); c.memory(STORE[width], 0);
   c.op('else');
   f.beforeSlow(); f.vp(); f.b(); c.memory('i64_store', SCRATCH);
   pushGva(c, f); c.i32(width); c.call(Helper.storeSlow); f.afterSlow(); c.tee(f.entry);
@@ -139,7 +167,7 @@ const store = (width: number): Emit => (c, f) => {
 };
 const atomic = (width: number, operate: (c: Code, f: Frame) => void): Emit => (c, f) => {
   if (width) {
-    f.a(); c.op('i32_wrap'); c.i32((1 << width) - 1); c.op('i32_and');
+    f.a32(); c.i32((1 << width) - 1); c.op('i32_and');
     c.hint(false); c.if(); f.leaveHere(Exit.BUS_LOCK); c.op('end');
   }
   lookup(c, f, width, TlbEntry.WRITE_TAG);
@@ -160,9 +188,10 @@ const modify = (name: 'add' | 'xchg' | 'and' | 'or' | 'xor') => (width: number):
 
 const semantics: Partial<Record<MicroOpName, Emit>> = {
   ...VECTOR_SEMANTICS,
-  mov: (_, f) => f.d(f.a),
-  movi: (_, f) => f.d(f.immediate),
-  add64: binary64('i64_add'), sub64: binary64('i64_sub'), and64: binary64('i64_and'), or64: binary64('i64_or'), xor64: binary64('i64_xor'),
+  mov: (_, f) => { if (f.fits32('a')) f.d32(f.a32); else f.d(f.a); },
+  movi: (_, f) => { if (f.fits32('immediate')) f.d32(f.immediateLo); else f.d(f.immediate); },
+  add64: binary64('i64_add'), sub64: binary64('i64_sub'), 
+  and64: bitwise('i64_and', 'i32_and', true), or64: bitwise('i64_or', 'i32_or', false), xor64: bitwise('i64_xor', 'i32_xor', false),
   shl64: binary64('i64_shl'), shr64: binary64('i64_shr_u'), sar64: binary64('i64_shr_s'), rotl64: binary64('i64_rotl'), rotr64: binary64('i64_rotr'), mul64: binary64('i64_mul'),
   add32: binary32('i32_add'), sub32: binary32('i32_sub'), and32: binary32('i32_and'), or32: binary32('i32_or'), xor32: binary32('i32_xor'),
   shl32: binary32('i32_shl'), shr32: binary32('i32_shr_u'), sar32: binary32('i32_shr_s'), rotl32: binary32('i32_rotl'), rotr32: binary32('i32_rotr'), mul32: binary32('i32_mul'),
@@ -174,18 +203,22 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
     c.set(f.y); f.d(() => c.get(f.y));
   },
   divu64: binary64('i64_div_u'), remu64: binary64('i64_rem_u'), divs64: binary64('i64_div_s'), rems64: binary64('i64_rem_s'),
-  zx8: mask(0xff, 0), zx16: mask(0xffff, 0), zx32: mask(-1, 0),
+  zx8: mask(0xff), zx16: mask(0xffff), zx32: (_, f) => f.d32(f.a32),
   sx8: unary('i64_extend8_s'), sx16: unary('i64_extend16_s'), sx32: unary('i64_extend32_s'),
   ins8: insert(0xff, 0), ins8h: insert(0xff00, 8), ins16: insert(0xffff, 0),
-  ext8h: (c, f) => f.d(() => { f.a(); c.i64s(8); c.op('i64_shr_u'); c.i64s(0xff); c.op('i64_and'); }),
-  eq: compare('i64_eq'), ne: compare('i64_ne'), ltu: compare('i64_lt_u'), leu: compare('i64_le_u'), lts: compare('i64_lt_s'), les: compare('i64_le_s'),
+  ext8h: (c, f) => f.d32(() => { f.a32(); c.i32(8); c.op('i32_shr_u'); c.i32(0xff); c.op('i32_and'); }),
+  eq: compare('i64_eq', 'i32_eq'), ne: compare('i64_ne', 'i32_ne'), ltu: compare('i64_lt_u', 'i32_lt_u'), leu: compare('i64_le_u', 'i32_le_u'),
+  lts: compare('i64_lt_s', 'i32_lt_u'), les: compare('i64_le_s', 'i32_le_u'),
   eq32: compare32('i32_eq'), ne32: compare32('i32_ne'), ltu32: compare32('i32_lt_u'), leu32: compare32('i32_le_u'), lts32: compare32('i32_lt_s'), les32: compare32('i32_le_s'),
-  select: (c, f) => f.d(() => { f.a(); f.b(); f.c(); c.op('i64_eqz'); c.op('i32_eqz'); c.op('select'); }),
+  select: (c, f) => {
+    if (f.fits32('a') && f.fits32('b')) f.d32(() => { f.a32(); f.b32(); pushTruth(c, f, 'c'); c.op('select'); });
+    else f.d(() => { f.a(); f.b(); pushTruth(c, f, 'c'); c.op('select'); });
+  },
   clz64: unary('i64_clz'), ctz64: unary('i64_ctz'), popcnt64: unary('i64_popcnt'),
-  bswap32: (c, f) => f.d(() => {
-    f.a(); c.op('i32_wrap'); c.i32(0xff00ff); c.op('i32_and'); c.i32(8); c.op('i32_rotr');
-    f.a(); c.op('i32_wrap'); c.i32(8); c.op('i32_rotl'); c.i32(0xff00ff); c.op('i32_and');
-    c.op('i32_or'); c.op('i64_extend_i32_u');
+  bswap32: (c, f) => f.d32(() => {
+    f.a32(); c.i32(0xff00ff); c.op('i32_and'); c.i32(8); c.op('i32_rotr');
+    f.a32(); c.i32(8); c.op('i32_rotl'); c.i32(0xff00ff); c.op('i32_and');
+    c.op('i32_or');
   }),
   bswap64: (c, f) => {
     // Swap bytes in pairs, then pairs in quads, then halves.
@@ -193,8 +226,8 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
     c.get(f.x); c.i64(0xffff, 0xffff); c.op('i64_and'); c.i64s(16); c.op('i64_shl'); c.get(f.x); c.i64s(16); c.op('i64_shr_u'); c.i64(0xffff, 0xffff); c.op('i64_and'); c.op('i64_or'); c.set(f.x);
     f.d(() => { c.get(f.x); c.i64s(32); c.op('i64_rotl'); });
   },
-  ea64s0: effective(0, 64), ea64s1: effective(1, 64), ea64s2: effective(2, 64), ea64s3: effective(3, 64),
-  ea32s0: effective(0, 32), ea32s1: effective(1, 32), ea32s2: effective(2, 32), ea32s3: effective(3, 32), ea16: effective(0, 16),
+  ea64s0: effective64(0), ea64s1: effective64(1), ea64s2: effective64(2), ea64s3: effective64(3),
+  ea32s0: effective32(0), ea32s1: effective32(1), ea32s2: effective32(2), ea32s3: effective32(3), ea16: effective32(0, 0xffff),
   fset: (c, f) => {
     f.setSlot(Slot.FLAG_AUX, () => {
       // PF delta = PF ^ ZF because the result below is 0 (even) when ZF, 1 (odd) otherwise; SF delta = SF.
@@ -222,13 +255,15 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
     f.vp(); f.immediateLo(); c.i32(15); c.op('i32_and'); f.immediateLo(); c.i32(8); c.op('i32_shr_u'); c.i32(3); c.op('i32_and'); c.i32(6); c.op('i32_mul'); c.op('i32_add'); c.i32(3); c.op('i32_shl'); c.op('i32_add');
     c.memory('i64_load', Slot.READ_LIMIT * 8);
     c.op('i64_gt_s');
+    c.hint(false);
     c.if();
     f.a(); c.op('f64_convert_i64_s'); f.immediateLo(); c.call(Helper.segmentSlow);
     c.hint(false); c.if(); f.leaveHere(Exit.FAULT); c.op('end');
     c.op('end');
   },
   trapif: (c, f) => {
-    f.a(); c.op('i64_eqz'); c.op('i32_eqz');
+    pushTruth(c, f, 'a');
+    c.hint(false);
     c.if();
     f.vp(); f.immediateLo(); c.i32(0xffff); c.op('i32_and'); c.memory('i32_store', VpLayout.at.faultVector);
     f.vp(); f.immediateLo(); c.i32(16); c.op('i32_shr_u'); c.memory('i32_store', VpLayout.at.faultError);
@@ -242,13 +277,14 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
   sys: (_, f) => f.callSys(),
   call: (c, f) => { f.callFunction(); c.set(f.y); f.d(() => c.get(f.y)); },
   raiseby: (c, f) => {
-    f.a(); c.op('i64_eqz'); c.op('i32_eqz');
+    pushTruth(c, f, 'a');
+    c.hint(false);
     c.if();
-    f.vp(); f.a(); c.op('i32_wrap'); c.memory('i32_store', VpLayout.at.faultVector);
+    f.vp(); f.a32(); c.memory('i32_store', VpLayout.at.faultVector);
     f.leaveHere(Exit.FAULT);
     c.op('end');
   },
-  skipif: (c, f) => { f.a(); c.op('i64_eqz'); c.op('i32_eqz'); c.if(); f.leaveAfter(); c.op('end'); },
+  skipif: (c, f) => { pushTruth(c, f, 'a'); c.if(); f.leaveAfter(); c.op('end'); },
   jump: (_, f) => f.jump(),
   jumpr: (_, f) => f.jumpTo(),
   branch: (_, f) => f.branch(),
@@ -257,13 +293,30 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
 const byWidth: Record<string, (width: number) => Emit> = {
   fadd: (w) => arithmeticFlags(w, false), fsub: (w) => arithmeticFlags(w, true), flogic: logicFlags, fcmp: (w) => arithmeticFlags(w, true, false), fsum: (w) => arithmeticFlags(w, false, false), faux: givenFlags,
   fauxif: (w) => (c, f) => {
-    f.c(); c.op('i64_eqz'); c.op('i32_eqz'); c.if(); givenFlags(w)(c, f); c.op('end');
+    pushTruth(c, f, 'c'); c.if(); givenFlags(w)(c, f); c.op('end');
   },
   finc: (w) => stepFlags(w, false), fdec: (w) => stepFlags(w, true),
   ld: (w) => load(w, false), ldw: (w) => load(w, true), st: store,
   xadd: modify('add'), xchg: modify('xchg'), aand: modify('and'), aor: modify('or'), axor: modify('xor'),
   cas: (w) => atomic(w, (c, f) => { f.c(); f.b(); c.atomic('cmpxchg', w); }),
   buslock: () => (_, f) => f.leaveHere(Exit.BUS_LOCK),
+};
+
+/** Sets FLAG_AUX to the carry that the producer's operands give, for those whose carry is that simple. */
+export const pushCarryOf = (op: number): Emit | undefined => {
+  const m = /^(fcmp|fsum|flogic)(8|16|32|64)$/.exec(MICRO_OP_NAMES[op]);
+  if (!m) return undefined;
+  const width = BITS.indexOf(Number(m[2]) as 8);
+  return (c, f) => {
+    const low = (push32: () => void): void => { push32(); if (width < 2) { c.i32((1 << BITS[width]) - 1); c.op('i32_and'); } };
+    const sum = (): void => { f.a32(); f.b32(); c.op('i32_add'); };
+    f.setSlot(Slot.FLAG_AUX, () => {
+      if (m[1] === 'flogic') { c.i64s(0); return; }
+      if (width < 3) { if (m[1] === 'fsum') low(sum); else low(f.a32); low(m[1] === 'fsum' ? f.a32 : f.b32); c.op('i32_lt_u'); }
+      else { f.a(); if (m[1] === 'fsum') { f.b(); c.op('i64_add'); f.a(); } else f.b(); c.op('i64_lt_u'); }
+      c.op('i64_extend_i32_u');
+    });
+  };
 };
 
 const find = (name: MicroOpName): Emit | undefined => {
@@ -290,4 +343,6 @@ export const PRODUCES_FLAGS: Uint8Array = matching(/^(fadd|fsub|flogic|finc|fdec
 export const DEFERRABLE: Uint8Array = matching(/^(fadd|fsub|flogic|finc|fdec|fcmp|fsum|faux)(8|16|32|64)$/);
 /** Keeps some of the flags that were there. */
 export const KEEPS_FLAGS: Uint8Array = matching(/^(finc|fdec|fauxif)(8|16|32|64)$|^fmerge$/);
+/** Works on operands of 64 bits. */
+export const WIDE_FLAGS: Uint8Array = matching(/^f[a-z]+64$/);
 export const CONTEXT = LpContextLayout.at;

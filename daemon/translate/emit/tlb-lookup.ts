@@ -3,11 +3,17 @@ import { TLB_ENTRIES, TlbEntry } from '../../../shared/layout/lp-context.js';
 import type { Frame } from './frame.js';
 import type { Code } from './wasm.js';
 
-/** Leaves the TLB entry's address in `entry`, the linear address in `x`, and pushes i32 1 when the whole access hits the tag at `tag`. */
+/** Leaves the TLB entry's address in `entry`, the linear address in `w` or `x`, and pushes i32 1 when the whole access hits the tag at `tag`. */
 export const lookup = (c: Code, f: Frame, width: number, tag: number): void => {
-  f.a();
-  c.tee(f.x);
-  c.op('i32_wrap');
+  const narrow = f.fits32('a');
+  if (narrow) {
+    f.a32();
+    c.tee(f.w);
+  } else {
+    f.a();
+    c.tee(f.x);
+    c.op('i32_wrap');
+  }
   c.i32(7);
   c.op('i32_shr_u');
   c.i32((TLB_ENTRIES - 1) << 5);
@@ -16,23 +22,45 @@ export const lookup = (c: Code, f: Frame, width: number, tag: number): void => {
   c.op('i32_add');
   c.tee(f.entry);
   c.memory('i64_load', tag);
-  c.get(f.x);
-  if (width) {
-    c.i64s((1 << width) - 1);
-    c.op('i64_add');
+  // The last byte's page. Where 32 bits wrap it is another one with another entry: no hit.
+  if (narrow) {
+    c.get(f.w);
+    if (width) {
+      c.i32((1 << width) - 1);
+      c.op('i32_add');
+    }
+    c.i32(-4096);
+    c.op('i32_and');
+    c.op('i64_extend_i32_u');
+  } else {
+    c.get(f.x);
+    if (width) {
+      c.i64s((1 << width) - 1);
+      c.op('i64_add');
+    }
+    c.i64s(-4096);
+    c.op('i64_and');
   }
-  c.i64s(-4096);
-  c.op('i64_and');
   c.op('i64_eq');
 };
+/** What comes after a lookup, for the case of a hit: the host address of its access. */
 export const hostAddress = (c: Code, f: Frame): void => {
-  c.get(f.x);
-  c.op('i32_wrap');
+  if (f.fits32('a')) c.get(f.w);
+  else {
+    c.get(f.x);
+    c.op('i32_wrap');
+  }
   c.get(f.entry);
   c.memory('i32_load', TlbEntry.ADDEND);
   c.op('i32_add');
 };
+/** For the case of a miss: the linear address as helpers take it. */
 export const pushGva = (c: Code, f: Frame): void => {
-  c.get(f.x);
-  c.op('f64_convert_i64_s');
+  if (f.fits32('a')) {
+    c.get(f.w);
+    c.op('f64_convert_i32_u');
+  } else {
+    c.get(f.x);
+    c.op('f64_convert_i64_s');
+  }
 };

@@ -203,8 +203,7 @@ const raise = (c: Code, f: Frame, vector: () => void): void => {
 };
 /** #GP(0), whatever the segment, when the address is not a multiple of 16 (SDM 2A 2.4, exceptions type 1 and 4). */
 const requireAligned = (c: Code, f: Frame): void => {
-  f.a();
-  c.op('i32_wrap');
+  f.a32();
   c.i32(15);
   c.op('i32_and');
   c.hint(false);

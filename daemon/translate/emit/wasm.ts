@@ -21,7 +21,7 @@ const PLAIN = {
   f32_ge: 0x60, f32_gt: 0x5e, f32_le: 0x5f, f32_lt: 0x5d, f32_eq: 0x5b, f64_ge: 0x66, f64_gt: 0x64, f64_le: 0x65, f64_lt: 0x63, f64_eq: 0x61,
   f32_nearest: 0x90, f32_sqrt: 0x91, f32_add: 0x92, f32_sub: 0x93, f32_mul: 0x94, f32_div: 0x95, f64_nearest: 0x9e, f64_sqrt: 0x9f, f64_add: 0xa0, f64_sub: 0xa1, f64_mul: 0xa2, f64_div: 0xa3,
   f32_convert_i64_s: 0xb4, f32_demote: 0xb6, f64_convert_i32_s: 0xb7, f64_promote: 0xbb,
-  i32_wrap: 0xa7, i64_extend_i32_s: 0xac, i64_extend_i32_u: 0xad, f64_convert_i64_s: 0xb9,
+  i32_wrap: 0xa7, i64_extend_i32_s: 0xac, i64_extend_i32_u: 0xad, f64_convert_i32_u: 0xb8, f64_convert_i64_s: 0xb9, i32_extend8_s: 0xc0, i32_extend16_s: 0xc1,
   i64_extend8_s: 0xc2, i64_extend16_s: 0xc3, i64_extend32_s: 0xc4,
 } as const;
 export type PlainName = keyof typeof PLAIN;
@@ -30,7 +30,7 @@ export type PlainName = keyof typeof PLAIN;
 const MEMORY = {
   i32_load: [0x28, 2], i64_load: [0x29, 3], i32_load8_u: [0x2d, 0], i32_load16_u: [0x2f, 1],
   i64_load8_u: [0x31, 0], i64_load16_u: [0x33, 0], i64_load32_u: [0x35, 0],
-  i32_store: [0x36, 2], i64_store: [0x37, 0], i64_store8: [0x3c, 0], i64_store16: [0x3d, 0], i64_store32: [0x3e, 0],
+  i32_store: [0x36, 2], i64_store: [0x37, 0], i32_store8: [0x3a, 0], i32_store16: [0x3b, 0], i64_store8: [0x3c, 0], i64_store16: [0x3d, 0], i64_store32: [0x3e, 0],
 } as const;
 export type MemoryName = keyof typeof MEMORY;
 
@@ -271,6 +271,28 @@ export class Code {
   }
   view(): Uint8Array {
     return this.bytes.subarray(0, this.length);
+  }
+}
+
+/** Locals of a function, numbered after its parameters in the order in which they are asked for. */
+export class Locals {
+  readonly #parameters: number;
+  readonly #types: ValueType[] = [];
+  constructor(parameters: number) {
+    this.#parameters = parameters;
+  }
+  add(type: ValueType): number {
+    return this.#parameters + this.#types.push(type) - 1;
+  }
+  /** As a function's head has them: how many of which type follow each other. */
+  groups(): (readonly [count: number, type: ValueType])[] {
+    const groups: [number, ValueType][] = [];
+    for (const type of this.#types) {
+      const last = groups.at(-1);
+      if (last?.[1] === type) last[0]++;
+      else groups.push([1, type]);
+    }
+    return groups;
   }
 }
 
