@@ -15,6 +15,7 @@ import { region } from '../translate/emit/region.js';
 import { compileUnit } from '../translate/emit/unit.js';
 import { RECORD_SIZE } from '../translate/micro-op.js';
 import { type TranslatedBlock, translateBlock } from '../translate/translate-block.js';
+import { CodeAccount } from './code-account.js';
 import { CodeBlock, type SpannedPage, Unit } from './code-block.js';
 import { CodePages } from './code-pages.js';
 import { CodeReader, FETCH_BYTES } from './code-reader.js';
@@ -41,6 +42,8 @@ export interface CodeCacheOptions {
   readonly tiers?: 'both' | 'cold' | 'hot' | undefined;
   /** The partition has one processor: LOCK has nobody to lock out, and its forms need not be atomic. */
   readonly alone?: boolean;
+  /** Bytes of WebAssembly after which all is given up: a small one for tests. */
+  readonly unitBytesMax?: number;
   /** Counts what is retired. */
   readonly count?: InstructionCount | undefined;
   /** Blocks have at most this many instructions: 1 is the reference that optimisations over a block are tested against. */
@@ -63,6 +66,7 @@ export class CodeCache {
   readonly #imports: WebAssembly.Imports;
   readonly #builder = new BlockBuilder();
   readonly #reader: CodeReader;
+  readonly #account: CodeAccount;
   readonly #pages = new CodePages((gfn) => this.#version(gfn));
   readonly #fetchTlb = new FetchTlb();
   readonly #modeIds = new Map<number, number>();
@@ -104,6 +108,7 @@ export class CodeCache {
     this.#memory = memory;
     this.#reader = new CodeReader(views, (linear) => this.#fetchPage(linear));
     this.#context = context;
+    this.#account = new CodeAccount(views, context, options.unitBytesMax);
     this.#arena = context + LpContextLayout.at.arena;
     this.#next = this.#arena;
     this.#table = table;
@@ -229,6 +234,12 @@ export class CodeCache {
 
   /** The block at RIP has become hot: compiles its region. */
   heat(rip: number): void {
+    if (this.#account.isFull) {
+      // Only what is still hot comes back.
+      this.dropAll();
+      this.lookup(rip);
+      return;
+    }
     const block = this.#blockAt(rip, true)!;
     if (block.unit === Unit.NONE || (block.unit >= 0 && this.#spanChanged(block))) this.#compile(block);
     if (block.unit < 0) this.#views.i32[(block.header + BlockHeader.RUNS) >>> 2] = NEVER_HOT;
@@ -271,6 +282,7 @@ export class CodeCache {
 
   dropAll(): void {
     this.#count?.fold();
+    this.#account.dropped();
     this.#pages.clear();
     this.#next = this.#arena;
     for (let i = 0; i < this.#units; i++) this.#table.set(i, null);
@@ -411,6 +423,7 @@ export class CodeCache {
       i32[word + 3] = hi[i];
     }
     this.#next = at;
+    this.#account.block(bytes, builder.count);
     return header;
   }
 
@@ -435,6 +448,7 @@ export class CodeCache {
     const index = entry.unit >= 0 ? entry.unit : this.#units++;
     if (index >= this.#table.length) this.#table.grow(Math.max(256, this.#table.length));
     this.#table.set(index, instance.exports.unit as () => number);
+    this.#account.unit(index, bytes.length);
     const span = new Map<number, SpannedPage>();
     for (const b of graph.blocks as readonly CodeBlock[]) {
       const page = Math.floor(b.linear / 4096);

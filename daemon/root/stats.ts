@@ -1,7 +1,9 @@
 // Everything that is counted, read out of shared memory into one plain object. Totals only: whoever wants rates keeps the last one.
 
+import { CODE_COUNTS, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { CLOCK_MODE_NAMES, generationAt, INTERCEPTS, LP_STATE_NAMES, LpLayout } from '../../shared/layout/machine.js';
-import { PartitionState } from '../../shared/layout/partition.js';
+import { lpContextAt, PartitionState } from '../../shared/layout/partition.js';
+import type { Views } from '../../shared/layout/struct.js';
 import { VP_COUNTERS, VP_STATE_NAMES, type VpBlock, type VpCounter, vpCounterIndex } from '../../shared/layout/vp.js';
 import type { LpStats, MachineStats, PartitionStats, VpStats } from '../../shared/protocol/messages.js';
 import { POLICIES, readPolicy } from '../../shared/protocol/policies.js';
@@ -60,10 +62,20 @@ export const partitionStats = (partition: Partition, { lps, header }: MachineMem
     memory: config.memory,
     vps: body.vps.map(vpStats),
     vtlb: vtlbCounters(body.views, lps.length, header.nodeCount),
+    code: codeCounts(body.views, lps.length),
     interrupts: { byKind: interruptsByKind(body.vps), byVector: interruptsByVector(body.vps) },
     load: loadCounters(body),
   };
 };
+
+const codeCounts = ({ u32 }: Views, lps: number): Record<string, number> =>
+  Object.fromEntries(
+    CODE_COUNTS.map((name, number) => {
+      let sum = 0;
+      for (let lp = 0; lp < lps; lp++) sum += u32[((lpContextAt(lp) + LpContextLayout.at.codeCounts) >>> 2) + number]!;
+      return [name, sum];
+    }),
+  );
 
 const vpStats = (vp: VpBlock, id: number): VpStats => ({
   id,

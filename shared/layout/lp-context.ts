@@ -21,6 +21,23 @@ export const JUMP_SHIFT: number = 32 - Math.log2(JUMP_ENTRIES);
 export const KICKED = 0x7fff_ffff;
 export const ARENA_SIZE = 0x40_0000;
 
+/** What an LP's translated code takes, by number in `codeCounts`. All but `drops` are of what is held now. */
+export const CODE_COUNTS = [
+  /** Translated blocks, and the bytes of guest code that they were made from. */
+  'blocks',
+  'guestBytes',
+  /** Headers and records in the arena. */
+  'recordBytes',
+  /** What the LP keeps of each block and unit beside them, estimated. */
+  'metadataBytes',
+  /** Compiled units, and their WebAssembly. */
+  'units',
+  'unitBytes',
+  /** How often all of it was given up for want of room. */
+  'drops',
+] as const;
+export type CodeCount = (typeof CODE_COUNTS)[number];
+
 export const LpContextLayout = struct('LpContext', {
   /** 0, or KICKED: leave guest code at the next loop head. Any thread may set it (Atomics.store, then notify); only the LP clears it. */
   kick: i32,
@@ -35,9 +52,8 @@ export const LpContextLayout = struct('LpContext', {
   tlb: u32,
   /** Mode id << 48 of the jump cache's valid entries, as a u64. */
   jumpTag: u64,
-  /** Start and end of the code region for quick checks of the micro-op machine. */
-  arenaNext: u32,
-  codeEpochSeen: i32,
+  /** CODE_COUNTS, u32 each: written by the LP, read by root. */
+  codeCounts: block(8 * 4, 4),
   /** Record of the `count` micro-op that was executed last; only where instructions are counted. */
   counted: u32,
   _pad: block(64),

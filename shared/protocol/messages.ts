@@ -103,6 +103,8 @@ export interface PartitionStats {
   memory: number;
   vps: VpStats[];
   vtlb: Record<string, number>;
+  /** What its translated code takes, all LPs together (layout/lp-context, CODE_COUNTS). */
+  code: Record<string, number>;
   interrupts: { byKind: Record<string, number>; byVector: Record<string, number> };
   load: LoadCounters[];
 }

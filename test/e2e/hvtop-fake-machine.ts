@@ -152,6 +152,7 @@ export class FakeMachine {
       memory: mebibytes << 20,
       vps: [],
       vtlb: {},
+      code: {},
       interrupts: { byKind: {}, byVector: {} },
       load: [],
     };

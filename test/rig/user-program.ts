@@ -1,6 +1,5 @@
 // Runs a 64-bit user program on the bare processor until it ends by INT3: code pages that may be written, one data page, a stack.
-import { Left } from '../../daemon/machine/guest-processor.js';
-import type { StackSampler } from '../../daemon/machine/stack-sampler.js';
+import { Left, type ProcessorOptions } from '../../daemon/machine/guest-processor.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, takeEvent, toUser, userMode } from './bare-processor.js';
 
@@ -28,8 +27,8 @@ export interface ProgramEnd {
   readonly retired: number;
 }
 
-export const programMachine = (tiers: Tiers, counted = false, stacks?: StackSampler): BareProcessor => {
-  const machine = bareProcessor(0x10000, { tiers, stacks }, counted);
+export const programMachine = (tiers: Tiers, counted = false, more: ProcessorOptions = {}): BareProcessor => {
+  const machine = bareProcessor(0x10000, { ...more, tiers }, counted);
   const map = (linear: number, gpa: number): void => {
     machine.pages.set(linear / 4096, { gfn: gpa / 4096, writable: true, user: true });
   };

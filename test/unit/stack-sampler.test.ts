@@ -13,7 +13,7 @@ const LEAVE = '5dc3'; // pop rbp; ret
 
 const sampled = (tiers: 'cold' | 'hot', items: readonly CodeItem[], registers: Readonly<Record<number, bigint | number>>) => {
   const stacks = new StackSampler(50);
-  const machine = programMachine(tiers, false, stacks);
+  const machine = programMachine(tiers, false, { stacks });
   clearProgram(machine);
   const code = assembleCode(Program.CODE, items);
   codeMemory(machine, Program.CODE).set(code.bytes);
@@ -68,7 +68,7 @@ for (const tiers of ['cold', 'hot'] as const) {
 
 test('frames that lead in a circle, or on for ever, end', (t) => {
   const stacks = new StackSampler(10);
-  const machine = programMachine('cold', false, stacks);
+  const machine = programMachine('cold', false, { stacks });
   clearProgram(machine);
   // call next; loop: dec ecx; jnz loop; int3
   codeMemory(machine, Program.CODE).set(assembleCode(Program.CODE, ['e800000000', 'ffc9', '75fc', 'cc']).bytes);

@@ -34,7 +34,7 @@ export const formatStats = (stats: MachineStats): string => {
       ]),
     ),
     formatTable(
-      ['PARTITION', 'STATE', 'VPS', 'INSTRUCTIONS', 'VTLB FILLS', 'INTERRUPTS', 'REASON'],
+      ['PARTITION', 'STATE', 'VPS', 'INSTRUCTIONS', 'VTLB FILLS', 'INTERRUPTS', 'CODE', 'REASON'],
       stats.partitions.map((p) => [
         p.name,
         p.state,
@@ -42,6 +42,7 @@ export const formatStats = (stats: MachineStats): string => {
         formatCount(p.vps.reduce((total, vp) => total + vp.instructions, 0)),
         formatCount(p.vtlb.fills ?? 0),
         formatCount(sum(p.interrupts.byVector)),
+        formatCount((p.code.recordBytes ?? 0) + (p.code.metadataBytes ?? 0) + (p.code.unitBytes ?? 0)),
         p.reason ?? '',
       ]),
     ),

@@ -85,6 +85,7 @@ const printInspect = (p: PartitionInspect): void => {
     }),
   );
   printCounts('vTLB', p.vtlb);
+  printCounts('translated code', p.code);
   printCounts('VP counters', total(p.vps.map((vp) => vp.counters)));
   printCounts('interrupts', p.interrupts.byKind);
   printCounts('vectors', p.interrupts.byVector);

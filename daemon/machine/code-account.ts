@@ -1,0 +1,56 @@
+// What one LP's translated code takes, kept where root reads it: guest bytes, records, metadata, WebAssembly; and when it is too much.
+import { CODE_COUNTS, type CodeCount, LpContextLayout } from '../../shared/layout/lp-context.js';
+import type { Views } from '../../shared/layout/struct.js';
+import { BLOCK_HEADER_SIZE } from '../translate/emit/core-module.js';
+import { RECORD_SIZE } from '../translate/micro-op.js';
+
+/** Bytes of WebAssembly that units may have together: V8 makes several times as much machine code of them. More is only reached by guests that make hot code without end. */
+export const UNIT_BYTES_MAX = 16 << 20;
+/** A CodeBlock on V8's heap, and a unit's instance, exports and table slot: measured on Node 20. */
+const BLOCK_METADATA = 136;
+const UNIT_METADATA = 1500;
+
+const NUMBER = Object.fromEntries(CODE_COUNTS.map((name, i) => [name, i])) as Record<CodeCount, number>;
+
+export class CodeAccount {
+  readonly #u32: Uint32Array;
+  readonly #base: number;
+  readonly #unitBytesMax: number;
+  /** Size of each unit by its table index: a unit made again takes the place of the old one. */
+  readonly #units: number[] = [];
+
+  constructor(views: Views, context: number, unitBytesMax: number = UNIT_BYTES_MAX) {
+    this.#u32 = views.u32;
+    this.#unitBytesMax = unitBytesMax;
+    this.#base = (context + LpContextLayout.at.codeCounts) >>> 2;
+  }
+
+  #add(name: CodeCount, n: number): void {
+    this.#u32[this.#base + NUMBER[name]] += n;
+  }
+
+  block(guestBytes: number, records: number): void {
+    this.#add('blocks', 1);
+    this.#add('guestBytes', guestBytes);
+    this.#add('recordBytes', BLOCK_HEADER_SIZE + records * RECORD_SIZE);
+    this.#add('metadataBytes', BLOCK_METADATA);
+  }
+  unit(index: number, bytes: number): void {
+    const old = this.#units[index];
+    if (old === undefined) {
+      this.#add('units', 1);
+      this.#add('metadataBytes', UNIT_METADATA);
+    }
+    this.#add('unitBytes', bytes - (old ?? 0));
+    this.#units[index] = bytes;
+  }
+  /** Units take as much as they may. */
+  get isFull(): boolean {
+    return this.#u32[this.#base + NUMBER.unitBytes] >= this.#unitBytesMax;
+  }
+  dropped(): void {
+    this.#u32.fill(0, this.#base, this.#base + NUMBER.drops);
+    this.#units.length = 0;
+    this.#add('drops', 1);
+  }
+}
