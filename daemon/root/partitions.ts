@@ -136,6 +136,11 @@ export class Partitions {
     });
   }
 
+  /** Waits until no LP is at work for a partition that has ended by itself: then what its end counted, traced and stored is there. */
+  settled(name: string): Promise<void> {
+    return this.#leave(this.get(name).slot);
+  }
+
   /** An LP is dead: the partitions with VPs on it stop, everybody else must be able to go on without it. */
   machineCheck(lp: number, reason: string): void {
     this.#log.error({ lp, reason }, 'machine check');

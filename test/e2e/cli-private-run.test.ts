@@ -1,4 +1,5 @@
 // What `hvd run` makes of the ways in which a guest can end, with stub LPs.
+import { createHash } from 'node:crypto';
 import test from 'ava';
 import { type RunRequest, runPrivately } from '../../daemon/cli/run/private-run.js';
 import { STUB_LP, stubConfig, stubPartition } from '../rig/stub-daemon.js';
@@ -68,4 +69,14 @@ test('equal memories hash equal, others do not', async (t) => {
   t.is(a!.memoryHash, b!.memoryHash);
   t.is(a!.traceHash, b!.traceHash);
   t.not(a!.memoryHash, c!.memoryHash);
+});
+
+test('the hashes are those of when every LP has left the guest, not of when it said that it ends', async (t) => {
+  const { traceHash } = await runStub('late-1', { hash: true, machine: stubConfig({ lps: 1 }) });
+  t.is(
+    traceHash,
+    createHash('sha256')
+      .update(new Uint32Array([1, 2]))
+      .digest('hex'),
+  );
 });

@@ -1,4 +1,5 @@
 // An LP worker that runs no guest code: it obeys the mailbox and pretends, as the partition's name says. For tests of root, socket and CLI.
+//   late-*   powers off, and traces that 200 ms later
 //   say-*    writes its name to COM1 and powers off     off-*  powers off at once         debug-*  writes 21 to the debug-exit port
 //   triple-* triple fault                               throw-* the worker throws         exit-*   the worker's thread exits
 //   hang-*   the LP stops answering                     others run, 1000 instructions at a time
@@ -59,6 +60,12 @@ export default (boot: LpBoot): void => {
         end(partition, PartitionState.POWERED_OFF, ExitCause.POWER_OFF);
         break;
       }
+      case 'late':
+        end(partition, PartitionState.POWERED_OFF, ExitCause.POWER_OFF);
+        Atomics.wait(machine.i32, word('current'), Atomics.load(machine.i32, word('current')), 200);
+        block.traceLo = 1;
+        block.traceHi = 2;
+        break;
       case 'off':
         end(partition, PartitionState.POWERED_OFF, ExitCause.POWER_OFF);
         break;

@@ -82,7 +82,7 @@ export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
     const { seen, lost } = await watch(partition, request, startedAt);
     const elapsedMs = Math.round(performance.now() - startedAt);
     const ended = hasEnded(partition.body.state);
-    if (!ended) await machine.partitions.stop(partition.name);
+    await (ended ? machine.partitions.settled(partition.name) : machine.partitions.stop(partition.name));
     const cause = seen ? 'until' : ended ? causeOf(partition) : request.signal.aborted ? 'interrupted' : 'timeout';
     const stats = machine.stats();
     const partitionStats = stats.partitions[0]!;
