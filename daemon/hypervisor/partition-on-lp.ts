@@ -3,7 +3,7 @@
 import { readProcessor } from '../../shared/cpu/partition-processor.js';
 import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
-import { EventType, INTERCEPTS, type InterceptName, LpBlock, lpBlockAt } from '../../shared/layout/machine.js';
+import { EventType, INTERCEPTS, type InterceptName, LpBlock, LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import { lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock, type VpCounter, VpLayout, vpCounterIndex } from '../../shared/layout/vp.js';
@@ -73,11 +73,7 @@ export class PartitionOnLp implements ApicBus {
     };
     this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, this.fault, {
       tlbMiss: () => this.count(this.processor.vp, 'hardwareTlbMisses'),
-      pageFault: () => {
-        this.intercept('pageFault');
-        this.processor.charge(wiring.costs.sptFill ?? 0);
-        this.count(this.processor.vp, 'pageFaultIntercepts');
-      },
+      pageFault: this.account('pageFault', 'pageFaultIntercepts', 'sptFill'),
       reflected: () => this.count(this.processor.vp, 'reflectedGuestPageFaults'),
     });
   }
@@ -130,6 +126,21 @@ export class PartitionOnLp implements ApicBus {
 
   count(vp: VpBlock, counter: VpCounter, n = 1): void {
     this.views.u32[(vp.counters >>> 2) + vpCounterIndex[counter]] += n;
+  }
+  /** Counts an intercept of the current VP and charges its round trip and `costs`, all looked up once: for the intercepts that guests live on. */
+  account(reason: InterceptName, counter: VpCounter, ...costs: string[]): () => void {
+    const { u32 } = this.views;
+    const machine = this.wiring.machine.u32;
+    const all = (this.lpBlock.base + LpLayout.at.intercepts) >>> 2;
+    const own = (this.lpBlock.interceptCounts >>> 2) + INTERCEPT_INDEX[reason];
+    const vpCounter = (VpLayout.at.counters >>> 2) + vpCounterIndex[counter];
+    const cycles = ['interceptRoundTrip', ...costs].reduce((sum, cost) => sum + (this.wiring.costs[cost] ?? 0), 0);
+    return () => {
+      machine[all]++;
+      machine[own]++;
+      u32[(this.processor.vp.base >>> 2) + vpCounter]++;
+      this.processor.charge(cycles);
+    };
   }
   /** Counts an intercept and charges its round trip. */
   intercept(reason: InterceptName): void {

@@ -32,6 +32,7 @@ export interface CodeMemory {
   watch(gfn: number): void;
 }
 
+const CODE_EPOCH = PartitionLayout.at.codeEpoch >>> 2;
 /** Cold runs of a block before its region is compiled. */
 export const HOT_RUNS = 400;
 const NEVER_HOT = 0x7fffffff;
@@ -67,7 +68,7 @@ export class CodeCache {
   readonly #builder = new BlockBuilder();
   readonly #reader: CodeReader;
   readonly #account: CodeAccount;
-  readonly #pages = new CodePages((gfn) => this.#version(gfn));
+  readonly #pages: CodePages;
   readonly #fetchTlb = new FetchTlb();
   readonly #modeIds = new Map<number, number>();
   readonly #codePages = new Uint8Array(4096);
@@ -106,6 +107,7 @@ export class CodeCache {
   ) {
     this.#views = views;
     this.#memory = memory;
+    this.#pages = new CodePages(views);
     this.#reader = new CodeReader(views, (linear) => this.#fetchPage(linear));
     this.#context = context;
     this.#account = new CodeAccount(views, context, options.unitBytesMax);
@@ -184,7 +186,8 @@ export class CodeCache {
 
   /** True when another LP (or this one) has changed watched code since the last call; lookups have then been flushed. */
   noticeEpoch(): boolean {
-    const epoch = Atomics.load(this.#views.i32, PartitionLayout.at.codeEpoch >>> 2);
+    // Read plainly: see CodePages.
+    const epoch = this.#views.i32[CODE_EPOCH];
     if (epoch === this.#epochSeen) return false;
     this.#epochSeen = epoch;
     this.flushLookups();
@@ -335,13 +338,13 @@ export class CodeCache {
   /** The block for RIP in the current mode; translated when `make`. Throws GuestFault when `make` and the fetch faults. */
   #blockAt(rip: number, make: boolean): CodeBlock | undefined {
     const linear = this.linear(rip);
-    const gfn = make ? this.#fetchPage(linear) : this.#memory.peekPage(linear);
+    const gfn = make ? this.#fetchPage(linear) : this.#peekPage(linear);
     if (gfn < 0) return make ? this.#translate(rip, linear, -1) : undefined;
     const found = this.#pages.find(gfn, rip, linear, this.#modeKey);
     if (found !== undefined) {
       if (found.gfn2 < 0) return found;
       const second = linear - (linear & 4095) + 4096;
-      if ((make ? this.#fetchPage(second) : this.#memory.peekPage(second)) === found.gfn2 && found.version2 === this.#version(found.gfn2))
+      if ((make ? this.#fetchPage(second) : this.#peekPage(second)) === found.gfn2 && found.version2 === this.#version(found.gfn2))
         return found;
     }
     return make ? this.#translate(rip, linear, gfn) : undefined;
@@ -356,6 +359,12 @@ export class CodeCache {
     this.#codePages[this.#pageHash(linear)] = 1;
     this.#fetchTlb.insert(linear, this.#modeId, gfn);
     return gfn;
+  }
+
+  /** As #fetchPage, but -1 instead of faults and without effects. */
+  #peekPage(linear: number): number {
+    const known = this.#fetchTlb.find(linear, this.#modeId);
+    return known >= 0 ? known : this.#memory.peekPage(linear);
   }
 
   #markLines(gfn: number, from: number, to: number): void {
@@ -374,7 +383,7 @@ export class CodeCache {
     const offset = linear & 4095;
     // Watch first, then read (see the head of this file). Lines are marked generously, then the page's version taken, then bytes are read.
     if (gfn >= 0) this.#watch(gfn, offset, Math.min(4096, offset + FETCH_BYTES));
-    const version = gfn < 0 ? 0 : this.#pages.version(gfn);
+    const version = gfn < 0 ? 0 : this.#version(gfn);
     const source = this.#reader.open(linear, gfn);
     const builder = this.#builder;
     builder.begin(this.#mode, rip);

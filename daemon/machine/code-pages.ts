@@ -1,5 +1,7 @@
 // The blocks of each guest page, by the 64-byte line that they begin in, and those of other pages whose units or bytes reach into it.
 // Why by line: most lines hold one or two blocks, so a walk along a list is shorter than any hashing.
+import { PartitionMap } from '../../shared/layout/partition.js';
+import type { Views } from '../../shared/layout/struct.js';
 import type { CodeBlock } from './code-block.js';
 
 const LINES = 64;
@@ -8,18 +10,27 @@ interface Page {
   /** The page's code version that the blocks were made from. */
   version: number;
   readonly lines: (CodeBlock | undefined)[];
+  /** Lines before `first` and from `end` on hold no blocks. */
+  first: number;
+  end: number;
 }
 
+const empty = (page: Page): void => {
+  for (let line = page.first; line < page.end; line++) page.lines[line] = undefined;
+  page.first = LINES;
+  page.end = 0;
+};
+
 export class CodePages {
-  readonly #versionOf: (gfn: number) => number;
+  readonly #views: Views;
   readonly #pages = new Map<number, Page>();
   readonly #spanning = new Map<number, Set<CodeBlock>>();
   // The page asked for last: code runs on in it.
   #lastGfn = -1;
   #last: Page | undefined;
 
-  constructor(versionOf: (gfn: number) => number) {
-    this.#versionOf = versionOf;
+  constructor(views: Views) {
+    this.#views = views;
   }
 
   /** The block at RIP made in the mode from that linear address, in the page as it is now. */
@@ -29,10 +40,6 @@ export class CodePages {
       if (block.rip === rip && block.modeKey === modeKey && block.linear === linear) return block;
     return undefined;
   }
-  /** Version of the page's blocks: that of now. */
-  version(gfn: number): number {
-    return this.#page(gfn).version;
-  }
   /** Keeps the block, made from the page at the version. Not when the page was changed meanwhile. It takes the place of one for the same RIP and mode. */
   add(block: CodeBlock, version: number): void {
     const page = this.#page(block.gfn);
@@ -40,6 +47,8 @@ export class CodePages {
     const line = (block.linear & 4095) >>> 6;
     block.next = page.lines[line];
     page.lines[line] = block;
+    page.first = Math.min(page.first, line);
+    page.end = Math.max(page.end, line + 1);
     for (let before = block; before.next !== undefined; before = before.next) {
       const old = before.next;
       if (old.rip !== block.rip || old.modeKey !== block.modeKey) continue;
@@ -56,10 +65,11 @@ export class CodePages {
 
   /** Forgets what was made from the page; `leave` is called with each such block. */
   forget(gfn: number, leave: (block: CodeBlock) => void): void {
-    const lines = this.#pages.get(gfn)?.lines;
-    for (let line = 0; lines !== undefined && line < LINES; line++) {
-      for (let block = lines[line]; block !== undefined; block = block.next) leave(block);
-      lines[line] = undefined;
+    const page = this.#pages.get(gfn);
+    if (page !== undefined) {
+      for (let line = page.first; line < page.end; line++)
+        for (let block = page.lines[line]; block !== undefined; block = block.next) leave(block);
+      empty(page);
     }
     const spanning = this.#spanning.get(gfn);
     if (spanning === undefined) return;
@@ -73,15 +83,16 @@ export class CodePages {
   }
 
   #page(gfn: number): Page {
-    const version = this.#versionOf(gfn);
+    // Read plainly: what another LP has changed comes with a kick, and `add` compares with the version that was read in its place.
+    const version = this.#views.i32[(PartitionMap.CODE_VERSIONS >>> 2) + gfn];
     if (gfn === this.#lastGfn && (this.#last as Page).version === version) return this.#last as Page;
     let page = this.#pages.get(gfn);
     if (page === undefined) {
-      page = { version, lines: new Array(LINES).fill(undefined) };
+      page = { version, lines: new Array(LINES).fill(undefined), first: LINES, end: 0 };
       this.#pages.set(gfn, page);
     } else if (page.version !== version) {
       page.version = version;
-      page.lines.fill(undefined);
+      empty(page);
     }
     this.#lastGfn = gfn;
     this.#last = page;

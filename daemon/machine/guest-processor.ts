@@ -113,7 +113,8 @@ export class GuestProcessor implements Processor {
         // The second store in a row to a page that has no code any more: it is being filled, not patched.
         host.unwatchCode(gfn, () => hasCodeLines(this.views, gfn));
       },
-      afterStore: (gfn, offset, bytes) => void this.#invalidate(gfn, offset, bytes),
+      // Nobody else can have translated in between.
+      afterStore: options?.alone ? () => undefined : (gfn, offset, bytes) => void this.#invalidate(gfn, offset, bytes),
       running: (gfn) => {
         const rip = this.#rip();
         return rip === this.#slowRip || this.code.covers(rip, gfn);

@@ -20,6 +20,7 @@ import { Flush } from '../vtlb/vtlb.js';
 
 export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'writeCr' | 'readCr'> => {
   const supported = cr4Supported(on.model.features);
+  const account = on.account('crAccess', 'crAccessIntercepts');
   const refuse = (): never => {
     throw on.fault.set(13, 0);
   };
@@ -65,8 +66,7 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
   return {
     writeCr(cr, value) {
       const { vp } = on.processor;
-      on.intercept('crAccess');
-      on.count(vp, 'crAccessIntercepts');
+      account();
       switch (cr) {
         case 0:
           writeCr0(value);

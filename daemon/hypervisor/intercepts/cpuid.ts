@@ -5,10 +5,10 @@ import type { PartitionOnLp } from '../partition-on-lp.js';
 
 export const cpuidIntercept = (on: PartitionOnLp): Pick<Intercepts, 'cpuid'> => {
   const model = new CpuidModel(on.vpCount, on.wiring.frequencyHz, on.model);
+  const account = on.account('cpuid', 'cpuidIntercepts');
   return {
     cpuid(leaf, subleaf) {
-      on.intercept('cpuid');
-      on.count(on.processor.vp, 'cpuidIntercepts');
+      account();
       return model.query(on.processor.vp, leaf, subleaf);
     },
   };

@@ -14,10 +14,7 @@ export const msrIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'readMsr' | '
     now: () => on.clock.now(),
     rawTsc: () => on.clock.rawTsc(),
   }));
-  const account = (): void => {
-    on.intercept('msr');
-    on.count(on.processor.vp, 'msrIntercepts');
-  };
+  const account = on.account('msr', 'msrIntercepts');
   return {
     readMsr(index) {
       account();

@@ -4,11 +4,7 @@ import type { PartitionOnLp } from '../partition-on-lp.js';
 import type { VpReadiness } from '../vp-readiness.js';
 
 export const portIntercepts = (on: PartitionOnLp, readiness: VpReadiness): Pick<Intercepts, 'ioRead' | 'ioWrite'> => {
-  const account = (): void => {
-    on.intercept('io');
-    on.count(on.processor.vp, 'ioIntercepts');
-    on.charge('portIo');
-  };
+  const account = on.account('io', 'ioIntercepts', 'portIo');
   /** Ends the run early when a timer of this LP's VPs is due within it. */
   const shorten = (): void => {
     if (on.wiring.realtime) return;

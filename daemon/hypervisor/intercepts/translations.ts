@@ -3,17 +3,18 @@ import { type Intercepts, InvpcidType } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 import { Flush } from '../vtlb/vtlb.js';
 
-export const translationIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'invlpg' | 'invpcid'> => ({
-  invlpg(gva) {
-    on.intercept('invlpg');
-    on.count(on.processor.vp, 'invlpgIntercepts');
-    on.mmu.invlpg(gva);
-  },
-  /** One context is all that is not global: address spaces that are not loaded are purged when they are (vtlb). */
-  invpcid(type, _pcid, gva) {
-    on.intercept('invlpg');
-    on.count(on.processor.vp, 'invlpgIntercepts');
-    if (type === InvpcidType.ADDRESS) on.mmu.invlpg(gva);
-    else on.mmu.switchAddressSpace(type === InvpcidType.ALL ? Flush.ALL : Flush.NON_GLOBAL);
-  },
-});
+export const translationIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'invlpg' | 'invpcid'> => {
+  const account = on.account('invlpg', 'invlpgIntercepts');
+  return {
+    invlpg(gva) {
+      account();
+      on.mmu.invlpg(gva);
+    },
+    /** One context is all that is not global: address spaces that are not loaded are purged when they are (vtlb). */
+    invpcid(type, _pcid, gva) {
+      account();
+      if (type === InvpcidType.ADDRESS) on.mmu.invlpg(gva);
+      else on.mmu.switchAddressSpace(type === InvpcidType.ALL ? Flush.ALL : Flush.NON_GLOBAL);
+    },
+  };
+};

@@ -151,11 +151,11 @@ export const readTscAndAux = (p: Processor): number => {
 };
 export const cpuid = (p: Processor): number => {
   const vp = p.vp;
-  const [eax, ebx, ecx, edx] = p.intercepts.cpuid(slotLo(vp, Slot.RAX), slotLo(vp, Slot.RCX));
-  setSlot32(vp, Slot.RAX, eax);
-  setSlot32(vp, Slot.RBX, ebx);
-  setSlot32(vp, Slot.RCX, ecx);
-  setSlot32(vp, Slot.RDX, edx);
+  const answer = p.intercepts.cpuid(slotLo(vp, Slot.RAX), slotLo(vp, Slot.RCX));
+  setSlot32(vp, Slot.RAX, answer[0]);
+  setSlot32(vp, Slot.RBX, answer[1]);
+  setSlot32(vp, Slot.RCX, answer[2]);
+  setSlot32(vp, Slot.RDX, answer[3]);
   return 0;
 };
 
