@@ -71,7 +71,8 @@ function addNumbers(bSign: i32): void {
       yLow = y << (64 - distance);
       y >>= distance;
     } else {
-      yLow = distance == 64 ? y : 1;
+      // A difference is shifted by one bit at most: the bit below the rounding bit and what is sticky are enough.
+      yLow = distance == 64 ? y : distance == 65 ? (y >> 1) | (y & 1) : 1;
       y = 0;
     }
   }
@@ -194,16 +195,18 @@ export function relation(): i32 {
   const aSign = aClass == IS_ZERO ? 0 : aNegative != 0 ? -1 : 1;
   const bSign = bClass == IS_ZERO ? 0 : bNegative != 0 ? -1 : 1;
   if (aSign != bSign) return aSign < bSign ? LESS : GREATER;
-  let magnitude = 0;
-  if (aClass != bClass) magnitude = aClass < bClass ? -1 : 1;
+  let size = 0;
+  if (aClass != bClass) size = aClass < bClass ? -1 : 1;
   else if (aClass == IS_NUMBER) {
-    if (aExponent != bExponent) magnitude = aExponent < bExponent ? -1 : 1;
-    else if (aSignificand != bSignificand) magnitude = aSignificand < bSignificand ? -1 : 1;
+    if (aExponent != bExponent) size = aExponent < bExponent ? -1 : 1;
+    else if (aSignificand != bSignificand) size = aSignificand < bSignificand ? -1 : 1;
   }
-  if (magnitude == 0) return EQUAL;
-  return magnitude < 0 == aSign > 0 ? LESS : GREATER;
+  if (size == 0) return EQUAL;
+  return size < 0 == aSign > 0 ? LESS : GREATER;
 }
 
+/** Magnitude of the last conversion to an integer, before its range was looked at. */
+export let magnitude: u64 = 0;
 /** The last conversion to an integer did not fit, or was not exact, or was rounded away from zero. */
 export let outOfRange: bool = false;
 export let integerInexact: bool = false;
@@ -241,6 +244,7 @@ export function toInteger(bits: i32, mode: i32): i64 {
       }
     }
   }
+  magnitude = whole;
   const limit = TOP >> (64 - bits);
   if (aNegative != 0 ? whole > limit : whole >= limit) {
     outOfRange = true;

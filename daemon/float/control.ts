@@ -35,6 +35,9 @@ export let roundedUp: i32 = 0;
 export function raise(flags: i32): void {
   raised |= flags;
 }
+export function withdraw(flags: i32): void {
+  raised &= ~flags;
+}
 export function setRoundedUp(up: i32): void {
   roundedUp = up;
 }

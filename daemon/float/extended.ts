@@ -1,5 +1,6 @@
 // The extended format (SDM 1 4.2.2, 8.2): x87 registers taken apart into operands, and results put back; NaNs as the x87 treats them.
 import { blocked, INVALID, raise } from './control';
+import { writeRegister } from './fpu-state';
 import { exponent, INDEFINITE, INFINITE, kind, NUMBER, negative, round, significand } from './number';
 import {
   aClass,
@@ -18,7 +19,6 @@ import {
   setA,
   setB,
 } from './operands';
-import { writeRegister } from './fpu-state';
 
 export const LEAST: i32 = -16382;
 export const GREATEST: i32 = 16383;

@@ -1,8 +1,22 @@
 // FADD FMUL FSUB FSUBR FDIV FDIVR in all forms, FSQRT, FCHS, FABS, FXCH, FRNDINT, FSCALE, FXTRACT (SDM 2A).
-import { add, divide, integerInexact, integerUp, multiply, squareRoot, toInteger } from './arithmetic';
+import { add, divide, integerInexact, integerUp, magnitude, multiply, squareRoot, toInteger } from './arithmetic';
 import { blocked, DENORMAL, INVALID, PRECISION, raise, rounding, setRoundedUp, ZERO_DIVIDE } from './control';
 import { anySpecial, unpackA, unpackB, writeIndefinite, writeNan, writeNanOfOne, writeResult } from './extended';
-import { begin, C1, finish, finishWith, isEmpty, markFull, pop, precisionOf, stackAt, stackOverflow, stackUnderflow, turn, writeRegister } from './fpu-state';
+import {
+  begin,
+  C1,
+  finish,
+  finishWith,
+  isEmpty,
+  markFull,
+  pop,
+  precisionOf,
+  stackAt,
+  stackOverflow,
+  stackUnderflow,
+  turn,
+  writeRegister,
+} from './fpu-state';
 import { unpack32, unpack64 } from './interchange';
 import { INDEFINITE, INFINITE, setNormalized, setSpecial, ZERO } from './number';
 import {
@@ -189,9 +203,8 @@ export function x87RoundToInteger(vp: i32, a: i64, where: i64): i64 {
   else if (aClass == IS_NUMBER) {
     raiseDenormal();
     if (!blocked() && aExponent < 63) {
-      const whole = toInteger(64, rounding);
+      toInteger(64, rounding);
       if (integerInexact) raise(PRECISION);
-      const magnitude: u64 = aNegative != 0 ? 0 - <u64>whole : <u64>whole;
       const up = integerUp;
       setNormalized(aNegative, 63, magnitude, 0);
       writeResult(at, 64);

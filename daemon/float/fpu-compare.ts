@@ -3,7 +3,7 @@ import { EQUAL, LESS, relation } from './arithmetic';
 import { blocked, INVALID, raise } from './control';
 import { anySpecial, unpackA, unpackB } from './extended';
 import { unpackMemory } from './fpu-arithmetic';
-import { begin, C0, C1, C2, C3, finish, finishWith, isEmpty, pop, setSkip, stackAt, stackUnderflow } from './fpu-state';
+import { begin, C0, C1, C2, C3, finishKeeping, finishWith, isEmpty, pop, stackAt, stackUnderflow } from './fpu-state';
 import { aClass, bClass, IS_SIGNALING, IS_ZERO, noDenormals, raiseDenormal, setB } from './operands';
 
 /** C3 C2 C0 of the operands' relation; `ordered`: quiet NaNs are invalid too. */
@@ -16,13 +16,9 @@ function codesOf(ordered: bool): i32 {
   const order = relation();
   return order == LESS ? C0 : order == EQUAL ? C3 : 0;
 }
-/** Condition codes and pops of a comparison that has set its exceptions. */
+/** Condition codes and pops of a comparison that has set its exceptions; an unmasked one keeps the stack, but not the codes, from changing. */
 function conclude(vp: i32, where: i64, codes: i32, pops: i32): void {
-  if (blocked()) {
-    finish(vp, where);
-    return;
-  }
-  for (let i = 0; i < pops; i++) pop(vp);
+  if (!blocked()) for (let i = 0; i < pops; i++) pop(vp);
   finishWith(vp, where, C0 | C1 | C2 | C3, codes);
 }
 
@@ -80,8 +76,7 @@ export function x87CompareFlags(vp: i32, how: i64, where: i64): i64 {
     unpackB(stackAt(vp, i));
     codes = codesOf((how & 4) != 0);
   }
-  setSkip(vp, blocked());
   if (!blocked() && (how & 3) != 0) pop(vp);
-  finish(vp, where);
+  finishKeeping(vp, where);
   return ((codes & C0) != 0 ? 1 : 0) | ((codes & C2) != 0 ? 4 : 0) | ((codes & C3) != 0 ? 0x40 : 0);
 }

@@ -1,7 +1,7 @@
 // Loads, stores and constants: FLD FILD FBLD FST FSTP FIST FISTP FISTTP FBSTP FLD1 .. FLDZ FCMOVcc, FXAM, FFREE, FINCSTP, FDECSTP (SDM 2A).
 // Stores to memory come in two parts round the store, which may fault: a function gives the value (and says whether there is one), x87Commit does the rest.
 import { integerInexact, integerUp, outOfRange, toInteger } from './arithmetic';
-import { blocked, CHOP, DENORMAL, INVALID, masked, OVERFLOW, PRECISION, raise, raised, rounding, setRoundedUp, UNDERFLOW } from './control';
+import { blocked, CHOP, DENORMAL, INVALID, masked, OVERFLOW, PRECISION, raise, raised, rounding, setRoundedUp, UNDERFLOW, withdraw } from './control';
 import { unpackA, writeIndefinite } from './extended';
 import {
   begin,
@@ -10,6 +10,7 @@ import {
   C2,
   C3,
   finish,
+  finishKeeping,
   finishWith,
   isEmpty,
   markEmpty,
@@ -51,7 +52,8 @@ function pushBegun(vp: i32, where: i64, significand: u64, signExponent: u64): vo
     significand = 0xc000_0000_0000_0000;
     signExponent = 0xffff;
   }
-  if (!blocked()) {
+  // An unmasked denormal operand exception does not keep a load from happening.
+  if ((raised & ~masked & INVALID) == 0) {
     turn(vp, -1);
     writeRegister(stackAt(vp, 0), significand, signExponent);
     markFull(vp, 0);
@@ -165,23 +167,26 @@ export function x87LoadConstant(vp: i32, a: i64, where: i64): i64 {
   return 0;
 }
 
-/** FST, FSTP ST(i): opcode DD, ModR/M bit 3 pops. */
+/** FST, FSTP ST(i): ModR/M bit 3 pops, and all codes but DD do. */
 export function x87StoreRegister(vp: i32, a: i64, where: i64): i64 {
   begin(vp);
   const i = <i32>where & 7;
   const at = stackAt(vp, i);
   if (isEmpty(vp, 0)) {
-    stackUnderflow();
-    if (!blocked()) {
-      writeIndefinite(at);
-      markFull(vp, i);
+    // FSTPNCE, an alias of old (D9 D8), minds no empty register: it just pops.
+    if ((<i32>where & 0x700) != 0x100) {
+      stackUnderflow();
+      if (!blocked()) {
+        writeIndefinite(at);
+        markFull(vp, i);
+      }
     }
   } else {
     const from = stackAt(vp, 0);
     writeRegister(at, load<u64>(from), load<u64>(from, 8));
     markFull(vp, i);
   }
-  if (!blocked() && (<i32>where & 8) != 0) pop(vp);
+  if (!blocked() && ((<i32>where & 8) != 0 || (<i32>where & 0x700) != 0x500)) pop(vp);
   finish(vp, where);
   return 0;
 }
@@ -208,13 +213,17 @@ function takeTop(vp: i32): bool {
   unpackA(stackAt(vp, 0));
   return true;
 }
-function unmaskedRange(): bool {
-  return (raised & ~masked & (OVERFLOW | UNDERFLOW)) != 0;
+/** Whether the rounded value may go to memory. Out of the format's range and unmasked, it is as if it had not been rounded. */
+function storable(): bool {
+  if ((raised & ~masked & (OVERFLOW | UNDERFLOW)) == 0) return !blocked();
+  withdraw(PRECISION);
+  setRoundedUp(0);
+  return false;
 }
 export function x87Store32(vp: i32, a: i64, where: i64): u64 {
   let result: u64 = 0xffc0_0000;
   if (takeTop(vp)) {
-    const sign = <u64>aNegative << 31;
+    const sign = (<u64>aNegative) << 31;
     if (aClass == IS_UNSUPPORTED) raise(INVALID);
     else if (aClass >= IS_QUIET) {
       if (aClass != IS_QUIET) raise(INVALID);
@@ -225,13 +234,13 @@ export function x87Store32(vp: i32, a: i64, where: i64): u64 {
       result = pack32();
     }
   }
-  decide(vp, where, !blocked() && !unmaskedRange());
+  decide(vp, where, storable());
   return result;
 }
 export function x87Store64(vp: i32, a: i64, where: i64): u64 {
   let result: u64 = 0xfff8_0000_0000_0000;
   if (takeTop(vp)) {
-    const sign = <u64>aNegative << 63;
+    const sign = (<u64>aNegative) << 63;
     if (aClass == IS_UNSUPPORTED) raise(INVALID);
     else if (aClass >= IS_QUIET) {
       if (aClass != IS_QUIET) raise(INVALID);
@@ -242,7 +251,7 @@ export function x87Store64(vp: i32, a: i64, where: i64): u64 {
       result = pack64();
     }
   }
-  decide(vp, where, !blocked() && !unmaskedRange());
+  decide(vp, where, storable());
   return result;
 }
 /** FSTP m80: significand, then (x87StoreHigh) sign and exponent. */
@@ -297,7 +306,7 @@ export function x87StoreDecimal(vp: i32, a: i64, where: i64): u64 {
         result |= (magnitude % 10) << i;
         magnitude /= 10;
       }
-      highPart = (magnitude % 10) | ((magnitude / 10) << 4) | (<u64>aNegative << 15);
+      highPart = (magnitude % 10) | ((magnitude / 10) << 4) | ((<u64>aNegative) << 15);
     }
   }
   decide(vp, where, !blocked());
@@ -319,7 +328,7 @@ export function x87MoveIf(vp: i32, condition: i64, where: i64): i64 {
     const from = stackAt(vp, i);
     writeRegister(at, load<u64>(from), load<u64>(from, 8));
   }
-  finish(vp, where);
+  finishKeeping(vp, where);
   return 0;
 }
 /** FXAM: C1 is the sign, C3 C2 C0 the class: unsupported 000, NaN 001, normal 010, infinity 011, zero 100, empty 101, denormal 110. */
@@ -343,7 +352,8 @@ export function x87Free(vp: i32, a: i64, where: i64): i64 {
   begin(vp);
   markEmpty(vp, <i32>where & 7);
   if ((<i32>where & 0x200) != 0) pop(vp);
-  finishWith(vp, where, 0, 0);
+  // Current processors clear C1 here, though it is undefined.
+  finishWith(vp, where, C1, 0);
   return 0;
 }
 /** FINCSTP, FDECSTP: a = 1 or -1. Tags stay. */

@@ -79,6 +79,10 @@ export function pendingNow(): bool {
 export function finish(vp: i32, where: i64): void {
   finishWith(vp, where, C1, roundedUp != 0 ? C1 : 0);
 }
+/** The same for instructions that do not round: C1 is cleared by stack underflow only. */
+export function finishKeeping(vp: i32, where: i64): void {
+  finishWith(vp, where, (raised & STACK_FAULT) != 0 ? C1 : 0, 0);
+}
 /** The same with condition codes: `changed` are those that are replaced by `codes`. */
 export function finishWith(vp: i32, where: i64, changed: i32, codes: i32): void {
   store<i64>(vp, where >> 16, FPU_INSTRUCTION_POINTER);

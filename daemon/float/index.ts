@@ -1,5 +1,5 @@
 // What the module exports: every function is (vp, a, b) -> 64 bits, so that one micro-op calls them all.
-export * from './scalar';
+
 export {
   x87Absolute,
   x87ArithmeticMemory,
@@ -15,3 +15,5 @@ export * from './fpu-compare';
 export * from './fpu-control';
 export * from './fpu-moves';
 export * from './vector';
+export * from './fpu-remainder';
+export * from './scalar';

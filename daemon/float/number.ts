@@ -2,7 +2,6 @@
 // References: SDM 1 4.8.4 (rounding), 4.9.1.5 (underflow; tininess is detected after rounding), 8.5.4, 8.5.5 (unmasked responses), 10.2.3.3 (flush to zero).
 import {
   bias,
-  CHOP,
   DOWN,
   flushToZero,
   masked,
@@ -113,7 +112,12 @@ function roundTiny(precision: i32, least: i32): void {
   if (tiny && (masked & UNDERFLOW) == 0) {
     raise(UNDERFLOW);
     exponent += bias;
-    if (roundBits(precision)) raise(PRECISION);
+    // FSCALE can go so far that the bias does not bring the exponent back: zero.
+    if (bias != 0 && exponent < least) {
+      raise(PRECISION);
+      exponent = least;
+      significand = 0;
+    } else if (roundBits(precision)) raise(PRECISION);
     return;
   }
   if (tiny && flushToZero != 0) {
@@ -136,13 +140,15 @@ function roundTiny(precision: i32, least: i32): void {
 
 function overflow(precision: i32, greatest: i32): void {
   raise(OVERFLOW);
-  if ((masked & OVERFLOW) == 0) {
+  const biased = (masked & OVERFLOW) == 0;
+  if (biased) {
     exponent -= bias;
     if (bias == 0 || exponent <= greatest) return;
   }
   raise(PRECISION);
-  const toInfinity = rounding == NEAREST || (rounding == DOWN && negative != 0) || (rounding == UP && negative == 0);
-  if (toInfinity && rounding != CHOP) {
+  // Beyond the bias (FSCALE) too.
+  const toInfinity = biased || rounding == NEAREST || (rounding == DOWN && negative != 0) || (rounding == UP && negative == 0);
+  if (toInfinity) {
     significand = 0x8000_0000_0000_0000;
     exponent = greatest + 1;
     setRoundedUp(1);

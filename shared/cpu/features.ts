@@ -27,7 +27,7 @@ const ABSENT = false;
 /** [where, bit, what it needs, is it there]. The order numbers the features: partition headers hold them as a bit set. */
 const ROWS = {
   // CPUID.1:EDX
-  fpu: [L.BASIC_EDX, 0, [], ABSENT],
+  fpu: [L.BASIC_EDX, 0, [], THERE],
   vme: [L.BASIC_EDX, 1, [], ABSENT],
   de: [L.BASIC_EDX, 2, [], ABSENT],
   pse: [L.BASIC_EDX, 3, [], THERE],

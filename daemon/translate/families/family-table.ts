@@ -24,6 +24,8 @@ import { vectorMoveFamilies } from './vector/moves.js';
 import { vectorShiftFamilies } from './vector/shifts.js';
 import { vectorShuffleFamilies } from './vector/shuffles.js';
 
+import { x87Families } from './x87.js';
+
 const NAMED: Families = {
   ...arithmeticFamilies,
   ...moveFamilies,
@@ -38,6 +40,7 @@ const NAMED: Families = {
   ...stringFamilies,
   ...segmentFamilies,
   ...systemFamilies,
+  ...x87Families,
   ...vectorMoveFamilies,
   ...vectorIntegerFamilies,
   ...vectorShuffleFamilies,

@@ -117,10 +117,6 @@ const families: Record<string, Family> = {
   Nopd: nothing,
   Nopq: nothing,
   Nop: nothing,
-  // Without a coprocessor these are not fetched by anything (Intel486 SX; SDM 1 8.1.11): software probes for an FPU with them.
-  Fninit: nothing,
-  Fnclex: nothing,
-  Wait: nothing,
   Reservednop: nothing,
   Endbr64: nothing,
   Endbr32: nothing,
