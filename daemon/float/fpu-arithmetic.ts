@@ -1,12 +1,10 @@
 // FADD FMUL FSUB FSUBR FDIV FDIVR in all forms, FSQRT, FCHS, FABS, FXCH, FRNDINT, FSCALE, FXTRACT (SDM 2A).
 import { add, divide, integerInexact, integerUp, magnitude, multiply, squareRoot, toInteger } from './arithmetic';
-import { blocked, DENORMAL, INVALID, PRECISION, raise, rounding, setRoundedUp, ZERO_DIVIDE } from './control';
+import { blocked, INVALID, PRECISION, raise, rounding, setRoundedUp, ZERO_DIVIDE } from './control';
 import { anySpecial, unpackA, unpackB, writeIndefinite, writeNan, writeNanOfOne, writeResult } from './extended';
 import {
   begin,
-  C1,
   finish,
-  finishWith,
   isEmpty,
   markFull,
   pop,

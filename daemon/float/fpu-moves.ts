@@ -1,7 +1,21 @@
 // Loads, stores and constants: FLD FILD FBLD FST FSTP FIST FISTP FISTTP FBSTP FLD1 .. FLDZ FCMOVcc, FXAM, FFREE, FINCSTP, FDECSTP (SDM 2A).
 // Stores to memory come in two parts round the store, which may fault: a function gives the value (and says whether there is one), x87Commit does the rest.
 import { integerInexact, integerUp, outOfRange, toInteger } from './arithmetic';
-import { blocked, CHOP, DENORMAL, INVALID, masked, OVERFLOW, PRECISION, raise, raised, rounding, setRoundedUp, UNDERFLOW, withdraw } from './control';
+import {
+  blocked,
+  CHOP,
+  DENORMAL,
+  INVALID,
+  masked,
+  OVERFLOW,
+  PRECISION,
+  raise,
+  raised,
+  rounding,
+  setRoundedUp,
+  UNDERFLOW,
+  withdraw,
+} from './control';
 import { unpackA, writeIndefinite } from './extended';
 import {
   begin,

@@ -1,19 +1,6 @@
 // The exact intermediate result of an operation, and its rounding to a format: the one place where results are rounded.
 // References: SDM 1 4.8.4 (rounding), 4.9.1.5 (underflow; tininess is detected after rounding), 8.5.4, 8.5.5 (unmasked responses), 10.2.3.3 (flush to zero).
-import {
-  bias,
-  DOWN,
-  flushToZero,
-  masked,
-  NEAREST,
-  OVERFLOW,
-  PRECISION,
-  raise,
-  rounding,
-  setRoundedUp,
-  UNDERFLOW,
-  UP,
-} from './control';
+import { bias, DOWN, flushToZero, masked, NEAREST, OVERFLOW, PRECISION, raise, rounding, setRoundedUp, UNDERFLOW, UP } from './control';
 
 /** What an operation gives. */
 export const NUMBER: i32 = 0;

@@ -401,7 +401,12 @@ export const SysOp = {
   RDRAND: 85,
   XLAT_SEG: 86,
   SALC: 87,
-  FPU_PROBE: 88, // x87/SSE not there yet: #NM/#UD by CR0.EM, CR0.TS, CR4.OSFXSR; counts the mnemonic in ARG0
+  FNSTENV: 100, // ARG0 = linear address of the image, checked against its segment
+  FLDENV: 101,
+  FNSAVE: 102,
+  FRSTOR: 103,
+  FXSAVE: 104, // a = 1: with REX.W
+  FXRSTOR: 105,
   MASKED_STORE: 89, // ARG0 = address; vector slot SCRATCH = bytes, SCRATCH + 1 = mask (sign bits)
   STAC: 91,
   CLAC: 92,

@@ -302,12 +302,3 @@ test('unknown instructions are counted by mnemonic, undefined ones are not; both
   for (let i = 1000; i < 1100; i++) ud(i);
   t.is(u32[(p.vp.counters >>> 2) + vpCounterIndex.unknownInstructions], 103, 'a full table still counts');
 });
-
-test('x87 raises #NM while CR0.TS or CR0.EM is set', (t) => {
-  const p = protectedMode();
-  p.set(Slot.ARG0, 5);
-  p.vp.cr0 |= 8;
-  t.is(p.run(SysOp.FPU_PROBE), '#7');
-  p.vp.cr0 &= ~8;
-  t.is(p.run(SysOp.FPU_PROBE), '#6');
-});

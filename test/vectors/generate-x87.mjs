@@ -72,16 +72,38 @@ try {
       mask |= 1 << r;
       registers.push(after);
     }
-    const head = Buffer.from([c.instruction, c.control, c.stack, c.flags, ...c.registers, c.memory, 0, 0, 0, 0, o[4], packFlags(o.readUInt32LE(8)), 0, 0, mask, length]);
+    const head = Buffer.from([
+      c.instruction,
+      c.control,
+      c.stack,
+      c.flags,
+      ...c.registers,
+      c.memory,
+      0,
+      0,
+      0,
+      0,
+      o[4],
+      packFlags(o.readUInt32LE(8)),
+      0,
+      0,
+      mask,
+      length,
+    ]);
     head.set(o.subarray(0, 4), 9);
     // AX is told where the instruction writes it; otherwise it is part of an address.
     if (instructions[c.instruction].code === 'dfe0') head.set(o.subarray(6, 8), 15);
     return Buffer.concat([head, o.subarray(12, 12 + length), ...registers]);
   });
-  const header = Buffer.from(JSON.stringify({ instructions, transcendental: INSTRUCTIONS.length, controls: CONTROLS, stacks: STACKS, cases: list.length }));
+  const header = Buffer.from(
+    JSON.stringify({ instructions, transcendental: INSTRUCTIONS.length, controls: CONTROLS, stacks: STACKS, cases: list.length }),
+  );
   const size = Buffer.alloc(4);
   size.writeUInt32LE(header.length);
-  const file = gzipSync(Buffer.concat([size, header, ...values.map((v) => bytesOf(v, 10)), ...memory.map((m) => bytesOf(m, 16)), ...parts]), { level: 9 });
+  const file = gzipSync(
+    Buffer.concat([size, header, ...values.map((v) => bytesOf(v, 10)), ...memory.map((m) => bytesOf(m, 16)), ...parts]),
+    { level: 9 },
+  );
   writeFileSync(out, file);
   console.log(`${list.length} cases of ${instructions.length} instructions, ${file.length} bytes`);
 } finally {

@@ -6,6 +6,7 @@ import * as decimal from './decimal.js';
 import * as events from './event-instructions.js';
 import { farReturn, interruptReturn } from './far-return.js';
 import { farCall, farJump } from './far-transfer.js';
+import * as fpu from './fpu-save.js';
 import * as ports from './port-io.js';
 import { invalidOpcode } from './raise.js';
 import { readRegister, setSlot8, slotLo } from './slots.js';
@@ -17,7 +18,7 @@ import { accessUserPages, protectUserPages, readBase, readProcessorId, writeBase
 import * as calls from './system-calls.js';
 import * as registers from './system-registers.js';
 import * as tables from './table-instructions.js';
-import { absentFeature, probeFpu, undefinedInstruction } from './unknown.js';
+import { absentFeature, undefinedInstruction } from './unknown.js';
 import * as vectorControl from './vector-control.js';
 import * as vectors from './vector-memory.js';
 import * as wide from './wide-arithmetic.js';
@@ -127,7 +128,12 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   RDRAND: absentFeature,
   XLAT_SEG: translateByte,
   SALC: decimal.setAlOnCarry,
-  FPU_PROBE: probeFpu,
+  FNSTENV: fpu.storeEnvironment,
+  FLDENV: fpu.loadEnvironment,
+  FNSAVE: fpu.saveFpu,
+  FRSTOR: fpu.restoreFpu,
+  FXSAVE: fpu.fxSave,
+  FXRSTOR: fpu.fxRestore,
   MASKED_STORE: vectors.maskedStore,
   LDMXCSR: vectorControl.loadMxcsr,
   STMXCSR: vectorControl.storeMxcsr,

@@ -1,9 +1,7 @@
 // #UD, and the count of instructions that exist but are not there yet: shown by `inspect`, never skipped.
-import { Vector } from '../../../shared/abi/exceptions.js';
-import { Cr0 } from '../../../shared/abi/registers.js';
 import { Slot, type VpBlock, VpLayout, vpCounterIndex } from '../../../shared/layout/vp.js';
 import type { Processor } from '../processor.js';
-import { invalidOpcode, raise } from './raise.js';
+import { invalidOpcode } from './raise.js';
 import { slotLo } from './slots.js';
 
 const TABLE = VpLayout.at.unknownOps >>> 2;
@@ -32,10 +30,3 @@ export const undefinedInstruction = (p: Processor): number => {
 };
 /** #UD without counting: the feature is not reported by CPUID. */
 export const absentFeature = (p: Processor): number => invalidOpcode(p);
-
-/** x87, MMX and SSE: #NM while CR0.EM or CR0.TS is set, as lazy context switches expect; then #UD. */
-export const probeFpu = (p: Processor): number => {
-  const vp = p.vp;
-  if ((vp.cr0 & (Cr0.EM | Cr0.TS)) !== 0) raise(p, Vector.NM);
-  return undefinedInstruction(p);
-};

@@ -4,7 +4,7 @@
 import { ExtendedState, Slot } from '../../../shared/layout/vp.js';
 import type { Operand } from '../block-builder.js';
 import type { FloatFunction } from '../float-functions.js';
-import type { Condition, Width } from '../micro-op.js';
+import { type Condition, SysOp, type Width } from '../micro-op.js';
 import { effectiveOffset, segmented } from './effective-address.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 
@@ -133,6 +133,19 @@ const loadControl: Family = (x) => {
   wait(x);
   x.builder.call('x87LoadControl', x.builder.load(1, x.address(2, false)));
 };
+/** Images of the state, by the processor's slow half. Both ends are checked against the segment's limit. */
+const image =
+  (op: number, bytes: number, write: boolean, waits: boolean, long = false): Family =>
+  (x) => {
+    const { builder, addressWidth } = x;
+    if (waits) wait(x);
+    else enter(x);
+    const offset = effectiveOffset(x);
+    const address = builder.slot(segmented(x, offset, 1, write));
+    if (builder.mode.bits !== 64) segmented(x, builder.effective(32, builder.slot(offset), Slot.ZERO, 0, bytes - 1), 1, write);
+    builder.move(Slot.ARG0, address);
+    builder.sys({ op, width: bytes === 14 || bytes === 94 ? 1 : 2, addressWidth, a: long ? 1 : 0, memory: true });
+  };
 /** FNENI, FNDISI, FNSETPM and the like are instructions of older coprocessors that do nothing. */
 const nothing: Family = enter;
 const waitForIt: Family = (x) => {
@@ -229,6 +242,18 @@ export const x87Families: Families = {
   Fnstcw: storeWord('x87StoreControl'),
   Fnstsw_m2byte: storeWord('x87StoreStatus'),
   Fnstsw_AX: storeStatusRegister,
+  Fnstenv_m14byte: image(SysOp.FNSTENV, 14, true, false),
+  Fnstenv_m28byte: image(SysOp.FNSTENV, 28, true, false),
+  Fldenv_m14byte: image(SysOp.FLDENV, 14, false, true),
+  Fldenv_m28byte: image(SysOp.FLDENV, 28, false, true),
+  Fnsave_m94byte: image(SysOp.FNSAVE, 94, true, false),
+  Fnsave_m108byte: image(SysOp.FNSAVE, 108, true, false),
+  Frstor_m94byte: image(SysOp.FRSTOR, 94, false, true),
+  Frstor_m108byte: image(SysOp.FRSTOR, 108, false, true),
+  Fxsave_m512byte: image(SysOp.FXSAVE, 512, true, false),
+  Fxsave64_m512byte: image(SysOp.FXSAVE, 512, true, false, true),
+  Fxrstor_m512byte: image(SysOp.FXRSTOR, 512, false, false),
+  Fxrstor64_m512byte: image(SysOp.FXRSTOR, 512, false, false, true),
   Fneni: nothing,
   Fndisi: nothing,
   Fnsetpm: nothing,

@@ -1,0 +1,110 @@
+// FNSTENV, FLDENV, FNSAVE, FRSTOR, FXSAVE, FXRSTOR: images to and from guest memory at ARG0 (SDM 2A). #NM and #MF have been looked for.
+import { Slot, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
+import { sysA, sysWidth } from '../../translate/micro-op.js';
+import type { Processor } from '../processor.js';
+import {
+  type EnvironmentFormat,
+  environmentBytes,
+  initializeFpu,
+  maskAll,
+  putEnvironment,
+  putFxState,
+  putRegisters,
+  REGISTERS_BYTES,
+  takeEnvironment,
+  takeFxState,
+  takeRegisters,
+} from './fpu-image.js';
+import { hasRealSegments, is64BitCode } from './mode.js';
+import { generalProtection } from './raise.js';
+import { slotNumber } from './slots.js';
+
+const FX_BYTES = 512;
+/** FXSAVE does not touch the bytes from here on. */
+const FX_STORED = 464;
+const FX_MXCSR = 24;
+const FX_VECTORS = 160;
+/** MXCSR bits that exist: MXCSR_MASK in the image. */
+const MXCSR_MASK = 0xffff;
+
+const newImage = (bytes: number): DataView => new DataView(new ArrayBuffer(bytes));
+/** Addresses wrap at 4 GiB outside 64-bit mode. */
+const addressAt = (p: Processor, at: number, offset: number): number => (is64BitCode(p.vp) ? at + offset : (at + offset) >>> 0);
+const store = (p: Processor, image: DataView, from: number, to: number): void => {
+  const at = slotNumber(p.vp, Slot.ARG0);
+  p.memory.probeWrite(at, image.byteLength);
+  for (let i = from; i < to; i += 2) p.memory.write16(addressAt(p, at, i), image.getUint16(i, true));
+};
+const load = (p: Processor, image: DataView): void => {
+  const at = slotNumber(p.vp, Slot.ARG0);
+  for (let i = 0; i < image.byteLength; i += 2) image.setUint16(i, p.memory.read16(addressAt(p, at, i)), true);
+};
+const formatOf = (p: Processor, d: number): EnvironmentFormat => ({ wide: sysWidth(d) !== 1, real: hasRealSegments(p.vp) });
+
+export const storeEnvironment = (p: Processor, d: number): number => {
+  const format = formatOf(p, d);
+  const image = newImage(environmentBytes(format));
+  putEnvironment(p.vp, image, format);
+  store(p, image, 0, image.byteLength);
+  maskAll(p.vp);
+  return 0;
+};
+export const loadEnvironment = (p: Processor, d: number): number => {
+  const format = formatOf(p, d);
+  const image = newImage(environmentBytes(format));
+  load(p, image);
+  takeEnvironment(p.vp, image, format);
+  return 0;
+};
+export const saveFpu = (p: Processor, d: number): number => {
+  const format = formatOf(p, d);
+  const registers = environmentBytes(format);
+  const image = newImage(registers + REGISTERS_BYTES);
+  putEnvironment(p.vp, image, format);
+  putRegisters(p.vp, image, registers, 10);
+  store(p, image, 0, image.byteLength);
+  initializeFpu(p.vp);
+  return 0;
+};
+export const restoreFpu = (p: Processor, d: number): number => {
+  const format = formatOf(p, d);
+  const registers = environmentBytes(format);
+  const image = newImage(registers + REGISTERS_BYTES);
+  load(p, image);
+  takeEnvironment(p.vp, image, format);
+  takeRegisters(p.vp, image, registers, 10);
+  return 0;
+};
+
+/** Bytes of XMM registers in the image: eight of them outside 64-bit mode. They are there whatever CR4.OSFXSR says. */
+const vectorBytes = (p: Processor): number => (is64BitCode(p.vp) ? 256 : 128);
+const vectorsOf = (p: Processor): Uint8Array => {
+  const from = p.vp.base + VpLayout.at.vectors + VectorSlot.XMM * 16;
+  return p.views.u8.subarray(from, from + vectorBytes(p));
+};
+const requireAligned = (p: Processor): void => {
+  if ((slotNumber(p.vp, Slot.ARG0) & 15) !== 0) generalProtection(p);
+};
+/** The descriptor's `a` is 1 for the forms with REX.W. */
+export const fxSave = (p: Processor, d: number): number => {
+  requireAligned(p);
+  const image = newImage(FX_BYTES);
+  putFxState(p.vp, image, sysA(d) === 1);
+  image.setUint32(FX_MXCSR, p.vp.mxcsr, true);
+  image.setUint32(FX_MXCSR + 4, MXCSR_MASK, true);
+  new Uint8Array(image.buffer).set(vectorsOf(p), FX_VECTORS);
+  const registers = FX_VECTORS + vectorBytes(p);
+  store(p, image, 0, Math.min(FX_STORED, registers));
+  return 0;
+};
+export const fxRestore = (p: Processor, d: number): number => {
+  requireAligned(p);
+  const image = newImage(FX_BYTES);
+  load(p, image);
+  const mxcsr = image.getUint32(FX_MXCSR, true);
+  if ((mxcsr & ~MXCSR_MASK) !== 0) generalProtection(p);
+  takeFxState(p.vp, image, sysA(d) === 1);
+  p.vp.mxcsr = mxcsr;
+  vectorsOf(p).set(new Uint8Array(image.buffer, FX_VECTORS, vectorBytes(p)));
+  return 0;
+};
