@@ -1,6 +1,7 @@
 // Micro-ops as text, for tests and for people: `add32 rax, rax, 5`.
 import { Slot, VectorSlot } from '../../shared/layout/vp.js';
 import type { MicroOps } from './block-builder.js';
+import { FLOAT_FUNCTIONS } from './float-functions.js';
 import {
   IMMEDIATE_FORM,
   MICRO_OP_NAMES,
@@ -54,6 +55,10 @@ export const dumpMicroOps = (ops: MicroOps): string[] => {
     const lo = ops.lo[i];
     if (op === Op.sys) {
       lines.push(`sys ${sysText(lo)}`);
+      continue;
+    }
+    if (op === Op.call) {
+      lines.push(`call ${name(ops.d[i])}, ${name(ops.a[i])}, ${name(ops.b[i])}, ${FLOAT_FUNCTIONS[lo]}`);
       continue;
     }
     if (op === Op.branch) {

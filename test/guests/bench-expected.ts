@@ -16,6 +16,7 @@ export const EXPECTED: Readonly<Record<string, readonly [checksum: string, opera
   cpuid: ['0000c350', 50000],
   lapic: ['00027100', 10000],
   int: ['00000fa0', 4000],
+  fpx87: ['00004ad4', 1024],
   fresh: ['82019099', 4096],
   cold1: ['82019099', 4096],
   cold50: ['1c51a552', 204800],

@@ -65,7 +65,8 @@ const broken = (b: BlockBuilder): string | null => {
     for (const s of sources) if (isTemp(s) && !written.has(s)) return `${name} reads temporary ${s} before it is written`;
     if (shape.startsWith('d')) {
       if (isTemp(b.d[i])) written.add(b.d[i]);
-      else if (b.d[i] >= Slot.TEMP + TEMPS || b.d[i] === Slot.ZERO || b.d[i] === Slot.RIP) return `${name} writes slot ${b.d[i]}`;
+      else if ((b.d[i] >= Slot.TEMP + TEMPS && b.d[i] !== Slot.FPU_OFFSET) || b.d[i] === Slot.ZERO || b.d[i] === Slot.RIP)
+        return `${name} writes slot ${b.d[i]}`;
     }
     if (b.left[i] < 1 || b.left[i] > b.instructions) return `${name} has ${b.left[i]} instructions left`;
     if (i > 0 && b.ripOffset[i] < b.ripOffset[i - 1]) return 'instruction offsets fall';
