@@ -14,6 +14,6 @@ export {
 export * from './fpu-compare';
 export * from './fpu-control';
 export * from './fpu-moves';
-export * from './vector';
 export * from './fpu-remainder';
 export * from './scalar';
+export * from './vector';

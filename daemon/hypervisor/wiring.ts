@@ -1,7 +1,7 @@
 // What an LP gives to each partition that it runs: its identity, clock and costs, and the ways out of the partition.
 import type { Observe } from '../../shared/layout/observation.js';
-import type { CodeCacheOptions } from '../machine/code-cache.js';
 import type { Views } from '../../shared/layout/struct.js';
+import type { CodeCacheOptions } from '../machine/code-cache.js';
 
 export interface GuestWiring {
   readonly lp: number;
