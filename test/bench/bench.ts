@@ -1,5 +1,5 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|vtlb|interrupts|smp|daemon, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// Options: --suite cpu|vtlb|interrupts|fp|smp|daemon, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
 // `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
@@ -77,6 +77,7 @@ if (values.markdown) {
   for (const [suite, bits, peers] of [
     ['cpu', 32, ['v86', 'tcg', 'native']],
     ['cpu', 64, ['tcg', 'native']],
+    ['fp', 32, ['v86', 'tcg', 'native']],
     ['smp', 64, ['tcg', 'native']],
   ] as const) {
     const { result, engines } = await runSuite(suite, bits, peers);
