@@ -1,8 +1,6 @@
 // What one LP's translated code takes, kept where root reads it: guest bytes, records, metadata, WebAssembly; and when it is too much.
 import { CODE_COUNTS, type CodeCount, LpContextLayout } from '../../shared/layout/lp-context.js';
 import type { Views } from '../../shared/layout/struct.js';
-import { BLOCK_HEADER_SIZE } from '../translate/emit/core-module.js';
-import { RECORD_SIZE } from '../translate/micro-op.js';
 
 /** Bytes of WebAssembly that units may have together: V8 makes several times as much machine code of them. More is only reached by guests that make hot code without end. */
 export const UNIT_BYTES_MAX = 16 << 20;
@@ -29,10 +27,10 @@ export class CodeAccount {
     this.#u32[this.#base + NUMBER[name]] += n;
   }
 
-  block(guestBytes: number, records: number): void {
+  block(guestBytes: number, recordBytes: number): void {
     this.#add('blocks', 1);
     this.#add('guestBytes', guestBytes);
-    this.#add('recordBytes', BLOCK_HEADER_SIZE + records * RECORD_SIZE);
+    this.#add('recordBytes', recordBytes);
     this.#add('metadataBytes', BLOCK_METADATA);
   }
   unit(index: number, bytes: number): void {

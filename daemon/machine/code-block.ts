@@ -1,8 +1,10 @@
 // One translated block as the code cache keeps it: few fields, for most blocks are run once; what can be read off its records in the arena is.
 
-import { BLOCK_HEADER_SIZE, BlockHeader } from '../translate/emit/core-module.js';
+import { Slot } from '../../shared/layout/vp.js';
+import { BLOCK_HEADER_SIZE, BlockHeader, OBSERVED } from '../translate/emit/block-layout.js';
 import type { SourceBlock } from '../translate/emit/region.js';
-import { IMMEDIATE_FORM, Op, RECORD_SIZE } from '../translate/micro-op.js';
+import { WRITES_D } from '../translate/liveness.js';
+import { IMMEDIATE_FORM, OP_MASK, Op, RECORD_SIZE } from '../translate/micro-op.js';
 
 /** A page that a block's unit reaches into beyond the block's own: linear page number, frame, version. */
 export interface SpannedPage {
@@ -14,6 +16,9 @@ const NO_SPAN: readonly SpannedPage[] = [];
 const NO_TARGETS: readonly number[] = [];
 /** A CALL's push stands so many records before its end at most. */
 const PUSH_REACH = 8;
+
+/** Cold runs of a block before its region is compiled. */
+export const HOT_RUNS = 400;
 
 export const Unit = {
   /** None yet. */
@@ -62,6 +67,10 @@ export class CodeBlock implements SourceBlock {
   get instructions(): number {
     return this.#word(BlockHeader.INSTRUCTIONS);
   }
+  get runs(): number {
+    const left = this.#word(BlockHeader.RUNS);
+    return left > HOT_RUNS ? HOT_RUNS : HOT_RUNS - left;
+  }
   get records(): number {
     return this.header + BLOCK_HEADER_SIZE;
   }
@@ -93,6 +102,28 @@ export class CodeBlock implements SourceBlock {
   }
   get indirect(): boolean {
     return this.#op(this.count - 1) === Op.jumpr;
+  }
+  get observed(): readonly number[] {
+    if (!this.indirect) return NO_TARGETS;
+    const times = new Map<number, number>();
+    for (let i = 0; i < OBSERVED; i++) {
+      const at = this.#record(this.count) + i * 8;
+      const rip = this.#word(at + 4) * 4294967296 + (this.#word(at) >>> 0);
+      if (rip !== 0) times.set(rip, (times.get(rip) ?? 0) + 1);
+    }
+    return [...times.keys()].sort((a, b) => (times.get(b) ?? 0) - (times.get(a) ?? 0) || a - b);
+  }
+  /** A RET moves the stack pointer before it jumps, and is not a CALL. */
+  get returns(): boolean {
+    if (!this.indirect || this.returnRip >= 0) return false;
+    const last = this.count - 1;
+    const before = this.#record(last - 1);
+    return (
+      last > 0 &&
+      ((this.#word(before) >>> 16) & 0xff) === Slot.RSP &&
+      WRITES_D[this.#op(last - 1) & OP_MASK] === 1 &&
+      this.#word(before + 4) >>> 16 === this.#word(this.#record(last) + 4) >>> 16
+    );
   }
   /** A CALL stores its own end address: that is how it looks in micro-ops. */
   get returnRip(): number {

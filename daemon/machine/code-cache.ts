@@ -10,13 +10,13 @@ import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/par
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder, type CodeMode } from '../translate/block-builder.js';
 import { INSTRUCTION_BYTES_MAX } from '../translate/decode/code-source.js';
-import { BLOCK_HEADER_SIZE, BlockHeader } from '../translate/emit/core-module.js';
+import { BLOCK_HEADER_SIZE, BlockHeader, OBSERVED } from '../translate/emit/block-layout.js';
 import { region } from '../translate/emit/region.js';
 import { compileUnit } from '../translate/emit/unit.js';
-import { RECORD_SIZE } from '../translate/micro-op.js';
+import { Op, RECORD_SIZE } from '../translate/micro-op.js';
 import { type TranslatedBlock, translateBlock } from '../translate/translate-block.js';
 import { CodeAccount } from './code-account.js';
-import { CodeBlock, type SpannedPage, Unit } from './code-block.js';
+import { CodeBlock, HOT_RUNS, type SpannedPage, Unit } from './code-block.js';
 import { CodePages } from './code-pages.js';
 import { CodeReader, FETCH_BYTES } from './code-reader.js';
 import { FetchTlb } from './fetch-tlb.js';
@@ -33,8 +33,6 @@ export interface CodeMemory {
 }
 
 const CODE_EPOCH = PartitionLayout.at.codeEpoch >>> 2;
-/** Cold runs of a block before its region is compiled. */
-export const HOT_RUNS = 400;
 const NEVER_HOT = 0x7fffffff;
 const MODE_IDS = 0xffff;
 
@@ -256,7 +254,7 @@ export class CodeCache {
     const builder = this.#builder;
     builder.begin(mode, rip);
     const made = translateBlock(builder, source, mode, rip, 1);
-    if (this.#next + BLOCK_HEADER_SIZE + (builder.count + 1) * RECORD_SIZE > this.#arena + ARENA_SIZE) this.dropAll();
+    if (this.#next + BLOCK_HEADER_SIZE + builder.count * RECORD_SIZE + OBSERVED * 8 > this.#arena + ARENA_SIZE) this.dropAll();
     const header = this.#write(builder, NEVER_HOT, made.bytes, -1);
     this.#counts(header, rip, linear, mode, made);
     return header;
@@ -400,7 +398,7 @@ export class CodeCache {
       builder.begin(this.#mode, rip);
       made = translateBlock(builder, this.#reader.open(linear, gfn), this.#mode, rip, 1);
     }
-    if (this.#next + BLOCK_HEADER_SIZE + (builder.count + 1) * RECORD_SIZE > this.#arena + ARENA_SIZE) this.dropAll();
+    if (this.#next + BLOCK_HEADER_SIZE + builder.count * RECORD_SIZE + OBSERVED * 8 > this.#arena + ARENA_SIZE) this.dropAll();
     const header = this.#write(builder, this.#hotRuns, made.bytes, gfn2 < 0 ? gfn : -1);
     this.#counts(header, rip, linear, this.#mode, made);
     const block = new CodeBlock(this.#views.i32, rip, linear, gfn, this.#modeKey, header);
@@ -431,8 +429,12 @@ export class CodeCache {
       i32[word + 2] = lo[i];
       i32[word + 3] = hi[i];
     }
+    if (op[builder.count - 1] === Op.jumpr) {
+      i32.fill(0, at >>> 2, (at >>> 2) + OBSERVED * 2);
+      at += OBSERVED * 8;
+    }
     this.#next = at;
-    this.#account.block(bytes, builder.count);
+    this.#account.block(bytes, at - header);
     return header;
   }
 

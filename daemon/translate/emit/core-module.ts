@@ -1,19 +1,14 @@
 // The micro-op machine and the dispatcher: one fixed module per partition memory, made from the same semantics as compiled units.
 // Why in WebAssembly: blocks follow each other, cold or hot, without a step through JavaScript.
-//
-// A translated block in the arena:  +0 u32 instructions   +4 i32 runs left until it counts as hot   +8 i32 page frame   +12 u16 records, u16 x86 bytes   +16 records
 import { JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT } from '../../../shared/layout/lp-context.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import { FLOAT_FUNCTIONS } from '../float-functions.js';
 import { Exit, IMMEDIATE_FORM, MICRO_OP_NAMES, RECORD_SIZE } from '../micro-op.js';
+import { BLOCK_HEADER_SIZE } from './block-layout.js';
 import { HELPERS } from './frame.js';
 import { type RecordLocals, recordFrame } from './record-frame.js';
 import { CONTEXT, IS_VECTOR, SEMANTICS, SHAPES } from './semantics.js';
 import { assemble, Code, F64, type FunctionType, I32, I64, V128 } from './wasm.js';
-
-export const BLOCK_HEADER_SIZE = 16;
-/** Offsets in it. GFN: that of all of the block's bytes, -1 when there are two or none. */
-export const BlockHeader = { INSTRUCTIONS: 0, RUNS: 4, GFN: 8, SIZES: 12 } as const;
 
 /** Function types shared by all modules: helpers, then `(vp, context) -> Exit`, the vector micro-ops', and that of functions (FUNCTION_TYPE). */
 export const TYPES: readonly FunctionType[] = [
@@ -32,10 +27,12 @@ const PC = 2;
 const ENTRY = 3;
 const CODE = 4;
 const RIP = 8;
-const RUN_LOCALS: RecordLocals = { vp: VP, context: CTX, pc: PC, entry: ENTRY, x: 5, y: 6, z: 7, rip: RIP, v: 9, w: 10 };
+const RUN_LOCALS: RecordLocals = { vp: VP, context: CTX, pc: PC, entry: ENTRY, x: 5, y: 6, z: 7, rip: RIP, block: CODE, v: 9, w: 10 };
+/** They end no block. */
+const NONE = 0;
 /** Vector micro-ops are a function of their own, (vp, context, record, rip) -> 0 or the Exit: the loop of the others stays small. */
 const VECTOR_TYPE = 3;
-const VECTOR_LOCALS: RecordLocals = { vp: 0, context: 1, pc: 2, rip: 3, entry: 4, x: 5, y: 6, z: 7, v: 8, w: 9 };
+const VECTOR_LOCALS: RecordLocals = { vp: 0, context: 1, pc: 2, rip: 3, block: NONE, entry: 4, x: 5, y: 6, z: 7, v: 8, w: 9 };
 const VECTOR_FUNCTION = HELPERS.length + 1;
 
 interface Handler {

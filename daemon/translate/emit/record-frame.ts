@@ -1,7 +1,8 @@
 // Operands as the micro-op machine finds them: slot numbers and immediates are read from the record at PC.
 import { Slot, VpLayout } from '../../../shared/layout/vp.js';
 import { FLOAT_FUNCTIONS } from '../float-functions.js';
-import { Exit } from '../micro-op.js';
+import { Exit, RECORD_SIZE } from '../micro-op.js';
+import { BlockHeader, OBSERVED } from './block-layout.js';
 import { type Frame, FUNCTION_TABLE, FUNCTION_TYPE, Helper, SysResult } from './frame.js';
 import { CONTEXT } from './semantics.js';
 import { SCRATCH } from './vector-semantics.js';
@@ -14,6 +15,8 @@ export interface RecordLocals {
   /** Address of the record, and RIP of its block. */
   readonly pc: number;
   readonly rip: number;
+  /** Address of the block's header. */
+  readonly block: number;
   /** Scratch: two i32, three i64, v128. */
   readonly entry: number;
   readonly w: number;
@@ -248,6 +251,18 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
         slotAddress(3);
         c.memory('i64_load', 0);
       });
+      // Where it went, by turns into the places behind the record: regions are made along them.
+      c.get(at.pc);
+      c.get(at.block);
+      c.memory('i32_load', BlockHeader.RUNS);
+      c.i32(OBSERVED - 1);
+      c.op('i32_and');
+      c.i32(3);
+      c.op('i32_shl');
+      c.op('i32_add');
+      slotAddress(3);
+      c.memory('i64_load', 0);
+      c.memory('i64_store', RECORD_SIZE);
       c.br(dispatch);
     },
     branch: () => {

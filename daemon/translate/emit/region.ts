@@ -1,6 +1,9 @@
 // The control-flow graph of a unit and its structure: which blocks, in which order, which edges are loops.
 // Why dominators: any reducible graph nests into WebAssembly's blocks and loops along its dominator tree (Ramsey, "Beyond Relooper", ICFP 2022).
 // Edges that would make the graph irreducible become exits of the unit: always right, and rare in compiled code.
+//
+// A called function is taken in once for each place that calls it: a return then has one place to go to, and loops stay loops.
+// Where the caller is not known (the unit began inside the function, or it calls itself), a return goes where it was seen to go.
 
 /** A translated block as the hot tier sees it. */
 export interface SourceBlock {
@@ -11,26 +14,35 @@ export interface SourceBlock {
   readonly records: number;
   readonly count: number;
   readonly instructions: number;
+  /** How often it has been run cold, up to a bound. */
+  readonly runs: number;
   /** Code of 64-bit mode: registers have upper halves. */
   readonly wide: boolean;
   /** Known targets at its end (RIPs): jump: one; branch: taken, then not taken; indirect: none. */
   readonly targets: readonly number[];
   /** Ends in an indirect jump. */
   readonly indirect: boolean;
+  /** Where an indirect jump was seen to go, most often first. */
+  readonly observed: readonly number[];
   /** Return address of the call it ends with, -1 otherwise. */
   readonly returnRip: number;
+  /** Ends in a return. */
+  readonly returns: boolean;
 }
 
 export const REGION_BLOCKS_MAX = 64;
-export const REGION_RECORDS_MAX = 1200;
-/** Return addresses that an indirect jump is compared with before the unit is left. */
-export const RETURN_GUESSES_MAX = 4;
+export const REGION_RECORDS_MAX = 1000;
+/** A block that was run less than the entry by this factor stays outside: what is large is compiled late and runs in V8's baseline tier until then. */
+export const REGION_RARE = 16;
+/** Calls inside each other that are taken in with their callers. */
+export const CALL_DEPTH_MAX = 4;
 
 export interface Region {
   readonly wide: boolean;
-  /** Blocks in reverse post-order; 0 is the entry. */
+  /** Blocks in reverse post-order; 0 is the entry. A block stands here once for each way it was called. */
   readonly blocks: readonly SourceBlock[];
-  /** Successors by index, in the order of `targets` then return guesses; -1 = leaves the unit. */
+  /** Where each block may go: RIPs, and the blocks there by index, -1 = leaves the unit. For indirect jumps these are guesses. */
+  readonly targets: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];
   readonly immediateDominator: readonly number[];
   readonly loopHeader: readonly boolean[];
@@ -38,52 +50,115 @@ export interface Region {
   readonly merge: readonly boolean[];
   /** Children in the dominator tree, in reverse post-order. */
   readonly children: readonly (readonly number[])[];
-  /** RIPs that indirect jumps are compared with, and their blocks. */
-  readonly returns: readonly { readonly rip: number; readonly block: number }[];
 }
 
-/** Collects what is reachable from `entry` through known edges and calls, breadth first, as far as `find` knows blocks. */
-export const region = (entry: SourceBlock, find: (rip: number) => SourceBlock | undefined): Region => {
-  const byRip = new Map<number, SourceBlock>([[entry.rip, entry]]);
-  const queue = [entry];
-  const returnRips: number[] = [];
-  let records = entry.count;
-  for (let i = 0; i < queue.length; i++) {
-    const b = queue[i];
-    const wanted = b.returnRip >= 0 ? [...b.targets, b.returnRip] : b.targets;
-    for (const rip of wanted) {
-      if (byRip.has(rip) || byRip.size >= REGION_BLOCKS_MAX) continue;
-      const next = find(rip);
-      if (next === undefined || records + next.count > REGION_RECORDS_MAX) continue;
-      records += next.count;
-      byRip.set(rip, next);
-      queue.push(next);
-    }
-    if (b.returnRip >= 0 && byRip.has(b.returnRip) && returnRips.length < RETURN_GUESSES_MAX && !returnRips.includes(b.returnRip))
-      returnRips.push(b.returnRip);
-  }
-  const edges = (b: SourceBlock): number[] => (b.indirect ? returnRips : (b.targets as number[])).map((r) => (byRip.has(r) ? r : -1));
+/** How a block was called: where the function returns to, and how its caller was called. */
+interface Call {
+  readonly id: number;
+  readonly returnRip: number;
+  readonly callee: number;
+  readonly depth: number;
+  readonly caller: Call | undefined;
+}
+interface Node {
+  readonly block: SourceBlock;
+  readonly call: Call | undefined;
+  targets: readonly number[];
+  /** Successors; undefined = leaves the unit. */
+  out: (Node | undefined)[];
+  index: number;
+}
 
-  // Reverse post-order by iterative depth-first search.
-  const order: SourceBlock[] = [];
-  const seen = new Set<number>([entry.rip]);
-  const stack: { block: SourceBlock; next: number; out: number[] }[] = [{ block: entry, next: 0, out: edges(entry) }];
+/**
+ * Collects what is reachable from `entry` through known edges, calls and returns, breadth first, as far as `find` knows blocks.
+ * Functions in `recursive` are not taken in by caller. One that turns out to be so is added, and nothing returned.
+ */
+const collect = (entry: SourceBlock, find: (rip: number) => SourceBlock | undefined, recursive: Set<number>): Node | undefined => {
+  const nodes = new Map<string, Node>();
+  const calls = new Map<string, Call>();
+  const queue: Node[] = [];
+  let records = 0;
+  const add = (block: SourceBlock, call: Call | undefined): Node => {
+    const node: Node = { block, call, targets: [], out: [], index: -1 };
+    nodes.set(`${block.rip}:${call?.id ?? -1}`, node);
+    queue.push(node);
+    records += block.count;
+    return node;
+  };
+  const reach = (rip: number, call: Call | undefined): Node | undefined => {
+    const known = nodes.get(`${rip}:${call?.id ?? -1}`);
+    if (known !== undefined || nodes.size >= REGION_BLOCKS_MAX) return known;
+    const block = find(rip);
+    if (block === undefined || block.runs < entry.runs / REGION_RARE || records + block.count > REGION_RECORDS_MAX) return undefined;
+    return add(block, call);
+  };
+  /** Where a return whose caller is not known was seen to go. */
+  const returnedTo = new Set<number>();
+  const called = (callee: number, returnRip: number, caller: Call | undefined): Call | undefined => {
+    const depth = (caller?.depth ?? 0) + 1;
+    if (depth > CALL_DEPTH_MAX || recursive.has(callee)) return undefined;
+    const key = `${returnRip}:${callee}:${caller?.id ?? -1}`;
+    let call = calls.get(key);
+    if (call === undefined) {
+      call = { id: calls.size, returnRip, callee, depth, caller };
+      calls.set(key, call);
+    }
+    return call;
+  };
+  const first = add(entry, undefined);
+  for (let i = 0; i < queue.length; i++) {
+    const node = queue[i];
+    const { block, call } = node;
+    // A function that comes to code which is there for one of its callers too calls itself.
+    for (let c = call; c !== undefined; c = c.caller)
+      if (nodes.has(`${block.rip}:${c.caller?.id ?? -1}`)) {
+        recursive.add(c.callee);
+        return undefined;
+      }
+    if (block.returns) {
+      node.targets = call === undefined ? block.observed : [call.returnRip];
+      if (call === undefined) for (const rip of block.observed) returnedTo.add(rip);
+      node.out = node.targets.map((rip) => reach(rip, call?.caller));
+      continue;
+    }
+    // A function that was entered from outside and returns behind this call was called from here.
+    const here = block.indirect && returnedTo.has(block.returnRip) && !block.observed.includes(entry.rip) ? [entry.rip] : [];
+    node.targets = block.indirect ? [...here, ...block.observed] : block.targets;
+    node.out = node.targets.map((rip) => reach(rip, block.returnRip >= 0 ? called(rip, block.returnRip, call) : call));
+  }
+  return first;
+};
+
+/** Reverse post-order, by iterative depth-first search; numbers the nodes. */
+const reversePostOrder = (first: Node): Node[] => {
+  const order: Node[] = [];
+  const seen = new Set<Node>([first]);
+  const stack: { node: Node; next: number }[] = [{ node: first, next: 0 }];
   while (stack.length > 0) {
     const top = stack[stack.length - 1];
-    if (top.next < top.out.length) {
-      const rip = top.out[top.next++];
-      if (rip === -1 || seen.has(rip)) continue;
-      seen.add(rip);
-      const block = byRip.get(rip)!;
-      stack.push({ block, next: 0, out: edges(block) });
+    if (top.next < top.node.out.length) {
+      const to = top.node.out[top.next++];
+      if (to === undefined || seen.has(to)) continue;
+      seen.add(to);
+      stack.push({ node: to, next: 0 });
     } else {
-      order.push(top.block);
+      order.push(top.node);
       stack.pop();
     }
   }
   order.reverse();
-  const index = new Map(order.map((b, i) => [b.rip, i]));
-  const successors = order.map((b) => edges(b).map((r) => (r === -1 ? -1 : index.get(r)!)));
+  order.forEach((node, i) => {
+    node.index = i;
+  });
+  return order;
+};
+
+export const region = (entry: SourceBlock, find: (rip: number) => SourceBlock | undefined): Region => {
+  const recursive = new Set<number>();
+  let first = collect(entry, find, recursive);
+  while (first === undefined) first = collect(entry, find, recursive);
+  const order = reversePostOrder(first);
+  const successors = order.map((node) => node.out.map((to) => to?.index ?? -1));
   const predecessors: number[][] = order.map(() => []);
   successors.forEach((out, i) => {
     for (const s of out) if (s >= 0) predecessors[s].push(i);
@@ -128,12 +203,12 @@ export const region = (entry: SourceBlock, find: (rip: number) => SourceBlock | 
   for (let i = 1; i < order.length; i++) children[idom[i]].push(i);
   return {
     wide: entry.wide,
-    blocks: order,
+    blocks: order.map((node) => node.block),
+    targets: order.map((node) => node.targets),
     successors,
     immediateDominator: idom,
     loopHeader,
     merge: forwardIn.map((n) => n > 1),
     children,
-    returns: returnRips.filter((r) => index.has(r)).map((rip) => ({ rip, block: index.get(rip)! })),
   };
 };

@@ -69,15 +69,19 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   /** Indirect: compared with what it is known to go to. */
   const jumpIndirect = (i: number, target: number): void => {
     const now = flags.now;
+    const sure = graph.blocks[i].returns && graph.targets[i].length === 1;
     // Code that follows a guess is emitted in between and has the temporaries for itself.
     slots.push(target);
     c.set(goal);
-    graph.returns.forEach((guess, k) => {
+    graph.targets[i].forEach((guess, k) => {
       const to = graph.successors[i][k];
       if (to < 0) return;
-      c.get(goal); number64(c, guess.rip); c.op('i64_eq');
+      c.get(goal);
+      number64(c, guess);
+      c.op('i64_eq');
+      if (sure) c.hint(true);
       c.if();
-      branchTo(i, to, guess.rip);
+      branchTo(i, to, guess);
       c.op('end');
       flags.restore(now);
     });
