@@ -63,13 +63,14 @@ export class RunLoop {
       on.apics[index].pull();
       if (taken & (VpRequest.INIT | VpRequest.SIPI)) {
         on.mmu.load(vp);
-        p.modeChanged();
+        p.load(index);
       }
     }
     if (on.stateOf(vp) !== VpState.RUNNING || p.context.budget <= 0) return false;
     if (vp.interruptShadow) {
+      const shadow = vp.interruptShadow;
       vp.interruptShadow = 0;
-      p.runShadowed();
+      p.runShadowed(shadow);
       return true;
     }
     this.#window.open(index);

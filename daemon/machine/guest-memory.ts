@@ -4,6 +4,7 @@ import { LpContextLayout, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry }
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { Slot, VectorSlot, type VpBlock, VpLayout } from '../../shared/layout/vp.js';
+import type { DebugUnit } from './debug-unit.js';
 import type { GuestFault, LinearMemory } from './processor.js';
 
 /** What an access wants; combined with the privilege of the TLB half. */
@@ -58,6 +59,8 @@ export class GuestMemory implements LinearMemory {
   vp: VpBlock;
   /** Set while one instruction is run alone because it changes its own code. */
   bypassWatch = false;
+  /** Set while data breakpoints are looked for: told of every explicit access; nothing is done in bulk then. */
+  debug: DebugUnit | undefined;
   /** Privilege of explicit accesses: 1 user. `supervisor()` forces 0. */
   #user = 0;
   #implicit = false;
@@ -140,6 +143,7 @@ export class GuestMemory implements LinearMemory {
 
   #read(gva: number, bytes: 1 | 2 | 4, access: Access = Access.READ): number {
     this.#check(gva, bytes);
+    if (this.debug !== undefined && !this.#implicit) this.debug.access(gva, bytes, false);
     if ((gva & 4095) + bytes > 4096) return this.#readCrossing(gva, bytes, access);
     const spa = this.#resolve(gva, access);
     if (spa < 0) return this.#mmio.read(this.#translator.gpa, bytes) >>> 0;
@@ -157,6 +161,7 @@ export class GuestMemory implements LinearMemory {
 
   #write(gva: number, bytes: 1 | 2 | 4, value: number): void {
     this.#check(gva, bytes);
+    if (this.debug !== undefined && !this.#implicit) this.debug.access(gva, bytes, true);
     if ((gva & 4095) + bytes > 4096) {
       this.probeWrite(gva, bytes);
       for (let i = 0; i < bytes; i++) this.#write(this.#wrap(gva + i), 1, (value >>> (8 * i)) & 0xff);
@@ -229,12 +234,13 @@ export class GuestMemory implements LinearMemory {
   }
   hostRead(gva: number): number {
     this.#check(gva);
-    return this.#resolve(gva, Access.READ);
+    const spa = this.#resolve(gva, Access.READ);
+    return this.debug !== undefined && !this.#implicit ? -1 : spa;
   }
   hostWrite(gva: number): number {
     this.#check(gva);
     const spa = this.#resolve(gva, Access.WRITE);
-    if (spa < 0) return -1;
+    if (spa < 0 || (this.debug !== undefined && !this.#implicit)) return -1;
     return this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + ((spa - PartitionMap.RAM) >>> 12)] & PageFlag.CODE ? -1 : spa;
   }
 
@@ -333,6 +339,7 @@ export class GuestMemory implements LinearMemory {
   #write64(gva: number, lo: number, hi: number): void {
     // An aligned 8-byte store is single-copy atomic (SDM 3A 9.1.1): one write where it is memory.
     if ((gva & 7) === 0) {
+      this.debug?.access(gva, 8, true);
       const spa = this.#resolve(gva, Access.WRITE);
       if (spa >= 0) {
         this.#beforeStore(spa, 8);

@@ -1,12 +1,13 @@
 // One LP running one partition's guest code: registers in the VP block, translated code in the cache, slow halves in TypeScript.
 // The run loop above hands it a VP and a budget of cycles and gets back why guest code was left.
 import { Vector } from '../../shared/abi/exceptions.js';
+import { Rflags } from '../../shared/abi/registers.js';
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { honourBranchHints } from '../../shared/kit/branch-hints.js';
 import { KICKED, LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
-import { EventKind, Slot, VpBlock } from '../../shared/layout/vp.js';
+import { EventKind, InterruptShadow, Slot, VpBlock, VpLayout, VpState } from '../../shared/layout/vp.js';
 import type { CodeMode } from '../translate/block-builder.js';
 import { isStackAccess } from '../translate/decode/stack-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
@@ -14,10 +15,12 @@ import { SysResult } from '../translate/emit/frame.js';
 import { Exit, SEGCHECK_EXECUTE, sysLength, sysOp } from '../translate/micro-op.js';
 import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
 import { applyMode, CodeModes } from './cpu/code-mode.js';
-import { deliverFault } from './cpu/deliver.js';
+import { deliver, deliverFault } from './cpu/deliver.js';
+import { setSystemFlags, systemFlags } from './cpu/flags.js';
 import { generalProtection } from './cpu/raise.js';
 import { checkCodeOffset, segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
+import { DebugUnit, noteDebug } from './debug-unit.js';
 import { floatFunctions, functionTable } from './float-module.js';
 import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, type Translator } from './guest-memory.js';
 import type { InstructionCount } from './instruction-count.js';
@@ -80,6 +83,7 @@ export class GuestProcessor implements Processor {
   readonly fault: GuestFault;
   readonly features: FeatureSet;
   readonly modes: CodeModes;
+  readonly debug: DebugUnit = new DebugUnit();
   readonly context: LpContext;
   readonly code: CodeCache;
   readonly #host: ProcessorHost;
@@ -152,6 +156,7 @@ export class GuestProcessor implements Processor {
   /** Points everything at another VP of the partition. */
   load(index: number): void {
     (this.vp as { base: number }).base = vpBlockAt(index);
+    this.debug.arm(this.vp);
     this.modeChanged();
   }
 
@@ -169,8 +174,14 @@ export class GuestProcessor implements Processor {
     const mode = applyMode(this);
     const user = vp.cpl === 3;
     this.memory.setMode(user, mode.bits === 64);
-    this.context.tlb = this.context.base + LpContextLayout.at.tlbs + (user ? TLB_MODE_SIZE : 0);
+    this.#useTlb();
     this.code.setMode(mode, mode.bits === 64 ? 0 : this.views.u32[(vp.base + Slot.CS_BASE * 8) >>> 2], user);
+  }
+
+  /** The half for the privilege; an empty one while every access must be looked at. */
+  #useTlb(): void {
+    const { tlbs, noTlb } = LpContextLayout.at;
+    this.context.tlb = this.context.base + (this.memory.debug !== undefined ? noTlb : tlbs + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0));
   }
 
   #rip(): number {
@@ -219,7 +230,7 @@ export class GuestProcessor implements Processor {
       if (left === 0) {
         const next = this.#rip() + sysLength(descriptor);
         this.#setRip(this.code.mode.bits === 64 ? next : next >>> 0);
-      } else if (!changed && this.#count === undefined && !this.#host.attention()) return SysResult.DISPATCH;
+      } else if (!changed && this.#count === undefined && !this.debug.active && !this.#host.attention()) return SysResult.DISPATCH;
       return SysResult.LEAVE;
     } catch (e) {
       if (e === this.fault) {
@@ -260,13 +271,13 @@ export class GuestProcessor implements Processor {
     return reason;
   }
 
-  /** One instruction under an interrupt shadow: nothing is delivered before it has run. Returns as `run`. */
-  runShadowed(): number {
+  /** One instruction under an interrupt shadow (InterruptShadow): nothing is delivered before it has run. Returns as `run`. */
+  runShadowed(shadow: number): number {
     const before = this.context.budget;
     const charged = this.#charged;
     this.#host.enterGuest();
     try {
-      return this.#runAlone() ?? Left.ATTENTION;
+      return (this.debug.active ? this.#step(shadow) : this.#runAlone()) ?? Left.ATTENTION;
     } catch (e) {
       if (e !== this.fault) throw e;
       return this.#deliver();
@@ -309,7 +320,64 @@ export class GuestProcessor implements Processor {
     return left;
   }
 
+  /** The instruction at RIP with all that the debug unit watches (SDM 3B 18.3). `shadow`: what the instruction before it holds off. */
+  #step(shadow: number = InterruptShadow.NONE): number | undefined {
+    const { vp, debug } = this;
+    if (shadow !== InterruptShadow.STACK) {
+      const due = debug.takeDue();
+      if (due !== 0) return this.#debugTrap(due);
+      const hits = (systemFlags(vp) & Rflags.RF) === 0 ? debug.executes(this.linearRip) : 0;
+      if (hits !== 0) {
+        // A fault: RF in the saved image lets the instruction pass when the handler returns.
+        setSystemFlags(vp, systemFlags(vp) | Rflags.RF);
+        return this.#debugTrap(hits);
+      }
+    }
+    const resumed = systemFlags(vp) & Rflags.RF;
+    const stepping = (systemFlags(vp) & Rflags.TF) !== 0;
+    setSystemFlags(vp, systemFlags(vp) & ~Rflags.RF);
+    debug.stepTrap = stepping;
+    debug.oneIteration = stepping || debug.watchesData;
+    debug.unfinished = false;
+    if (debug.watchesData) this.memory.debug = debug;
+    this.#useTlb();
+    const delivered = this.#delivered;
+    let left: number | undefined;
+    try {
+      left = this.#runAlone();
+    } catch (e) {
+      if (e === this.fault) debug.discard();
+      throw e;
+    } finally {
+      this.memory.debug = undefined;
+      debug.oneIteration = false;
+      this.#useTlb();
+    }
+    if (delivered !== this.#delivered) {
+      debug.discard();
+      return left;
+    }
+    // Between iterations the instruction at RIP is one that has begun.
+    if (debug.unfinished) setSystemFlags(vp, systemFlags(vp) | resumed | (debug.executes(this.linearRip) !== 0 ? Rflags.RF : 0));
+    const trap = debug.takeTrap();
+    return trap === 0 ? left : this.#debugTrap(trap);
+  }
+  /** #DB before the instruction at RIP. */
+  #debugTrap(bits: number): number {
+    const { vp } = this;
+    noteDebug(vp, bits);
+    this.charge(DELIVERY_CYCLES);
+    // HLT and MWAIT end with a trap.
+    const state = (vp.base + VpLayout.at.state) >>> 2;
+    Atomics.compareExchange(this.views.i32, state, VpState.HALTED, VpState.RUNNING);
+    deliver(this, EventKind.EXCEPTION, Vector.DB, -1, this.#rip());
+    return Left.ATTENTION;
+  }
+  /** Faults delivered. */
+  #delivered = 0;
+
   #deliver(): number {
+    this.#delivered++;
     this.charge(DELIVERY_CYCLES);
     deliverFault(this, this.fault.vector, this.fault.error);
     return Left.ATTENTION;
@@ -354,6 +422,7 @@ export class GuestProcessor implements Processor {
         const throughStack = (vp.faultVector & NON_CANONICAL) !== 0 && this.#throughStack();
         // A guest whose handlers only fault retires nothing: the charge is what ends its slice.
         this.charge(DELIVERY_CYCLES);
+        this.#delivered++;
         deliverFault(this, throughStack ? Vector.SS : vp.faultVector & 0xff, hasError ? vp.faultError : -1);
         return vp.pendingKind === EventKind.NONE ? undefined : Left.ATTENTION;
       }
@@ -413,8 +482,9 @@ export class GuestProcessor implements Processor {
         const charged = this.#charged;
         let left: number | undefined;
         try {
-          if (this.#trace?.wants(this.linearRip) === true) {
-            left = this.#runAlone();
+          const { active } = this.debug;
+          if (active || this.#trace?.wants(this.linearRip) === true) {
+            left = active ? this.#step() : this.#runAlone();
             // A lone instruction always ends with its budget used up.
             if (left === Left.BUDGET && context.budget >= 0 && Atomics.load(this.views.i32, this.#kickWord) === 0) left = undefined;
           } else left = this.#handle(this.#enter());

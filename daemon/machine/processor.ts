@@ -4,6 +4,7 @@ import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
 import type { CodeModes } from './cpu/code-mode.js';
+import type { DebugUnit } from './debug-unit.js';
 
 /** A guest fault on its way to delivery. Thrown (a preallocated object, no stack) by anything below `sys` helpers and caught by the run loop. */
 export class GuestFault {
@@ -96,6 +97,8 @@ export interface Processor {
   /** What CPUID promises; and the modes that code is translated for with it. */
   readonly features: FeatureSet;
   readonly modes: CodeModes;
+  /** Breakpoints and single steps. */
+  readonly debug: DebugUnit;
   /** Charges LP cycles beyond the instruction's own. */
   charge(cycles: number): void;
   /** CS, SS, CPL, CR0.PE, EFER.LMA or a segment's flatness may have changed: recomputes the code mode, the TLB half and the segment limits (READ_LIMIT, WRITE_LIMIT slots). */

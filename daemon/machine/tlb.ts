@@ -36,6 +36,8 @@ export class HardwareTlb {
     this.#base = lpContextAt(lp) + LpContextLayout.at.tlbs;
     this.#fetch = fetch;
     this.#i32.fill(-1, this.#base >>> 2, (this.#base + TLB_MODES * TLB_MODE_SIZE) >>> 2);
+    const none = (lpContextAt(lp) + LpContextLayout.at.noTlb) >>> 2;
+    this.#i32.fill(-1, none, none + (TLB_MODE_SIZE >> 2));
   }
 
   /**

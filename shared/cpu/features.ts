@@ -29,7 +29,7 @@ const ROWS = {
   // CPUID.1:EDX
   fpu: [L.BASIC_EDX, 0, [], THERE],
   vme: [L.BASIC_EDX, 1, [], ABSENT],
-  de: [L.BASIC_EDX, 2, [], ABSENT],
+  de: [L.BASIC_EDX, 2, [], THERE],
   pse: [L.BASIC_EDX, 3, [], THERE],
   tsc: [L.BASIC_EDX, 4, [], THERE],
   msr: [L.BASIC_EDX, 5, [], THERE],

@@ -60,6 +60,8 @@ export const LpContextLayout = struct('LpContext', {
   jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
   tlbs: block(TLB_MODES * TLB_MODE_SIZE, 64),
   arena: block(ARENA_SIZE, 64),
+  /** A TLB half that is always empty: used while every access must be looked at (breakpoints). */
+  noTlb: block(TLB_MODE_SIZE, 64),
 });
 export const LpContext = accessor(LpContextLayout);
 export type LpContext = InstanceType<typeof LpContext>;

@@ -108,6 +108,9 @@ export const VP_STATE_NAMES: readonly string[] = ['wait-for-sipi', 'ready', 'run
 /** How `pendingEvent` is to be delivered (SDM 3A 6.3, 6.4). */
 export const EventKind = { NONE: 0, EXTERNAL: 1, NMI: 2, EXCEPTION: 3, SOFTWARE: 4 } as const;
 
+/** What the last instruction holds off until after the next one (SDM 3A 6.8.3): STI interrupts; a load of SS also debug exceptions. */
+export const InterruptShadow = { NONE: 0, INTERRUPTS: 1, STACK: 2 } as const;
+
 export const VP_BLOCK_SIZE = 8192;
 export const VpLayout = struct(
   'VpBlock',
@@ -170,7 +173,7 @@ export const VpLayout = struct(
     mtrr: block(32 * 8),
     dr: block(8 * 8),
     // --- event delivery
-    /** 1 while the instruction after STI/MOV SS/POP SS has not run: interrupts are held off. */
+    /** InterruptShadow: while the instruction after STI, MOV SS or POP SS has not run. */
     interruptShadow: u32,
     pendingKind: u32,
     pendingVector: u32,

@@ -106,6 +106,13 @@ export class KernelMachine {
   set pte(change: { readonly page: number; readonly value: bigint }) {
     this.views.u64[this.host(Kernel.PAGE_TABLE + (change.page >>> 12) * 8) >>> 3] = change.value;
   }
+  /** An interrupt gate for level 0 code at the address. */
+  gate(vector: number, handler: number): void {
+    const at = this.host(Kernel.IDT + vector * 16) >>> 3;
+    const access = vector === 3 || vector === 4 || vector === 0x80 ? 0xeen : 0x8en;
+    this.views.u64[at] = (BigInt(handler) & 0xffffn) | (BigInt(CODE64) << 16n) | (access << 40n);
+    this.views.u64[at + 1] = 0n;
+  }
   slot(slot: number): bigint {
     return this.views.u64[(this.vp.base >>> 3) + slot];
   }
@@ -133,12 +140,7 @@ export class KernelMachine {
       0n,
     ].entries())
       put(Kernel.GDT + i * 8, entry);
-    for (let vector = 0; vector < 256; vector++) {
-      const handler = BigInt(Kernel.HANDLERS + vector);
-      const access = vector === 3 || vector === 4 || vector === 0x80 ? 0xeen : 0x8en;
-      put(Kernel.IDT + vector * 16, (handler & 0xffffn) | (BigInt(CODE64) << 16n) | (access << 40n));
-      put(Kernel.IDT + vector * 16 + 8, 0n);
-    }
+    for (let vector = 0; vector < 256; vector++) this.gate(vector, Kernel.HANDLERS + vector);
     u8.fill(0xf4, this.host(Kernel.HANDLERS), this.host(Kernel.HANDLERS) + 256);
     data.setBigUint64(this.host(Kernel.TSS) + 4, BigInt(Kernel.STACK_TOP), true);
   }

@@ -5,6 +5,7 @@ import { setRflags } from '../../daemon/machine/cpu/flags.js';
 import { setSegment } from '../../daemon/machine/cpu/segment.js';
 import { setRip, setSlotNumber } from '../../daemon/machine/cpu/slots.js';
 import { sysHelpers } from '../../daemon/machine/cpu/sys-helpers.js';
+import { DebugUnit } from '../../daemon/machine/debug-unit.js';
 import { GuestFault, type Intercepts, type LinearMemory, type Processor } from '../../daemon/machine/processor.js';
 import { packSys, type SysDescriptor } from '../../daemon/translate/micro-op.js';
 import { type FeatureSet, IMPLEMENTED } from '../../shared/cpu/feature-set.js';
@@ -163,6 +164,7 @@ export class TestProcessor implements Processor {
   readonly memory: FlatMemory = new FlatMemory(this.views, this.vp, this.fault);
   features: FeatureSet = IMPLEMENTED;
   modes: CodeModes = new CodeModes(IMPLEMENTED);
+  readonly debug: DebugUnit = new DebugUnit();
   readonly intercepts: RecordedIntercepts = new RecordedIntercepts(this.vp);
   charged = 0;
   modeChanges = 0;

@@ -20,7 +20,7 @@ import { SysOp } from '../../daemon/translate/micro-op.js';
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { PartitionHeader, PartitionMap } from '../../shared/layout/partition.js';
 import { viewsOf } from '../../shared/layout/struct.js';
-import { Slot, VpBlock } from '../../shared/layout/vp.js';
+import { InterruptShadow, Slot, VpBlock } from '../../shared/layout/vp.js';
 import {
   descriptor,
   faultText,
@@ -72,7 +72,7 @@ test('stack segment loads: every fault, and the interrupt shadow', (t) => {
   t.is(load(p, SS, Sel.DATA3), '#13(20)');
   t.is(p.vp.interruptShadow, 0);
   t.is(load(p, SS, Sel.DATA0), 1);
-  t.is(p.vp.interruptShadow, 1);
+  t.is(p.vp.interruptShadow, InterruptShadow.STACK);
   t.is(p.rip, 0x8002n);
 });
 
@@ -261,7 +261,7 @@ test('POP SS that faults leaves the stack pointer', (t) => {
   p.memory.write32(0x6000, Sel.DATA16);
   t.is(p.run(SysOp.POP_SEG, { a: SS }), 1);
   t.is(p.rsp, 0x6004n);
-  t.is(p.vp.interruptShadow, 1);
+  t.is(p.vp.interruptShadow, InterruptShadow.STACK);
 });
 
 const CR4 = cr4Supported(IMPLEMENTED);

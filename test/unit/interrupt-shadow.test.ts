@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
-import { Slot } from '../../shared/layout/vp.js';
+import { InterruptShadow, Slot } from '../../shared/layout/vp.js';
 import { bareProcessor, userMode } from '../rig/bare-processor.js';
 
 const CODE = 0x0040_0000;
@@ -36,7 +36,7 @@ test('an instruction under an interrupt shadow runs although kicks keep coming',
   let lost = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const before = views.u64[slots + Slot.RIP];
-    processor.runShadowed();
+    processor.runShadowed(InterruptShadow.INTERRUPTS);
     if (views.u64[slots + Slot.RIP] === before) lost++;
   }
   Atomics.store(running, 0, 2);

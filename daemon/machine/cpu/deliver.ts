@@ -2,6 +2,7 @@
 // References: SDM 3A 6.12 (protected mode), 6.14 (64-bit mode), 6.15 and tables 6-4, 6-5 (#DF), SDM 3B 20.1.4 (real mode).
 import { hasErrorCode, isContributory, Vector } from '../../../shared/abi/exceptions.js';
 import { EventKind, VpLayout, vpCounterIndex } from '../../../shared/layout/vp.js';
+import { leaveGeneralDetect } from '../debug-unit.js';
 import { GuestFault, type Processor } from '../processor.js';
 import { deliverLong } from './deliver-long.js';
 import { deliverProtected } from './deliver-protected.js';
@@ -28,6 +29,8 @@ const deliverOnce = (p: Processor, kind: number, vector: number, error: number, 
   else if (isLongMode(vp)) deliverLong(p, kind, vector, error, nextRip);
   else deliverProtected(p, kind, vector, error, nextRip);
   vp.interruptShadow = 0;
+  p.debug.stepTrap = false;
+  if (vector === Vector.DB && kind === EventKind.EXCEPTION) leaveGeneralDetect(vp);
   if (kind === EventKind.NMI) vp.nmiBlocked = 1;
   else if (kind === EventKind.EXCEPTION) vp.views.u32[(vp.base >>> 2) + COUNTER]++;
 };

@@ -2,7 +2,7 @@
 // References: SDM 2A/2B of each, SDM 3A 6.8.1, 6.8.3 (interrupt shadow), SDM 3B 20.2 (virtual-8086 mode without VME).
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { Cr4, Rflags } from '../../../shared/abi/registers.js';
-import { EventKind, Slot, type VpBlock } from '../../../shared/layout/vp.js';
+import { EventKind, InterruptShadow, Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { sysA, sysSegment, sysWidth } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
 import { leaveAfter, nextRip } from './code-transfer.js';
@@ -30,7 +30,7 @@ export const interruptOnOverflow = (p: Processor, d: number): number => {
   deliver(p, EventKind.SOFTWARE, Vector.OF, -1, nextRip(p.vp, d));
   return 1;
 };
-/** INT1: a debug trap that no gate's DPL stops (SDM 2A INT n). */
+/** INT1: a debug trap that no gate's DPL stops, and that leaves DR6 alone (SDM 2A INT n). */
 export const interrupt1 = (p: Processor, d: number): number => {
   deliver(p, EventKind.EXCEPTION, Vector.DB, -1, nextRip(p.vp, d));
   return 1;
@@ -69,7 +69,7 @@ export const setInterrupts = (p: Processor, d: number): number => {
   const flags = systemFlags(vp);
   if ((flags & Rflags.IF) !== 0) return 0;
   setSystemFlags(vp, flags | Rflags.IF);
-  vp.interruptShadow = 1;
+  vp.interruptShadow = InterruptShadow.INTERRUPTS;
   return leaveAfter(p, d);
 };
 

@@ -71,13 +71,15 @@ const commitStack = (p: Processor, selector: number, address: number, level: num
 };
 
 /** RFLAGS from a popped image: which bits change depends on the operand size and the privilege before the return. */
-export const returnFlags = (vp: VpBlock, image: number, width: Width, extra = 0): void => {
+export const returnFlags = (p: Processor, image: number, width: Width, extra = 0): void => {
+  const { vp } = p;
   let mask: number = Rflags.ARITHMETIC | Rflags.TF | Rflags.DF | Rflags.NT | extra;
   if (width !== 1) mask |= Rflags.AC | Rflags.ID;
   if (vp.cpl <= ioplOf(vp)) mask |= Rflags.IF;
   if (vp.cpl === 0) mask |= Rflags.IOPL | (width !== 1 ? Rflags.VIF | Rflags.VIP : 0);
-  // RF is not kept: without instruction breakpoints nothing can see it after the next instruction.
-  setRflags(vp, ((rflags(vp) & ~mask) | (image & mask)) & ~Rflags.RF);
+  // Without breakpoints nothing can see RF after the next instruction: it is dropped at once, so that a return from a page fault costs no single step.
+  const keeps = p.debug.keepsRf && width !== 1;
+  setRflags(vp, (rflags(vp) & ~mask & ~Rflags.RF) | (image & (keeps ? mask | Rflags.RF : mask)));
 };
 
 export const farReturn = (p: Processor, d: number): number => {
@@ -151,7 +153,7 @@ export const interruptReturn = (p: Processor, d: number): number => {
   if (level === vp.cpl && !is64BitCode(vp)) {
     checkCodeTarget(p, selector, lo, hi, rip);
     markAccessed(p, address, hi);
-    returnFlags(vp, image, width);
+    returnFlags(p, image, width);
     setStackPointer(vp, offsetStack(vp, sp, 3 << width));
     enterCode(p, selector, lo, hi, level, rip);
     return 1;
@@ -166,7 +168,7 @@ export const interruptReturn = (p: Processor, d: number): number => {
   // User code may keep anything in RSP: beyond 2^53 the number is not exact.
   const exact = Number.isSafeInteger(pointer) ? 0n : p.memory.read64(pointerAt);
   const outer = level > vp.cpl;
-  returnFlags(vp, image, width);
+  returnFlags(p, image, width);
   commitStack(p, stackSelector, stackDescriptor, level, to64, pointer);
   if (to64 && !Number.isSafeInteger(pointer)) setSlotBig(vp, Slot.RSP, exact);
   if (outer) dropPrivilegedSegments(vp, level);
@@ -187,7 +189,7 @@ const returnReal = (p: Processor, width: Width): void => {
   setStackPointer(vp, offsetStack(vp, sp, 3 << width));
   const keep = virtual ? Rflags.IOPL | Rflags.VIF | Rflags.VIP : Rflags.VIF | Rflags.VIP;
   const before = rflags(vp);
-  returnFlags(vp, image, width);
+  returnFlags(p, image, width);
   setRflags(vp, (rflags(vp) & ~keep) | (before & keep));
   enterRealCode(p, selector, rip);
 };
@@ -202,7 +204,7 @@ const returnToVm86 = (p: Processor, sp: number, rip: number, selector: number, i
   const fs = peekSelector(p, sp, 2, 7);
   const gs = peekSelector(p, sp, 2, 8);
   checkCodeOffset(p, rip, 0xffff, false);
-  returnFlags(vp, image, 2, Rflags.VM);
+  returnFlags(p, image, 2, Rflags.VM);
   setVm86Segment(vp, Segment.CS, selector);
   setVm86Segment(vp, Segment.SS, ss);
   setVm86Segment(vp, Segment.ES, es);

@@ -36,6 +36,7 @@ export const input = (p: Processor, d: number): number => {
   const port = slotLo(p.vp, Slot.ARG1) & 0xffff;
   const width = sysWidth(d);
   requirePort(p, port, bytesOf(width));
+  p.debug.port(port, bytesOf(width));
   writeRegister(p.vp, Slot.RAX, width, p.intercepts.ioRead(port, bytesOf(width)));
   return 0;
 };
@@ -43,6 +44,7 @@ export const output = (p: Processor, d: number): number => {
   const port = slotLo(p.vp, Slot.ARG1) & 0xffff;
   const width = sysWidth(d);
   requirePort(p, port, bytesOf(width));
+  p.debug.port(port, bytesOf(width));
   const value = slotLo(p.vp, Slot.RAX);
   p.intercepts.ioWrite(port, bytesOf(width), width === 0 ? value & 0xff : width === 1 ? value & 0xffff : value);
   return 0;
@@ -61,15 +63,16 @@ const eachElement = (
   requirePort(p, port, bytesOf(width));
   const step = elementStep(vp, width);
   const repeated = isRepeated(d);
-  const count = repeated ? Math.min(roundLength(vp, d), IO_CHUNK) : 1;
+  const count = repeated ? Math.min(roundLength(p, d), IO_CHUNK) : 1;
   let done = 0;
+  if (count > 0) p.debug.port(port, bytesOf(width));
   try {
     for (; done < count; done++) element(p, d, port, indexAt(vp, register, d, done * step));
   } finally {
     moveIndex(vp, register, d, done * step);
     if (repeated) takeCount(vp, d, done);
   }
-  return repeated ? afterRound(vp, d) : 0;
+  return repeated ? afterRound(p, d) : 0;
 };
 
 const inputElement = (p: Processor, d: number, port: number, offset: number): void => {

@@ -28,7 +28,7 @@ export const compareString = (p: Processor, d: number): number => {
   const step = elementStep(vp, width);
   const repeated = isRepeated(d);
   const stopWhenEqual = sysRepne(d);
-  const count = repeated ? roundLength(vp, d) : 1;
+  const count = repeated ? roundLength(p, d) : 1;
   if (count === 0) {
     takeCount(vp, d, 0);
     return 0;
@@ -85,7 +85,7 @@ export const compareString = (p: Processor, d: number): number => {
     }
   }
   writeCompareFlags(vp, width, aLo, aHi, bLo, bHi);
-  return !repeated || stopped ? 0 : afterRound(vp, d);
+  return !repeated || stopped ? 0 : afterRound(p, d);
 };
 
 export const scanString = (p: Processor, d: number): number => {
@@ -94,7 +94,7 @@ export const scanString = (p: Processor, d: number): number => {
   const step = elementStep(vp, width);
   const repeated = isRepeated(d);
   const stopWhenEqual = sysRepne(d);
-  const count = repeated ? roundLength(vp, d) : 1;
+  const count = repeated ? roundLength(p, d) : 1;
   if (count === 0) return 0;
   const aLo = accumulatorLo(vp, width);
   const aHi = accumulatorHi(vp, width);
@@ -131,5 +131,5 @@ export const scanString = (p: Processor, d: number): number => {
     }
   }
   writeCompareFlags(vp, width, aLo, aHi, bLo, bHi);
-  return !repeated || stopped ? 0 : afterRound(vp, d);
+  return !repeated || stopped ? 0 : afterRound(p, d);
 };

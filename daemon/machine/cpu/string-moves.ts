@@ -45,7 +45,7 @@ export const moveString = (p: Processor, d: number): number => {
     moveIndex(vp, Slot.RDI, d, step);
     return 0;
   }
-  const count = roundLength(vp, d);
+  const count = roundLength(p, d);
   let done = 0;
   try {
     while (done < count) {
@@ -77,7 +77,7 @@ export const moveString = (p: Processor, d: number): number => {
     takeCount(vp, d, done);
     p.charge(done >>> 3);
   }
-  return afterRound(vp, d);
+  return afterRound(p, d);
 };
 
 const storeElement = (p: Processor, to: number, width: number): void => {
@@ -98,7 +98,7 @@ export const storeString = (p: Processor, d: number): number => {
     moveIndex(vp, Slot.RDI, d, step);
     return 0;
   }
-  const count = roundLength(vp, d);
+  const count = roundLength(p, d);
   let done = 0;
   try {
     while (done < count) {
@@ -119,7 +119,7 @@ export const storeString = (p: Processor, d: number): number => {
     takeCount(vp, d, done);
     p.charge(done >>> 3);
   }
-  return afterRound(vp, d);
+  return afterRound(p, d);
 };
 
 export const loadString = (p: Processor, d: number): number => {
@@ -127,7 +127,7 @@ export const loadString = (p: Processor, d: number): number => {
   const width = sysWidth(d);
   const segment = sysSegment(d);
   const step = elementStep(vp, width);
-  const count = isRepeated(d) ? roundLength(vp, d) : 1;
+  const count = isRepeated(d) ? roundLength(p, d) : 1;
   let done = 0;
   try {
     for (; done < count; done++)
@@ -139,5 +139,5 @@ export const loadString = (p: Processor, d: number): number => {
       p.charge(done >>> 3);
     }
   }
-  return isRepeated(d) ? afterRound(vp, d) : 0;
+  return isRepeated(d) ? afterRound(p, d) : 0;
 };

@@ -16,12 +16,14 @@ const RUN_MIN = 2;
 
 export const isRepeated = (d: number): boolean => sysRep(d) || sysRepne(d);
 
-/** Elements to do in this round: rCX in the address size, at most a chunk. */
-export const roundLength = (vp: VpBlock, d: number): number => {
+/** Elements to do in this round: rCX in the address size, at most a chunk; one when each is followed by a look at debug exceptions. */
+export const roundLength = (p: Processor, d: number): number => {
+  const { vp } = p;
+  const most = p.debug.oneIteration ? 1 : REP_CHUNK;
   const width = sysAddressWidth(d);
-  if (width === 3 && slotHi(vp, Slot.RCX) !== 0) return REP_CHUNK;
+  if (width === 3 && slotHi(vp, Slot.RCX) !== 0) return most;
   const count = width === 1 ? slotLo(vp, Slot.RCX) & 0xffff : slotLo(vp, Slot.RCX);
-  return Math.min(count, REP_CHUNK);
+  return Math.min(count, most);
 };
 /**
  * Takes `done` elements off rCX and moves an index register by `bytes`. With nothing done, processors still clear bits 63:32 of a 32-bit count, and
@@ -31,7 +33,11 @@ export const takeCount = (vp: VpBlock, d: number, done: number): void => advance
 export const moveIndex = (vp: VpBlock, register: number, d: number, bytes: number): void =>
   advanceRegister(vp, register, sysAddressWidth(d), bytes);
 /** 0 when rCX is used up; 1 (RIP still at the instruction) when the rest is for a later round. */
-export const afterRound = (vp: VpBlock, d: number): number => (readRegister(vp, Slot.RCX, sysAddressWidth(d)) === 0 ? 0 : 1);
+export const afterRound = (p: Processor, d: number): number => {
+  if (readRegister(p.vp, Slot.RCX, sysAddressWidth(d)) === 0) return 0;
+  p.debug.unfinished = true;
+  return 1;
+};
 
 /** Bytes from one element to the next: negative when RFLAGS.DF is set. */
 export const elementStep = (vp: VpBlock, width: Width): number =>

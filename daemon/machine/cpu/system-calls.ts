@@ -3,6 +3,7 @@
 import { Efer, Rflags } from '../../../shared/abi/registers.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { sysWidth } from '../../translate/micro-op.js';
+import { Dr6 } from '../debug-unit.js';
 import type { Processor } from '../processor.js';
 import { clearUpperHalves } from './code-mode.js';
 import { nextRip } from './code-transfer.js';
@@ -32,6 +33,8 @@ export const systemCall = (p: Processor, d: number): number => {
   const flags = rflags(vp) & ~Rflags.RF;
   setSlot32(vp, 11, flags);
   setRflags(vp, flags & ~vp.sfmaskLo);
+  // TF is looked at after the instruction: a kernel that masks it is not stepped into.
+  if ((vp.sfmaskLo & Rflags.TF) !== 0) p.debug.stepTrap = false;
   const star = vp.starHi;
   setFlatSegments(vp, star, (star & 0xfffc) + 8, 0, true);
   setRip(vp, vp.lstarNum);
@@ -48,6 +51,8 @@ export const systemReturn = (p: Processor, d: number): number => {
   if (!isCanonical(target)) generalProtection(p);
   const base = vp.starHi >>> 16;
   setRflags(vp, slotLo(vp, 11) & 0x3c_7fd7 & ~Rflags.RF);
+  // As if the SYSCALL had just been done: TF in R11 traps before the next instruction.
+  if ((slotLo(vp, 11) & Rflags.TF) !== 0) p.debug.report(Dr6.BS);
   setFlatSegments(vp, base + (long ? 16 : 0), base + 8, 3, long);
   setRip(vp, target);
   if (!long) clearUpperHalves(vp);

@@ -2,11 +2,13 @@
 // References: SDM 2B MOV (control, debug registers), SDM 3A 2.5, SDM 3B 17.2.
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { P6_COUNTERS } from '../../../shared/abi/msr.js';
-import { Cr0, Cr4 } from '../../../shared/abi/registers.js';
+import { Cr0, Cr4, Rflags } from '../../../shared/abi/registers.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import { sysA, sysB, sysMemory } from '../../translate/micro-op.js';
+import { Dr6, noteDebug } from '../debug-unit.js';
 import { InvpcidType, type Processor } from '../processor.js';
 import { leaveAfter } from './code-transfer.js';
+import { setSystemFlags, systemFlags } from './flags.js';
 import { is64BitCode, isProtectedMode, isVm86 } from './mode.js';
 import { generalProtection, invalidOpcode, raise } from './raise.js';
 import { isCanonical } from './segment.js';
@@ -77,7 +79,6 @@ const DR6_WRITABLE = 0xe00f;
 const DR7_FIXED = 0x400;
 const DR7_WRITABLE = 0xffff_23ff;
 const DR7_GD = 0x2000;
-const DR6_BD = 0x2000;
 const debugRegister = (p: Processor, d: number): number => {
   const vp = p.vp;
   let dr = sysA(d);
@@ -86,8 +87,8 @@ const debugRegister = (p: Processor, d: number): number => {
   if (dr === 4 || dr === 5) dr += 2;
   const { u32 } = vp.views;
   if ((u32[(vp.dr + 7 * 8) >>> 2] & DR7_GD) !== 0) {
-    u32[(vp.dr + 7 * 8) >>> 2] &= ~DR7_GD;
-    u32[(vp.dr + 6 * 8) >>> 2] |= DR6_BD;
+    noteDebug(vp, Dr6.BD);
+    setSystemFlags(vp, systemFlags(vp) | Rflags.RF);
     raise(p, Vector.DB);
   }
   return (vp.dr + dr * 8) >>> 2;
@@ -98,6 +99,7 @@ export const moveFromDr = (p: Processor, d: number): number => {
   setSlotHalves(vp, sysB(d), vp.views.i32[at], is64BitCode(vp) ? vp.views.i32[at + 1] : 0);
   return 0;
 };
+/** Leaves: from here on instructions may have to be run one at a time. */
 export const moveToDr = (p: Processor, d: number): number => {
   const vp = p.vp;
   const at = debugRegister(p, d);
@@ -107,7 +109,8 @@ export const moveToDr = (p: Processor, d: number): number => {
   if (dr >= 6 && hi !== 0) generalProtection(p);
   vp.views.u32[at] = dr === 6 ? (lo & DR6_WRITABLE) | DR6_FIXED : dr === 7 ? (lo & DR7_WRITABLE) | DR7_FIXED : lo;
   vp.views.u32[at + 1] = hi;
-  return 0;
+  p.debug.arm(vp);
+  return leaveAfter(p, d);
 };
 
 const setPair = (p: Processor, value: bigint): void => {

@@ -1,7 +1,7 @@
 // Descriptor-table registers and tests of selectors: LGDT..STR, LAR, LSL, VERR, VERW, ARPL; moves to and from segment registers.
 // References: SDM 2A/2B of each instruction, SDM 3A 2.4, 5.10.
 import { Cr4, SystemType } from '../../../shared/abi/registers.js';
-import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
+import { InterruptShadow, Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { sysA, sysB, sysMemory, sysWidth } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
 import { leaveAfter } from './code-transfer.js';
@@ -35,7 +35,7 @@ export const moveFromSegment = (p: Processor, d: number): number => {
 };
 /** Loading SS holds interrupts off for one instruction (SDM 3A 6.8.3). */
 const loadAndLeave = (p: Processor, d: number, segment: number): number => {
-  if (segment === Segment.SS) p.vp.interruptShadow = 1;
+  if (segment === Segment.SS) p.vp.interruptShadow = InterruptShadow.STACK;
   return leaveAfter(p, d);
 };
 export const moveToSegment = (p: Processor, d: number): number => {

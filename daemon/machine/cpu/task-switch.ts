@@ -3,6 +3,7 @@
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { Access, Cr0, Rflags, SystemType } from '../../../shared/abi/registers.js';
 import type { Width } from '../../translate/micro-op.js';
+import { Dr6 } from '../debug-unit.js';
 import type { Processor } from '../processor.js';
 import { nextRip } from './code-transfer.js';
 import {
@@ -32,6 +33,9 @@ import { checkCodeOffset } from './segment-check.js';
 import { checkStackSegment, loadDataSegment, loadHidden, loadLdtr, setTaskRegister } from './segment-load.js';
 import { setRip, setSlot32, slotLo } from './slots.js';
 import { push, readValue, setStackPointer, stackPointer, writeValue } from './stack.js';
+
+/** Offset of the T bit in a 32-bit TSS. */
+const TRAP_BIT = 100;
 
 /** What starts the switch: CALL and gates nest, JUMP and RETURN do not. */
 export const TaskSwitch = { JUMP: 0, CALL: 1, GATE: 2, RETURN: 3 } as const;
@@ -100,6 +104,7 @@ export const switchTask = (p: Processor, source: TaskSwitch, selector: number, s
   let ip = 0;
   let cr3 = 0;
   let ldt = 0;
+  let trap = 0;
   const previous = memory.supervisor(true);
   try {
     // Both TSSs are tried before anything changes: a page fault must still belong to the old task.
@@ -127,6 +132,7 @@ export const switchTask = (p: Processor, source: TaskSwitch, selector: number, s
     }
     cr3 = next.cr3 >= 0 ? memory.read32(base + next.cr3) : 0;
     ldt = memory.read16(base + next.ldt);
+    trap = next.width === 2 ? memory.read16(base + TRAP_BIT) & 1 : 0;
     for (let i = 0; i < 6; i++) setNullSegment(vp, i, i < next.segmentCount ? memory.read16(base + next.segments + (i << next.width)) : 0);
   } finally {
     memory.restore(previous);
@@ -138,6 +144,7 @@ export const switchTask = (p: Processor, source: TaskSwitch, selector: number, s
   setRflags(vp, flags & ~Rflags.RF);
   // Local breakpoints end with the task.
   vp.views.u32[(vp.dr + 7 * 8) >>> 2] &= ~0x155;
+  p.debug.arm(vp);
   if ((vp.cr0 & Cr0.TS) === 0) p.intercepts.writeCr(0, BigInt(vp.cr0 | Cr0.TS) & 0xffff_ffffn);
   if (next.cr3 >= 0 && (vp.cr0 & Cr0.PG) !== 0) p.intercepts.writeCr(3, BigInt(cr3));
   try {
@@ -150,6 +157,8 @@ export const switchTask = (p: Processor, source: TaskSwitch, selector: number, s
     setStackPointer(vp, sp);
   }
   checkCodeOffset(p, ip, vp.csLimit, false, ext);
+  // The T bit of a 32-bit TSS traps before the new task's first instruction (SDM 3B 18.3.1.5).
+  if (trap !== 0) p.debug.report(Dr6.BT);
 };
 
 /** LDTR and segment registers of the new task; their selectors are in place already. Faults are #TS, #NP, #SS with the selector. */
