@@ -35,6 +35,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       smc: 4,
       xadd1: 4,
       tick1: 4,
+      fpsse: 4,
     }),
   },
   vtlb: { vps: 1, workloads: of({ crcpg: 4, ptchurn: 20, cr3sw: 20 }) },
