@@ -444,6 +444,20 @@ export class BlockBuilder implements MicroOps {
     this.#record(Op[name], d, a, 0, 0, 0);
     return d;
   }
+  /** Value of an MMX register. */
+  mmx(n: number): Operand {
+    const d = this.temp();
+    this.#record(Op.mmget, d, 0, 0, n, 0);
+    return d;
+  }
+  /** MMX register := value. */
+  setMmx(n: number, value: Operand): void {
+    this.#record(Op.mmput, 0, this.slot(value), 0, n, 0);
+  }
+  /** The x87's tags and TOP as MMX instructions (EMMS) leave them. */
+  mmxState(inUse: boolean): void {
+    this.#record(inUse ? Op.mmenter : Op.mmleave, 0, 0, 0, 0, 0);
+  }
   /** d = float operation (shared/layout/vector-float) on vectors. */
   vectorFloat(descriptor: number, a: number, b: number, d: number = NOWHERE): number {
     return this.vector('vfloat', a, b, d, descriptor);

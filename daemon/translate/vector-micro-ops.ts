@@ -122,6 +122,12 @@ export const VECTOR_MICRO_OPS = {
   vshr64: 'DXB',
   vsar16: 'DXB',
   vsar32: 'DXB',
+  // MMX registers, in the VP block: d = MM imm; MM imm := a; TOP := 0 and all tags valid, as every MMX instruction leaves them
+  mmget: 'di',
+  mmput: 'ai',
+  mmenter: '',
+  /** EMMS: all tags empty. */
+  mmleave: '',
   // floats (shared/layout/vector-float): immediate = descriptor. May fault, and change MXCSR
   vfloat: 'DXYi',
   /** General result: integers, flags of comparisons. */

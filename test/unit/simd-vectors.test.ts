@@ -40,6 +40,14 @@ const enter = (machine: BareProcessor, mode: 32 | 64, input: SimdInput): void =>
     views.u8.set(input.ymm.subarray(n * 32 + 16, n * 32 + 32), vectorAt(machine, VectorSlot.YMM_HIGH + n));
   }
   views.u8.set(input.memory, machine.host(DATA) + MEMORY_ADDRESS - DATA_PAGE);
+  // As the vectors were made: all registers in use, their upper parts all ones.
+  for (let n = 0; n < 8; n++) {
+    views.u64[(vp.fpuRegisters + n * 16 + 8) >>> 3] = 0xffffn;
+    views.u8.set(input.mm.subarray(n * 8, n * 8 + 8), vp.fpuRegisters + n * 16);
+  }
+  vp.fpuControl = 0x37f;
+  vp.fpuStatus = vp.fpuTop = 0;
+  vp.fpuValid = 0xff;
   vp.mxcsr = input.mxcsr;
   machine.halted = machine.shutDown = false;
   processor.modeChanged();
@@ -68,6 +76,11 @@ const compare = (machine: BareProcessor, mode: 32 | 64, v: SimdVector, expected:
   if ((Number(event.flags) & mask) !== (expected.flags & mask))
     return `flags ${event.flags.toString(16)} instead of ${expected.flags.toString(16)}`;
   if (vp.mxcsr !== expected.mxcsr) return `MXCSR ${vp.mxcsr.toString(16)} instead of ${expected.mxcsr.toString(16)}`;
+  for (let n = 0; n < 8; n++) {
+    const got = views.u8.subarray(vp.fpuRegisters + n * 16, vp.fpuRegisters + n * 16 + 8);
+    const right = expected.mm.subarray(n * 8, n * 8 + 8);
+    if (Buffer.compare(got, right) !== 0) return `mm${n}: ${hex(got)} instead of ${hex(right)}`;
+  }
   const at = machine.host(DATA) + MEMORY_ADDRESS - DATA_PAGE;
   const memory = views.u8.subarray(at, at + MEMORY_BYTES);
   if (Buffer.compare(memory, expected.memory) !== 0) return `memory ${hex(memory)} instead of ${hex(expected.memory)}`;
@@ -116,6 +129,7 @@ const runSuite = (t: ExecutionContext, suite: Suite, least: number, mode: 32 | 6
 const SUITES = [
   ['sse', 600],
   ['avx', 1000],
+  ['mmx', 250],
 ] as const;
 for (const [suite, least] of SUITES) {
   for (const mode of [64, 32] as const) {

@@ -192,6 +192,15 @@ const roundedProducts: Emit = (c, f) =>
     c.simd('v128_xor');
   });
 
+const FPU_REGISTERS = VpLayout.at.fpuRegisters;
+const mmAddress = (c: Code, f: Frame): void => {
+  f.vp();
+  f.immediateLo();
+  c.i32(4);
+  c.op('i32_shl');
+  c.op('i32_add');
+};
+
 const raise = (c: Code, f: Frame, vector: () => void): void => {
   f.vp();
   vector();
@@ -419,6 +428,33 @@ export const VECTOR_SEMANTICS: { readonly [K in keyof typeof VECTOR_MICRO_OPS]: 
   vshr64: logicalShift('i64x2_shr_u', 64),
   vsar16: arithmeticShift('i16x8_shr_s', 16),
   vsar32: arithmeticShift('i32x4_shr_s', 32),
+  mmget: (c, f) =>
+    f.d(() => {
+      mmAddress(c, f);
+      c.memory('i64_load', FPU_REGISTERS);
+    }),
+  mmput: (c, f) => {
+    mmAddress(c, f);
+    f.a();
+    c.memory('i64_store', FPU_REGISTERS);
+    // Sign and exponent read as ones (SDM 1 9.6.2).
+    mmAddress(c, f);
+    c.i64s(0xffff);
+    c.memory('i64_store', FPU_REGISTERS + 8);
+  },
+  mmenter: (c, f) => {
+    f.vp();
+    c.i32(0);
+    c.memory('i32_store', VpLayout.at.fpuTop);
+    f.vp();
+    c.i32(0xff);
+    c.memory('i32_store', VpLayout.at.fpuValid);
+  },
+  mmleave: (c, f) => {
+    f.vp();
+    c.i32(0);
+    c.memory('i32_store', VpLayout.at.fpuValid);
+  },
   vfloat: vectorFloat,
   vfloatg: vectorFloatToGeneral,
   vfloati: vectorFloatFromGeneral,

@@ -20,6 +20,7 @@ import { vectorControlFamilies } from './vector/control.js';
 import { floatArithmeticFamilies } from './vector/float-arithmetic.js';
 import { floatConversionFamilies } from './vector/float-convert.js';
 import { vectorIntegerFamilies } from './vector/integer.js';
+import { mmxFamilies } from './vector/mmx.js';
 import { vectorMoveFamilies } from './vector/moves.js';
 import { vectorShiftFamilies } from './vector/shifts.js';
 import { vectorShuffleFamilies } from './vector/shuffles.js';
@@ -48,6 +49,7 @@ const NAMED: Families = {
   ...floatArithmeticFamilies,
   ...floatConversionFamilies,
   ...vectorControlFamilies,
+  ...mmxFamilies,
 };
 
 const familyOf = (name: string): Family =>

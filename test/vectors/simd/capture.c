@@ -50,6 +50,9 @@ static const int GREGS[8] = { REG_EAX, REG_ECX, REG_EDX, REG_EBX, REG_ESP, REG_E
 #define FX_MXCSR 24
 #define FX_ST 32
 #define FX_XMM 160
+#define FSAVE_STATUS 4
+#define FSAVE_TAGS 8
+#define FSAVE_ST 28
 #define XSTATE_BV 512
 #define XSAVE_YMM 576
 
@@ -97,6 +100,16 @@ static void load(ucontext_t *u)
         memcpy(fx + FX_ST + 16 * i, in->mm[i], 8);
         memset(fx + FX_ST + 16 * i + 8, 0xff, 2);
     }
+#ifndef __x86_64__
+    // A 32-bit program's x87 registers come from the FSAVE image: tag word, then ten bytes a register.
+    uint8_t *old = (uint8_t *)u->uc_mcontext.fpregs;
+    memset(old + FSAVE_STATUS, 0, 4);
+    memset(old + FSAVE_TAGS, 0, 4);
+    for (int i = 0; i < 8; i++) {
+        memcpy(old + FSAVE_ST + 10 * i, in->mm[i], 8);
+        memset(old + FSAVE_ST + 10 * i + 8, 0xff, 2);
+    }
+#endif
     for (int i = 0; i < REGISTERS; i++) {
         memcpy(fx + FX_XMM + 16 * i, in->ymm[i], 16);
         memcpy(fx + XSAVE_YMM + 16 * i, in->ymm[i] + 16, 16);

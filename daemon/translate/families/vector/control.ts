@@ -2,7 +2,7 @@
 import { ExtendedState, Slot, VectorSlot } from '../../../../shared/layout/vp.js';
 import { SysOp } from '../../micro-op.js';
 import type { Families, Family } from '../instruction-context.js';
-import { type VectorFamily, vectorFamilies } from './form.js';
+import { controlFamilies, type VectorFamily } from './form.js';
 
 const REGISTERS_64 = 16;
 const REGISTERS_32 = 8;
@@ -31,7 +31,7 @@ const clear =
   };
 
 export const vectorControlFamilies: Families = {
-  ...vectorFamilies({ ldmxcsr: loadControl, stmxcsr: storeControl }, /^m32$/),
+  ...controlFamilies({ ldmxcsr: loadControl, stmxcsr: storeControl }),
   VEX_Vzeroupper: clear(VectorSlot.YMM_HIGH),
   VEX_Vzeroall: clear(VectorSlot.XMM),
 };

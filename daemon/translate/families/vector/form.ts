@@ -19,7 +19,7 @@ export interface VectorForm {
 export type VectorFamily = (x: InstructionContext, form: VectorForm) => void;
 
 /** Codes of extensions that do not exist here, whatever their mnemonics. */
-const FOREIGN = /^(EVEX|XOP|D3NOW|MVEX)_|zmm|_k[rp]|_mm(_|m|$)|^[A-Z][a-z0-9]+_mm(_|m)/;
+const FOREIGN = /^(EVEX|XOP|D3NOW|MVEX)_|zmm|_k[rp]/;
 
 const formOf = (name: string): { mnemonic: string; form: VectorForm } | undefined => {
   if (FOREIGN.test(name)) return undefined;
@@ -38,21 +38,43 @@ const formOf = (name: string): { mnemonic: string; form: VectorForm } | undefine
   return { mnemonic: mnemonic.toLowerCase(), form };
 };
 
-/** Families by full code name, from families by lower-case mnemonic (without the V of VEX forms). `wanted` says which forms are meant, by their operands. */
-export const vectorFamilies = (byMnemonic: Readonly<Record<string, VectorFamily>>, wanted = /xmm|ymm/): Families => {
+/** Families of operations that are the same for every 128 bits. */
+export const lanewiseFamilies = (operations: Readonly<Record<string, Operation>>): Readonly<Record<string, VectorFamily>> =>
+  Object.fromEntries(Object.entries(operations).map(([mnemonic, f]) => [mnemonic, lanewise(f)]));
+
+const hasMmx = (form: VectorForm): boolean => form.operands.some((o) => o === 'mm' || o.startsWith('mmm'));
+const hasXmm = (form: VectorForm): boolean => !hasMmx(form) && form.operands.some((o) => /^[xy]mm/.test(o));
+
+/** Families by full code name, from families by lower-case mnemonic (without the V of VEX forms), for the forms that are wanted. */
+const formFamilies = (
+  byMnemonic: Readonly<Record<string, VectorFamily>>,
+  wanted: (form: VectorForm) => boolean,
+  begin: (x: InstructionContext, form: VectorForm) => void,
+): Families => {
   const families: Record<string, (x: InstructionContext) => void> = {};
   for (const name of CODES) {
     const found = formOf(name);
-    if (found === undefined || !Object.hasOwn(byMnemonic, found.mnemonic) || !wanted.test(found.form.operands.join('_'))) continue;
+    if (found === undefined || !Object.hasOwn(byMnemonic, found.mnemonic) || !wanted(found.form)) continue;
     const family = byMnemonic[found.mnemonic];
     const { form } = found;
     families[name] = (x) => {
-      x.builder.usable(form.vex ? ExtendedState.AVX : ExtendedState.SSE);
+      begin(x, form);
       family(x, form);
     };
   }
   return families;
 };
+const requireUsable = (x: InstructionContext, form: VectorForm): void => x.builder.usable(form.vex ? ExtendedState.AVX : ExtendedState.SSE);
+
+/** Forms with XMM and YMM registers. */
+export const vectorFamilies = (byMnemonic: Readonly<Record<string, VectorFamily>>): Families =>
+  formFamilies(byMnemonic, hasXmm, requireUsable);
+/** Forms with a memory operand of 32 bits and nothing else: LDMXCSR and STMXCSR. */
+export const controlFamilies = (byMnemonic: Readonly<Record<string, VectorFamily>>): Families =>
+  formFamilies(byMnemonic, (form) => form.operands.join() === 'm32', requireUsable);
+/** Forms with MM registers, which begin in a way of their own. */
+export const mmxFormFamilies = (byMnemonic: Readonly<Record<string, VectorFamily>>): Families =>
+  formFamilies(byMnemonic, hasMmx, () => undefined);
 
 /** Number of an XMM or YMM register. */
 export const vectorNumber = (register: Register): number =>
@@ -129,9 +151,11 @@ export const immediate8 = (x: InstructionContext, form: VectorForm): number => {
 /** A general register := a value of 32 bits, zero-extended. */
 export const writeGeneral = (x: InstructionContext, n: number, value: Operand): void => x.writeRegister(x.register(n), value);
 
+/** What an instruction does to 128 bits: d = f(a, b). */
+export type Operation = (x: InstructionContext, a: number, b: number, d: number, form: VectorForm) => void;
 /** d = f(a, b) for every half: `a` is the first source (the destination in legacy forms), `b` the last operand before an immediate. */
 export const lanewise =
-  (f: (x: InstructionContext, a: number, b: number, d: number, form: VectorForm) => void): VectorFamily =>
+  (f: Operation): VectorFamily =>
   (x, form) => {
     const b = source(x, form, form.count - 1);
     const a = source(x, form, form.count - 2);

@@ -3,33 +3,42 @@
 import { VectorSlot } from '../../../../shared/layout/vp.js';
 import type { VectorName } from '../../block-builder.js';
 import type { Families } from '../instruction-context.js';
-import { lanewise, unary, type VectorFamily, vectorFamilies } from './form.js';
+import { lanewiseFamilies, type Operation, vectorFamilies } from './form.js';
 
-const one = (name: VectorName): VectorFamily => lanewise((x, a, b, d) => x.builder.vector(name, a, b, d));
+const one =
+  (name: VectorName): Operation =>
+  (x, a, b, d) =>
+    x.builder.vector(name, a, b, d);
+const ofSecond =
+  (name: VectorName): Operation =>
+  (x, _, b, d) =>
+    x.builder.vector(name, b, 0, d);
 
 /** PSIGN: lanes of a negated, cleared or kept by the sign of b's. */
-const sign = (subtract: VectorName, greater: VectorName): VectorFamily =>
-  lanewise((x, a, b, d) => {
+const sign =
+  (subtract: VectorName, greater: VectorName): Operation =>
+  (x, a, b, d) => {
     const { builder } = x;
     const { ZERO } = VectorSlot;
     const negative = builder.vector(greater, ZERO, b);
     const positive = builder.vector(greater, b, ZERO);
     const negated = builder.vector('vand', builder.vector(subtract, ZERO, a), negative);
     builder.vector('vor', negated, builder.vector('vand', a, positive), d);
-  });
+  };
 
 /** Neighbouring lanes added or subtracted: a's results, then b's. */
-const horizontal = (name: VectorName, bits: 16 | 32): VectorFamily =>
-  lanewise((x, a, b, d) => {
+const horizontal =
+  (name: VectorName, bits: 16 | 32): Operation =>
+  (x, a, b, d) => {
     const { builder } = x;
     const shuffle = bits === 16 ? 'vshuf16' : 'vshuf32';
     const even = builder.vector(shuffle, a, b, undefined, bits === 16 ? 0xeca86420 | 0 : 0x6420);
     const odd = builder.vector(shuffle, a, b, undefined, bits === 16 ? 0xfdb97531 | 0 : 0x7531);
     builder.vector(name, even, odd, d);
-  });
+  };
 
-const bytesEqual = one('veq8');
-export const INTEGER: Readonly<Record<string, VectorFamily>> = {
+/** What is the same for 64 bits of an MMX register. */
+export const INTEGER: Readonly<Record<string, Operation>> = {
   paddb: one('vadd8'),
   paddw: one('vadd16'),
   paddd: one('vadd32'),
@@ -60,7 +69,7 @@ export const INTEGER: Readonly<Record<string, VectorFamily>> = {
   pmaxud: one('vmax32u'),
   pavgb: one('vavg8'),
   pavgw: one('vavg16'),
-  pcmpeqb: bytesEqual,
+  pcmpeqb: one('veq8'),
   pcmpeqw: one('veq16'),
   pcmpeqd: one('veq32'),
   pcmpeqq: one('veq64'),
@@ -82,29 +91,36 @@ export const INTEGER: Readonly<Record<string, VectorFamily>> = {
   pandn: one('vandn'),
   por: one('vor'),
   pxor: one('vxor'),
-  pabsb: unary((x, a, d) => x.builder.vector('vabs8', a, 0, d)),
-  pabsw: unary((x, a, d) => x.builder.vector('vabs16', a, 0, d)),
-  pabsd: unary((x, a, d) => x.builder.vector('vabs32', a, 0, d)),
+  pabsb: ofSecond('vabs8'),
+  pabsw: ofSecond('vabs16'),
+  pabsd: ofSecond('vabs32'),
   psignb: sign('vsub8', 'vgt8'),
   psignw: sign('vsub16', 'vgt16'),
   psignd: sign('vsub32', 'vgt32'),
 };
 
-export const vectorIntegerFamilies: Families = vectorFamilies({
-  ...INTEGER,
-  // The same bits for floats.
-  andps: one('vand'),
-  andpd: one('vand'),
-  andnps: one('vandn'),
-  andnpd: one('vandn'),
-  orps: one('vor'),
-  orpd: one('vor'),
-  xorps: one('vxor'),
-  xorpd: one('vxor'),
+/** Neighbouring lanes, of which an MMX register has fewer. */
+const HORIZONTAL: Readonly<Record<string, Operation>> = {
   phaddw: horizontal('vadd16', 16),
   phaddd: horizontal('vadd32', 32),
   phaddsw: horizontal('vaddsat16s', 16),
   phsubw: horizontal('vsub16', 16),
   phsubd: horizontal('vsub32', 32),
   phsubsw: horizontal('vsubsat16s', 16),
-});
+};
+
+export const vectorIntegerFamilies: Families = vectorFamilies(
+  lanewiseFamilies({
+    ...INTEGER,
+    ...HORIZONTAL,
+    // The same bits for floats.
+    andps: one('vand'),
+    andpd: one('vand'),
+    andnps: one('vandn'),
+    andnpd: one('vandn'),
+    orps: one('vor'),
+    orpd: one('vor'),
+    xorps: one('vxor'),
+    xorpd: one('vxor'),
+  }),
+);

@@ -5,6 +5,18 @@ import type { Operand, VectorShiftName } from '../../block-builder.js';
 import type { Families } from '../instruction-context.js';
 import { clearUpper, immediate8, source, target, unary, type VectorFamily, vectorFamilies } from './form.js';
 
+/** Micro-ops of the shifts by bits, by mnemonic. */
+export const SHIFTS = {
+  psllw: 'vshl16',
+  pslld: 'vshl32',
+  psllq: 'vshl64',
+  psrlw: 'vshr16',
+  psrld: 'vshr32',
+  psrlq: 'vshr64',
+  psraw: 'vsar16',
+  psrad: 'vsar32',
+} as const satisfies Readonly<Record<string, VectorShiftName>>;
+
 const shift =
   (name: VectorShiftName): VectorFamily =>
   (x, form) => {
@@ -26,14 +38,8 @@ const bytesLeft: VectorFamily = unary((x, a, d, form) => {
   x.builder.vector('valign', VectorSlot.ZERO, a, d, 16 - Math.min(immediate8(x, form), 16));
 });
 
-export const SHIFTS: Readonly<Record<string, VectorFamily>> = {
-  psllw: shift('vshl16'),
-  pslld: shift('vshl32'),
-  psllq: shift('vshl64'),
-  psrlw: shift('vshr16'),
-  psrld: shift('vshr32'),
-  psrlq: shift('vshr64'),
-  psraw: shift('vsar16'),
-  psrad: shift('vsar32'),
-};
-export const vectorShiftFamilies: Families = vectorFamilies({ ...SHIFTS, pslldq: bytesLeft, psrldq: bytesRight });
+export const vectorShiftFamilies: Families = vectorFamilies({
+  ...Object.fromEntries(Object.entries(SHIFTS).map(([mnemonic, name]) => [mnemonic, shift(name)])),
+  pslldq: bytesLeft,
+  psrldq: bytesRight,
+});
