@@ -1,5 +1,5 @@
 // What the module exports: every function is (vp, a, b) -> 64 bits, so that one micro-op calls them all.
-
+export * from './bits';
 export {
   x87Absolute,
   x87ArithmeticMemory,

@@ -77,5 +77,8 @@ export const FLOAT_FUNCTIONS = [
   'x87StoreStatus',
   'x87Test',
   'x87Turn',
+  'crc32c',
+  'depositBits',
+  'extractBits',
 ] as const;
 export type FloatFunction = (typeof FLOAT_FUNCTIONS)[number];

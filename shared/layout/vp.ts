@@ -87,7 +87,7 @@ export const VECTOR_SLOTS = 64;
  * State beyond the general registers that an instruction works on, as bits of `unusable`: the low byte says #UD, the one above it #NM
  * (SDM 3A 2.5, 13.1; SDM 2A 2.4).
  */
-export const ExtendedState = { X87: 1, WAIT: 2, MMX: 4, SSE: 8, AVX: 16 } as const;
+export const ExtendedState = { X87: 1, WAIT: 2, MMX: 4, SSE: 8, AVX: 16, VEX: 32 } as const;
 
 /** One segment register (or LDTR, TR): the hidden part but for the base of ES..GS, which is in a slot. Limit in bytes, inclusive. */
 export const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;

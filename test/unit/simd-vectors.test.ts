@@ -130,6 +130,7 @@ const SUITES = [
   ['sse', 600],
   ['avx', 1000],
   ['mmx', 250],
+  ['general', 60],
 ] as const;
 for (const [suite, least] of SUITES) {
   for (const mode of [64, 32] as const) {

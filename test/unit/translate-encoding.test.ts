@@ -3,7 +3,7 @@ import test from 'ava';
 import { Code, Decoder, DecoderOptions, Instruction, OpKind, Register } from 'iced-x86';
 import { Decoded, InstructionDecoder } from '../../daemon/translate/decode/decoder.js';
 
-const OPTIONS = DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD;
+const OPTIONS = DecoderOptions.None;
 const PREFIXES = [[], [0x66], [0x67], [0xf0], [0xf3], [0xf2], [0x65], [0x2e, 0x66, 0x67], [0x48], [0x66, 0x4f], [0xf3, 0x41]];
 const MAPS = [
   [],

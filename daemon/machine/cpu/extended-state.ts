@@ -11,7 +11,7 @@ const AVX_STATE = Xcr0.SSE | Xcr0.AVX;
 
 export const fillUnusable = (vp: VpBlock): void => {
   const { cr0, cr4 } = vp;
-  const { X87, WAIT, MMX, SSE, AVX } = ExtendedState;
+  const { X87, WAIT, MMX, SSE, AVX, VEX } = ExtendedState;
   let undefinedOpcode = 0;
   let notAvailable = 0;
   if ((cr0 & Cr0.EM) !== 0) {
@@ -19,7 +19,8 @@ export const fillUnusable = (vp: VpBlock): void => {
     notAvailable |= X87;
   }
   if ((cr4 & Cr4.OSFXSR) === 0) undefinedOpcode |= SSE;
-  if ((cr4 & Cr4.OSXSAVE) === 0 || (vp.xcr0 & AVX_STATE) !== AVX_STATE || hasRealSegments(vp)) undefinedOpcode |= AVX;
+  if (hasRealSegments(vp)) undefinedOpcode |= AVX | VEX;
+  if ((cr4 & Cr4.OSXSAVE) === 0 || (vp.xcr0 & AVX_STATE) !== AVX_STATE) undefinedOpcode |= AVX;
   if ((cr0 & Cr0.TS) !== 0) notAvailable |= X87 | MMX | SSE | AVX | ((cr0 & Cr0.MP) !== 0 ? WAIT : 0);
   vp.unusable = undefinedOpcode | (notAvailable << 8);
 };

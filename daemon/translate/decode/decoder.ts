@@ -18,8 +18,8 @@ export const Decoded = {
 } as const;
 export type Decoded = (typeof Decoded)[keyof typeof Decoded];
 
-/** Without BMI1 and ABM the F3 prefix of TZCNT and LZCNT is ignored: BSF and BSR (SDM 2A, TZCNT). */
-export const DECODER_OPTIONS: DecoderOptions = DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD;
+/** What a processor lacks is taken out after decoding (families/feature-gate). */
+export const DECODER_OPTIONS: DecoderOptions = DecoderOptions.None;
 
 export class InstructionDecoder {
   /** The instruction at hand: overwritten by every `next`. */

@@ -154,7 +154,15 @@ export class UnitSlots {
     }
   }
   setVector(slot: number, value: () => void): void {
+    const c = this.#c;
+    if (this.#vector[slot] !== NOWHERE) {
+      value();
+      c.set(this.#vector[slot]);
+      return;
+    }
+    // Operands of slow helpers.
+    c.get(this.#vp);
     value();
-    this.#c.set(this.#vector[slot]);
+    c.store128(VECTORS + slot * 16);
   }
 }

@@ -2,6 +2,7 @@
 // Whatever is not listed raises #UD and is counted: x87, MMX and later extensions.
 import { CODE_COUNT, CODES, codeNumber, isVector } from '../decode/forms.js';
 import { arithmeticFamilies } from './arithmetic.js';
+import { bitManipulationFamilies } from './bit-manipulation.js';
 import { bitTestFamilies } from './bit-test.js';
 import { branchFamilies } from './branch.js';
 import { conditionFamilies } from './condition.js';
@@ -42,6 +43,7 @@ const NAMED: Families = {
   ...segmentFamilies,
   ...systemFamilies,
   ...x87Families,
+  ...bitManipulationFamilies,
   ...vectorMoveFamilies,
   ...vectorIntegerFamilies,
   ...vectorShuffleFamilies,

@@ -77,6 +77,8 @@ const HINT = /^Prefetch(nta|t0|t1|t2)_/;
  */
 const PROBES = /^Fn(init|clex|stsw|stcw)(_|$)/;
 const nothing: Family = () => undefined;
+/** Without their features TZCNT and LZCNT are BSF and BSR with a prefix that says nothing (SDM 2B TZCNT). */
+const SCANS = /^([TL])zcnt_(.*)$/;
 
 /** A feature that hvd itself has not yet takes nothing away: what is there of it (fences, say) has always been there. */
 const missing = (instruction: Instruction, name: string, features: FeatureSet): boolean => {
@@ -96,7 +98,9 @@ export const familiesOf = (all: readonly Family[], features: FeatureSet): readon
   for (const name of CODES) {
     const code = codeNumber(name);
     if (families[code] === unimplemented || !missing(instruction, name, features)) continue;
-    families[code] = PROBES.test(name) ? nothing : undefinedInstruction;
+    const scan = SCANS.exec(name);
+    if (scan !== null) families[code] = all[codeNumber(`${scan[1] === 'T' ? 'Bsf' : 'Bsr'}_${scan[2]}`)];
+    else families[code] = PROBES.test(name) ? nothing : undefinedInstruction;
   }
   instruction.free();
   return families;
