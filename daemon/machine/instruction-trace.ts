@@ -7,14 +7,21 @@
 import { ObservationLayout, TRACE_CAPACITY, TRACE_QUEUE, type TraceSettings } from '../../shared/layout/observation.js';
 import { ByteQueue } from '../../shared/layout/ring.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
-import type { VpBlock } from '../../shared/layout/vp.js';
+import { VectorSlot, type VpBlock, VpLayout } from '../../shared/layout/vp.js';
 import { Disassembler } from '../translate/decode/disassembly.js';
 import { rflags } from './cpu/flags.js';
 import { FutexLock } from './futex-lock.js';
 import type { GuestProcessor } from './guest-processor.js';
 import { SharedWords } from './shared-words.js';
 
+/** General registers in the order of their slots. */
 const NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const;
+/** Registers of 128 bits by their place in the VP block: two words each. YMM registers show as their upper halves, x87 and MMX ones as the processor numbers them. */
+const WIDE: readonly { readonly name: string; readonly at: number }[] = [
+  ...Array.from({ length: 16 }, (_, i) => ({ name: `xmm${i}`, at: VpLayout.at.vectors + (VectorSlot.XMM + i) * 16 })),
+  ...Array.from({ length: 16 }, (_, i) => ({ name: `ymm${i}.high`, at: VpLayout.at.vectors + (VectorSlot.YMM_HIGH + i) * 16 })),
+  ...Array.from({ length: 8 }, (_, i) => ({ name: `fpr${i}`, at: VpLayout.at.fpuRegisters + i * 16 })),
+];
 const BEGUN = ObservationLayout.at.traceBegun >>> 2;
 const TRACED = ObservationLayout.at.traced >>> 2;
 const LOST = ObservationLayout.at.traceLost >>> 2;
@@ -32,6 +39,7 @@ export class InstructionTrace {
   readonly #disassembler = new Disassembler();
   readonly #encoder = new TextEncoder();
   readonly #before = new BigUint64Array(NAMES.length);
+  readonly #wideBefore = new BigUint64Array(2 * WIDE.length);
   #flags = 0;
   #over = false;
 
@@ -57,6 +65,11 @@ export class InstructionTrace {
   /** Before the instruction. */
   begin({ vp, views }: GuestProcessor): void {
     for (let i = 0; i < NAMES.length; i++) this.#before[i] = views.u64[(vp.base >>> 3) + i];
+    for (let i = 0; i < WIDE.length; i++) {
+      const at = (vp.base + WIDE[i].at) >>> 3;
+      this.#wideBefore[2 * i] = views.u64[at];
+      this.#wideBefore[2 * i + 1] = views.u64[at + 1];
+    }
     this.#flags = rflags(vp);
   }
 
@@ -74,6 +87,13 @@ export class InstructionTrace {
     for (const [i, name] of NAMES.entries()) {
       const value = views.u64[(vp.base >>> 3) + i];
       if (this.#settings.allRegisters || value !== this.#before[i]) changes.push(`${name}=${hex64(value)}`);
+    }
+    for (let i = 0; i < WIDE.length; i++) {
+      const at = (vp.base + WIDE[i].at) >>> 3;
+      const low = views.u64[at];
+      const high = views.u64[at + 1];
+      if (low !== this.#wideBefore[2 * i] || high !== this.#wideBefore[2 * i + 1])
+        changes.push(`${WIDE[i].name}=${hex64(high)}${hex64(low)}`);
     }
     const flags = rflags(vp);
     if (this.#settings.allRegisters || flags !== this.#flags) changes.push(`flags=${(flags >>> 0).toString(16).padStart(8, '0')}`);

@@ -83,6 +83,8 @@ if (values.markdown) {
     const { result, engines } = await runSuite(suite, bits, peers);
     tables.push(`Suite \`${suite}\`, ${bits}-bit guest, medians of ${result.rounds}:\n\n${asMarkdown(result, engines)}`);
   }
+  const { measureDaemon, daemonText } = await import('./daemon-suite.js');
+  tables.push(`Suite \`daemon\`, configs/machines/default.yaml:\n\n\`\`\`\n${daemonText(await measureDaemon(values.quick, say))}\n\`\`\``);
   console.log(`written: ${writeTables(tables)}`);
 } else if (values.suite === 'daemon') {
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');

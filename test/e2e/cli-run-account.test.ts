@@ -38,6 +38,8 @@ test.serial('the account adds up to the retired instructions, and counting chang
   t.is(counted.count.mnemonics.xadd, operations.xadd1);
   t.is(counted.count.mnemonics.int, operations.int);
   t.is(counted.count.intercepts.io, plain.partition.vps[0].counters.ioIntercepts);
+  const { guestBytes, recordBytes, metadataBytes, unitBytes } = plain.partition.code;
+  t.true(guestBytes > 1000 && (recordBytes + metadataBytes + unitBytes) / guestBytes <= 100, JSON.stringify(plain.partition.code));
   t.true(counted.count.translations > 100 && counted.count.compilations > 3 && counted.count.tlbMisses > 100);
 });
 

@@ -61,6 +61,8 @@ test.serial('a trace begins where it is told and ends at its limit, and the gues
     'all',
   );
   t.regex(all.stderr.split('\n')[0]!, / rax=[0-9a-f]{16} .* r15=[0-9a-f]{16} flags=[0-9a-f]{8}$/);
+  const floats = await run('run=fpsse div=4000', '--trace-insns', '--trace-from', 'run_fpsse', '--trace-limit', '100');
+  t.regex(floats.stderr, / (mulsd|addsd) xmm\d+, xmm\d+ +.*xmm\d+=[0-9a-f]{32}$/m);
   for (const flags of [
     ['--trace-limit', '0'],
     ['--trace-limit', 'many'],
