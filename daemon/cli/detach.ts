@@ -1,6 +1,6 @@
 // Starts the daemon as a process of its own and waits until it answers, or until it says why it cannot.
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { HvdError } from '../../shared/protocol/errors.js';
 import { isRecord } from '../../shared/protocol/frames.js';
@@ -9,6 +9,8 @@ import type { ErrorBody } from '../../shared/protocol/messages.js';
 const HVD = fileURLToPath(new URL('./hvd.js', import.meta.url));
 const START_LIMIT_MS = 90_000;
 const PRIVATE_MODE = 0o600;
+/** In the temp folder others could have put a link to one of this user's files in the log's place. */
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
 /** What the detached process tells its parent, once. */
 export type StartReport = { readonly ready: number } | { readonly error: ErrorBody };
@@ -56,7 +58,7 @@ export const reportStart = (report: StartReport): void => {
 
 const openLog = (log: string): number => {
   try {
-    return openSync(log, 'a', PRIVATE_MODE);
+    return openSync(log, APPEND, PRIVATE_MODE);
   } catch (error) {
     throw new HvdError('daemon.start-failed', { why: `its log cannot be written`, log }, error);
   }

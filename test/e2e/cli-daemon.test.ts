@@ -1,7 +1,7 @@
 // The daemon as a process: started, detached, stopped, killed, and the demonstration of `npm start`. With the real LPs, idle.
 
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
@@ -110,6 +110,15 @@ test('a detached start that fails says why at the terminal', async (t) => {
   const started = await hvd('start', '--detach', '--socket', join(folder, 'no/folder/hvd.sock'));
   t.is(started.status, 69);
   t.regex(started.stderr, /^hvd: the daemon did not start: [^\n]+\n$/);
+});
+
+test('a link in the place of the log is not followed', async (t) => {
+  const { folder, socket } = t.context;
+  const precious = join(folder, 'precious');
+  writeFileSync(precious, 'mine');
+  symlinkSync(precious, join(folder, 'hvd.log'));
+  t.is((await hvd('start', '--detach', '--socket', socket)).status, 69);
+  t.is(readFileSync(precious, 'utf8'), 'mine');
 });
 
 test('npm start without a terminal ends by itself, with a summary', async (t) => {

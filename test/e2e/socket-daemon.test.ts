@@ -1,6 +1,6 @@
 // The daemon behind its socket, with stub LPs: the whole life of partitions, machine checks, subscriptions, and clients that misbehave.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, mkdtempSync, readdirSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -458,7 +458,6 @@ test('a live socket is respected, a stale one cleared, anything else left alone'
   t.true(existsSync(file));
 
   // Stale: bound by a process that has died. Node removes the file of a server it closes, so keep a second name of it.
-  const { linkSync } = await import('node:fs');
   const stale = join(daemon.folder, 'stale.sock');
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(join(daemon.folder, 'first.sock'), resolve));
@@ -467,6 +466,18 @@ test('a live socket is respected, a stale one cleared, anything else left alone'
   t.true(existsSync(stale));
   await claimSocketPath(stale);
   t.false(existsSync(stale));
+
+  // Stale when it was probed, then another daemon's.
+  const contested = join(daemon.folder, 'contested.sock');
+  const dead = createServer();
+  await new Promise<void>((resolve) => dead.listen(join(daemon.folder, 'second.sock'), resolve));
+  linkSync(join(daemon.folder, 'second.sock'), contested);
+  await new Promise((resolve) => dead.close(resolve));
+  const claim = claimSocketPath(contested);
+  unlinkSync(contested);
+  linkSync(daemon.socket, contested);
+  await t.throwsAsync(claim, { instanceOf: HvdError, code: 'socket.in-use' });
+  await (await connect({ socket: contested })).close();
   await daemon.end();
 });
 

@@ -2,7 +2,10 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { formatTable } from '../../daemon/cli/output.js';
+import { ConsoleTail } from '../../daemon/cli/run/console-tail.js';
 import { TextSearch } from '../../daemon/cli/run/text-search.js';
+import { DropLog } from '../../daemon/root/control/drop-log.js';
+import type { Log } from '../../daemon/root/log.js';
 import { nodeOf } from '../../daemon/root/machine-memory.js';
 import { parseCoreList } from '../../daemon/root/pinning.js';
 import { placeVps } from '../../daemon/root/placement.js';
@@ -42,6 +45,21 @@ test('LPs are dealt to nodes in blocks and every node has one', (t) => {
 test('core lists are read', (t) => {
   t.deepEqual(parseCoreList('0-2,7'), [0, 1, 2, 7]);
   t.deepEqual(parseCoreList(''), []);
+});
+
+test('the newest console output is kept, and what is given up is counted', (t) => {
+  const tail = new ConsoleTail(5);
+  for (const piece of ['abc', 'de', 'fg', 'hijklmno']) tail.push(Buffer.from(piece));
+  t.is(tail.text(), 'klmno');
+  t.is(tail.lost, 10);
+});
+
+test('clients that are dropped all the time make one line a second', (t) => {
+  const lines: object[] = [];
+  let now = 0;
+  const drops = new DropLog({ warn: (fields: object) => lines.push(fields) } as unknown as Log, () => now);
+  for (; now < 2500; now += 10) drops.note('protocol.not-msgpack');
+  t.deepEqual(lines, [{ code: 'protocol.not-msgpack' }, ...Array(2).fill({ code: 'protocol.not-msgpack', others: 99 })]);
 });
 
 test('a text is found across pieces', (t) => {

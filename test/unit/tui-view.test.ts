@@ -17,7 +17,7 @@ import {
   vtlbTable,
 } from '../../tui/view/counter-panels.js';
 import { headerPanel } from '../../tui/view/header-panel.js';
-import { HELP_ROWS, helpPanel } from '../../tui/view/help-panel.js';
+import { HELP_COLUMNS, HELP_ROWS, helpPanel } from '../../tui/view/help-panel.js';
 import { lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
 import { fits, layout, MIN_ROWS } from '../../tui/view/layout.js';
 import { Line, withoutStyle } from '../../tui/view/line.js';
@@ -192,6 +192,20 @@ test('the header says how it stands with the daemon', (t) => {
   t.regex(first(), /PAUSED/);
   dashboard.disconnected('the daemon closed the connection');
   t.regex(first(), /disconnected, retrying .*the daemon closed/);
+});
+
+test('the header leaves a fact out rather than cut it', (t) => {
+  const dashboard = dashboardOf(4);
+  dashboard.acceptDropped(12_700);
+  for (let width = 80; width < 140; width++) {
+    const text = withoutStyle(headerPanel(dashboard, { ...link, silentSeconds: 0 }, width, 1)[0]!).trimEnd();
+    t.regex(text, /(MIPS|intercepts\/s|dropped|fills\/s|interrupts\/s) [\d.]+[kMG]?$/, `${width} columns`);
+  }
+});
+
+test('no line of the help is cut', (t) => {
+  const plain = (width: number): string[] => helpPanel(width, HELP_ROWS).map((line) => withoutStyle(line).trimEnd());
+  t.deepEqual(plain(HELP_COLUMNS), plain(200));
 });
 
 test('the chart draws one line per partition in its colour, scaled', (t) => {

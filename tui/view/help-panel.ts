@@ -13,7 +13,7 @@ const KEYS: readonly (readonly [string, string])[] = [
 ];
 
 const SIGNS: readonly (readonly [string, string, string])[] = [
-  ['A', vpCellStyle(0, 0), 'a VP ran longest in this quarter of a second; the colour is its partition'],
+  ['A', vpCellStyle(0, 0), 'the VP that ran longest in a quarter second; coloured by partition'],
   ['·', style.faint, 'the LP was idle'],
   ['┊', style.wait, 'not seen: paused, or no connection'],
   ['◆', style.odd, 'CTR is odd: the LP is inside a vTLB fill; invalidators wait for it'],

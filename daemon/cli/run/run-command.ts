@@ -8,6 +8,7 @@ import { partitionSchema } from '../../root/config/schema.js';
 import { checkOptions, type MachineFlags, numeric, withFlags } from '../options.js';
 import { printJson, printLine } from '../output.js';
 import { onSignal } from '../signals.js';
+import { ConsoleTail } from './console-tail.js';
 import { accountOf, formatAccount } from './instruction-account.js';
 import { type ObserveFlags, type ObservePlan, openTrace, planObservation } from './observe-flags.js';
 import { type RunResult, runPrivately } from './private-run.js';
@@ -15,6 +16,8 @@ import { formatProfile, profileOf } from './profile.js';
 
 /** LPs of a machine that nobody gave a number for; the same on every host, so that runs compare. */
 const DEFAULT_LPS_MAX = 4;
+/** Console output that --json keeps, bytes: the newest. */
+const CONSOLE_MAX = 16 << 20;
 const TIMEOUT_MAX_S = 1_000_000;
 
 export interface RunFlags extends MachineFlags, ObserveFlags {
@@ -40,7 +43,7 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
   const trace = openTrace(flags);
   const abort = new AbortController();
   const unlisten = onSignal(() => abort.abort());
-  const output: Uint8Array[] = [];
+  const output = new ConsoleTail(CONSOLE_MAX);
   const onOutput = (bytes: Uint8Array): void => {
     if (flags.json === true) output.push(bytes);
     else process.stdout.write(bytes);
@@ -67,11 +70,12 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
   }
 };
 
-const report = (result: RunResult, flags: RunFlags, output: readonly Uint8Array[], plan: ObservePlan): void => {
+const report = (result: RunResult, flags: RunFlags, output: ConsoleTail, plan: ObservePlan): void => {
   if (result.cause === 'triple-fault' || result.cause === 'crashed')
     process.stderr.write(`hvd: ${result.reason ?? result.cause}\n${result.registers.join('\n')}\n`);
   if (result.cause === 'timeout') process.stderr.write(`hvd: timeout after ${Math.round(result.elapsedMs / 1000)} s\n`);
-  if (result.consoleLost > 0) process.stderr.write(`hvd: ${result.consoleLost} bytes of console output were lost\n`);
+  const consoleLost = result.consoleLost + output.lost;
+  if (consoleLost > 0) process.stderr.write(`hvd: ${consoleLost} bytes of console output were lost\n`);
   const { observed, ...rest } = result;
   const limit = plan.request?.trace?.limit ?? 0;
   if (observed && limit > 0 && observed.traced >= limit)
@@ -83,7 +87,7 @@ const report = (result: RunResult, flags: RunFlags, output: readonly Uint8Array[
     writeFileSync(flags.profile, profile.folded.map((l) => `${l}\n`).join(''));
   if (flags.json === true) {
     const trace = observed && flags.traceInsns !== undefined ? { traced: observed.traced, lost: observed.traceLost } : undefined;
-    printJson({ ...rest, count, profile, trace, console: Buffer.concat(output).toString('utf8') });
+    printJson({ ...rest, consoleLost, count, profile, trace, console: output.text() });
     return;
   }
   for (const text of [profile && formatProfile(profile), count && formatAccount(count)]) if (text) process.stderr.write(`${text}\n`);

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 import type { Log } from '../log.js';
+import { DropLog } from './drop-log.js';
 import type { Service } from './methods.js';
 import { Session } from './session.js';
 import { claimSocketPath } from './socket-file.js';
@@ -31,8 +32,9 @@ export class ControlServer {
 
   private constructor(service: Service, log: Log) {
     this.#path = service.socket;
+    const drops = new DropLog(log);
     this.#server = createServer((socket) => {
-      const session = new Session(socket, service, log);
+      const session = new Session(socket, service, log, drops);
       this.#sessions.add(session);
       socket.once('close', () => this.#sessions.delete(session));
     });

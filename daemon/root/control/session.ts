@@ -4,6 +4,7 @@ import { bodyOf, HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 import { encodeFrame, FrameReader, isRecord } from '../../../shared/protocol/frames.js';
 import { PROTOCOL_VERSION, type RequestFrame } from '../../../shared/protocol/messages.js';
 import type { Log } from '../log.js';
+import type { DropLog } from './drop-log.js';
 import { Feeds } from './feeds.js';
 import { HANDLERS, type Service } from './methods.js';
 import { Outbox } from './outbox.js';
@@ -18,6 +19,7 @@ export class Session {
   readonly #socket: Socket;
   readonly #service: Service;
   readonly #log: Log;
+  readonly #drops: DropLog;
   readonly #outbox: Outbox;
   readonly #feeds: Feeds;
   readonly #reader = new FrameReader();
@@ -28,10 +30,11 @@ export class Session {
   /** The last word has been said: nothing more is read or carried out. */
   #over = false;
 
-  constructor(socket: Socket, service: Service, log: Log) {
+  constructor(socket: Socket, service: Service, log: Log, drops: DropLog) {
     this.#socket = socket;
     this.#service = service;
     this.#log = log;
+    this.#drops = drops;
     this.#outbox = new Outbox(socket);
     this.#feeds = new Feeds(service.machine, this.#outbox);
     this.#helloTimer = setTimeout(() => this.#farewell(new HvdError('protocol.hello-first', { method: 'nothing' })), HELLO_LIMIT_MS);
@@ -120,7 +123,7 @@ export class Session {
   // The stream cannot be understood any more: says why, then closes.
   #farewell(error: unknown): void {
     const body = bodyOf(error);
-    this.#log.warn({ code: body.code }, 'client dropped');
+    this.#drops.note(body.code);
     this.#sayLast(encodeFrame({ id: 0, e: body }));
   }
 

@@ -1,5 +1,5 @@
 // The socket's place in the file system: a live daemon's is respected, a dead one's is cleared away, anything else is not touched.
-import { lstatSync, unlinkSync } from 'node:fs';
+import { linkSync, lstatSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { connect } from '../../../shared/client/client.js';
 import { checkSocketPath } from '../../../shared/client/socket-path.js';
@@ -7,29 +7,45 @@ import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 
 /** The name under which the server binds first (server.ts) is this long; it must fit too. */
 const STAGED_NAME = '.hvd-XXXXXX/s';
+const STAGING = '.hvd-';
 const PROBE_LIMIT_MS = 2_000;
 
 /** Makes `path` free to listen on. Throws socket.in-use when a daemon answers there, socket.not-a-socket when it is something else. */
 export const claimSocketPath = async (path: string): Promise<void> => {
   checkSocketPath(path);
   checkSocketPath(join(dirname(path), STAGED_NAME));
-  const kind = kindOf(path);
-  if (kind === 'absent') return;
-  if (kind === 'other') throw new HvdError('socket.not-a-socket', { socket: path });
+  const found = identityOf(path);
+  if (found === 'absent') return;
+  if (found === 'other') throw new HvdError('socket.not-a-socket', { socket: path });
   await refuseIfLive(path);
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    throw new HvdError('socket.failed', { socket: path, why: reasonOf(error) }, error);
-  }
+  removeStale(path, found);
 };
 
-const kindOf = (path: string): 'absent' | 'socket' | 'other' => {
+// A socket's inode and the time it was bound (links and renames leave that alone): an inode number by itself is soon given out again.
+const identityOf = (path: string): string => {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? 'absent' : stat.isSocket() ? `${stat.ino} ${stat.mtimeNs}` : 'other';
+};
+
+// Another daemon may have cleared the stale socket away and put its own there since `found` was probed. Taken aside first, then looked at: unlink(2)
+// cannot be told which file is meant.
+const removeStale = (path: string, found: string): void => {
+  let live = false;
   try {
-    return lstatSync(path).isSocket() ? 'socket' : 'other';
-  } catch {
-    return 'absent';
+    const folder = mkdtempSync(join(dirname(path), STAGING));
+    const aside = join(folder, 's');
+    try {
+      renameSync(path, aside);
+      live = identityOf(aside) !== found;
+      if (live) linkSync(aside, path);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  } catch (error) {
+    // It has gone by itself: so much the better.
+    if (identityOf(path) !== 'absent') throw new HvdError('socket.failed', { socket: path, why: reasonOf(error) }, error);
   }
+  if (live) throw new HvdError('socket.in-use', { socket: path, pid: 'unknown' });
 };
 
 // Whoever accepts is alive, even one that speaks another version or is too busy to answer.
