@@ -252,7 +252,6 @@ export class CodeCache {
     const linear = this.linear(rip);
     const source = this.#reader.open(linear, this.#memory.fetchPage(linear));
     const builder = this.#builder;
-    builder.begin(mode, rip);
     const made = translateBlock(builder, source, mode, rip, 1);
     if (this.#next + BLOCK_HEADER_SIZE + builder.count * RECORD_SIZE + OBSERVED * 8 > this.#arena + ARENA_SIZE) this.dropAll();
     const header = this.#write(builder, NEVER_HOT, made.bytes, -1);
@@ -384,7 +383,6 @@ export class CodeCache {
     const version = gfn < 0 ? 0 : this.#version(gfn);
     const source = this.#reader.open(linear, gfn);
     const builder = this.#builder;
-    builder.begin(this.#mode, rip);
     const limit = gfn < 0 ? 1 : this.#blockInstructions;
     let made = translateBlock(builder, source, this.#mode, rip, limit, this.stopBefore - linear);
     let gfn2 = -1;
@@ -395,7 +393,6 @@ export class CodeCache {
         this.#watch(gfn2, 0, 15);
         version2 = this.#version(gfn2);
       }
-      builder.begin(this.#mode, rip);
       made = translateBlock(builder, this.#reader.open(linear, gfn), this.#mode, rip, 1);
     }
     if (this.#next + BLOCK_HEADER_SIZE + builder.count * RECORD_SIZE + OBSERVED * 8 > this.#arena + ARENA_SIZE) this.dropAll();

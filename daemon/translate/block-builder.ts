@@ -1,9 +1,9 @@
 // Collects the micro-ops of one block. Instruction families talk to this and nothing else.
 // Why a builder: constants, flags, conditions and what is dead are decided here once, so that a family states only what its instruction means.
 import { type FeatureSet, IMPLEMENTED } from '../../shared/cpu/feature-set.js';
-import { SLOTS, Slot, TEMPS, VECTOR_SLOTS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
+import { SLOTS, Slot, TEMPS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
 import { FLOAT_FUNCTIONS, type FloatFunction } from './float-functions.js';
-import { dropDead, resultBits, WRITES_D } from './liveness.js';
+import { DeadCode, resultBits, WRITES_D } from './liveness.js';
 import {
   BLOCK_MICRO_OPS_MAX,
   type Condition,
@@ -108,6 +108,11 @@ export interface MicroOps {
   readonly hi: Int32Array;
 }
 
+/** What may be set in each slot where a block begins: outside 64-bit mode registers have 32 bits. */
+const BITS_64 = new Uint8Array(SLOTS).fill(64);
+BITS_64[Slot.ZERO] = 0;
+const BITS_32 = BITS_64.slice().fill(32, 0, 16);
+
 export class BlockBuilder implements MicroOps {
   count = 0;
   readonly op: Uint16Array = new Uint16Array(CAPACITY);
@@ -137,8 +142,7 @@ export class BlockBuilder implements MicroOps {
 
   /** How many low bits of each slot may be other than 0. */
   readonly #bits = new Uint8Array(SLOTS);
-  readonly #live = new Uint8Array(SLOTS);
-  readonly #liveVectors = new Uint8Array(VECTOR_SLOTS);
+  readonly #deadCode = new DeadCode();
   readonly #constLo: number[] = [];
   readonly #constHi: number[] = [];
   #constants = 0;
@@ -168,9 +172,7 @@ export class BlockBuilder implements MicroOps {
     this.#nextVectorTemp = 0;
     this.#usable = 0;
     this.#know(Known.NOTHING, 0, NOWHERE, NOWHERE, NOWHERE);
-    this.#bits.fill(64);
-    this.#registersUnknown();
-    this.#bits[Slot.ZERO] = 0;
+    this.#bits.set(mode.bits === 64 ? BITS_64 : BITS_32);
     if (this.counted) this.#record(Op.count, 0, 0, 0, 0, 0);
   }
   #registersUnknown(): void {
@@ -720,7 +722,7 @@ export class BlockBuilder implements MicroOps {
   finish(): void {
     if (!this.ended) this.jump(this.nextRip);
     for (let i = 0; i < this.count; i++) this.left[i] = this.instructions - this.left[i] + 1;
-    this.count = dropDead(this, this.#live, this.#liveVectors);
+    this.count = this.#deadCode.drop(this);
   }
   /** Bytes that the finished block takes as records. */
   get byteLength(): number {

@@ -1,6 +1,6 @@
 // What the builder knows of each micro-op's effects: which slots it reads and writes, how wide its result is, whether it may be left out.
 // Why: families state flags and copies freely; one backward pass over the finished block drops those that nobody can see.
-import { Slot, TEMPS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
+import { SLOTS, Slot, TEMPS, VECTOR_SLOTS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
 import type { MicroOps } from './block-builder.js';
 import { IMMEDIATE_FORM, MICRO_OP_NAMES, MICRO_OPS, type MicroOpName, OP_MASK, Op } from './micro-op.js';
 
@@ -15,19 +15,42 @@ const KEEPS_SOME_FLAGS = /^(finc|fdec|fauxif)(8|16|32|64)$|^fmerge$/;
 
 /** 1 when the micro-op writes slot d. */
 export const WRITES_D: Uint8Array = table((_, shape) => shape.startsWith('d'));
-const WRITES_VECTOR = table((_, shape) => shape.startsWith('D'));
-const READS_VECTOR_A = table((_, shape) => shape.includes('X'));
-const READS_VECTOR_B = table((_, shape) => shape.includes('Y'));
-const READS_VECTOR_C = table((_, shape) => shape.includes('Z'));
-const READS_A = table((_, shape) => shape.includes('a'));
-const READS_B = table((_, shape) => /b/i.test(shape));
-const READS_C = table((_, shape) => shape.includes('c'));
-const PRODUCES_FLAGS = table((n) => FLAG_PRODUCER.test(n));
-const KEEPS_FLAGS = table((n) => KEEPS_SOME_FLAGS.test(n));
-/** Uses the flags, or may leave the block, where the flags must be exact. */
-const NEEDS_FLAGS = table((n) => FLAG_READER.test(n) || MEMORY.test(n) || LEAVES.test(n));
-/** Only writes d: goes when nobody reads it. */
-const PURE = table((n, shape) => /^d/i.test(shape) && !MEMORY.test(n) && !/^(call|vfloat[gi]?)$/.test(n));
+/** All that the backward pass asks, as bits by op number: it looks once for each micro-op. */
+const Effect = {
+  WRITES_D: 1,
+  READS_A: 2,
+  READS_B: 4,
+  READS_C: 8,
+  PRODUCES_FLAGS: 0x10,
+  KEEPS_FLAGS: 0x20,
+  /** Uses the flags, or may leave the block, where the flags must be exact. */
+  NEEDS_FLAGS: 0x40,
+  /** Only writes d: goes when nobody reads it. */
+  PURE: 0x80,
+  WRITES_VECTOR: 0x100,
+  READS_VECTOR_A: 0x200,
+  READS_VECTOR_B: 0x400,
+  READS_VECTOR_C: 0x800,
+} as const;
+const READS_VECTORS = Effect.READS_VECTOR_A | Effect.READS_VECTOR_B | Effect.READS_VECTOR_C;
+const EFFECTS = Uint16Array.from(MICRO_OP_NAMES, (n) => {
+  const shape = MICRO_OPS[n];
+  const memory = MEMORY.test(n);
+  return (
+    (shape.startsWith('d') ? Effect.WRITES_D : 0) |
+    (shape.includes('a') ? Effect.READS_A : 0) |
+    (/b/i.test(shape) ? Effect.READS_B : 0) |
+    (shape.includes('c') ? Effect.READS_C : 0) |
+    (FLAG_PRODUCER.test(n) ? Effect.PRODUCES_FLAGS : 0) |
+    (KEEPS_SOME_FLAGS.test(n) ? Effect.KEEPS_FLAGS : 0) |
+    (FLAG_READER.test(n) || memory || LEAVES.test(n) ? Effect.NEEDS_FLAGS : 0) |
+    (/^d/i.test(shape) && !memory && !/^(call|vfloat[gi]?)$/.test(n) ? Effect.PURE : 0) |
+    (shape.startsWith('D') ? Effect.WRITES_VECTOR : 0) |
+    (shape.includes('X') ? Effect.READS_VECTOR_A : 0) |
+    (shape.includes('Y') ? Effect.READS_VECTOR_B : 0) |
+    (shape.includes('Z') ? Effect.READS_VECTOR_C : 0)
+  );
+});
 
 /** Width of the result by op number: 0..64 bits that may be set; 255 = depends on the operands. */
 const RESULT_BITS = Uint8Array.from(MICRO_OP_NAMES, (n) => {
@@ -95,54 +118,81 @@ export const resultBits = (bits: Uint8Array, op: number, a: number, b: number, l
 
 const DROPPED = 0xffff;
 
-/**
- * Removes flag producers whose flags are replaced before anything can see them, and writes to temporaries that are not read again.
- * Registers are never dropped: any faulting micro-op may show them. One pass back, one forward. Returns the new count.
- */
-export const dropDead = (ops: MicroOps, live: Uint8Array, liveVectors: Uint8Array): number => {
-  live.fill(0);
-  liveVectors.fill(0);
-  let flagsLive = true;
-  let dropped = false;
-  for (let i = ops.count - 1; i >= 0; i--) {
-    const form = ops.op[i];
-    const op = form & OP_MASK;
-    const d = ops.d[i];
-    if (PRODUCES_FLAGS[op] === 1) {
-      if (!flagsLive) {
+/** Finds what nobody can see; one for each builder. */
+export class DeadCode {
+  // A slot is live when its word is the stamp of the block at hand: nothing has to be cleared for the next one.
+  readonly #live = new Uint32Array(SLOTS);
+  readonly #liveVectors = new Uint32Array(VECTOR_SLOTS);
+  #stamp = 0;
+
+  /**
+   * Removes flag producers whose flags are replaced before anything can see them, and writes to temporaries that are not read again.
+   * Registers are never dropped: any faulting micro-op may show them. One pass back, one forward. Returns the new count.
+   */
+  drop(ops: MicroOps): number {
+    const live = this.#live;
+    const stamp = this.#nextStamp();
+    let flagsLive = true;
+    let dropped = false;
+    for (let i = ops.count - 1; i >= 0; i--) {
+      const form = ops.op[i];
+      const effects = EFFECTS[form & OP_MASK];
+      if ((effects & Effect.PRODUCES_FLAGS) !== 0) {
+        if (!flagsLive) {
+          ops.op[i] = DROPPED;
+          dropped = true;
+          continue;
+        }
+        flagsLive = (effects & Effect.KEEPS_FLAGS) !== 0;
+      } else if ((effects & Effect.WRITES_D) !== 0) {
+        const d = ops.d[i];
+        if (d >= Slot.TEMP && d < Slot.TEMP + TEMPS) {
+          if (live[d] !== stamp && (effects & Effect.PURE) !== 0) {
+            ops.op[i] = DROPPED;
+            dropped = true;
+            continue;
+          }
+          live[d] = 0;
+        }
+      } else if ((effects & Effect.WRITES_VECTOR) !== 0 && this.#vectorIsDead(ops.d[i], effects)) {
         ops.op[i] = DROPPED;
         dropped = true;
         continue;
       }
-      flagsLive = KEEPS_FLAGS[op] === 1;
-    } else if (WRITES_D[op] === 1) {
-      if (d >= Slot.TEMP && d < Slot.TEMP + TEMPS) {
-        if (live[d] === 0 && PURE[op] === 1) {
-          ops.op[i] = DROPPED;
-          dropped = true;
-          continue;
-        }
-        live[d] = 0;
-      }
-    } else if (WRITES_VECTOR[op] === 1) {
-      if (d >= VectorSlot.TEMP && d < VectorSlot.TEMP + VECTOR_TEMPS) {
-        if (liveVectors[d] === 0 && PURE[op] === 1) {
-          ops.op[i] = DROPPED;
-          dropped = true;
-          continue;
-        }
-        liveVectors[d] = 0;
-      }
+      if ((effects & Effect.NEEDS_FLAGS) !== 0) flagsLive = true;
+      if ((effects & Effect.READS_A) !== 0) live[ops.a[i]] = stamp;
+      if ((effects & Effect.READS_B) !== 0 && (form & IMMEDIATE_FORM) === 0) live[ops.b[i]] = stamp;
+      if ((effects & Effect.READS_C) !== 0) live[ops.lo[i] & 0xff] = stamp;
+      if ((effects & READS_VECTORS) !== 0) this.#readsVectors(ops, i, effects);
     }
-    if (NEEDS_FLAGS[op] === 1) flagsLive = true;
-    if (READS_A[op] === 1) live[ops.a[i]] = 1;
-    if (READS_B[op] === 1 && (form & IMMEDIATE_FORM) === 0) live[ops.b[i]] = 1;
-    if (READS_C[op] === 1) live[ops.lo[i] & 0xff] = 1;
-    if (READS_VECTOR_A[op] === 1) liveVectors[ops.a[i]] = 1;
-    if (READS_VECTOR_B[op] === 1) liveVectors[ops.b[i]] = 1;
-    if (READS_VECTOR_C[op] === 1) liveVectors[ops.lo[i] & 0xff] = 1;
+    return dropped ? compact(ops) : ops.count;
   }
-  if (!dropped) return ops.count;
+
+  #nextStamp(): number {
+    if (this.#stamp === 0xffff_ffff) {
+      this.#live.fill(0);
+      this.#liveVectors.fill(0);
+      this.#stamp = 0;
+    }
+    this.#stamp++;
+    return this.#stamp;
+  }
+  /** The vector is written: whether in vain; before that nobody reads it. */
+  #vectorIsDead(d: number, effects: number): boolean {
+    if (d < VectorSlot.TEMP || d >= VectorSlot.TEMP + VECTOR_TEMPS) return false;
+    if (this.#liveVectors[d] !== this.#stamp && (effects & Effect.PURE) !== 0) return true;
+    this.#liveVectors[d] = 0;
+    return false;
+  }
+  #readsVectors(ops: MicroOps, i: number, effects: number): void {
+    const live = this.#liveVectors;
+    if ((effects & Effect.READS_VECTOR_A) !== 0) live[ops.a[i]] = this.#stamp;
+    if ((effects & Effect.READS_VECTOR_B) !== 0) live[ops.b[i]] = this.#stamp;
+    if ((effects & Effect.READS_VECTOR_C) !== 0) live[ops.lo[i] & 0xff] = this.#stamp;
+  }
+}
+
+const compact = (ops: MicroOps): number => {
   let out = 0;
   for (let i = 0; i < ops.count; i++) {
     if (ops.op[i] === DROPPED) continue;
