@@ -1,4 +1,6 @@
 // A processor with nothing round it but a page map and an IDT that leads to HLT: for instruction tests. No hypervisor, no devices.
+
+import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
 import { Resolve } from '../../daemon/machine/guest-memory.js';
 import { GuestProcessor, type ProcessorOptions } from '../../daemon/machine/guest-processor.js';
 import { InstructionCount } from '../../daemon/machine/instruction-count.js';
@@ -6,6 +8,7 @@ import { GuestFault } from '../../daemon/machine/processor.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareTlb } from '../../daemon/machine/tlb.js';
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
+import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { lpContextAt, PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../shared/layout/vp.js';
@@ -24,6 +27,8 @@ export interface BareProcessor {
   readonly vp: VpBlock;
   readonly processor: GuestProcessor;
   readonly tlb: HardwareTlb;
+  /** With other processors in the partition. */
+  readonly handshake: FlushHandshake | undefined;
   /** Page number of a linear address -> page. Change it only together with `tlb.flushAll()`. */
   readonly pages: Map<number, MappedPage>;
   /** Address in the views of a byte of RAM. */
@@ -38,23 +43,43 @@ export interface BareProcessor {
   readonly count: InstructionCount | undefined;
 }
 
-export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, counted = false): BareProcessor => {
+/** Memory of a partition with so much RAM, for so many LPs. */
+export const bareMemory = (ramBytes: number, lps: number): WebAssembly.Memory => {
   const wasmPages = Math.ceil((PartitionMap.RAM + ramBytes) / 65536);
   const memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages, shared: true });
   const views = viewsOf(memory.buffer);
   views.u32[PartitionLayout.at.ramSize >>> 2] = ramBytes;
-  views.u32[PartitionLayout.at.lpCount >>> 2] = 1;
+  views.u32[PartitionLayout.at.lpCount >>> 2] = lps;
+  return memory;
+};
+
+/** A processor that shares its partition with those of other threads: it is LP and VP `lp`. */
+export interface Shared {
+  readonly memory: WebAssembly.Memory;
+  readonly lp: number;
+  readonly lps: number;
+  /** PAUSE was run. */
+  readonly pause: () => void;
+}
+
+export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, counted = false, shared?: Shared): BareProcessor => {
+  const memory = shared?.memory ?? bareMemory(ramBytes, 1);
+  const lp = shared?.lp ?? 0;
+  const views = viewsOf(memory.buffer);
   const pages = new Map<number, MappedPage>();
   let busHeld = false;
-  const count = counted ? new InstructionCount(views, lpContextAt(0)) : undefined;
+  const count = counted ? new InstructionCount(views, lpContextAt(lp)) : undefined;
   const refuse = (): never => {
     throw processor.fault.set(6);
   };
   const pageOf = (gva: number): MappedPage | undefined => pages.get(Math.floor(gva / 4096));
-  const tlb = new HardwareTlb(views, new SharedWords(views), 0);
+  const words = new SharedWords(views);
+  const tlb = new HardwareTlb(views, words, lp);
+  const handshake = shared === undefined ? undefined : new FlushHandshake(words, lp, tlb);
+  handshake?.join();
   const processor: GuestProcessor = new GuestProcessor(
     memory,
-    lpContextAt(0),
+    lpContextAt(lp),
     {
       features: IMPLEMENTED,
       fault: new GuestFault(),
@@ -92,7 +117,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         halt: () => {
           machine.halted = true;
         },
-        pause: () => {},
+        pause: () => shared?.pause(),
         hypercall: refuse,
         tsc: () => 0n,
         tripleFault: () => {
@@ -101,30 +126,45 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         wbinvd: () => {},
       },
       watchCode: (gfn) => {
+        if (handshake !== undefined) {
+          handshake.watchCode(gfn);
+          return;
+        }
         Atomics.or(views.i32, (PartitionMap.PAGE_FLAGS >>> 2) + gfn, PageFlag.CODE);
         tlb.flushAll();
       },
-      unwatchCode: (gfn) => {
+      unwatchCode: (gfn, marked) => {
+        if (handshake !== undefined) {
+          handshake.unwatchCode(gfn, marked);
+          return;
+        }
         Atomics.and(views.i32, (PartitionMap.PAGE_FLAGS >>> 2) + gfn, ~PageFlag.CODE);
       },
-      kickOthers: () => {},
+      kickOthers: () => {
+        for (let other = 0; other < (shared?.lps ?? 1); other++)
+          if (other !== lp) Atomics.store(views.i32, (lpContextAt(other) + LpContextLayout.at.kick) >>> 2, 1);
+      },
       stopOthers: () => {
         // Where others exist, an LP that asks twice waits for itself.
         if (busHeld) throw new Error('the bus is locked already');
         busHeld = true;
         machine.busLocks++;
+        handshake?.stopOthers();
       },
       releaseOthers: () => {
         busHeld = false;
+        handshake?.releaseOthers();
       },
       attention: () => true,
-      enterGuest: () => {},
-      leaveGuest: () => {},
+      enterGuest: () => handshake?.enterGuest(),
+      leaveGuest: () => handshake?.leaveGuest(),
     },
     { ...options, count },
   );
+  processor.load(lp);
   const machine: BareProcessor = {
     views,
+    handshake,
     vp: processor.vp,
     processor,
     tlb,

@@ -95,7 +95,10 @@ export const scanString = (p: Processor, d: number): number => {
   const repeated = isRepeated(d);
   const stopWhenEqual = sysRepne(d);
   const count = repeated ? roundLength(p, d) : 1;
-  if (count === 0) return 0;
+  if (count === 0) {
+    takeCount(vp, d, 0);
+    return 0;
+  }
   const aLo = accumulatorLo(vp, width);
   const aHi = accumulatorHi(vp, width);
   let done = 0;
