@@ -66,6 +66,9 @@ function pushBegun(vp: i32, where: i64, significand: u64, signExponent: u64): vo
     significand = 0xc000_0000_0000_0000;
     signExponent = 0xffff;
   }
+  pushChecked(vp, where, significand, signExponent);
+}
+function pushChecked(vp: i32, where: i64, significand: u64, signExponent: u64): void {
   // An unmasked denormal operand exception does not keep a load from happening.
   if ((raised & ~masked & INVALID) == 0) {
     turn(vp, -1);
@@ -138,9 +141,10 @@ export function x87LoadDecimal(vp: i32, bits: u64, where: i64): i64 {
 export function x87LoadRegister(vp: i32, a: i64, where: i64): i64 {
   begin(vp);
   const i = <i32>where & 7;
-  if (isEmpty(vp, -1) && isEmpty(vp, i)) {
+  // An empty source is what is reported, even when no register is free.
+  if (isEmpty(vp, i)) {
     stackUnderflow();
-    pushBegun(vp, where, 0xc000_0000_0000_0000, 0xffff);
+    pushChecked(vp, where, 0xc000_0000_0000_0000, 0xffff);
     return 0;
   }
   const at = stackAt(vp, i);

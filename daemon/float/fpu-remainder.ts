@@ -1,7 +1,7 @@
 // FPREM and FPREM1 (SDM 2A): the exact remainder, in steps of at most 63 quotient bits; C2 says that more steps are needed, C0 C3 C1 are the quotient's low bits.
 import { blocked, INVALID, raise } from './control';
 import { anySpecial, unpackA, unpackB, writeIndefinite, writeNan, writeResult } from './extended';
-import { begin, C0, C1, C2, C3, finish, finishWith, isEmpty, markFull, stackAt, stackUnderflow } from './fpu-state';
+import { begin, C0, C1, C2, C3, finishWith, isEmpty, markFull, stackAt, stackUnderflow } from './fpu-state';
 import { INDEFINITE, setNormalized, setSpecial } from './number';
 import {
   aClass,
@@ -47,7 +47,7 @@ function remainder(vp: i32, where: i64, nearest: bool): void {
       writeIndefinite(at);
       markFull(vp, 0);
     }
-    finish(vp, where);
+    finishWith(vp, where, C1 | C2, 0);
     return;
   }
   noDenormals();

@@ -414,6 +414,6 @@ export const SysOp = {
   WRITE_BASE: 94, // a = FS or GS, b = general register
   READ_PID: 95, // b = general register
   LEVEL0: 90, // #GP(0) unless CPL is 0: before the operand of a privileged instruction is looked at
-  LDMXCSR: 100, // ARG1 = value
-  STMXCSR: 101, // ARG1 := value
+  LDMXCSR: 106, // ARG1 = value
+  STMXCSR: 107, // ARG1 := value
 } as const;

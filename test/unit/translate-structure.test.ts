@@ -148,3 +148,12 @@ test('a dead flag producer and a dead copy leave no micro-op, a live one does', 
     ['add32', 'fsum32', 'add32', 'ld64', 'shl64', 'sar64', 'xor64', 'trapif', 'add64', 'jumpr'],
   );
 });
+
+test('every operation of the slow half has a number of its own', (t) => {
+  const byNumber = new Map<number, string[]>();
+  for (const [name, op] of Object.entries(SysOp)) byNumber.set(op, [...(byNumber.get(op) ?? []), name]);
+  t.deepEqual(
+    [...byNumber.values()].filter((names) => names.length > 1),
+    [],
+  );
+});

@@ -31,7 +31,7 @@ export interface Piece {
 
 /** Not in programs: they mostly fault, end a block in ways of their own, move the stack, or give results that are not defined. */
 const NOT_IN_PROGRAMS =
-  /^(In|Out|Ins[bwd]|Outs[bwd]|Hlt|Cli|Sti|Int|Int3|Into|Bound|Clts|Swapgs|Invd|Wbinvd|Wbnoinvd|Invlpg|Lgdt|Lidt|Lldt|Ltr|Lmsw|Rdmsr|Wrmsr|Rsm|Sysret[dq]|Sysexit[dq]|Ud[012]|Enter[wdq]|Leave[wdq]|Pop[wdq]?|Push[wdq]?|Pusha[wd]|Popa[wd]|Popf[wdq]|Pushf[wdq]|Div|Idiv|Aam|Xlat|Ldmxcsr|VEX_Vldmxcsr|Vldmxcsr|V?[Mm]askmov\w*|Rdssp[dq])$/;
+  /^(In|Out|Ins[bwd]|Outs[bwd]|Hlt|Cli|Sti|Int|Int3|Into|Bound|Clts|Swapgs|Invd|Wbinvd|Wbnoinvd|Invlpg|Lgdt|Lidt|Lldt|Ltr|Lmsw|Rdmsr|Wrmsr|Rsm|Sysret[dq]|Sysexit[dq]|Ud[012]|Enter[wdq]|Leave[wdq]|Pop[wdq]?|Push[wdq]?|Pusha[wd]|Popa[wd]|Popf[wdq]|Pushf[wdq]|Div|Idiv|Aam|Xlat|V?[Ll]dmxcsr|Fldcw|Fldenv|Frstor|V?[Mm]askmov\w*|Rdssp[dq])$/;
 const NOT_IN_PROGRAMS_FORMS =
   /^(Mov_(r32|r64)_(cr|dr)|Mov_(cr|dr)|Sh[lr]d_rm16|Bs[fr]_r32|Bt[src]?_rm(16|32|64)_r|Mov_.*moffs|Mov_\w*_Sreg)/;
 const STRING = /^(Movs|Cmps|Stos|Lods|Scas)[bwdq]$/;

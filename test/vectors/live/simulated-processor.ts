@@ -1,6 +1,7 @@
 // The simulated processor at user level, ready for live cases: same pages and segments as the real one has in harness/live.c.
 // Three ways to run the same code: one instruction at a time, blocks of micro-ops, compiled regions.
 import { setRflags } from '../../../daemon/machine/cpu/flags.js';
+import { putFxState, takeFxState } from '../../../daemon/machine/cpu/fpu-image.js';
 import { Left } from '../../../daemon/machine/guest-processor.js';
 import { SEGMENTS as SEGMENT_NAMES, Slot, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, System, takeEvent, toUser, userMode } from '../../rig/bare-processor.js';
@@ -126,14 +127,18 @@ export class SimulatedProcessor {
     return views.u8.subarray(at, at + 16);
   }
   #loadVectors(state: Uint8Array): void {
-    this.machine.vp.mxcsr = new DataView(state.buffer).getUint32(MXCSR, true);
+    const image = new DataView(state.buffer);
+    takeFxState(this.machine.vp, image, true);
+    this.machine.vp.mxcsr = image.getUint32(MXCSR, true);
     for (let n = 0; n < 16; n++) {
       this.#vector(VectorSlot.XMM + n).set(state.subarray(XMM + n * 16, XMM + n * 16 + 16));
       this.#vector(VectorSlot.YMM_HIGH + n).set(state.subarray(YMM_HIGH + n * 16, YMM_HIGH + n * 16 + 16));
     }
   }
   #storeVectors(state: Uint8Array): Uint8Array {
-    new DataView(state.buffer).setUint32(MXCSR, this.machine.vp.mxcsr, true);
+    const image = new DataView(state.buffer);
+    putFxState(this.machine.vp, image, true);
+    image.setUint32(MXCSR, this.machine.vp.mxcsr, true);
     for (let n = 0; n < 16; n++) {
       state.set(this.#vector(VectorSlot.XMM + n), XMM + n * 16);
       state.set(this.#vector(VectorSlot.YMM_HIGH + n), YMM_HIGH + n * 16);

@@ -15,9 +15,8 @@ const loadControl: VectorFamily = (x) => {
 };
 const storeControl: VectorFamily = (x) => {
   const { builder } = x;
-  const address = x.address(4, true);
   builder.sys({ op: SysOp.STMXCSR, width: 2, addressWidth: x.addressWidth });
-  builder.store(2, address, Slot.ARG1);
+  builder.store(2, x.address(4, true), Slot.ARG1);
 };
 
 const clear =
