@@ -126,7 +126,7 @@ export const VECTOR_MICRO_OPS = {
   mmget: 'di',
   mmput: 'ai',
   mmenter: '',
-  /** EMMS: all tags empty. */
+  /** EMMS: all tags empty; processors set TOP to 0, too. */
   mmleave: '',
   // floats (shared/layout/vector-float): immediate = descriptor. May fault, and change MXCSR
   vfloat: 'DXYi',

@@ -453,6 +453,9 @@ export const VECTOR_SEMANTICS: { readonly [K in keyof typeof VECTOR_MICRO_OPS]: 
   mmleave: (c, f) => {
     f.vp();
     c.i32(0);
+    c.memory('i32_store', VpLayout.at.fpuTop);
+    f.vp();
+    c.i32(0);
     c.memory('i32_store', VpLayout.at.fpuValid);
   },
   vfloat: vectorFloat,

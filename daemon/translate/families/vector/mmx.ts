@@ -1,4 +1,4 @@
-// MMX: the instructions of 64 bits on the x87's significands, done with the micro-ops of 128. Each leaves TOP = 0 and all tags valid, EMMS empties the tags,
+// MMX: the instructions of 64 bits on the x87's significands, done with the micro-ops of 128. Each leaves TOP = 0 and all tags valid, EMMS TOP = 0 and all empty,
 // and all wait for a pending x87 exception as x87 instructions do. References: SDM 1 9.5, 9.6; SDM 2A/2B by mnemonic.
 import { Register } from 'iced-x86';
 import { FloatShape, VectorFloat } from '../../../../shared/layout/vector-float.js';
