@@ -6,8 +6,8 @@ import { InstructionTrace } from '../machine/instruction-trace.js';
 import { StackSampler } from '../machine/stack-sampler.js';
 import { Exit } from '../translate/micro-op.js';
 
-/** Blocks of a report at most: the ones that retired most. */
-const REPORT_BLOCKS_MAX = 65_536;
+/** Blocks, and stacks, of a report at most: the ones that retired most. */
+const REPORT_ENTRIES_MAX = 65_536;
 const HEADER = 8;
 
 export class Observer {
@@ -36,16 +36,16 @@ export class Observer {
     Atomics.store(views.i32, at >>> 2, text.length);
   }
 
-  /** As many blocks as there is room for. */
+  /** As many entries as there is room for. */
   #text(): Uint8Array {
-    for (let blocks = REPORT_BLOCKS_MAX; ; blocks = blocks >>> 1) {
-      const text = new TextEncoder().encode(JSON.stringify(this.#content(blocks)));
+    for (let entries = REPORT_ENTRIES_MAX; ; entries = entries >>> 1) {
+      const text = new TextEncoder().encode(JSON.stringify(this.#content(entries)));
       if (text.length <= REPORT_SIZE - HEADER) return text;
     }
   }
 
   #content(most: number): ObservationReport {
-    const { count, stacks } = this;
+    const { count } = this;
     const blocks = [...(count?.byAddress.values() ?? [])].sort((a, b) => b.retired - a.retired || a.linear - b.linear);
     const left = blocks.splice(most);
     return {
@@ -55,7 +55,14 @@ export class Observer {
       exits: Object.fromEntries(Object.entries(Exit).map(([name, n]) => [name.toLowerCase().replaceAll('_', '-'), count?.exits[n] ?? 0])),
       blocks: blocks.map((b) => [b.linear, b.executions, b.retired] as const),
       elsewhere: left.reduce((sum, b) => sum + b.retired, count?.elsewhere ?? 0),
-      stacks: [...(stacks?.stacks ?? [])].map(([addresses, weight]) => [weight, ...addresses.split(',').map(Number)]),
+      stacks: this.#stacksOf(most),
     };
+  }
+
+  #stacksOf(most: number): ObservationReport['stacks'] {
+    const stacks = [...(this.stacks?.stacks ?? [])].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+    const left = stacks.splice(most).reduce((sum, [, weight]) => sum + weight, 0);
+    const listed = stacks.map(([addresses, weight]) => [weight, ...addresses.split(',').map(Number)]);
+    return left > 0 ? [...listed, [left]] : listed;
   }
 }

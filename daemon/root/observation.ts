@@ -85,6 +85,6 @@ const merge = (reports: readonly ObservationReport[]): ObservationReport => {
     exits: sumByName(reports.map((r) => r.exits)),
     blocks: [...blocks.values()].sort((a, b) => b[2] - a[2] || a[0] - b[0]),
     elsewhere: sum(reports.map((r) => r.elsewhere)),
-    stacks: [...stacks].map(([addresses, weight]) => [weight, ...addresses.split(',').map(Number)]),
+    stacks: [...stacks].map(([addresses, weight]) => [weight, ...(addresses === '' ? [] : addresses.split(',').map(Number))]),
   };
 };

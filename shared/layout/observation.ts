@@ -54,6 +54,6 @@ export interface ObservationReport {
   readonly blocks: readonly (readonly [linear: number, executions: number, retired: number])[];
   /** Retired in blocks that are not listed. */
   readonly elsewhere: number;
-  /** Of each stack: instructions retired, then linear addresses, innermost first. */
+  /** Of each stack: instructions retired, then linear addresses, innermost first; none for those that are not listed. */
   readonly stacks: readonly (readonly number[])[];
 }

@@ -70,5 +70,17 @@ test.serial('symbols come from a map file, too', async (t) => {
   t.regex(run.stderr, /100\.0 +\d+ +everything/);
   t.regex(run.stderr, /^retired \d+/m);
   t.regex(run.stderr, /^CLASS +INSTRUCTIONS +%/m);
-  t.is((await runGuest('--trace-limit', '5')).status, 64);
+  for (const flags of [
+    ['--trace-limit', '5'],
+    ['--profile=/nowhere/at/all'],
+    ['--trace-insns=/nowhere/at/all'],
+    ['--profile', '--symbols', '/nowhere'],
+  ]) {
+    const refused = await runGuest(...flags);
+    t.true(refused.status! > 0 && refused.stdout === '', flags.join());
+    t.regex(refused.stderr, /^hvd: [^\n]+\n$/);
+  }
+  const full = await runGuest('--profile=/dev/full');
+  t.is(full.status, 0);
+  t.regex(full.stderr, /^hvd: --profile: the file is not whole: .*ENOSPC/m);
 });

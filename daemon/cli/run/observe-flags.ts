@@ -1,5 +1,5 @@
 // The flags of `hvd run` that ask for more than the guest's output: what they mean, and where the answers go.
-import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 import { type GuestSymbols, readSymbols } from '../../boot/symbols.js';
 import type { ObservationRequest } from '../../root/observation.js';
@@ -44,10 +44,6 @@ export const planObservation = (image: string, flags: ObserveFlags): ObservePlan
     },
   };
 };
-
-/** Where the trace goes: standard error, or the file. */
-export const openTrace = (flags: ObserveFlags): WriteStream | undefined =>
-  typeof flags.traceInsns === 'string' ? createWriteStream(flags.traceInsns) : undefined;
 
 const symbolsOf = (image: string, file: string | undefined): GuestSymbols => {
   try {

@@ -11,6 +11,7 @@ import { Observation, type ObservationRequest } from '../../root/observation.js'
 import type { Partition } from '../../root/partition.js';
 import { dumpRegisters } from '../../root/registers.js';
 import { hasEnded } from '../../root/stats.js';
+import type { TraceSink } from './answer-file.js';
 import { memoryHash, traceHash } from './hashes.js';
 import { TextSearch } from './text-search.js';
 
@@ -26,8 +27,8 @@ export interface RunRequest {
   readonly onOutput: (bytes: Uint8Array) => void;
   /** What to find out beyond the counters. */
   readonly observe?: ObservationRequest | undefined;
-  /** The trace as it comes. */
-  readonly onTrace?: ((text: Uint8Array) => void) | undefined;
+  /** Takes the trace as it comes. */
+  readonly traceSink?: TraceSink | undefined;
   /** Ends the run from outside. */
   readonly signal: AbortSignal;
   readonly workerFile?: string | undefined;
@@ -75,9 +76,9 @@ export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
     const partition = await machine.add(request.partition, observation?.observe);
     const drain = (): void => {
       const text = observation?.takeTrace();
-      if (text !== undefined && text.length > 0) request.onTrace?.(text);
+      if (text !== undefined && text.length > 0) request.traceSink?.write(text);
     };
-    draining = observation && setInterval(drain, POLL_MS);
+    draining = observation && setInterval(() => request.traceSink?.isReady === true && drain(), POLL_MS);
     const startedAt = performance.now();
     const { seen, lost } = await watch(partition, request, startedAt);
     const elapsedMs = Math.round(performance.now() - startedAt);

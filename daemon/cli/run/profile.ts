@@ -23,6 +23,7 @@ export interface Profile {
 /** Rows of the printed tables, and blocks of the object. */
 const TABLE_ROWS = 20;
 const BLOCKS_MAX = 1000;
+const NOT_LISTED = '[not listed]';
 
 const hex = (address: number): string => `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
 
@@ -32,7 +33,7 @@ export const profileOf = (report: ObservationReport, symbols: GuestSymbols): Pro
     const name = nameOf(linear, symbols);
     functions.set(name, (functions.get(name) ?? 0) + retired);
   }
-  if (report.elsewhere > 0) functions.set('[not listed]', report.elsewhere);
+  if (report.elsewhere > 0) functions.set(NOT_LISTED, report.elsewhere);
   return {
     instructions: report.retired,
     functions: Object.fromEntries([...functions].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))),
@@ -63,10 +64,8 @@ export const formatProfile = (profile: Profile): string => {
 const fold = (stacks: ObservationReport['stacks'], symbols: GuestSymbols): string[] => {
   const folded = new Map<string, number>();
   for (const [weight, ...addresses] of stacks) {
-    const line = addresses
-      .map((address) => nameOf(address, symbols))
-      .reverse()
-      .join(';');
+    const frames = addresses.map((address) => nameOf(address, symbols)).reverse();
+    const line = frames.length > 0 ? frames.join(';') : NOT_LISTED;
     folded.set(line, (folded.get(line) ?? 0) + weight!);
   }
   return [...folded].sort(([a], [b]) => (a < b ? -1 : 1)).map(([line, weight]) => `${line} ${weight}`);
