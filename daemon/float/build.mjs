@@ -28,7 +28,7 @@ if (existsSync(join(out, 'float.wasm')) && existsSync(stampFile) && readFileSync
 const { default: asc } = await import('assemblyscript/asc');
 mkdirSync(out, { recursive: true });
 const flags =
-  '-O3 --converge --runtime stub --noAssert --importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536 --enable threads --enable bulk-memory';
+  '-O3 --converge --runtime stub --noAssert --importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536 --enable threads --enable bulk-memory --enable simd';
 const { error, stderr } = await asc.main(['index.ts', '--outFile', 'float.wasm', ...flags.split(' ')], {
   readFile: (name) => sources[name] ?? null,
   writeFile: (name, contents) => writeFileSync(join(out, name), contents),

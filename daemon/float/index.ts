@@ -17,3 +17,4 @@ export * from './fpu-moves';
 export * from './fpu-remainder';
 export * from './scalar';
 export * from './vector';
+export * from './vector-integer';

@@ -35,6 +35,7 @@ export const FLOAT_FUNCTIONS = [
   'i64ToF32',
   'i64ToF64',
   'vectorFloat',
+  'vectorInteger',
   'x87Absolute',
   'x87ArithmeticMemory',
   'x87ArithmeticRegister',

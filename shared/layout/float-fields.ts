@@ -2,6 +2,7 @@
 // Why here: AssemblyScript cannot import `struct`; its build makes constants of these (daemon/float/build.mjs).
 import { Cr4 } from '../abi/registers.js';
 import { FloatShape, VectorFloat } from './vector-float.js';
+import { IMPLICIT_LENGTHS, VectorInteger } from './vector-integer.js';
 import { Slot, VectorSlot, VpLayout } from './vp.js';
 
 const { at } = VpLayout;
@@ -30,5 +31,7 @@ export const FLOAT_FIELDS: Readonly<Record<string, number>> = {
   FLOAT_IS_FIRST: FloatShape.FIRST,
   FLOAT_IS_SECOND: FloatShape.SECOND,
   FLOAT_ARGUMENT_SHIFT: FloatShape.ARGUMENT_SHIFT,
+  IMPLICIT_LENGTHS,
+  ...Object.fromEntries(Object.entries(VectorInteger).map(([name, value]) => [`INTEGER_${name}`, value])),
   ...Object.fromEntries(Object.entries(VectorFloat).map(([name, value]) => [`FLOAT_${name}`, value])),
 };

@@ -25,6 +25,7 @@ import { mmxFamilies } from './vector/mmx.js';
 import { vectorMoveFamilies } from './vector/moves.js';
 import { vectorShiftFamilies } from './vector/shifts.js';
 import { vectorShuffleFamilies } from './vector/shuffles.js';
+import { vectorSpecialFamilies } from './vector/special.js';
 
 import { x87Families } from './x87.js';
 
@@ -52,6 +53,7 @@ const NAMED: Families = {
   ...floatConversionFamilies,
   ...vectorControlFamilies,
   ...mmxFamilies,
+  ...vectorSpecialFamilies,
 };
 
 const familyOf = (name: string): Family =>

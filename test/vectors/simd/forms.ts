@@ -11,7 +11,7 @@ const APPROXIMATE = /^(VEX_V)?(rcp|rsqrt)[ps]s/i;
 const ELSEWHERE = /^(VEX_V)?(rdrand|rdseed|(ld|st)mxcsr|emms|prefetch|clflush|[lms]fence|fx|xsave|xrstor)/i;
 const F = CpuidFeature;
 const SSE = [F.SSE, F.SSE2, F.SSE3, F.SSSE3, F.SSE4_1, F.SSE4_2, F.AES, F.PCLMULQDQ];
-const AVX = [F.AVX, F.AVX2, F.FMA, F.F16C];
+const AVX = [F.AVX, F.AVX2, F.FMA, F.F16C, F.VAES, F.VPCLMULQDQ];
 const SCALAR = [F.POPCNT, F.LZCNT, F.BMI1, F.BMI2, F.MOVBE, F.ADX];
 
 /** Suites, each a file: they can be run as soon as the extension is there. */

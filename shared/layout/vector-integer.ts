@@ -1,0 +1,21 @@
+// Vector instructions that neither WebAssembly's vectors nor a few micro-ops give: what translated code asks daemon/float for by the function `vectorInteger`.
+// Its first argument is operation | argument << 8, its second depends on the operation. Operands are in the vector slots SCRATCH and SCRATCH + 1.
+
+export const VectorInteger = {
+  AES_ENCRYPT: 0,
+  AES_ENCRYPT_LAST: 1,
+  AES_DECRYPT: 2,
+  AES_DECRYPT_LAST: 3,
+  AES_INVERSE_MIX: 4,
+  AES_KEY: 5,
+  /** Argument: halves, as PCLMULQDQ's immediate. */
+  CARRYLESS: 6,
+  SUMS_OF_DIFFERENCES: 7,
+  LEAST_WORD: 8,
+  /** PCMPxSTRx. Argument = immediate; second argument = lengths, 5 bits each from bit 0 and bit 8, or IMPLICIT. General result: flags | index << 16. */
+  STRINGS: 9,
+  /** RCPPS, RSQRTPS; argument 1 for the scalar forms. */
+  RECIPROCAL: 10,
+  RECIPROCAL_ROOT: 11,
+} as const;
+export const IMPLICIT_LENGTHS = 0x1_0000;
