@@ -1,6 +1,6 @@
 // FPREM and FPREM1 (SDM 2A): the exact remainder, in steps of at most 63 quotient bits; C2 says that more steps are needed, C0 C3 C1 are the quotient's low bits.
 import { blocked, INVALID, raise } from './control';
-import { anySpecial, unpackA, unpackB, writeIndefinite, writeNan, writeResult } from './extended';
+import { anySpecial, LEAST, unpackA, unpackB, writeIndefinite, writeNan, writeResult } from './extended';
 import { begin, C0, C1, C2, C3, finishWith, isEmpty, markFull, stackAt, stackUnderflow } from './fpu-state';
 import { INDEFINITE, setNormalized, setSpecial } from './number';
 import {
@@ -65,7 +65,12 @@ function remainder(vp: i32, where: i64, nearest: bool): void {
     raiseDenormal();
     if (!blocked()) {
       changed = C0 | C1 | C2 | C3;
-      if (aClass == IS_NUMBER) codes = reduce(at, nearest);
+      if (aClass == IS_NUMBER && bClass == IS_NUMBER) codes = reduce(at, nearest);
+      // An infinite divisor leaves the operand, but a pseudo-denormal becomes normal.
+      else if (aClass == IS_NUMBER && aExponent >= LEAST) {
+        setNormalized(aNegative, aExponent, aSignificand, 0);
+        writeResult(at, 64);
+      }
     }
   }
   finishWith(vp, where, changed, codes);
@@ -73,7 +78,7 @@ function remainder(vp: i32, where: i64, nearest: bool): void {
 
 function reduce(at: i32, nearest: bool): i32 {
   // What is smaller than the divisor stays, but a pseudo-denormal becomes normal.
-  const distance = bClass == IS_NUMBER ? aExponent - bExponent : i32.MIN_VALUE;
+  const distance = aExponent - bExponent;
   if (distance >= 64) {
     // As much as the processor does at once: 32 to 63 bits.
     const step = (distance & 31) | 32;

@@ -15,6 +15,7 @@ export * from './fpu-compare';
 export * from './fpu-control';
 export * from './fpu-moves';
 export * from './fpu-remainder';
+export * from './fpu-transcendental';
 export * from './scalar';
 export * from './vector';
 export * from './vector-integer';

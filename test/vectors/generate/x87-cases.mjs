@@ -38,7 +38,16 @@ add('control', 'd928', 'd938', 'dd38', 'dfe0', 'dbe2', 'dbe3', 'dbe0', 'dbe1', '
 
 export const INSTRUCTIONS = list;
 /** Results within one unit in the last place, and C1 their own affair. */
-export const TRANSCENDENTAL = [];
+export const TRANSCENDENTAL = [
+  { family: 'f2xm1', code: 'd9f0' },
+  { family: 'fyl2x', code: 'd9f1' },
+  { family: 'fptan', code: 'd9f2' },
+  { family: 'fpatan', code: 'd9f3' },
+  { family: 'fyl2xp1', code: 'd9f9' },
+  { family: 'fsincos', code: 'd9fb' },
+  { family: 'fsin', code: 'd9fe' },
+  { family: 'fcos', code: 'd9ff' },
+];
 
 /** All masked: rounding x precision; then one exception unmasked after the other, and all. */
 export const CONTROLS = [];
