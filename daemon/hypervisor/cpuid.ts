@@ -14,6 +14,7 @@ import { FeatureLeaf } from '../../shared/cpu/features.js';
 import type { CpuModel } from '../../shared/cpu/models.js';
 import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
+import { MONITOR_LINE_BYTES } from './monitors.js';
 
 /** EAX, EBX, ECX, EDX; made once and overwritten by every query. */
 export type CpuidResult = [number, number, number, number];
@@ -81,6 +82,10 @@ export class CpuidModel {
         break;
       case 4:
         this.#cache(subleaf);
+        break;
+      case 5:
+        // Lines of 64 bytes; ECX bit 0 of MWAIT makes masked interrupts end the wait; one C1 state.
+        if (this.#features.has('monitor')) this.#set(MONITOR_LINE_BYTES, MONITOR_LINE_BYTES, 3, 1 << 4);
         break;
       case 6:
         this.#set(this.#shown[FeatureLeaf.THERMAL_EAX], 0, 0, 0);

@@ -14,6 +14,7 @@ import type { ApicBus } from './apic/apic-bus.js';
 import { deliverMessage } from './apic/message.js';
 import { VirtualApic } from './apic/virtual-apic.js';
 import { GuestClock } from './guest-clock.js';
+import { Monitors } from './monitors.js';
 import { PartitionEnd } from './partition-end.js';
 import { ShadowMmu } from './shadow-mmu.js';
 import type { GuestWiring } from './wiring.js';
@@ -30,6 +31,7 @@ export class PartitionOnLp implements ApicBus {
   readonly vps: readonly VpBlock[];
   readonly apics: readonly VirtualApic[];
   readonly lpBlock: LpBlock;
+  readonly monitors: Monitors;
   readonly clock: GuestClock;
   readonly ends: PartitionEnd;
   readonly platform: Platform;
@@ -50,6 +52,7 @@ export class PartitionOnLp implements ApicBus {
     this.model = readProcessor(this.views);
     this.lpBlock = new LpBlock(wiring.machine, lpBlockAt(wiring.lp));
     this.vps = Array.from({ length: this.vpCount }, (_, i) => new VpBlock(this.views, vpBlockAt(i)));
+    this.monitors = new Monitors(this.views, this.vps, (vp) => this.kick(vp));
     this.clock = new GuestClock(wiring, this.header, () => this.processor.remaining);
     this.ends = new PartitionEnd(this.views, (cause, detail) => {
       this.kickOtherLps();

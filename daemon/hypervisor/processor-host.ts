@@ -32,6 +32,8 @@ export const buildProcessor = (
         Atomics.add(views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
         Atomics.add(views.i32, PartitionLayout.at.codeEpoch >>> 2, 1);
       },
+      isMonitored: (gfn) => on.monitors.watches(gfn),
+      stored: (gfn, offset, bytes) => on.monitors.stored(gfn, offset, bytes),
       kickOthers: () => on.kickOtherLps(),
       stopOthers: () => handshake.stopOthers(),
       releaseOthers: () => handshake.releaseOthers(),

@@ -1,7 +1,7 @@
 // Which VPs of this LP can run, and when the next timer wants one: what the LP's scheduler asks (lp/logical-processor).
 import { Rflags } from '../../shared/abi/registers.js';
 import { PartitionState } from '../../shared/layout/partition.js';
-import { VpState } from '../../shared/layout/vp.js';
+import { MWait, VpState } from '../../shared/layout/vp.js';
 import { hasPosted } from './apic/post.js';
 import { applyRequests } from './apic/requests.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
@@ -43,6 +43,10 @@ export class VpReadiness {
       state = on.stateOf(vp);
     }
     if (take && state === VpState.HALTED && this.#wakes(index)) {
+      if (vp.mwait !== 0) {
+        vp.mwait = 0;
+        on.monitors.disarm(vp);
+      }
       on.setState(vp, VpState.READY);
       state = VpState.READY;
     }
@@ -52,7 +56,8 @@ export class VpReadiness {
     const on = this.#on;
     const vp = on.vps[index];
     if (vp.nmiPending && !vp.nmiBlocked) return true;
-    if (!(on.systemFlags(vp) & Rflags.IF)) return false;
+    if (vp.mwait !== 0 && !on.monitors.isArmed(vp)) return true;
+    if (!(on.systemFlags(vp) & Rflags.IF) && !(vp.mwait & MWait.MASKED_TOO)) return false;
     return on.apics[index].pendingVector() >= 0 || (index === 0 && on.platform.picPending() && on.apics[0].acceptsExtInt());
   }
 

@@ -42,6 +42,10 @@ export interface ProcessorHost {
   unwatchCode(gfn: number, marked: () => boolean): void;
   /** Another LP may run code that has just changed: make it look. */
   kickOthers(): void;
+  /** Whether a VP's MONITOR watches the page: it is then watched as a page of code is. */
+  isMonitored(gfn: number): boolean;
+  /** Bytes of a watched page have been stored. */
+  stored(gfn: number, offset: number, bytes: number): void;
   /** Every other LP of the partition is out of guest mode between the two. */
   stopOthers(): void;
   releaseOthers(): void;
@@ -113,12 +117,17 @@ export class GuestProcessor implements Processor {
     this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
       beforeStore: (gfn, offset, bytes) => {
-        if (this.#invalidate(gfn, offset, bytes) || hasCodeLines(this.views, gfn)) return;
+        if (this.#invalidate(gfn, offset, bytes) || hasCodeLines(this.views, gfn) || host.isMonitored(gfn)) return;
         // The second store in a row to a page that has no code any more: it is being filled, not patched.
-        host.unwatchCode(gfn, () => hasCodeLines(this.views, gfn));
+        host.unwatchCode(gfn, () => hasCodeLines(this.views, gfn) || host.isMonitored(gfn));
       },
-      // Nobody else can have translated in between.
-      afterStore: options?.alone ? () => undefined : (gfn, offset, bytes) => void this.#invalidate(gfn, offset, bytes),
+      // Nobody else can have translated in between, and nobody else waits for a store.
+      afterStore: options?.alone
+        ? () => undefined
+        : (gfn, offset, bytes) => {
+            this.#invalidate(gfn, offset, bytes);
+            host.stored(gfn, offset, bytes);
+          },
       running: (gfn) => {
         const rip = this.#rip();
         return rip === this.#slowRip || this.code.covers(rip, gfn);

@@ -76,6 +76,10 @@ export interface Intercepts {
   cpuid(leaf: number, subleaf: number): readonly [number, number, number, number];
   /** HLT with no interrupt deliverable. The VP's state changes; the helper then leaves guest code. */
   halt(): void;
+  /** MONITOR of the line with this address in partition memory. */
+  monitor(spa: number): void;
+  /** MWAIT with a monitor that is armed. The VP's state changes; the helper then leaves guest code. False: there is nothing to wait for. */
+  mwait(maskedToo: boolean): boolean;
   pause(): void;
   hypercall(): void;
   /** Guest time-stamp counter. */

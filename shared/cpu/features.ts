@@ -52,7 +52,7 @@ const ROWS = {
   // CPUID.1:ECX
   sse3: [L.BASIC_ECX, 0, ['sse2'], THERE],
   pclmulqdq: [L.BASIC_ECX, 1, ['sse2'], THERE],
-  monitor: [L.BASIC_ECX, 3, [], ABSENT],
+  monitor: [L.BASIC_ECX, 3, [], THERE],
   ssse3: [L.BASIC_ECX, 9, ['sse3'], THERE],
   fma: [L.BASIC_ECX, 12, ['avx'], ABSENT],
   cx16: [L.BASIC_ECX, 13, ['lm', 'cx8'], THERE],

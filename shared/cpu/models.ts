@@ -1,6 +1,7 @@
 // The processors that a partition may have: what CPUID calls them and which features they came with.
 // Chips have the features of their first steppings that matter to software; x86-64-v1 to v3 are the levels of the x86-64 psABI with the system features of the
-// first Intel generation that met them (Merom, Nehalem, Haswell). `max` is everything that the simulated processor has.
+// first Intel generation that met them (Merom, Nehalem, Haswell). `max` is everything that the simulated processor has,
+// but for MONITOR: a wait by MWAIT takes every LP's right to write a page, which is dear where HLT would do. It is had by `max,+monitor`.
 import { FEATURES, type FeatureName } from './features.js';
 
 export interface CpuModel {
@@ -59,7 +60,7 @@ export const CPU_MODELS: readonly CpuModel[] = [
       0x6fb,
       0x16,
       EXTENDED_64,
-      FEATURES.map((feature) => feature.name),
+      FEATURES.map((feature) => feature.name).filter((name) => name !== 'monitor'),
     ),
     brand: 'hvd virtual processor',
   },

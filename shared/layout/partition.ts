@@ -90,6 +90,8 @@ export const PartitionLayout = struct('PartitionHeader', {
   prepared: i32,
   /** The partition's processor: which of CPU_MODELS, and its features (shared/cpu). */
   cpuModel: u32,
+  /** VPs whose MONITOR is armed (atomics): while there are none, stores need not look for them. */
+  monitors: i32,
   cpuFeatures: block(16),
 });
 export const PartitionHeader = accessor(PartitionLayout);

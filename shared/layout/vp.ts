@@ -111,6 +111,9 @@ export const EventKind = { NONE: 0, EXTERNAL: 1, NMI: 2, EXCEPTION: 3, SOFTWARE:
 /** What the last instruction holds off until after the next one (SDM 3A 6.8.3): STI interrupts; a load of SS also debug exceptions. */
 export const InterruptShadow = { NONE: 0, INTERRUPTS: 1, STACK: 2 } as const;
 
+/** Bits of `mwait`: waiting by MWAIT, so for the monitored line too; for masked interrupts too (ECX bit 0). */
+export const MWait = { WAITING: 1, MASKED_TOO: 2 } as const;
+
 export const VP_BLOCK_SIZE = 8192;
 export const VpLayout = struct(
   'VpBlock',
@@ -185,6 +188,10 @@ export const VpLayout = struct(
     nmiPending: u32,
     nmiBlocked: u32,
     pauseCount: u32,
+    /** GPA of the 64-byte line that MONITOR watches | 1, 0 = none. Atomics: whoever stores there takes it away. */
+    monitorLine: i32,
+    /** MWait: what a halted VP also wakes on. */
+    mwait: u32,
     /** Derived from CR0, CR4 and XCR0: ExtendedState bits that raise #UD (7:0) and #NM (15:8). */
     unusable: u32,
     mxcsr: u32,

@@ -117,6 +117,8 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         halt: () => {
           machine.halted = true;
         },
+        monitor: () => {},
+        mwait: () => false,
         pause: () => shared?.pause(),
         hypercall: refuse,
         tsc: () => 0n,
@@ -140,6 +142,8 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         }
         Atomics.and(views.i32, (PartitionMap.PAGE_FLAGS >>> 2) + gfn, ~PageFlag.CODE);
       },
+      isMonitored: () => false,
+      stored: () => {},
       kickOthers: () => {
         for (let other = 0; other < (shared?.lps ?? 1); other++)
           if (other !== lp) Atomics.store(views.i32, (lpContextAt(other) + LpContextLayout.at.kick) >>> 2, 1);

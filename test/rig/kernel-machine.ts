@@ -58,28 +58,35 @@ export interface RunOptions {
 
 export class KernelMachine {
   readonly views: Views;
+  readonly vps: readonly VpBlock[];
+  /** VP 0. */
   readonly vp: VpBlock;
   readonly guest: Guest;
   readonly header: PartitionHeader;
   #clock = 0;
 
-  constructor(tiers: 'cold' | 'hot' | 'both', cpu = 'max') {
+  /** All VPs belong to the one LP. */
+  constructor(tiers: 'cold' | 'hot' | 'both', cpu = 'max', vps = 1) {
     const pages = (PartitionMap.RAM + RAM) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.views = viewsOf(memory.buffer);
     this.header = new PartitionHeader(this.views, PartitionMap.HEADER);
     Object.assign(this.header, {
       magic: PARTITION_MAGIC,
-      vpCount: 1,
+      vpCount: vps,
       lpCount: 1,
       nodeCount: 1,
       ramSize: RAM,
       state: PartitionState.RUNNING,
     });
     writeProcessor(this.views, parseProcessor(cpu));
-    this.vp = new VpBlock(this.views, vpBlockAt(0));
-    powerUpVp(this.vp, 0);
-    this.vp.lp = this.vp.homeLp = 0;
+    this.vps = Array.from({ length: vps }, (_, index) => {
+      const vp = new VpBlock(this.views, vpBlockAt(index));
+      powerUpVp(vp, index);
+      vp.lp = vp.homeLp = 0;
+      return vp;
+    });
+    [this.vp] = this.vps;
     this.#tables();
     this.guest = new Guest({
       lp: 0,
@@ -153,9 +160,32 @@ export class KernelMachine {
     invalidateCode(this.views, at >>> 12, at & 4095, bytes.length + 1);
   }
 
-  /** Runs from the entry until HLT, in 64-bit code at the level. */
+  /** Runs VP 0 from the entry until HLT, in 64-bit code at the level. */
   run(options: RunOptions = {}): Stop {
-    const { vp, views, guest } = this;
+    this.prepare(0, options);
+    this.go();
+    const { vp } = this;
+    if (vp.state !== VpState.HALTED)
+      throw new Error(`the program did not end: VP state ${vp.state}, RIP ${this.slot(Slot.RIP).toString(16)}`);
+    return this.#stop();
+  }
+  /** Runs the VPs in turn until none can go on. */
+  go(): void {
+    const { guest, vps, header } = this;
+    for (let round = 0; round < 1000 && header.state === PartitionState.RUNNING; round++) {
+      let ran = false;
+      for (const { index } of vps) {
+        if (!guest.runnable(index)) continue;
+        ran = true;
+        this.#clock += guest.run(index, this.#clock, 10_000);
+      }
+      if (!ran) return;
+    }
+  }
+  /** Puts a VP at its entry. */
+  prepare(index: number, options: RunOptions = {}): void {
+    const { views } = this;
+    const vp = this.vps[index];
     const level = options.level ?? 0;
     const user = level === 3;
     const slots = vp.base >>> 3;
@@ -200,11 +230,6 @@ export class KernelMachine {
     views.u32[(vp.dr >>> 2) + 12] = 0xffff_0ff0;
     views.u32[(vp.dr >>> 2) + 14] = 0x400;
     for (const [number, value] of Object.entries(options.dr ?? {})) views.u32[(vp.dr >>> 2) + Number(number) * 2] = value >>> 0;
-    for (let runs = 0; runs < 1000 && vp.state === VpState.READY && this.header.state === PartitionState.RUNNING; runs++)
-      this.#clock += guest.run(0, this.#clock, 10_000);
-    if (vp.state !== VpState.HALTED)
-      throw new Error(`the program did not end: VP state ${vp.state}, RIP ${this.slot(Slot.RIP).toString(16)}`);
-    return this.#stop();
   }
 
   #stop(): Stop {

@@ -140,6 +140,13 @@ export class RecordedIntercepts implements Intercepts {
   halt(): void {
     this.calls.push('halt');
   }
+  monitor(spa: number): void {
+    this.calls.push(`monitor ${spa}`);
+  }
+  mwait(maskedToo: boolean): boolean {
+    this.calls.push(`mwait ${maskedToo}`);
+    return true;
+  }
   pause(): void {
     this.calls.push('pause');
   }

@@ -1,15 +1,31 @@
-// HLT and PAUSE: the VP has nothing to do, or spins for another one (pause-loop).
-import { VpState } from '../../../shared/layout/vp.js';
+// HLT, MWAIT and PAUSE: the VP has nothing to do, waits for a store, or spins for another VP (monitors, pause-loop).
+import { PartitionMap } from '../../../shared/layout/partition.js';
+import { MWait, VpState } from '../../../shared/layout/vp.js';
 import type { Intercepts } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 import type { PauseLoop } from '../pause-loop.js';
 
-export const waitingIntercepts = (on: PartitionOnLp, pauseLoop: PauseLoop): Pick<Intercepts, 'halt' | 'pause'> => ({
+export const waitingIntercepts = (on: PartitionOnLp, pauseLoop: PauseLoop): Pick<Intercepts, 'halt' | 'monitor' | 'mwait' | 'pause'> => ({
   halt() {
     const { vp } = on.processor;
     on.intercept('hlt');
     on.count(vp, 'hltIntercepts');
     on.setState(vp, VpState.HALTED);
+  },
+  monitor(spa) {
+    const gpa = spa - PartitionMap.RAM;
+    on.intercept('hlt');
+    on.monitors.arm(on.processor.vp, gpa);
+    on.mmu.lp.handshake.watchCode(gpa >>> 12);
+  },
+  mwait(maskedToo) {
+    const { vp } = on.processor;
+    on.intercept('hlt');
+    on.count(vp, 'hltIntercepts');
+    if (!on.monitors.isArmed(vp)) return false;
+    vp.mwait = MWait.WAITING | (maskedToo ? MWait.MASKED_TOO : 0);
+    on.setState(vp, VpState.HALTED);
+    return true;
   },
   /** A spin loop gives the LP to another VP. */
   pause() {

@@ -105,6 +105,26 @@ export const popFlags = (p: Processor, d: number): number => {
   return look ? leaveAfter(p, d) : 0;
 };
 
+/** MONITOR and MWAIT are of level 0, and #UD elsewhere; extensions beyond those of CPUID leaf 5 are #GP(0) (SDM 2B). */
+const requireMonitor = (p: Processor, extensions: number): void => {
+  if (p.vp.cpl !== 0) invalidOpcode(p);
+  if ((slotLo(p.vp, Slot.RCX) & ~extensions) !== 0) generalProtection(p);
+};
+/** The address is checked as that of a byte read. What is not memory is not watched. */
+export const monitor = (p: Processor): number => {
+  requireMonitor(p, 0);
+  const at = slotNumber(p.vp, Slot.ARG0);
+  const spa = p.memory.hostRead(at);
+  if (spa >= 0) p.intercepts.monitor(spa);
+  return 0;
+};
+export const monitorWait = (p: Processor, d: number): number => {
+  requireMonitor(p, 1);
+  leaveAfter(p, d);
+  p.intercepts.mwait((slotLo(p.vp, Slot.RCX) & 1) !== 0);
+  return 1;
+};
+
 export const halt = (p: Processor, d: number): number => {
   if (p.vp.cpl !== 0) generalProtection(p);
   leaveAfter(p, d);
