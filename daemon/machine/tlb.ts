@@ -1,6 +1,14 @@
 // The hardware TLB of one LP in one partition: a direct-mapped table in the LP context that compiled code looks up inline, and this code fills and flushes.
 // Why per partition: the host addresses it holds are offsets in that partition's memory. Caches 4 KiB granules of whatever page size. Reference: SDM 3A 4.10.2.
-import { LpContextLayout, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TLB_MODES, TlbEntry } from '../../shared/layout/lp-context.js';
+import {
+  LpContextLayout,
+  recentOffset,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_MODE_SIZE,
+  TLB_MODES,
+  TlbEntry,
+} from '../../shared/layout/lp-context.js';
 import { lpContextAt, PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { SharedWords } from './shared-words.js';
@@ -77,9 +85,11 @@ export class HardwareTlb {
 
   flushAll(): void {
     this.flushes++;
-    const i = this.#i32;
-    if (this.#logged > LOG_MAX) i.fill(-1, this.#base >>> 2, (this.#base + TLB_MODES * TLB_MODE_SIZE) >>> 2);
-    else for (let k = 0; k < this.#logged; k++) this.#clear((this.#base + this.#log[k] * TLB_ENTRY_SIZE) >>> 2);
+    if (this.#logged > LOG_MAX) this.#i32.fill(-1, this.#base >>> 2, (this.#base + TLB_MODES * TLB_MODE_SIZE) >>> 2);
+    else {
+      for (let k = 0; k < this.#logged; k++) this.#clear(this.#entry(this.#log[k]));
+      this.#forgetRecent();
+    }
     this.#logged = 0;
     this.#fetch?.flushAll();
   }
@@ -93,7 +103,7 @@ export class HardwareTlb {
     let kept = 0;
     for (let k = 0; k < count; k++) {
       const n = whole ? k : this.#log[k];
-      const at = (this.#base + n * TLB_ENTRY_SIZE) >>> 2;
+      const at = this.#entry(n);
       if (i[at] === -1) continue;
       if ((i[at + (TlbEntry.FLAGS >> 2)] & TlbFlag.GLOBAL) === 0) this.#clear(at);
       else {
@@ -102,6 +112,7 @@ export class HardwareTlb {
       }
     }
     this.#logged = kept;
+    this.#forgetRecent();
     this.#fetch?.flushAll();
   }
 
@@ -110,6 +121,7 @@ export class HardwareTlb {
     this.flushes++;
     const from = (this.#base + mode * TLB_MODE_SIZE) >>> 2;
     this.#i32.fill(-1, from, from + (TLB_MODE_SIZE >> 2));
+    this.#forgetRecent();
     this.#fetch?.flushAll();
   }
 
@@ -122,6 +134,7 @@ export class HardwareTlb {
       const at = (this.#base + mode * TLB_MODE_SIZE + index * TLB_ENTRY_SIZE) >>> 2;
       if (i[at] === low && i[at + 1] === high) this.#clear(at);
     }
+    this.#forgetRecent();
     this.#fetch?.flushPage(gva);
   }
 
@@ -131,13 +144,25 @@ export class HardwareTlb {
     const count = this.#logged > LOG_MAX ? TLB_MODES * TLB_ENTRIES : this.#logged;
     for (let k = 0; k < count; k++) {
       const n = this.#logged > LOG_MAX ? k : this.#log[k];
-      const at = (this.#base + n * TLB_ENTRY_SIZE) >>> 2;
+      const at = this.#entry(n);
       if (i[at + (TlbEntry.GFN >> 2)] !== gfn) continue;
       i[at + 2] = -1;
       i[at + 3] = -1;
     }
+    this.#forgetRecent();
   }
 
+  /** Word of the entry by its number in the log. */
+  #entry(n: number): number {
+    return (this.#base + (n >>> 10) * TLB_MODE_SIZE + (n & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >>> 2;
+  }
+  /** Pages that compiled units have kept apart: they are as good as the entries that they came from. */
+  #forgetRecent(): void {
+    for (let mode = 0; mode < TLB_MODES; mode++) {
+      const half = this.#base + mode * TLB_MODE_SIZE;
+      this.#i32.fill(-1, (half + recentOffset(false, 0)) >>> 2, (half + TLB_MODE_SIZE) >>> 2);
+    }
+  }
   #clear(at: number): void {
     const i = this.#i32;
     i[at] = -1;

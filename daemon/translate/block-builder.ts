@@ -266,6 +266,8 @@ export class BlockBuilder implements MicroOps {
   value(name: MicroOpName, a: Operand, b: Operand = 0, d: number = NOWHERE): Operand {
     const code = VALUE_CODES.get(name) as number;
     const op = code & OP_MASK;
+    if ((op === Op.ins8 || op === Op.ins16) && this.isZeroExtended(op === Op.ins8 ? 0 : 1, a))
+      return this.#replaceAll(op === Op.ins8 ? 0 : 1, b, d);
     const sa = this.slot(a);
     if (b < 0 && (code & TAKES_IMMEDIATE) !== 0) {
       if (d === NOWHERE) d = this.temp();
@@ -275,6 +277,13 @@ export class BlockBuilder implements MicroOps {
     const sb = (code & IS_UNARY) !== 0 ? 0 : this.slot(b);
     if (d === NOWHERE) d = this.temp();
     this.#record(op, d, sa, sb, 0, 0);
+    return d;
+  }
+  /** Low bits are inserted into a slot that has no others: nothing of it is left. */
+  #replaceAll(width: 0 | 1, value: Operand, d: number): Operand {
+    if (d === NOWHERE) d = this.temp();
+    if (value >= 0 && !this.isZeroExtended(width, value)) return this.value(ZERO_EXTEND[width], value, 0, d);
+    this.move(d, this.zeroExtended(width, value));
     return d;
   }
   /** d = a (mov or movi). */

@@ -3,6 +3,7 @@
 //
 //   TLB entry, 32 bytes:   +0 readTag u64   +8 writeTag u64   +16 addend i32   +20 gfn u32   +24 flags u32
 //     a tag is GVA & ~0xfff (all ones = empty); host address = low 32 bits of GVA + addend.
+//   Recent page, 16 bytes, after each TLB half: +0 tag u64   +8 addend i32, as in the TLB. Reads and writes have entries of their own.
 //   Jump cache entry, 16 bytes:  +0 tag u64 (RIP bits 47:0 | mode id << 48)   +8 code i32 (< 0: ~table index of a unit; > 0: address of micro-ops)
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
 
@@ -11,7 +12,16 @@ export const TLB_ENTRY_SIZE = 32;
 export const TlbEntry = { READ_TAG: 0, WRITE_TAG: 8, ADDEND: 16, GFN: 20, FLAGS: 24 } as const;
 /** Supervisor table, then user table: the half is chosen by CPL when guest code is entered. */
 export const TLB_MODES = 2;
-export const TLB_MODE_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
+/** Pages that single accesses of compiled units hit last: filled by those units from the TLB, emptied with it. */
+export const RECENT_READS = 16;
+export const RECENT_WRITES = 8;
+export const RECENT_ENTRY_SIZE = 16;
+export const RecentPage = { TAG: 0, ADDEND: 8 } as const;
+const TLB_TAGS_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const TLB_MODE_SIZE: number = TLB_TAGS_SIZE + (RECENT_READS + RECENT_WRITES) * RECENT_ENTRY_SIZE;
+/** Of an entry, from the start of its TLB half. */
+export const recentOffset = (write: boolean, entry: number): number =>
+  TLB_TAGS_SIZE + (entry + (write ? RECENT_READS : 0)) * RECENT_ENTRY_SIZE;
 export const JUMP_ENTRIES = 65536;
 export const JUMP_ENTRY_SIZE = 16;
 /** Fibonacci hashing of RIP's low half: blocks lie at regular distances, which plain low bits would make collide. Index = product >>> JUMP_SHIFT. */

@@ -2,7 +2,15 @@
 import test from 'ava';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareTlb, TlbMode } from '../../daemon/machine/tlb.js';
-import { LpContextLayout, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
+import {
+  LpContextLayout,
+  RECENT_READS,
+  RECENT_WRITES,
+  recentOffset,
+  TLB_ENTRY_SIZE,
+  TLB_MODE_SIZE,
+  TlbEntry,
+} from '../../shared/layout/lp-context.js';
 import { lpContextAt, PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import { viewsOf } from '../../shared/layout/struct.js';
 import { spaOf } from '../interleave/small-machine.js';
@@ -97,3 +105,27 @@ test.serial('one mode is flushed alone', (t) => {
   t.is(lookup(0, 0x1000, false), -1);
   t.is(lookup(1, 0x1000, false), spaOf(5));
 });
+
+for (const [how, flush] of [
+  ['all', (tlb) => tlb.flushAll()],
+  ['non-global entries', (tlb) => tlb.flushNonGlobal()],
+  ['one half', (tlb) => tlb.flushMode(TlbMode.USER)],
+  ['a page', (tlb) => tlb.flushPage(0x1000)],
+  ['the right to write a page', (tlb) => tlb.dropWrites(1)],
+] satisfies [string, (tlb: HardwareTlb) => void][])
+  test.serial(`recent pages of units are empty after a flush of ${how}`, (t) => {
+    const tlb = make();
+    const tags = [TlbMode.SUPERVISOR, TlbMode.USER].flatMap((mode) =>
+      [false, true].flatMap((write) =>
+        Array.from(
+          { length: write ? RECENT_WRITES : RECENT_READS },
+          (_, entry) => (lpContextAt(0) + LpContextLayout.at.tlbs + mode * TLB_MODE_SIZE + recentOffset(write, entry)) >>> 3,
+        ),
+      ),
+    );
+    for (const tag of tags) t.is(views.u64[tag], 0xffff_ffff_ffff_ffffn);
+    tlb.insert(TlbMode.USER, 0x1000, spaOf(1), true, 1);
+    for (const tag of tags) views.u64[tag] = 0x1000n;
+    flush(tlb);
+    for (const tag of tags) t.is(views.u64[tag], 0xffff_ffff_ffff_ffffn);
+  });

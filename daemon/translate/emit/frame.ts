@@ -47,6 +47,8 @@ export interface Frame {
   /** Push the address of the VP block, of the hardware TLB half in use. */
   vp(): void;
   tlb(): void;
+  /** Offset from that half of the recent page that this access is to try first; 0 = none. */
+  recent(): number;
   /** Push the address of the LP context, of the record at hand (which binds a unit to the LP it is compiled on). */
   context(): void;
   record(): void;

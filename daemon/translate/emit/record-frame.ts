@@ -172,6 +172,7 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
       c.memory('i64_store', s * 8);
     },
     vp: () => c.get(at.vp),
+    recent: () => 0,
     tlb: () => {
       c.get(at.context);
       c.memory('i32_load', CONTEXT.tlb);

@@ -4,7 +4,7 @@ import { LpContextLayout, TlbEntry } from '../../../shared/layout/lp-context.js'
 import { Slot, VpLayout } from '../../../shared/layout/vp.js';
 import { Exit, MICRO_OP_NAMES, MICRO_OPS, type MicroOpName } from '../micro-op.js';
 import { type Emit, type Frame, Helper } from './frame.js';
-import { hostAddress, lookup, pushGva } from './tlb-lookup.js';
+import { hostAddress, keepRecent, lookup, pushGva, recentAddress, tryRecent } from './tlb-lookup.js';
 import { VECTOR_SEMANTICS } from './vector-semantics.js';
 import { type Code, I32, I64 } from './wasm.js';
 
@@ -138,23 +138,44 @@ const SCRATCH = Slot.SCRATCH * 8;
 
 const load = (width: number, forWrite: boolean): Emit => (c, f) => {
   const wide = width === 3;
+  const type = wide ? I64 : I32;
+  const recent = f.recent() > 0;
+  if (recent) {
+    tryRecent(c, f, width);
+    c.hint(true);
+    c.if(type);
+    recentAddress(c, f); c.memory(LOAD[width], 0);
+    c.op('else');
+  }
   lookup(c, f, width, forWrite ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG);
   c.hint(true);
-  c.if(wide ? I64 : I32);
+  c.if(type);
+  if (recent) keepRecent(c, f);
   hostAddress(c, f); c.memory(LOAD[width], 0);
   c.op('else');
   f.beforeSlow(); pushGva(c, f); c.i32(width | (forWrite ? 16 : 0)); c.call(Helper.loadSlow); f.afterSlow();
   c.hint(false); c.if(); f.leaveHere(Exit.FAULT); c.op('end');
   f.vp(); c.memory(wide ? 'i64_load' : 'i32_load', SCRATCH);
   c.op('end');
+  if (recent) c.op('end');
   if (wide) { c.set(f.y); f.d(() => c.get(f.y)); }
   else { c.set(f.w); f.d32(() => c.get(f.w)); }
 };
 const store = (width: number): Emit => (c, f) => {
+  const put = (): void => { if (width === 3) f.b(); else f.b32(); c.memory(STORE[width], 0); };
+  const recent = f.recent() > 0;
+  if (recent) {
+    tryRecent(c, f, width);
+    c.hint(true);
+    c.if();
+    recentAddress(c, f); put();
+    c.op('else');
+  }
   lookup(c, f, width, TlbEntry.WRITE_TAG);
   c.hint(true);
   c.if();
-  hostAddress(c, f); if (width === 3) f.b(); else f.b32(); c.memory(STORE[width], 0);
+  if (recent) keepRecent(c, f);
+  hostAddress(c, f); put();
   c.op('else');
   f.beforeSlow(); f.vp(); f.b(); c.memory('i64_store', SCRATCH);
   pushGva(c, f); c.i32(width); c.call(Helper.storeSlow); f.afterSlow(); c.tee(f.entry);
@@ -164,6 +185,7 @@ const store = (width: number): Emit => (c, f) => {
   f.leaveHere(Exit.FAULT);
   c.op('end');
   c.op('end');
+  if (recent) c.op('end');
 };
 const atomic = (width: number, operate: (c: Code, f: Frame) => void): Emit => (c, f) => {
   if (width) {

@@ -19,6 +19,8 @@ export interface Position {
   rip: number;
   /** Operand b is the record's immediate. */
   immediateB: boolean;
+  /** Of this access (unit-recent). */
+  recent: number;
 }
 
 /** What the frame leaves to the unit. */
@@ -116,6 +118,7 @@ export const unitFrame = (
     setSlot: (s, value) => slots.set(s, value),
     vp: () => c.get(VP),
     tlb: () => c.get(tlb),
+    recent: () => p.recent,
     context: () => c.get(CTX),
     record: () => c.i32(p.at),
     leaveHere: (reason) => {

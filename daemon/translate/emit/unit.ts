@@ -10,6 +10,7 @@ import { CONTEXT, PRODUCES_FLAGS, pushTruth, SEMANTICS, SHAPES } from './semanti
 import { UnitFlags } from './unit-flags.js';
 import { UnitFloats } from './unit-floats.js';
 import { CTX, number64, type Position, unitFrame, VP } from './unit-frame.js';
+import { recentPages } from './unit-recent.js';
 import { UnitSlots } from './unit-slots.js';
 import { assemble, Code, I32, I64, Locals } from './wasm.js';
 
@@ -51,10 +52,12 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
     flags.beforeJump(-1);
     pushRip(); c.set(exitRip); c.i32(reason); c.set(exitReason); c.br(exit);
   };
-  const p: Position = { at: 0, rip: 0, immediateB: false };
+  const p: Position = { at: 0, rip: 0, immediateB: false, recent: 0 };
   const floats = new UnitFloats(c, VP, locals, graph, views);
   const frame = unitFrame(c, views, p, slots, locals, tlb, budget, floats, { leaveTo, settleFlags: () => flags.settle() });
   const flags = new UnitFlags(c, locals, !graph.wide, frame, graph, u16);
+
+  const recent = recentPages(graph, views);
 
   // --- structure
   const loopLabel: number[] = [];
@@ -98,6 +101,7 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
       p.at = at;
       p.rip = block.rip;
       p.immediateB = (form & IMMEDIATE_FORM) !== 0;
+      p.recent = recent[i]?.[(at - block.records) / RECORD_SIZE] ?? 0;
       if (op === Op.jump) branchTo(i, out[0], block.targets[0]);
       else if (op === Op.jumpr) jumpIndirect(i, u8[at + 3]);
       else if (op === Op.branch) {
