@@ -46,6 +46,10 @@ export class ShadowMmu implements Translator {
   switchAddressSpace(flush: Flush): void {
     this.lp.vtlb.switchAddressSpace(flush);
   }
+  /** Guest physical addresses mean something else from now on. */
+  flushPartition(): void {
+    this.lp.vtlb.flushPartition();
+  }
   invlpg(gva: number): void {
     this.lp.vtlb.invlpg(gva);
   }

@@ -162,6 +162,11 @@ export class Platform {
     }
   }
 
+  /** Whether the A20 gate is open. */
+  get a20(): boolean {
+    return this.i8042.a20;
+  }
+
   /** OUT of `bytes` (1, 2 or 4) bytes. */
   ioWrite(port: number, bytes: number, value: number): void {
     const claim = this.claimOf(port);

@@ -92,6 +92,8 @@ export const PartitionLayout = struct('PartitionHeader', {
   cpuModel: u32,
   /** VPs whose MONITOR is armed (atomics): while there are none, stores need not look for them. */
   monitors: i32,
+  /** 1 while the A20 gate is closed (atomics): processors then address memory without bit 20. */
+  a20Closed: i32,
   cpuFeatures: block(16),
 });
 export const PartitionHeader = accessor(PartitionLayout);

@@ -2,7 +2,7 @@
 // Why the processor's rules are repeated here: the LP's hardware walker only ever sees shadow tables. References: SDM 3A 4.3-4.8.
 import { PHYSICAL_ADDRESS_BITS, Rflags } from '../../../shared/abi/registers.js';
 import { PageAccess, PageFaultError, PTE_XD_HIGH, Pte } from '../../../shared/layout/paging.js';
-import { PartitionMap } from '../../../shared/layout/partition.js';
+import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { PagingMode, Role } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
@@ -18,6 +18,9 @@ const RESERVED_HIGH_LONG = (1 << (52 - 32)) - (1 << (PHYSICAL_ADDRESS_BITS - 32)
 const RESERVED_HIGH_PAE = 0x7fff_ffff & ~((1 << (PHYSICAL_ADDRESS_BITS - 32)) - 1);
 const FRAME_HIGH = (1 << (PHYSICAL_ADDRESS_BITS - 32)) - 1;
 /** Address bits that a large page's entry must have clear (bit 12 is PAT): 1 GiB, 2 MiB, and 4 MiB without PSE-36 (SDM 3A tables 4-4, 4-9, 4-16, 4-18). */
+/** The A20 gate's word in the partition header, and the bit of frame numbers that a closed one takes away. */
+const A20_CLOSED = PartitionMap.HEADER + PartitionLayout.at.a20Closed;
+const A20_FRAME = 1 << (20 - 12);
 const RESERVED_1G = 0x3fff_e000;
 const RESERVED_2M = 0x1f_e000;
 const RESERVED_4M = 0x3f_e000;
@@ -26,6 +29,8 @@ export class GuestWalk {
   readonly #words: SharedWords;
   readonly #counting: VtlbCounting;
   readonly #ramPages: number;
+  /** Bits of frame numbers that reach the bus. */
+  #bus = -1;
   // Entries met, by level: byte address (0: outside RAM) and low half.
   readonly #at = new Float64Array(5);
   readonly #low = new Int32Array(5);
@@ -48,6 +53,8 @@ export class GuestWalk {
   }
 
   walk(vp: VpBlock, key: SpaceKey, gva: number, access: number): GuestWalkResult {
+    // Every address that leaves the processor, of tables too (SDM 3A 9.7: A20M#).
+    this.#bus = this.#words.load(A20_CLOSED) === 0 ? -1 : ~A20_FRAME;
     switch ((key.role & Role.MODE) >>> Role.MODE_SHIFT) {
       case PagingMode.LONG: {
         const frame = ((key.cr3Hi & FRAME_HIGH) << 20) | (key.cr3Lo >>> 12);
@@ -58,7 +65,7 @@ export class GuestWalk {
       case PagingMode.LEGACY:
         return this.#legacy(vp, key, gva, access);
       default:
-        this.gfn = (gva >>> 12) & 0xf_ffff;
+        this.gfn = (gva >>> 12) & 0xf_ffff & this.#bus;
         this.rights = Role.ACCESS;
         this.global = false;
         this.dirty = true;
@@ -83,6 +90,7 @@ export class GuestWalk {
     const high = Math.floor(gva / 4294967296) | 0;
     const reserved = (role & Role.NXE) !== 0 ? reservedHigh : reservedHigh | PTE_XD_HIGH;
     let rights: number = Role.ACCESS;
+    frame &= this.#bus;
     for (let level = top; ; level--) {
       if (level < 4) {
         this.sptGfn[level] = frame;
@@ -106,7 +114,7 @@ export class GuestWalk {
       if ((entry & Pte.W) === 0) rights &= ~Role.W;
       if ((entry & Pte.U) === 0) rights &= ~Role.U;
       if ((entryHigh & PTE_XD_HIGH) !== 0) rights &= ~Role.X;
-      frame = ((entryHigh & FRAME_HIGH) << 20) | (entry >>> 12);
+      frame = (((entryHigh & FRAME_HIGH) << 20) | (entry >>> 12)) & this.#bus;
       if (level === 1) {
         this.gfn = frame;
         return this.#leaf(vp, role, rights, access, top, 1);
@@ -115,7 +123,7 @@ export class GuestWalk {
       // PS is reserved in a PML4 entry, and so are the address bits below a large page.
       const wrong = level === 4 ? -1 : level === 3 ? RESERVED_1G : RESERVED_2M;
       if ((entry & wrong) !== 0) return this.#fault(PageFaultError.P | PageFaultError.RSVD, role, access);
-      this.gfn = level === 3 ? (frame & ~0x3_ffff) | ((low >>> 12) & 0x3_ffff) : (frame & ~0x1ff) | ((low >>> 12) & 0x1ff);
+      this.gfn = (level === 3 ? (frame & ~0x3_ffff) | ((low >>> 12) & 0x3_ffff) : (frame & ~0x1ff) | ((low >>> 12) & 0x1ff)) & this.#bus;
       return this.#leaf(vp, role, rights, access, top, level);
     }
   }
@@ -124,7 +132,7 @@ export class GuestWalk {
   #legacy(vp: VpBlock, key: SpaceKey, gva: number, access: number): GuestWalkResult {
     const { role } = key;
     const low = gva | 0;
-    let frame = key.cr3Lo >>> 12;
+    let frame = (key.cr3Lo >>> 12) & this.#bus;
     let rights: number = Role.ACCESS;
     this.sptGfn[3] = frame;
     this.sptRole[3] = role | rights | 3;
@@ -142,14 +150,14 @@ export class GuestWalk {
       if ((entry & Pte.P) === 0) return this.#fault(0, role, access);
       if ((entry & Pte.W) === 0) rights &= ~Role.W;
       if ((entry & Pte.U) === 0) rights &= ~Role.U;
-      frame = entry >>> 12;
+      frame = (entry >>> 12) & this.#bus;
       if (level === 1) {
         this.gfn = frame;
         return this.#leaf(vp, role, rights, access, 2, 1);
       }
       if ((entry & Pte.PS) === 0 || (role & Role.PSE) === 0) continue;
       if ((entry & RESERVED_4M) !== 0) return this.#fault(PageFaultError.P | PageFaultError.RSVD, role, access);
-      this.gfn = (frame & ~0x3ff) | ((low >>> 12) & 0x3ff);
+      this.gfn = ((frame & ~0x3ff) | ((low >>> 12) & 0x3ff)) & this.#bus;
       return this.#leaf(vp, role, rights, access, 2, 2);
     }
   }

@@ -111,8 +111,9 @@ const PDPTE_RESERVED_HI = ~((1 << (PHYSICAL_ADDRESS_BITS - 32)) - 1);
 /** Loads the four PDPTEs of PAE paging from guest memory; false (#GP, nothing loaded) when a present one has a reserved bit or lies outside RAM. */
 export const loadPdptes = (p: { readonly views: Views; readonly vp: VpBlock }, cr3: number): boolean => {
   const { u32 } = p.views;
-  const gpa = (cr3 >>> 0) - ((cr3 >>> 0) & 0x1f);
-  if (gpa + 32 > new PartitionHeader(p.views, PartitionMap.HEADER).ramSize) return false;
+  const header = new PartitionHeader(p.views, PartitionMap.HEADER);
+  const gpa = (cr3 & (header.a20Closed === 0 ? -32 : ~0x10_001f)) >>> 0;
+  if (gpa + 32 > header.ramSize) return false;
   const from = (PartitionMap.RAM + gpa) >>> 2;
   for (let i = 0; i < 8; i += 2) {
     if ((u32[from + i] & 1) !== 0 && ((u32[from + i] & PDPTE_RESERVED_LO) !== 0 || (u32[from + i + 1] & PDPTE_RESERVED_HI) !== 0))
