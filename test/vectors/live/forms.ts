@@ -39,7 +39,7 @@ export interface Form {
  * descriptor tables, which are not the same ones here; what hvd says it does not have (INVPCID); VMCALL, which would leave the host's own virtual machine.
  */
 const NOT_COMPARED =
-  /^(Cpuid|Rdtscp?|Rdpmc|Rdrand|Rdseed|Rdpid|Syscall|Sysenter|Sgdt|Sidt|Sldt|Str|Smsw|Lar|Lsl|Verr|Verw|Arpl|Vmcall|Xgetbv|Xsetbv|Retf[wdq]|Iret[wdq]|L[defgs]s|Xsave\w*|Xrstor\w*|Fxsave\w*|Fxrstor\w*|Rd[fg]sbase|Wr[fg]sbase|Monitor[wdq]|Mwait|Int1|Clui|Stui|Testui|Uiret|Senduipi|Enqcmds?|Invpcid|Umwait|Umonitor\w*|Tpause|Xbegin|Xend|Xabort|Xtest|V?R(?:cp|sqrt)[ps]s|Fn?stenv|Fn?save|F2xm1|Fyl2x|Fyl2xp1|Fpatan|Fptan|Fsin|Fcos|Fsincos)(_|$)/;
+  /^(Cpuid|Rdtscp?|Rdpmc|Rdrand|Rdseed|Rdpid|Syscall|Sysenter|Sgdt|Sidt|Sldt|Str|Smsw|Lar|Lsl|Verr|Verw|Arpl|Vmcall|Xgetbv|Xsetbv|Retf[wdq]|Iret[wdq]|L[defgs]s|Xsave\w*|Xrstor\w*|Fxsave\w*|Fxrstor\w*|Rd[fg]sbase|Wr[fg]sbase|Monitor[wdq]|Mwait|Int1|Clui|Stui|Testui|Uiret|Senduipi|Enqcmds?|Invpcid|Umwait|Umonitor\w*|Tpause|Xbegin|Xend|Xabort|Xtest|V?[Rr](?:cp|sqrt)[ps]s|Fn?stenv|Fn?save|F2xm1|Fyl2x|Fyl2xp1|Fpatan|Fptan|Fsin|Fcos|Fsincos)(_|$)/;
 const NOT_COMPARED_FORMS = /^((Call|Jmp)_(ptr|m)16|Mov_Sreg|Pop[wdq]_[DEFGS]S$|Bswap_r16)/;
 
 const PREFIX: Readonly<Record<number, number>> = {
@@ -109,3 +109,16 @@ const BY_MODE = new Map<Bits, readonly Form[]>(BITS.map((bits) => [bits, FORMS.f
 
 /** All forms of a mode, those of x87 and SIMD included. */
 export const formsOf = (bits: Bits): readonly Form[] => BY_MODE.get(bits) as readonly Form[];
+
+const ANY = new Map<Bits, readonly Form[]>();
+/** Forms of a mode whatever they do, privileged ones included: for guests that are hostile. */
+export const anyForms = (bits: Bits): readonly Form[] => {
+  let forms = ANY.get(bits);
+  if (forms === undefined) {
+    forms = TRANSLATED.filter(encodable)
+      .map(formOf)
+      .filter((f) => f.operands.every((kind) => ENCODED_OPERANDS.has(kind)) && inMode(f.code, bits));
+    ANY.set(bits, forms);
+  }
+  return forms;
+};

@@ -164,7 +164,8 @@ const fromXmm: VectorFamily = withSse((x) => {
 const fromIntegers = (double: boolean): VectorFamily =>
   withSse((x) => {
     const { builder } = x;
-    const mmx = !x.isMemory(1) || !double;
+    // From memory no MMX register is looked at, and processors leave the x87's state alone.
+    const mmx = !x.isMemory(1);
     if (mmx) enter(x);
     const b = vectorOf(x, 1);
     if (double) builder.vector('vi32f64', b, 0, target(x));
