@@ -22,7 +22,7 @@ export class InterruptWindow {
     const irr = vp.irr >>> 2;
     const { i32 } = on.views;
     for (let word = irr; word < irr + 8; word++) if (i32[word] !== 0) return true;
-    return on.current === 0 && on.platform.picPending();
+    return on.hasExtInt(on.current);
   }
 
   /** Delivers what the VP can take at this instruction boundary. */
@@ -43,8 +43,8 @@ export class InterruptWindow {
       on.wiring.event(on.clock.cycles(), EventType.INTERRUPT, index, vector, 0);
       on.lpBlock.interruptsDelivered++;
       this.#deliver(EventKind.EXTERNAL, vector);
-    } else if (index === 0 && on.platform.picPending() && apic.acceptsExtInt()) {
-      const external = on.platform.picAcknowledge();
+    } else if (on.hasExtInt(index)) {
+      const external = on.acknowledgeExtInt(index);
       on.views.u32[(vp.vectorCounts >>> 2) + external]++;
       on.count(vp, 'externalInterrupts');
       on.lpBlock.interruptsDelivered++;

@@ -27,6 +27,10 @@ export class PartitionEnd {
   tripleFault(vp: number, rip: bigint): void {
     this.#end(PartitionState.CRASHED, ExitCause.TRIPLE_FAULT, vp, `triple fault on VP ${vp} at RIP 0x${rip.toString(16)}`);
   }
+  /** A boot processor is sent to the reset vector, and there is no ROM. */
+  initOfBootProcessor(vp: number): void {
+    this.#end(PartitionState.STOPPED, ExitCause.RESET, vp, `INIT of VP ${vp}: there is no firmware at the reset vector`);
+  }
   /** hvd's own broken invariant while it worked for the partition: the partition stops, the LP goes on. */
   brokenInvariant(error: unknown, vp: number): void {
     this.#end(PartitionState.CRASHED, ExitCause.BROKEN_INVARIANT, vp, error instanceof Error ? error.message : String(error));

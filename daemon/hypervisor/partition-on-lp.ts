@@ -1,17 +1,19 @@
 // One partition as one LP has it: VPs, virtual APICs, platform, memory management, processor, clock. Everything else in this folder works on it.
 // Every LP has such an object for every partition; what they share is in partition memory.
+import { ApicBase } from '../../shared/abi/apic.js';
 import { readProcessor } from '../../shared/cpu/partition-processor.js';
 import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { EventType, INTERCEPTS, type InterceptName, LpBlock, LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import { lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
-import { Slot, VpBlock, type VpCounter, VpLayout, vpCounterIndex } from '../../shared/layout/vp.js';
+import { Slot, VpBlock, type VpCounter, VpLayout, VpRequest, vpCounterIndex } from '../../shared/layout/vp.js';
 import type { GuestProcessor } from '../machine/guest-processor.js';
 import { GuestFault } from '../machine/processor.js';
 import { Platform } from '../platform/platform.js';
 import type { ApicBus } from './apic/apic-bus.js';
 import { deliverMessage } from './apic/message.js';
+import { applyRequests } from './apic/requests.js';
 import { VirtualApic } from './apic/virtual-apic.js';
 import { GuestClock } from './guest-clock.js';
 import { Monitors } from './monitors.js';
@@ -97,6 +99,29 @@ export class PartitionOnLp implements ApicBus {
   }
   systemFlags(vp: VpBlock): number {
     return this.views.u32[(vp.base + Slot.FLAG_SYSTEM * 8) >>> 2];
+  }
+
+  // --- what others have left for a VP ---------------------------------------------------------------------------------------------------------
+
+  /** Takes requests and vectors that were posted to the VP; returns the requests (VpRequest). Owner LP only. */
+  takePosted(index: number): number {
+    const vp = this.vps[index];
+    const taken = applyRequests(vp);
+    this.apics[index].pull();
+    // A bootstrap processor goes to the reset vector (SDM 3A 9.4.2), where a PC has its ROM and hvd has nothing: that is the end, with its reason.
+    if ((taken & VpRequest.INIT) !== 0 && (vp.apicBaseLo & ApicBase.BSP) !== 0) this.ends.initOfBootProcessor(index);
+    return taken;
+  }
+  /** Whether the 8259's interrupt is the VP's to acknowledge: VP 0's by wire (LINT0), anybody's by a message of the I/O APIC. */
+  hasExtInt(index: number): boolean {
+    const vp = this.vps[index];
+    const sent = Atomics.load(this.views.i32, (vp.base + VpLayout.at.extInt) >>> 2) !== 0;
+    return (sent || (index === 0 && this.apics[0].acceptsExtInt())) && this.platform.picPending();
+  }
+  /** The 8259's vector: its spurious one when another VP was faster. */
+  acknowledgeExtInt(index: number): number {
+    Atomics.store(this.views.i32, (this.vps[index].base + VpLayout.at.extInt) >>> 2, 0);
+    return this.platform.picAcknowledge();
   }
 
   // --- kicks: whoever is told must look at what was posted to it ----------------------------------------------------------------------------

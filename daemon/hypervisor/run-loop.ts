@@ -1,7 +1,6 @@
 // Runs one VP for a while: takes what was posted to it, delivers interrupts at boundaries, enters guest code, and looks again at every exit.
 import { VpRequest, VpState } from '../../shared/layout/vp.js';
 import { hasPosted } from './apic/post.js';
-import { applyRequests } from './apic/requests.js';
 import type { InterruptWindow } from './interrupt-window.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 import type { PauseLoop } from './pause-loop.js';
@@ -59,8 +58,7 @@ export class RunLoop {
     const p = on.processor;
     if (p.takeKick() && (on.yielded || !on.isRunning)) return false;
     if (hasPosted(vp)) {
-      const taken = applyRequests(vp);
-      on.apics[index].pull();
+      const taken = on.takePosted(index);
       if (taken & (VpRequest.INIT | VpRequest.SIPI)) {
         on.mmu.load(vp);
         p.load(index);

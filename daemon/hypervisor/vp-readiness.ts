@@ -3,7 +3,6 @@ import { Rflags } from '../../shared/abi/registers.js';
 import { PartitionState } from '../../shared/layout/partition.js';
 import { MWait, VpState } from '../../shared/layout/vp.js';
 import { hasPosted } from './apic/post.js';
-import { applyRequests } from './apic/requests.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 
 export class VpReadiness {
@@ -38,8 +37,8 @@ export class VpReadiness {
     let state = on.stateOf(vp);
     if (state === VpState.STOPPED) return false;
     if (take && hasPosted(vp)) {
-      applyRequests(vp);
-      on.apics[index].pull();
+      on.takePosted(index);
+      if (!on.isRunning) return false;
       state = on.stateOf(vp);
     }
     if (take && state === VpState.HALTED && this.#wakes(index)) {
@@ -58,7 +57,7 @@ export class VpReadiness {
     if (vp.nmiPending && !vp.nmiBlocked) return true;
     if (vp.mwait !== 0 && !on.monitors.isArmed(vp)) return true;
     if (!(on.systemFlags(vp) & Rflags.IF) && !(vp.mwait & MWait.MASKED_TOO)) return false;
-    return on.apics[index].pendingVector() >= 0 || (index === 0 && on.platform.picPending() && on.apics[0].acceptsExtInt());
+    return on.apics[index].pendingVector() >= 0 || on.hasExtInt(index);
   }
 
   /** Cycle of the earliest timer of this LP's VPs (VP 0 stands for the platform), Infinity when there is none. */

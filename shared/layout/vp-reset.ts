@@ -71,7 +71,7 @@ export const initRegisters = (vp: VpBlock): void => {
   u64.fill(0n, vp.dr >>> 3, (vp.dr >>> 3) + 8);
   u64[(vp.dr >>> 3) + 6] = 0xffff_0ff0n;
   u64[(vp.dr >>> 3) + 7] = 0x400n;
-  vp.interruptShadow = vp.mwait = 0;
+  vp.interruptShadow = vp.mwait = vp.extInt = 0;
   vp.pendingKind = vp.pendingVector = vp.pendingError = vp.pendingHasError = 0;
   vp.faultVector = vp.faultError = 0;
   vp.nmiPending = vp.nmiBlocked = vp.pauseCount = 0;

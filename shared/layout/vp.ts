@@ -192,6 +192,8 @@ export const VpLayout = struct(
     monitorLine: i32,
     /** MWait: what a halted VP also wakes on. */
     mwait: u32,
+    /** An ExtINT message has come from the I/O APIC: the VP acknowledges the 8259 when it can. Atomics. */
+    extInt: i32,
     /** Derived from CR0, CR4 and XCR0: ExtendedState bits that raise #UD (7:0) and #NM (15:8). */
     unusable: u32,
     mxcsr: u32,

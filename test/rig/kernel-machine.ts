@@ -169,8 +169,8 @@ export class KernelMachine {
       throw new Error(`the program did not end: VP state ${vp.state}, RIP ${this.slot(Slot.RIP).toString(16)}`);
     return this.#stop();
   }
-  /** Runs the VPs in turn until none can go on. */
-  go(): void {
+  /** Runs the VPs in turn until none can go on; `timers`: nor is any device's timer to come. */
+  go(timers = false): void {
     const { guest, vps, header } = this;
     for (let round = 0; round < 1000 && header.state === PartitionState.RUNNING; round++) {
       let ran = false;
@@ -179,7 +179,11 @@ export class KernelMachine {
         ran = true;
         this.#clock += guest.run(index, this.#clock, 10_000);
       }
-      if (!ran) return;
+      if (ran) continue;
+      const due = guest.deadline();
+      if (!timers || due === Number.POSITIVE_INFINITY) return;
+      this.#clock = Math.max(this.#clock, due);
+      guest.advance(this.#clock);
     }
   }
   /** Puts a VP at its entry. */

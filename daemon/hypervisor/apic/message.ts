@@ -51,8 +51,13 @@ const deliverTo = (bus: ApicBus, index: number, mode: number, vector: number, le
       Atomics.store(vp.views.i32, (vp.base + AT.sipiVector) >>> 2, vector);
       request(bus, index, VpRequest.SIPI);
       return true;
+    case DeliveryMode.EXT_INT:
+      // The vector is the 8259's: the VP asks for it when it takes the interrupt.
+      Atomics.store(vp.views.i32, (vp.base + AT.extInt) >>> 2, 1);
+      bus.kick(index);
+      return true;
     default:
-      // SMI: there is no system management mode here. ExtINT: the 8259 is wired to LINT0 only.
+      // SMI: there is no system management mode here.
       return false;
   }
 };
@@ -91,6 +96,8 @@ export const sendIpi = (bus: ApicBus, sender: number, low: number, destination: 
     if (logApicError(vp, ApicError.SEND_ILLEGAL_VECTOR)) bus.kick(sender);
     return;
   }
+  // ExtINT is the I/O APIC's and LINT0's to send; in the ICR its code is reserved (SDM 3A 11.6.1).
+  if (mode === DeliveryMode.EXT_INT) return;
   // INIT level de-assert only synchronised arbitration IDs, and does nothing on processors that have none (SDM 3A 11.6.1).
   if (mode === DeliveryMode.INIT && (low & Icr.LEVEL) !== 0 && (low & Icr.ASSERT) === 0) return;
   // SDM 3A tables 11-3, 11-4: to oneself, alone or among all, only fixed interrupts can be sent. IPIs are edge-triggered.
