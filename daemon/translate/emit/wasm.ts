@@ -10,7 +10,7 @@ export const VOID = 0x40;
 export type ValueType = typeof I32 | typeof I64 | typeof F64 | typeof F32 | typeof V128;
 
 /** Opcodes by their names in the WebAssembly specification, dots as underscores. */
-const PLAIN = {
+export const PLAIN = {
   unreachable: 0x00, else: 0x05, end: 0x0b, return: 0x0f, drop: 0x1a, select: 0x1b,
   i32_eqz: 0x45, i32_eq: 0x46, i32_ne: 0x47, i32_lt_s: 0x48, i32_lt_u: 0x49, i32_gt_s: 0x4a, i32_le_s: 0x4c, i32_le_u: 0x4d,
   i64_eqz: 0x50, i64_eq: 0x51, i64_ne: 0x52, i64_lt_s: 0x53, i64_lt_u: 0x54, i64_gt_s: 0x55, i64_gt_u: 0x56, i64_le_s: 0x57, i64_le_u: 0x58,
@@ -27,7 +27,7 @@ const PLAIN = {
 export type PlainName = keyof typeof PLAIN;
 
 /** Loads and stores: opcode and natural alignment (log2). */
-const MEMORY = {
+export const MEMORY = {
   i32_load: [0x28, 2], i64_load: [0x29, 3], i32_load8_u: [0x2d, 0], i32_load16_u: [0x2f, 1],
   i64_load8_u: [0x31, 0], i64_load16_u: [0x33, 0], i64_load32_u: [0x35, 0],
   i32_store: [0x36, 2], i64_store: [0x37, 0], i32_store8: [0x3a, 0], i32_store16: [0x3b, 0], i64_store8: [0x3c, 0], i64_store16: [0x3d, 0], i64_store32: [0x3e, 0],
