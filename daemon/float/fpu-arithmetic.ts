@@ -2,9 +2,12 @@
 import { add, divide, integerInexact, integerUp, magnitude, multiply, squareRoot, toInteger } from './arithmetic';
 import { blocked, INVALID, PRECISION, raise, rounding, setRoundedUp, ZERO_DIVIDE } from './control';
 import { anySpecial, unpackA, unpackB, writeIndefinite, writeNan, writeNanOfOne, writeResult } from './extended';
+import { isNormal, isUsual, NOT_QUICK, quickAdd, quickMultiply } from './fpu-quick';
 import {
+  areFull,
   begin,
   finish,
+  finishQuick,
   isEmpty,
   markFull,
   pop,
@@ -53,10 +56,57 @@ function arithmetic(vp: i32, at: i32, where: i64): bool {
   return writeResult(at, precisionOf(vp));
 }
 
+/** Sign and exponent, significand of b when it is in memory and normal. */
+let quickWord: i32 = 0;
+let quickBits: u64 = 0;
+/** The same of a memory operand; false when it is not a normal number of m32 or m64. */
+function quickMemory(bits: u64, where: i64): bool {
+  const form = (<i32>where >> 9) & 3;
+  if (form == 2) {
+    const field = <i32>(bits >> 52) & 0x7ff;
+    if (<u32>(field - 1) >= 0x7fe) return false;
+    quickWord = (<i32>(bits >> 48) & 0x8000) | (field + 0x3c00);
+    quickBits = (bits << 11) | 0x8000_0000_0000_0000;
+    return true;
+  }
+  if (form != 0) return false;
+  const field = <i32>(bits >> 23) & 0xff;
+  if (<u32>(field - 1) >= 0xfe) return false;
+  quickWord = (<i32>(bits >> 16) & 0x8000) | (field + 0x3f80);
+  quickBits = (bits << 40) | 0x8000_0000_0000_0000;
+  return true;
+}
+/** FADD, FMUL, FSUB, FSUBR of ST0 and another normal number in the usual case: status bits, or NOT_QUICK. */
+function quick(at: i32, top: i32, word: i32, bits: u64, where: i64): i32 {
+  const aBits = load<u64>(top);
+  const aWord = load<i32>(top, 8);
+  if (!isNormal(aWord, aBits)) return NOT_QUICK;
+  const operation = (<i32>where >> 3) & 7;
+  if (operation == 1) return quickMultiply(at, aWord, aBits, word, bits);
+  if (operation == 0) return quickAdd(at, aWord, aBits, word, bits);
+  if (operation == 4) return quickAdd(at, aWord, aBits, word ^ 0x8000, bits);
+  if (operation == 5) return quickAdd(at, aWord ^ 0x8000, aBits, word, bits);
+  return NOT_QUICK;
+}
+
 /** D8, DC, DE with a register: the destination is ST(i) when opcode bit 2 is set, and bit 1 pops. */
 export function x87ArithmeticRegister(vp: i32, a: i64, where: i64): i64 {
-  begin(vp);
   const i = <i32>where & 7;
+  if (isUsual(vp) && areFull(vp, i)) {
+    const other = stackAt(vp, i);
+    const bits = load<u64>(other);
+    const word = load<i32>(other, 8);
+    if (isNormal(word, bits)) {
+      const top = stackAt(vp, 0);
+      const status = quick((<i32>where & 0x400) != 0 ? other : top, top, word, bits, where);
+      if (status != NOT_QUICK) {
+        if ((<i32>where & 0x200) != 0) pop(vp);
+        finishQuick(vp, where, status);
+        return 0;
+      }
+    }
+  }
+  begin(vp);
   const at = stackAt(vp, (<i32>where & 0x400) != 0 ? i : 0);
   let done = true;
   if (isEmpty(vp, 0) || isEmpty(vp, i)) {
@@ -101,8 +151,15 @@ export function unpackInteger(value: i64): void {
   setB(IS_NUMBER, sign, 63 - shift, magnitude << shift);
 }
 export function x87ArithmeticMemory(vp: i32, bits: u64, where: i64): i64 {
-  begin(vp);
   const at = stackAt(vp, 0);
+  if (isUsual(vp) && areFull(vp, 0) && quickMemory(bits, where)) {
+    const status = quick(at, at, quickWord, quickBits, where);
+    if (status != NOT_QUICK) {
+      finishQuick(vp, where, status);
+      return 0;
+    }
+  }
+  begin(vp);
   if (isEmpty(vp, 0)) {
     stackUnderflow();
     if (!blocked()) {
@@ -171,11 +228,12 @@ export function x87Absolute(vp: i32, a: i64, where: i64): i64 {
 
 /** Empty registers are exchanged as indefinites. */
 export function x87Exchange(vp: i32, a: i64, where: i64): i64 {
-  begin(vp);
   const i = <i32>where & 7;
   const first = stackAt(vp, 0);
   const second = stackAt(vp, i);
-  if (isEmpty(vp, 0) || isEmpty(vp, i)) {
+  const full = areFull(vp, i);
+  if (!full) {
+    begin(vp);
     stackUnderflow();
     if (blocked()) {
       finish(vp, where);
@@ -190,7 +248,8 @@ export function x87Exchange(vp: i32, a: i64, where: i64): i64 {
   const word = load<u64>(first, 8);
   writeRegister(first, load<u64>(second), load<u64>(second, 8));
   writeRegister(second, bits, word);
-  finish(vp, where);
+  if (full) finishQuick(vp, where, 0);
+  else finish(vp, where);
   return 0;
 }
 

@@ -1,9 +1,11 @@
 // FCOM FUCOM FICOM FTST with their pops, FCOMI FUCOMI (SDM 2A).
-import { EQUAL, LESS, relation } from './arithmetic';
+import { EQUAL, GREATER, LESS, relation } from './arithmetic';
 import { blocked, INVALID, raise } from './control';
 import { anySpecial, unpackA, unpackB } from './extended';
 import { unpackMemory } from './fpu-arithmetic';
-import { begin, C0, C1, C2, C3, finishKeeping, finishWith, isEmpty, pop, stackAt, stackUnderflow } from './fpu-state';
+import { isNormal } from './fpu-quick';
+import { areFull, begin, C0, C1, C2, C3, finishKeeping, finishWith, isEmpty, pop, stackAt, stackUnderflow } from './fpu-state';
+import { FPU_INSTRUCTION_POINTER } from './layout';
 import { aClass, bClass, IS_SIGNALING, IS_ZERO, noDenormals, raiseDenormal, setB } from './operands';
 
 /** C3 C2 C0 of the operands' relation; `ordered`: quiet NaNs are invalid too. */
@@ -64,10 +66,30 @@ export function x87Test(vp: i32, a: i64, where: i64): i64 {
   conclude(vp, where, codes, 0);
   return 0;
 }
+/** Relation of two normal numbers, -1 when they are not. */
+function quickRelation(first: i32, second: i32): i32 {
+  const a = load<u64>(first);
+  const b = load<u64>(second);
+  const aWord = load<i32>(first, 8);
+  const bWord = load<i32>(second, 8);
+  if (!isNormal(aWord, a) || !isNormal(bWord, b)) return -1;
+  if (((aWord ^ bWord) & 0x8000) != 0) return (aWord & 0x8000) != 0 ? LESS : GREATER;
+  const size = aWord != bWord ? (aWord < bWord ? LESS : GREATER) : a == b ? EQUAL : a < b ? LESS : GREATER;
+  // LESS and GREATER are 0 and 2.
+  return (aWord & 0x8000) != 0 ? GREATER - size : size;
+}
 /** FCOMI, FUCOMI: a as for x87CompareRegister; gives ZF, PF and CF at their EFLAGS places. */
 export function x87CompareFlags(vp: i32, how: i64, where: i64): i64 {
-  begin(vp);
   const i = <i32>where & 7;
+  if (areFull(vp, i)) {
+    const quick = quickRelation(stackAt(vp, 0), stackAt(vp, i));
+    if (quick >= 0) {
+      if ((how & 3) != 0) pop(vp);
+      store<i64>(vp, where >> 16, FPU_INSTRUCTION_POINTER);
+      return quick == LESS ? 1 : quick == EQUAL ? 0x40 : 0;
+    }
+  }
+  begin(vp);
   let codes = C0 | C2 | C3;
   if (isEmpty(vp, 0) || isEmpty(vp, i)) stackUnderflow();
   else {

@@ -25,6 +25,7 @@ import {
   C3,
   finish,
   finishKeeping,
+  finishQuick,
   finishWith,
   isEmpty,
   markEmpty,
@@ -94,7 +95,18 @@ function pushOperand(vp: i32, where: i64): void {
     pushBegun(vp, where, aSignificand | 0xc000_0000_0000_0000, <u64>(sign | 0x7fff));
   }
 }
+/** Pushes what raises nothing; false when no register is free. */
+function pushQuick(vp: i32, where: i64, significand: u64, signExponent: u64): bool {
+  if (!isEmpty(vp, -1)) return false;
+  turn(vp, -1);
+  writeRegister(stackAt(vp, 0), significand, signExponent);
+  markFull(vp, 0);
+  finishQuick(vp, where, 0);
+  return true;
+}
 export function x87Load32(vp: i32, bits: u64, where: i64): i64 {
+  const field = (bits >> 23) & 0xff;
+  if (field - 1 < 0xfe && pushQuick(vp, where, (bits << 40) | TOP, ((bits >> 16) & 0x8000) | (field + 0x3f80))) return 0;
   begin(vp);
   noDenormals();
   unpack32(bits);
@@ -102,6 +114,8 @@ export function x87Load32(vp: i32, bits: u64, where: i64): i64 {
   return 0;
 }
 export function x87Load64(vp: i32, bits: u64, where: i64): i64 {
+  const field = (bits >> 52) & 0x7ff;
+  if (field - 1 < 0x7fe && pushQuick(vp, where, (bits << 11) | TOP, ((bits >> 48) & 0x8000) | (field + 0x3c00))) return 0;
   begin(vp);
   noDenormals();
   unpack64(bits);
@@ -139,15 +153,16 @@ export function x87LoadDecimal(vp: i32, bits: u64, where: i64): i64 {
 }
 /** FLD ST(i) */
 export function x87LoadRegister(vp: i32, a: i64, where: i64): i64 {
-  begin(vp);
   const i = <i32>where & 7;
+  const at = stackAt(vp, i);
+  if (!isEmpty(vp, i) && pushQuick(vp, where, load<u64>(at), load<u64>(at, 8))) return 0;
+  begin(vp);
   // An empty source is what is reported, even when no register is free.
   if (isEmpty(vp, i)) {
     stackUnderflow();
     pushChecked(vp, where, 0xc000_0000_0000_0000, 0xffff);
     return 0;
   }
-  const at = stackAt(vp, i);
   pushBegun(vp, where, load<u64>(at), load<u64>(at, 8));
   return 0;
 }
@@ -187,24 +202,27 @@ export function x87LoadConstant(vp: i32, a: i64, where: i64): i64 {
 
 /** FST, FSTP ST(i): ModR/M bit 3 pops, and all codes but DD do. */
 export function x87StoreRegister(vp: i32, a: i64, where: i64): i64 {
-  begin(vp);
   const i = <i32>where & 7;
   const at = stackAt(vp, i);
-  if (isEmpty(vp, 0)) {
-    // FSTPNCE, an alias of old (D9 D8), minds no empty register: it just pops.
-    if ((<i32>where & 0x700) != 0x100) {
-      stackUnderflow();
-      if (!blocked()) {
-        writeIndefinite(at);
-        markFull(vp, i);
-      }
-    }
-  } else {
+  const pops = (<i32>where & 8) != 0 || (<i32>where & 0x700) != 0x500;
+  if (!isEmpty(vp, 0)) {
     const from = stackAt(vp, 0);
     writeRegister(at, load<u64>(from), load<u64>(from, 8));
     markFull(vp, i);
+    if (pops) pop(vp);
+    finishQuick(vp, where, 0);
+    return 0;
   }
-  if (!blocked() && ((<i32>where & 8) != 0 || (<i32>where & 0x700) != 0x500)) pop(vp);
+  begin(vp);
+  // FSTPNCE, an alias of old (D9 D8), minds no empty register: it just pops.
+  if ((<i32>where & 0x700) != 0x100) {
+    stackUnderflow();
+    if (!blocked()) {
+      writeIndefinite(at);
+      markFull(vp, i);
+    }
+  }
+  if (!blocked() && pops) pop(vp);
   finish(vp, where);
   return 0;
 }

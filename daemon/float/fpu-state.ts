@@ -36,6 +36,12 @@ export function stackAt(vp: i32, i: i32): i32 {
 export function isEmpty(vp: i32, i: i32): bool {
   return ((load<i32>(vp, FPU_VALID) >> ((topOf(vp) + i) & 7)) & 1) == 0;
 }
+/** Neither ST0 nor ST(i) is empty. */
+export function areFull(vp: i32, i: i32): bool {
+  const top = topOf(vp);
+  const valid = load<i32>(vp, FPU_VALID);
+  return ((valid >> top) & (valid >> ((top + i) & 7)) & 1) != 0;
+}
 export function markFull(vp: i32, i: i32): void {
   store<i32>(vp, load<i32>(vp, FPU_VALID) | (1 << ((topOf(vp) + i) & 7)), FPU_VALID);
 }
@@ -78,6 +84,11 @@ export function pendingNow(): bool {
 /** The instruction's exceptions go to the status word, with C1; its pointers are recorded. */
 export function finish(vp: i32, where: i64): void {
   finishWith(vp, where, C1, roundedUp != 0 ? C1 : 0);
+}
+/** The end of an instruction whose only exception, if any, is a masked one: `status` has it, and C1. */
+export function finishQuick(vp: i32, where: i64, status: i32): void {
+  store<i64>(vp, where >> 16, FPU_INSTRUCTION_POINTER);
+  store<i32>(vp, (load<i32>(vp, FPU_STATUS) & ~C1) | status, FPU_STATUS);
 }
 /** The same for instructions that do not round: C1 is cleared by stack underflow only. */
 export function finishKeeping(vp: i32, where: i64): void {

@@ -22,7 +22,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       movs: 4,
       stos: 4,
       qsort: 2,
-      fpx87: 20,
+      fpx87: 2,
       ptchurn: 20,
       cr3sw: 20,
       outb: 10,
