@@ -1,7 +1,7 @@
 // One LP running one partition's guest code: registers in the VP block, translated code in the cache, slow halves in TypeScript.
 // The run loop above hands it a VP and a budget of cycles and gets back why guest code was left.
 import { Vector } from '../../shared/abi/exceptions.js';
-import { Rflags } from '../../shared/abi/registers.js';
+import { Cr0, Rflags } from '../../shared/abi/registers.js';
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { honourBranchHints } from '../../shared/kit/branch-hints.js';
 import { KICKED, LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
@@ -431,6 +431,10 @@ export class GuestProcessor implements Processor {
         const throughStack = (vp.faultVector & NON_CANONICAL) !== 0 && this.#throughStack();
         // A guest whose handlers only fault retires nothing: the charge is what ends its slice.
         this.charge(DELIVERY_CYCLES);
+        if ((vp.faultVector & 0xff) === Vector.MF && (vp.cr0 & Cr0.NE) === 0) {
+          this.intercepts.floatError();
+          return Left.ATTENTION;
+        }
         this.#delivered++;
         deliverFault(this, throughStack ? Vector.SS : vp.faultVector & 0xff, hasError ? vp.faultError : -1);
         return vp.pendingKind === EventKind.NONE ? undefined : Left.ATTENTION;

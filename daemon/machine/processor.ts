@@ -84,6 +84,8 @@ export interface Intercepts {
   hypercall(): void;
   /** Guest time-stamp counter. */
   tsc(): bigint;
+  /** FERR#: a waiting x87 instruction finds an unmasked exception while CR0.NE is 0. The instruction is tried again after interrupts (SDM 1 8.7.2). */
+  floatError(): void;
   /** The VP cannot go on (SDM 3A 6.15, shutdown). */
   tripleFault(): void;
   wbinvd(): void;

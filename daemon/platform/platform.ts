@@ -13,6 +13,7 @@ import { JOB_IRQ } from '../../shared/layout/job-page.js';
 import { ByteQueue } from '../../shared/layout/ring.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { AcpiPm } from './acpi-pm.js';
+import { Coprocessor } from './coprocessor.js';
 import { Deadlines } from './deadlines.js';
 import { DeviceLock } from './device-lock.js';
 import { Dma } from './dma.js';
@@ -61,6 +62,7 @@ export class Platform {
   private readonly vga: Vga;
   private readonly dma: Dma;
   private readonly doorbell: Doorbell;
+  private readonly coprocessor: Coprocessor;
   private readonly jobLine: IrqLine;
   /** Port number -> index in `claims` + 1, 0 = nothing there. */
   private readonly portClaims = new Uint8Array(PORT_LIMIT);
@@ -101,6 +103,7 @@ export class Platform {
     this.vga = new Vga(views);
     this.dma = new Dma(views);
     this.doorbell = new Doorbell(views);
+    this.coprocessor = new Coprocessor(lines.line(Irq.COPROCESSOR));
     const devices: Record<PortDeviceName, PortDevice> = {
       dma: this.dma,
       pic: this.pic,
@@ -111,6 +114,7 @@ export class Platform {
       vga: this.vga,
       uart: this.uart,
       doorbell: this.doorbell,
+      coprocessor: this.coprocessor,
       acpi: this.acpi,
       pci: new PciConfig(views, power),
     };
@@ -248,6 +252,16 @@ export class Platform {
     this.begin();
     try {
       this.ioapic.endOfInterrupt(vector);
+    } finally {
+      this.end();
+    }
+  }
+
+  /** FERR# of a processor: an x87 exception is pending and CR0.NE is 0. */
+  coprocessorError(): void {
+    this.begin();
+    try {
+      this.coprocessor.error();
     } finally {
       this.end();
     }

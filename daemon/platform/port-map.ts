@@ -3,7 +3,19 @@
 import { PlatformAddress } from '../../shared/layout/devices.js';
 import { JobPort } from '../../shared/layout/job-page.js';
 
-export type PortDeviceName = 'dma' | 'pic' | 'pit' | 'i8042' | 'rtc' | 'system' | 'vga' | 'uart' | 'doorbell' | 'acpi' | 'pci';
+export type PortDeviceName =
+  | 'dma'
+  | 'pic'
+  | 'pit'
+  | 'i8042'
+  | 'rtc'
+  | 'system'
+  | 'vga'
+  | 'uart'
+  | 'doorbell'
+  | 'acpi'
+  | 'pci'
+  | 'coprocessor';
 
 export interface PortRange {
   readonly first: number;
@@ -29,6 +41,7 @@ export const PORT_MAP: readonly PortRange[] = [
   { first: 0x0a0, last: 0x0a1, device: 'pic' },
   { first: 0x0c0, last: 0x0df, device: 'dma' },
   { first: PlatformAddress.DEBUG_CONSOLE, last: PlatformAddress.DEBUG_CONSOLE, device: 'system' },
+  { first: 0x0f0, last: 0x0f1, device: 'coprocessor' },
   { first: PlatformAddress.DEBUG_EXIT, last: PlatformAddress.DEBUG_EXIT, device: 'system', wide: true },
   { first: 0x3b4, last: 0x3b5, device: 'vga' },
   { first: 0x3ba, last: 0x3ba, device: 'vga' },

@@ -54,7 +54,7 @@ export const PlatformAddress = {
   /** CMOS byte of the century (FADT CENTURY). */
   CMOS_CENTURY: 0x32,
 } as const;
-export const Irq = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, SCI: 9 } as const;
+export const Irq = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, SCI: 9, COPROCESSOR: 13 } as const;
 /** ISA IRQ 0 is wired to I/O APIC pin 2 (an interrupt source override of the MADT), pin 0 to the 8259 pair's INTR; all others to the pin of their number. */
 export const TIMER_PIN = 2;
 

@@ -39,6 +39,8 @@ export interface BareProcessor {
   shutDown: boolean;
   /** How often an instruction was run with the bus locked. */
   busLocks: number;
+  /** How often FERR# was asserted. */
+  floatErrors: number;
   /** What was retired, where it is counted. */
   readonly count: InstructionCount | undefined;
 }
@@ -122,6 +124,9 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         pause: () => shared?.pause(),
         hypercall: refuse,
         tsc: () => 0n,
+        floatError: () => {
+          machine.floatErrors++;
+        },
         tripleFault: () => {
           machine.shutDown = true;
         },
@@ -177,6 +182,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
     halted: false,
     shutDown: false,
     busLocks: 0,
+    floatErrors: 0,
     count,
   };
   return machine;

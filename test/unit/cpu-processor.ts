@@ -156,6 +156,9 @@ export class RecordedIntercepts implements Intercepts {
   tsc(): bigint {
     return 0x1234_5678_9abc_def0n;
   }
+  floatError(): void {
+    this.calls.push('floatError');
+  }
   tripleFault(): void {
     this.calls.push('tripleFault');
   }

@@ -306,3 +306,19 @@ test('the device lock excludes: two threads, one counter', async (t) => {
   lock.lock();
   t.pass('a broken lock is free');
 });
+
+test('FERR# is IRQ 13 until port F0h is written', (t) => {
+  const b = board();
+  startPics(b);
+  b.platform.coprocessorError();
+  t.deepEqual(b.intr(), [true]);
+  t.is(b.platform.picAcknowledge(), 0x2d);
+  // Non-specific EOIs; the line is still up, but the edge has been.
+  b.out(0xa0, 0x20, 0x20, 0x20);
+  b.intr();
+  b.platform.coprocessorError();
+  t.deepEqual(b.intr(), []);
+  b.out(0xf0, 0);
+  b.platform.coprocessorError();
+  t.deepEqual(b.intr(), [true]);
+});

@@ -7,6 +7,7 @@ import type { PauseLoop } from '../pause-loop.js';
 import type { VpReadiness } from '../vp-readiness.js';
 import { controlRegisterIntercepts } from './control-registers.js';
 import { cpuidIntercept } from './cpuid.js';
+import { floatErrorIntercept } from './float-error.js';
 import { msrIntercepts } from './msrs.js';
 import { portIntercepts } from './ports.js';
 import { shutdownIntercepts } from './shutdown.js';
@@ -20,5 +21,6 @@ export const interceptsOf = (on: PartitionOnLp, readiness: VpReadiness, pauseLoo
   ...msrIntercepts(on),
   ...cpuidIntercept(on),
   ...waitingIntercepts(on, pauseLoop),
+  ...floatErrorIntercept(on),
   ...shutdownIntercepts(on),
 });

@@ -3,6 +3,7 @@ import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.
 import type { Intercepts } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 import type { VpReadiness } from '../vp-readiness.js';
+import { ignoreFloatError } from './float-error.js';
 
 const A20_CLOSED = (PartitionMap.HEADER + PartitionLayout.at.a20Closed) >>> 2;
 const SystemPort = { KEYBOARD_DATA: 0x60, KEYBOARD_COMMAND: 0x64, CONTROL_A: 0x92 } as const;
@@ -28,6 +29,7 @@ export const portIntercepts = (on: PartitionOnLp, readiness: VpReadiness): Pick<
       account();
       on.platform.ioWrite(port, bytes, value);
       if (port === SystemPort.CONTROL_A || port === SystemPort.KEYBOARD_DATA || port === SystemPort.KEYBOARD_COMMAND) followA20();
+      ignoreFloatError(on, port);
       if (on.platform.nextDeadline() < Number.POSITIVE_INFINITY) shorten();
     },
   };
