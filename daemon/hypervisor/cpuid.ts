@@ -8,7 +8,7 @@ import {
   HYPERVISOR_FIRST_LEAF,
   HYPERVISOR_LAST_LEAF,
 } from '../../shared/abi/cpuid.js';
-import { Cr4, LINEAR_ADDRESS_BITS, PHYSICAL_ADDRESS_BITS } from '../../shared/abi/registers.js';
+import { Cr4, LINEAR_ADDRESS_BITS, PHYSICAL_ADDRESS_BITS, Xcr0 } from '../../shared/abi/registers.js';
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { FeatureLeaf } from '../../shared/cpu/features.js';
 import type { CpuModel } from '../../shared/cpu/models.js';
@@ -27,6 +27,10 @@ const CACHES: readonly (readonly [number, number, number])[] = [
   [2 | (1 << 5), 8, 64],
   [3 | (2 << 5), 16, 4096],
 ];
+
+/** Where the AVX component begins, which is the end of the header, and where it ends. */
+const XSAVE_LEGACY_END = 576;
+const XSAVE_AVX_END = 832;
 
 const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 const fourBytes = (text: string, at: number): number => {
@@ -102,6 +106,9 @@ export class CpuidModel {
       case 0xb:
         this.#topology(vp, subleaf);
         break;
+      case 0xd:
+        if (this.#features.has('xsave')) this.#extendedState(vp, subleaf);
+        break;
       case 0x15: {
         // TSC = crystal x EBX / EAX; the crystal is also the APIC timer's clock (SDM 3A 11.5.4).
         const divisor = greatestCommonDivisor(this.#tscHz, APIC_FREQUENCY_HZ);
@@ -114,6 +121,15 @@ export class CpuidModel {
         break;
       }
     }
+  }
+
+  /** The components of XCR0, and the sizes of XSAVE areas: of what is enabled now, and of all there is (SDM 1 13.2). */
+  #extendedState(vp: VpBlock, subleaf: number): void {
+    const avx = this.#features.has('avx');
+    const now = (vp.xcr0 & Xcr0.AVX) !== 0 ? XSAVE_AVX_END : XSAVE_LEGACY_END;
+    if (subleaf === 0) this.#set(Xcr0.X87 | Xcr0.SSE | (avx ? Xcr0.AVX : 0), now, avx ? XSAVE_AVX_END : XSAVE_LEGACY_END, 0);
+    else if (subleaf === 1) this.#set(this.#shown[FeatureLeaf.XSAVE_EAX], this.#features.has('xsavec') ? now : 0, 0, 0);
+    else if (subleaf === 2 && avx) this.#set(XSAVE_AVX_END - XSAVE_LEGACY_END, XSAVE_LEGACY_END, 0, 0);
   }
 
   #versionAndFeatures(vp: VpBlock): void {

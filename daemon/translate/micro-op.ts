@@ -416,4 +416,6 @@ export const SysOp = {
   LEVEL0: 90, // #GP(0) unless CPL is 0: before the operand of a privileged instruction is looked at
   LDMXCSR: 106, // ARG1 = value
   STMXCSR: 107, // ARG1 := value
+  XSAVE: 120, // a: families/xsave.ts
+  XRSTOR: 121,
 } as const;

@@ -100,3 +100,6 @@ export const SystemType = {
   INTERRUPT_GATE32: 14,
   TRAP_GATE32: 15,
 } as const;
+
+/** XCR0 bits of the state components that exist (SDM 1 13.1). */
+export const Xcr0 = { X87: 1, SSE: 2, AVX: 4 } as const;

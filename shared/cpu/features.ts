@@ -64,7 +64,7 @@ const ROWS = {
   popcnt: [L.BASIC_ECX, 23, [], THERE],
   tsc_deadline_timer: [L.BASIC_ECX, 24, ['apic', 'tsc', 'msr'], THERE],
   aes: [L.BASIC_ECX, 25, ['sse2'], THERE],
-  xsave: [L.BASIC_ECX, 26, ['fxsr'], ABSENT],
+  xsave: [L.BASIC_ECX, 26, ['fxsr'], THERE],
   avx: [L.BASIC_ECX, 28, ['xsave', 'sse4_2'], ABSENT],
   f16c: [L.BASIC_ECX, 29, ['avx'], ABSENT],
   rdrand: [L.BASIC_ECX, 30, [], ABSENT],
@@ -92,9 +92,9 @@ const ROWS = {
   rdpid: [L.STRUCTURED_ECX, 22, ['rdtscp'], THERE],
   arch_capabilities: [L.STRUCTURED_EDX, 29, ['msr'], THERE],
   // CPUID.(0Dh,1)
-  xsaveopt: [L.XSAVE_EAX, 0, ['xsave'], ABSENT],
-  xsavec: [L.XSAVE_EAX, 1, ['xsave'], ABSENT],
-  xgetbv1: [L.XSAVE_EAX, 2, ['xsave'], ABSENT],
+  xsaveopt: [L.XSAVE_EAX, 0, ['xsave'], THERE],
+  xsavec: [L.XSAVE_EAX, 1, ['xsave'], THERE],
+  xgetbv1: [L.XSAVE_EAX, 2, ['xsave'], THERE],
   // CPUID.80000001h
   syscall: [L.EXTENDED_EDX, 11, ['lm', 'msr'], THERE],
   nx: [L.EXTENDED_EDX, 20, ['pae', 'msr'], THERE],

@@ -1,12 +1,10 @@
 // Which extended state instructions may work on now: the word that the micro-op `usable` looks at, derived from CR0, CR4 and XCR0.
 // Why derived: translated code tests one word, once a block, instead of being part of another code mode after every task switch.
 // References: SDM 3A 2.5 (EM, MP, TS), 13.1 (OSFXSR), SDM 2A 2.4 (AVX: OSXSAVE and XCR0; not in real and virtual-8086 mode).
-import { Cr0, Cr4 } from '../../../shared/abi/registers.js';
+import { Cr0, Cr4, Xcr0 } from '../../../shared/abi/registers.js';
 import { ExtendedState, type VpBlock } from '../../../shared/layout/vp.js';
 import { hasRealSegments } from './mode.js';
 
-/** XCR0 bits of the state components that exist (SDM 1 13.1). */
-export const Xcr0 = { X87: 1, SSE: 2, AVX: 4 } as const;
 const AVX_STATE = Xcr0.SSE | Xcr0.AVX;
 
 export const fillUnusable = (vp: VpBlock): void => {

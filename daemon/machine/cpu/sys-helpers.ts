@@ -22,6 +22,7 @@ import { absentFeature, undefinedInstruction } from './unknown.js';
 import * as vectorControl from './vector-control.js';
 import * as vectors from './vector-memory.js';
 import * as wide from './wide-arithmetic.js';
+import * as extended from './xsave.js';
 
 /** Does one instruction at RIP. 0: the block goes on after it; 1: RIP is set, leave the block. May throw the processor's GuestFault, with all registers as before the instruction (or the iteration). */
 export type SysHelper = (p: Processor, descriptor: number) => number;
@@ -120,8 +121,10 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   RCR: wide.rotateCarryRight,
   MONITOR: events.monitor,
   MWAIT: events.monitorWait,
-  XGETBV: absentFeature,
-  XSETBV: absentFeature,
+  XGETBV: extended.getExtendedControl,
+  XSETBV: extended.setExtendedControl,
+  XSAVE: extended.xsave,
+  XRSTOR: extended.xrstor,
   INVPCID: registers.invalidateProcessContext,
   LEVEL0: registers.level0,
   VMCALL: registers.hypercall,

@@ -26,8 +26,8 @@ import { vectorMoveFamilies } from './vector/moves.js';
 import { vectorShiftFamilies } from './vector/shifts.js';
 import { vectorShuffleFamilies } from './vector/shuffles.js';
 import { vectorSpecialFamilies } from './vector/special.js';
-
 import { x87Families } from './x87.js';
+import { xsaveFamilies } from './xsave.js';
 
 const NAMED: Families = {
   ...arithmeticFamilies,
@@ -45,6 +45,7 @@ const NAMED: Families = {
   ...systemFamilies,
   ...x87Families,
   ...bitManipulationFamilies,
+  ...xsaveFamilies,
   ...vectorMoveFamilies,
   ...vectorIntegerFamilies,
   ...vectorShuffleFamilies,
