@@ -82,6 +82,26 @@ function approximations(vp: i32, scalar: bool, root: bool): void {
   for (let lane = 0; lane < count; lane++) store<u32>(vp + 4 * lane, approximate(load<u32>(vp + 4 * lane, L.SCRATCH + 16), root), L.RESULT);
 }
 
+/** VPSLLVD, VPSRLVD, VPSRAVD. */
+function shiftEach32(vp: i32, operation: i32): void {
+  for (let at = vp; at < vp + 16; at += 4) {
+    const value = load<u32>(at, L.SCRATCH);
+    const count = load<u32>(at, L.SCRATCH + 16);
+    let result: u32 = 0;
+    if (operation == L.INTEGER_SHIFT_SIGNED_32) result = <u32>(<i32>value >> <i32>min<u32>(count, 31));
+    else if (count < 32) result = operation == L.INTEGER_SHIFT_LEFT_32 ? value << count : value >> count;
+    store<u32>(at, result, L.RESULT);
+  }
+}
+/** VPSLLVQ, VPSRLVQ. */
+function shiftEach64(vp: i32, left: bool): void {
+  for (let at = vp; at < vp + 16; at += 8) {
+    const value = load<u64>(at, L.SCRATCH);
+    const count = load<u64>(at, L.SCRATCH + 16);
+    store<u64>(at, count > 63 ? 0 : left ? value << count : value >> count, L.RESULT);
+  }
+}
+
 /** One instruction: `what` = operation | argument << 8. Returns its general result. */
 export function vectorInteger(vp: i32, what: i64, second: i64): i64 {
   const operation = <i32>what & 0xff;
@@ -121,8 +141,15 @@ export function vectorInteger(vp: i32, what: i64, second: i64): i64 {
     case L.INTEGER_RECIPROCAL:
       approximations(vp, argument != 0, false);
       break;
-    default:
+    case L.INTEGER_RECIPROCAL_ROOT:
       approximations(vp, argument != 0, true);
+      break;
+    case L.INTEGER_SHIFT_LEFT_64:
+    case L.INTEGER_SHIFT_RIGHT_64:
+      shiftEach64(vp, operation == L.INTEGER_SHIFT_LEFT_64);
+      break;
+    default:
+      shiftEach32(vp, operation);
   }
   return 0;
 }

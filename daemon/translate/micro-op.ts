@@ -418,4 +418,6 @@ export const SysOp = {
   STMXCSR: 107, // ARG1 := value
   XSAVE: 120, // a: families/xsave.ts
   XRSTOR: 121,
+  MASKED_LOAD: 122, // as MASKED_STORE, to vector slot RESULT; width = element; MASKED_STORE with rep only probes
+  GATHER: 123, // a, b: destination, mask; ARG0 = base and displacement; ARG1 = index register | scale << 8 | index width << 12 | elements << 16
 } as const;

@@ -17,5 +17,11 @@ export const VectorInteger = {
   /** RCPPS, RSQRTPS; argument 1 for the scalar forms. */
   RECIPROCAL: 10,
   RECIPROCAL_ROOT: 11,
+  /** Lanes of the first operand shifted by those of the second, as far as there are bits. */
+  SHIFT_LEFT_32: 12,
+  SHIFT_LEFT_64: 13,
+  SHIFT_RIGHT_32: 14,
+  SHIFT_RIGHT_64: 15,
+  SHIFT_SIGNED_32: 16,
 } as const;
 export const IMPLICIT_LENGTHS = 0x1_0000;

@@ -138,6 +138,8 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   FXSAVE: fpu.fxSave,
   FXRSTOR: fpu.fxRestore,
   MASKED_STORE: vectors.maskedStore,
+  MASKED_LOAD: vectors.maskedLoad,
+  GATHER: vectors.gather,
   LDMXCSR: vectorControl.loadMxcsr,
   STMXCSR: vectorControl.storeMxcsr,
 };

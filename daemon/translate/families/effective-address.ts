@@ -41,6 +41,15 @@ export const effectiveOffset = (x: InstructionContext, d?: number, narrow = fals
   return builder.effective(bits, base, index, scale, displacement, d);
 };
 
+/** Base and displacement alone: of an operand whose index is a vector (VSIB, SDM 2A 2.3.12). */
+export const offsetOfBase = (x: InstructionContext): Operand => {
+  const { builder } = x;
+  const i = x.decoder.instruction;
+  const base = i.memoryBase === Register.None ? Slot.ZERO : REGISTER_SLOT[i.memoryBase];
+  const wide = x.addressWidth === 3;
+  return builder.value(wide ? 'add64' : 'add32', base, builder.constant(wide ? i.memoryDisplacement : i.memoryDisplacement | 0));
+};
+
 /** Linear address of the memory operand. */
 export const linearAddress = (x: InstructionContext, bytes: number, write: boolean): Operand =>
   segmented(x, effectiveOffset(x), bytes, write);

@@ -21,8 +21,10 @@ import { vectorControlFamilies } from './vector/control.js';
 import { floatArithmeticFamilies } from './vector/float-arithmetic.js';
 import { floatConversionFamilies } from './vector/float-convert.js';
 import { vectorIntegerFamilies } from './vector/integer.js';
+import { vectorMaskedFamilies } from './vector/masked.js';
 import { mmxFamilies } from './vector/mmx.js';
 import { vectorMoveFamilies } from './vector/moves.js';
+import { vectorPermuteFamilies } from './vector/permute.js';
 import { vectorShiftFamilies } from './vector/shifts.js';
 import { vectorShuffleFamilies } from './vector/shuffles.js';
 import { vectorSpecialFamilies } from './vector/special.js';
@@ -55,6 +57,8 @@ const NAMED: Families = {
   ...vectorControlFamilies,
   ...mmxFamilies,
   ...vectorSpecialFamilies,
+  ...vectorPermuteFamilies,
+  ...vectorMaskedFamilies,
 };
 
 const familyOf = (name: string): Family =>

@@ -1,7 +1,7 @@
 // The files of SIMD vectors: an instruction, and for each of its numbered inputs (inputs.ts) what it changed. Little endian, gzipped.
 //
 // text = u8 length, bytes.   file = u32 magic, u16 cases, cases.
-// case = text name, u8 lanes, u8 plain, text code, i16 offset, u8 pointer, u16 undefined flags, u32 seed, u8 results, results.
+// case = text name, u8 lanes, u8 plain, text code, i16 offset, u8 pointer, u8 index, u16 undefined flags, u32 seed, u8 results, results.
 // result = u8 exception (255 none), u16 flags, u16 MXCSR, then what changed:
 //   u16 mask of general registers, u64 each;  u32 mask of 16-byte halves of YMM0..15, low ones first;  u8 mask of MM registers, u64 each;
 //   u8 first and u8 count of memory bytes, bytes.
@@ -107,6 +107,7 @@ export const writeCase = (w: Writer, c: SimdCase, seed: number, results: number)
   w.text(c.code);
   w.u16(c.offset & 0xffff);
   w.u8(c.pointer);
+  w.u8(c.index);
   w.u16(c.undefinedFlags);
   w.u32(seed);
   w.u8(results);
@@ -160,8 +161,9 @@ export const decodeSimdVectors = (file: Uint8Array): SimdVector[] => {
     const code = take(u8());
     const offset = take(2).readInt16LE();
     const pointer = u8();
+    const index = u8();
     const undefinedFlags = u16();
     const seed = u32();
-    return { name, lanes, plain, code, offset, pointer, undefinedFlags, seed, results: Array.from({ length: u8() }, result) };
+    return { name, lanes, plain, code, offset, pointer, index, undefinedFlags, seed, results: Array.from({ length: u8() }, result) };
   });
 };

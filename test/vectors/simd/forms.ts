@@ -53,6 +53,8 @@ export interface SimdCase {
   readonly offset: number;
   /** Number of the general register that holds the address. */
   readonly pointer: number;
+  /** Number of the vector register that holds a gather's indexes, 255 = none. */
+  readonly index: number;
   /** Flags that the architecture leaves undefined. */
   readonly undefinedFlags: number;
   readonly plain: boolean;
@@ -73,13 +75,14 @@ const encode = (
   mode: 32 | 64,
   memory: boolean,
   next: () => number,
-): { bytes: Uint8Array; pointer: number; used: boolean; undefinedFlags: number } | undefined => {
+): { bytes: Uint8Array; pointer: number; index: number; used: boolean; undefinedFlags: number } | undefined => {
   const count = mode === 64 ? 16 : 8;
   const instruction = new Instruction();
   instruction.code = code;
   const info = instruction.opCode;
   let used = false;
   let pointer = 0;
+  let index = 255;
   /** Not RAX, which is the pointer, nor RSP. */
   const general = (): number => {
     for (;;) {
@@ -176,6 +179,20 @@ const encode = (
           instruction.setOpKind(n, OpKind.Immediate8);
           instruction.immediate8 = next() & 0xff;
           break;
+        case K.mem_vsib32x:
+        case K.mem_vsib64x:
+        case K.mem_vsib32y:
+        case K.mem_vsib64y: {
+          // Indexes, destination and mask are three registers.
+          if (!memory) return undefined;
+          const wide = kind === K.mem_vsib32y || kind === K.mem_vsib64y;
+          index = (instruction.op0Register & 7) ^ 5;
+          instruction.setOpKind(n, OpKind.Memory);
+          setMemory();
+          instruction.memoryIndex = (wide ? Register.YMM0 : Register.XMM0) + index;
+          instruction.memoryIndexScale = 1 << (next() & 1);
+          break;
+        }
         case K.seg_rDI:
           if (!memory) return undefined;
           instruction.setOpKind(n, mode === 64 ? OpKind.MemorySegRDI : OpKind.MemorySegEDI);
@@ -194,6 +211,7 @@ const encode = (
       return {
         bytes: encoder.takeBuffer(),
         pointer,
+        index,
         used,
         undefinedFlags: FLAGS.reduce((m, [bit, eflags]) => m | (undefinedBits & bit ? eflags : 0), 0),
       };
@@ -239,6 +257,7 @@ export const simdCases = (mode: 32 | 64, next: () => number): SimdCase[] => {
         code: made.bytes,
         offset: made.used ? offset : -1,
         pointer: made.pointer,
+        index: made.index,
         undefinedFlags: made.undefinedFlags,
         plain: lanes === 'int' && !name.includes('Cvt') && !name.includes('cvt'),
       });

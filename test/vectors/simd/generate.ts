@@ -28,9 +28,18 @@ const STATUS_FLAGS = 0x8d5;
 const TRAP_BREAKPOINT = 3;
 
 /** Input number `seed` of a case: the pointer register holds the memory operand's address. */
-export const caseInput = (c: Pick<SimdCase, 'lanes' | 'plain' | 'offset' | 'pointer'>, mode: 32 | 64, seed: number): SimdInput => {
+export const caseInput = (
+  c: Pick<SimdCase, 'name' | 'lanes' | 'plain' | 'offset' | 'pointer' | 'index'>,
+  mode: 32 | 64,
+  seed: number,
+): SimdInput => {
   const input = simdInput(seed, mode, c.lanes, c.plain);
   if (c.offset >= 0) input.registers[c.pointer] = BigInt(MEMORY_ADDRESS + c.offset);
+  // Indexes of gathers stay in the memory that there is: their low bits, of dwords or quadwords.
+  if (c.index < 255) {
+    const size = c.name.includes('vm64') ? 8 : 4;
+    for (let at = c.index * 32; at < c.index * 32 + 32; at++) input.ymm[at] = at % size === 0 ? input.ymm[at] & 31 : 0;
+  }
   return input;
 };
 

@@ -12,7 +12,7 @@ const none: Argument = () => 0;
 const immediate: Argument = (x, form) => immediate8(x, form);
 
 /** The function's general result; its vector result is in the slot RESULT until the next call. */
-const call = (x: InstructionContext, what: number, a: number, b: number, second?: Operand): Operand => {
+export const callVectorInteger = (x: InstructionContext, what: number, a: number, b: number, second?: Operand): Operand => {
   const { builder } = x;
   builder.vector('vmov', a, 0, VectorSlot.SCRATCH);
   builder.vector('vmov', b, 0, VectorSlot.SCRATCH + 1);
@@ -25,7 +25,7 @@ const binary =
     const b = source(x, form, form.count - 1);
     const a = source(x, form, form.count - 2);
     const results = b.map((slot, half) => {
-      call(x, operation | (argument(x, form, half) << 8), a[half], slot);
+      callVectorInteger(x, operation | (argument(x, form, half) << 8), a[half], slot);
       return x.builder.vector('vmov', VectorSlot.RESULT);
     });
     assign(x, form, results);
@@ -35,7 +35,7 @@ const unary =
   (x, form) => {
     const b = source(x, form, form.count - 1);
     const results = b.map((slot, half) => {
-      call(x, operation | (argument(x, form, half) << 8), slot, slot);
+      callVectorInteger(x, operation | (argument(x, form, half) << 8), slot, slot);
       return x.builder.vector('vmov', VectorSlot.RESULT);
     });
     assign(x, form, results);
@@ -61,7 +61,7 @@ const strings =
       explicit === 'implicit'
         ? builder.constant(IMPLICIT_LENGTHS)
         : builder.value('or64', length(x, Slot.RAX, wide), builder.value('shl64', length(x, Slot.RDX, wide), builder.constant(8)));
-    const result = call(x, V.STRINGS | (immediate8(x, form) << 8), a, b, lengths);
+    const result = callVectorInteger(x, V.STRINGS | (immediate8(x, form) << 8), a, b, lengths);
     builder.flags('set', 2, Slot.ZERO, Slot.ZERO, builder.value('and64', result, builder.constant(0xffff)));
     if (index) builder.value('shr64', result, builder.constant(16), Slot.RCX);
     else {
@@ -77,7 +77,7 @@ const scalarApproximation =
   (x, form) => {
     const [b] = source(x, form, form.count - 1);
     const [a] = source(x, form, form.count - 2);
-    call(x, operation | (1 << 8), a, b);
+    callVectorInteger(x, operation | (1 << 8), a, b);
     x.builder.vector('vmov', VectorSlot.RESULT, 0, target(x));
     clearUpper(x, form, 1);
   };
