@@ -91,6 +91,7 @@ export class GuestProcessor implements Processor {
   readonly context: LpContext;
   readonly code: CodeCache;
   readonly #host: ProcessorHost;
+  readonly copy: (to: number, from: number, bytes: number) => void;
   readonly #run: (vp: number, context: number) => number;
   readonly #kickWord: number;
   #charged = 0;
@@ -160,6 +161,7 @@ export class GuestProcessor implements Processor {
     if (this.#trace !== undefined) this.code.stopBefore = this.#trace.from;
     const core = new WebAssembly.Instance(new WebAssembly.Module(coreModule()), { env });
     this.#run = core.exports.run as (vp: number, context: number) => number;
+    this.copy = core.exports.copy as (to: number, from: number, bytes: number) => void;
   }
 
   /** Points everything at another VP of the partition. */

@@ -98,6 +98,8 @@ export interface Processor {
   readonly vp: VpBlock;
   readonly memory: LinearMemory;
   readonly intercepts: Intercepts;
+  /** Copies host memory of the partition; the ranges may overlap. */
+  readonly copy: (to: number, from: number, bytes: number) => void;
   /** The one fault object to throw: `throw processor.fault.set(13, 0)`. */
   readonly fault: GuestFault;
   /** What CPUID promises; and the modes that code is translated for with it. */

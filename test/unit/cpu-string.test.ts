@@ -23,7 +23,7 @@ test('copying forward with any overlap equals the element loop', (t) => {
     fc.property(widths, fc.nat(200), fc.nat(80), fc.nat(80), (width, elements, from, to) => {
       const fast = Uint8Array.from({ length: 2000 }, (_, i) => (i * 7) & 0xff);
       const slow = fast.slice();
-      copyForward(fast, from, to, elements << width, width);
+      copyForward((target, source, bytes) => void fast.copyWithin(target, source, source + bytes), from, to, elements << width, width);
       for (let i = 0; i < elements; i++) {
         const element = slow.slice(from + (i << width), from + ((i + 1) << width));
         slow.set(element, to + (i << width));
@@ -275,7 +275,15 @@ test('filling from any start, of any length and width, equals the element loop',
   fc.assert(
     fc.property(widths, fc.nat(40), fc.integer({ min: 1, max: 40 }), half, half, (width, to, elements, lo, hi) => {
       views.u8.fill(0xee);
-      fillForward(views, to, elements << width, width, width === 0 ? lo & 0xff : width === 1 ? lo & 0xffff : lo, hi);
+      fillForward(
+        views,
+        (target, source, bytes) => void views.u8.copyWithin(target, source, source + bytes),
+        to,
+        elements << width,
+        width,
+        width === 0 ? lo & 0xff : width === 1 ? lo & 0xffff : lo,
+        hi,
+      );
       const wide = (BigInt(hi) << 32n) | BigInt(lo);
       for (let i = 0; i < 512; i++) {
         const inside = i >= to && i < to + (elements << width);

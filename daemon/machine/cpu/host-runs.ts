@@ -3,33 +3,36 @@
 import type { Views } from '../../../shared/layout/struct.js';
 import type { Width } from '../../translate/micro-op.js';
 
+/** Copies host memory, ranges that overlap included (Processor.copy). */
+export type Copy = (to: number, from: number, bytes: number) => void;
+
 /** Copies forward, element by element of `1 << width` bytes: an overlap from below repeats the pattern between the operands. */
-export const copyForward = (u8: Uint8Array, from: number, to: number, bytes: number, width: Width): void => {
+export const copyForward = (copy: Copy, from: number, to: number, bytes: number, width: Width): void => {
   const distance = to - from;
   if (distance <= 0 || distance >= bytes) {
-    u8.copyWithin(to, from, from + bytes);
+    copy(to, from, bytes);
     return;
   }
   const size = 1 << width;
   if (distance < size) {
-    for (let i = 0; i < bytes; i += size) u8.copyWithin(to + i, from + i, from + i + size);
+    for (let i = 0; i < bytes; i += size) copy(to + i, from + i, size);
     return;
   }
   // Everything between `from` and the last byte written has period `distance`: double it until it is long enough.
   let period = distance;
   for (let filled = 0; filled < bytes; period *= 2) {
     const length = Math.min(period, bytes - filled);
-    u8.copyWithin(to + filled, from, from + length);
+    copy(to + filled, from, length);
     filled += length;
   }
 };
 
 /** Stores an element, given as halves, over and over. */
-export const fillForward = (views: Views, to: number, bytes: number, width: Width, lo: number, hi: number): void => {
+export const fillForward = (views: Views, copy: Copy, to: number, bytes: number, width: Width, lo: number, hi: number): void => {
   if (width === 3 && lo !== hi) {
     views.data.setUint32(to, lo, true);
     views.data.setUint32(to + 4, hi, true);
-    copyForward(views.u8, to, to + 8, bytes - 8, 0);
+    copyForward(copy, to, to + 8, bytes - 8, 0);
     return;
   }
   fillWord(views, to, bytes, width === 0 ? Math.imul(lo & 0xff, 0x0101_0101) : width === 1 ? Math.imul(lo & 0xffff, 0x1_0001) : lo);

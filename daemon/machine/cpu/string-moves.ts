@@ -62,7 +62,7 @@ export const moveString = (p: Processor, d: number): number => {
           const hostFrom = memory.hostRead(from);
           const hostTo = memory.hostWrite(to);
           if (hostFrom >= 0 && hostTo >= 0) {
-            copyForward(p.views.u8, hostFrom, hostTo, run << width, width);
+            copyForward(p.copy, hostFrom, hostTo, run << width, width);
             done += run;
             continue;
           }
@@ -107,7 +107,7 @@ export const storeString = (p: Processor, d: number): number => {
       const run = step > 0 ? runLength(p, d, Segment.ES, target, width, count - done, true) : 0;
       const host = run > 0 ? memory.hostWrite(to) : -1;
       if (host >= 0) {
-        fillForward(p.views, host, run << width, width, accumulatorLo(vp, width), accumulatorHi(vp, width));
+        fillForward(p.views, p.copy, host, run << width, width, accumulatorLo(vp, width), accumulatorHi(vp, width));
         done += run;
         continue;
       }

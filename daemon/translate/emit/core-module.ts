@@ -10,14 +10,16 @@ import { type RecordLocals, recordFrame } from './record-frame.js';
 import { CONTEXT, IS_VECTOR, SEMANTICS, SHAPES } from './semantics.js';
 import { assemble, Code, F64, type FunctionType, I32, I64, V128 } from './wasm.js';
 
-/** Function types shared by all modules: helpers, then `(vp, context) -> Exit`, the vector micro-ops', and that of functions (FUNCTION_TYPE). */
+/** Function types shared by all modules: helpers, then `(vp, context) -> Exit`, the vector micro-ops', that of functions (FUNCTION_TYPE), `copy`. */
 export const TYPES: readonly FunctionType[] = [
   { parameters: [F64, I32], results: [I32] },
   { parameters: [I32], results: [I32] },
   { parameters: [I32, I32], results: [I32] },
   { parameters: [I32, I32, I32, I64], results: [I32] },
   { parameters: [I32, I64, I64], results: [I64] },
+  { parameters: [I32, I32, I32], results: [] },
 ];
+const COPY_TYPE = 5;
 export const UNIT_TYPE = 2;
 export const HELPER_IMPORTS = HELPERS.map((name) => ({ name, type: name === 'sys' ? 1 : 0 }));
 
@@ -77,7 +79,15 @@ const vectorFunction = (): Code => {
   return c;
 };
 
-/** Module exporting `run(vp, context) -> Exit`. */
+/** Why not TypedArray.copyWithin: V8 copies shared memory word by word there. */
+const copyFunction = (): Code => {
+  const c = new Code();
+  c.get(0); c.get(1); c.get(2); c.memoryCopy();
+  c.op('end');
+  return c;
+};
+
+/** Module exporting `run(vp, context) -> Exit` and `copy(to, from, bytes)`. */
 export const coreModule = (): Uint8Array<ArrayBuffer> => {
   const c = new Code();
   const leave = (reason: number): void => { c.i32(reason); c.op('return'); };
@@ -133,6 +143,7 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
     functions: [
       { type: UNIT_TYPE, locals: [[3, I32], [4, I64], [1, V128], [1, I32]], body: c, exportAs: 'run' },
       { type: VECTOR_TYPE, locals: [[1, I32], [3, I64], [1, V128], [1, I32]], body: vectorFunction() },
+      { type: COPY_TYPE, locals: [], body: copyFunction(), exportAs: 'copy' },
     ],
   });
 };

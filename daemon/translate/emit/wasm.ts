@@ -173,6 +173,13 @@ export class Code {
     this.unsigned(2);
     this.unsigned(offset);
   }
+  /** memory.copy within the one memory. */
+  memoryCopy(): void {
+    this.byte(0xfc);
+    this.byte(0x0a);
+    this.byte(0x00);
+    this.byte(0x00);
+  }
   fence(): void {
     this.byte(0xfe);
     this.byte(0x03);
