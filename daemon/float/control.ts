@@ -41,6 +41,11 @@ export function withdraw(flags: i32): void {
 export function setRoundedUp(up: i32): void {
   roundedUp = up;
 }
+/** binary16 knows neither DAZ nor FTZ (SDM 2C VCVTPH2PS, VCVTPS2PH). */
+export function keepDenormals(operands: bool, results: bool): void {
+  if (operands) denormalsAreZero = 0;
+  if (results) flushToZero = 0;
+}
 export function setRounding(mode: i32): void {
   rounding = mode;
 }

@@ -2,6 +2,8 @@
 // SCRATCH + 1, the result goes to RESULT; MXCSR gets its flags, and FLOAT_TRAP the vector of an unmasked exception, or 0.
 // References: SDM 1 11.5.2 (SIMD exceptions: all lanes are looked at, those before computation first), SDM 2A/2B of each instruction.
 import { BEFORE, PRECISION } from './control';
+import { fused32, fused64 } from './fused';
+import { halfToSingle, singleToHalf } from './half';
 import * as L from './layout';
 import {
   quickInexact,
@@ -220,6 +222,16 @@ function dot64(vp: i32, argument: i32): void {
   put64(vp, 1, (argument & 2) != 0 ? s1 : 0);
 }
 
+/** FMA: the addend is in RESULT, lane by lane replaced. */
+function fused(vp: i32, argument: i32, double: bool, count: i32): void {
+  for (let lane = 0; lane < count; lane++) {
+    const turned = (lane & 1) == 0 ? argument & 4 : argument & 8;
+    const signs = (argument & 3) | (turned != 0 ? 2 : 0);
+    if (double) put64(vp, lane, fused64(vp, a64(vp, lane), b64(vp, lane), load<u64>(vp + lane * 8, L.RESULT), signs));
+    else put32(vp, lane, fused32(vp, a32(vp, lane), b32(vp, lane), <u64>load<u32>(vp + lane * 4, L.RESULT), signs));
+  }
+}
+
 /** Conversions between vectors, of the source's low lanes (operand b). */
 function convert(vp: i32, operation: i32, double: bool, count: i32): void {
   if (operation == L.FLOAT_TO_DOUBLE) {
@@ -235,6 +247,14 @@ function convert(vp: i32, operation: i32, double: bool, count: i32): void {
     else if (operation == L.FLOAT_TO_INTEGERS) result = double ? S.f64ToI32(vp, b64(vp, lane), 0) : S.f32ToI32(vp, b32(vp, lane), 0);
     else result = double ? S.f64TruncateToI32(vp, b64(vp, lane), 0) : S.f32TruncateToI32(vp, b32(vp, lane), 0);
     put32(vp, lane, result);
+  }
+}
+
+function convertHalves(vp: i32, operation: i32, argument: i32): void {
+  if (operation == L.FLOAT_TO_HALVES) store<u64>(vp, 0, L.RESULT + 8);
+  for (let lane = 0; lane < 4; lane++) {
+    if (operation == L.FLOAT_FROM_HALVES) put32(vp, lane, halfToSingle(vp, <u64>load<u16>(vp + 2 * lane, L.SCRATCH + 16)));
+    else store<u16>(vp + 2 * lane, <u16>singleToHalf(vp, b32(vp, lane), argument), L.RESULT);
   }
 }
 
@@ -268,7 +288,7 @@ export function vectorFloat(vp: i32, descriptor: i64, integer: i64): i64 {
   const scalar = (descriptor & L.FLOAT_IS_SCALAR) != 0;
   store<i32>(vp, 0, L.FLOAT_FLAGS);
   // A scalar keeps the rest of the first operand.
-  if (scalar) {
+  if (scalar && operation != L.FLOAT_FUSED) {
     store<u64>(vp, load<u64>(vp, L.SCRATCH), L.RESULT);
     store<u64>(vp, load<u64>(vp, L.SCRATCH + 8), L.RESULT + 8);
   }
@@ -280,7 +300,9 @@ export function vectorFloat(vp: i32, descriptor: i64, integer: i64): i64 {
   else if (operation == L.FLOAT_DOT) {
     if (double) dot64(vp, argument);
     else dot32(vp, argument);
-  } else if (operation >= L.FLOAT_TO_SINGLE) convert(vp, operation, double, scalar ? 1 : double || operation == L.FLOAT_TO_DOUBLE ? 2 : 4);
+  } else if (operation == L.FLOAT_FUSED) fused(vp, argument, double, scalar ? 1 : double ? 2 : 4);
+  else if (operation == L.FLOAT_FROM_HALVES || operation == L.FLOAT_TO_HALVES) convertHalves(vp, operation, argument);
+  else if (operation >= L.FLOAT_TO_SINGLE) convert(vp, operation, double, scalar ? 1 : double || operation == L.FLOAT_TO_DOUBLE ? 2 : 4);
   else lanewise(vp, operation, argument, double, scalar ? 1 : double ? 2 : 4);
   settle(vp, <i32>descriptor & (L.FLOAT_IS_FIRST | L.FLOAT_IS_SECOND));
   return result;

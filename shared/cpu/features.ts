@@ -54,7 +54,7 @@ const ROWS = {
   pclmulqdq: [L.BASIC_ECX, 1, ['sse2'], THERE],
   monitor: [L.BASIC_ECX, 3, [], THERE],
   ssse3: [L.BASIC_ECX, 9, ['sse3'], THERE],
-  fma: [L.BASIC_ECX, 12, ['avx'], ABSENT],
+  fma: [L.BASIC_ECX, 12, ['avx'], THERE],
   cx16: [L.BASIC_ECX, 13, ['lm', 'cx8'], THERE],
   pcid: [L.BASIC_ECX, 17, ['lm'], THERE],
   sse4_1: [L.BASIC_ECX, 19, ['ssse3'], THERE],
@@ -66,7 +66,7 @@ const ROWS = {
   aes: [L.BASIC_ECX, 25, ['sse2'], THERE],
   xsave: [L.BASIC_ECX, 26, ['fxsr'], THERE],
   avx: [L.BASIC_ECX, 28, ['xsave', 'sse4_2'], THERE],
-  f16c: [L.BASIC_ECX, 29, ['avx'], ABSENT],
+  f16c: [L.BASIC_ECX, 29, ['avx'], THERE],
   rdrand: [L.BASIC_ECX, 30, [], ABSENT],
   hypervisor: [L.BASIC_ECX, 31, [], THERE],
   // CPUID.(7,0)

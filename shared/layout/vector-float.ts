@@ -20,6 +20,8 @@ export const VectorFloat = {
   ADD_SUBTRACT: 9,
   /** Argument = immediate of DPPS. */
   DOT: 10,
+  /** a x b + c, with c in the slot RESULT. Argument: 1 negates the product, 2 the addend, 4 the addend in even lanes, 8 in odd ones. */
+  FUSED: 11,
   // conversions between vectors; DOUBLE says what the source is
   TO_SINGLE: 16,
   TO_DOUBLE: 17,
@@ -27,6 +29,9 @@ export const VectorFloat = {
   TO_INTEGERS: 18,
   TRUNCATE_TO_INTEGERS: 19,
   FROM_INTEGERS: 20,
+  /** The low four lanes from, to binary16; argument = immediate of VCVTPS2PH. */
+  FROM_HALVES: 21,
+  TO_HALVES: 22,
   // general result: flags of a comparison at their EFLAGS places; integers
   COMPARE_QUIET: 24,
   COMPARE_SIGNALING: 25,

@@ -127,8 +127,8 @@ const runSuite = (t: ExecutionContext, suite: Suite, least: number, mode: 32 | 6
 
 /** How many instructions of a suite there are at least. */
 const SUITES = [
-  ['sse', 600],
-  ['avx', 1000],
+  ['sse', 1000],
+  ['avx', 2500],
   ['mmx', 250],
   ['general', 60],
 ] as const;

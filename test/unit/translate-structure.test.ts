@@ -59,7 +59,12 @@ const broken = (b: BlockBuilder): string | null => {
       if (isVectorTemp(s) && !writtenVectors.has(s)) return `${name} reads vector temporary ${s} before it is written`;
     if (shape.startsWith('D')) {
       if (isVectorTemp(b.d[i])) writtenVectors.add(b.d[i]);
-      else if (b.d[i] >= VectorSlot.TEMP && b.d[i] !== VectorSlot.SCRATCH && b.d[i] !== VectorSlot.SCRATCH + 1)
+      else if (
+        b.d[i] >= VectorSlot.TEMP &&
+        b.d[i] !== VectorSlot.SCRATCH &&
+        b.d[i] !== VectorSlot.SCRATCH + 1 &&
+        b.d[i] !== VectorSlot.RESULT
+      )
         return `${name} writes vector slot ${b.d[i]}`;
     }
     for (const s of sources) if (isTemp(s) && !written.has(s)) return `${name} reads temporary ${s} before it is written`;

@@ -20,6 +20,7 @@ import { unimplemented } from './undefined.js';
 import { vectorControlFamilies } from './vector/control.js';
 import { floatArithmeticFamilies } from './vector/float-arithmetic.js';
 import { floatConversionFamilies } from './vector/float-convert.js';
+import { fusedFamilies } from './vector/fused.js';
 import { vectorIntegerFamilies } from './vector/integer.js';
 import { vectorMaskedFamilies } from './vector/masked.js';
 import { mmxFamilies } from './vector/mmx.js';
@@ -59,6 +60,7 @@ const NAMED: Families = {
   ...vectorSpecialFamilies,
   ...vectorPermuteFamilies,
   ...vectorMaskedFamilies,
+  ...fusedFamilies,
 };
 
 const familyOf = (name: string): Family =>

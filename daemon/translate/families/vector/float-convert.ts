@@ -4,7 +4,19 @@ import { FloatShape, VectorFloat } from '../../../../shared/layout/vector-float.
 import { VectorSlot } from '../../../../shared/layout/vp.js';
 import { REGISTER_WIDTH } from '../../decode/registers.js';
 import type { Families, InstructionContext } from '../instruction-context.js';
-import { assign, clearUpper, halfOf, source, target, type VectorFamily, type VectorForm, vectorFamilies, writeGeneral } from './form.js';
+import {
+  assign,
+  clearUpper,
+  halfOf,
+  immediate8,
+  source,
+  storeHalves,
+  target,
+  type VectorFamily,
+  type VectorForm,
+  vectorFamilies,
+  writeGeneral,
+} from './form.js';
 
 const { DOUBLE, SCALAR, FIRST, SECOND } = FloatShape;
 const F = VectorFloat;
@@ -70,6 +82,23 @@ const fromGeneral =
     clearUpper(x, form, 1);
   };
 
+/** VCVTPS2PH: the low half of a register, or 64 or 128 bits of memory. */
+const toHalves: VectorFamily = (x, form) => {
+  const { builder } = x;
+  const b = source(x, form, 1);
+  // What the conversion adds to MXCSR must not be there when the store faults.
+  if (x.isMemory(0)) {
+    const address = x.address(8 * b.length, true);
+    for (let at = 0; at < b.length; at++) builder.load(3, builder.value('add64', address, builder.constant(8 * at)), true);
+  }
+  const operation = F.TO_HALVES | (immediate8(x, form) << FloatShape.ARGUMENT_SHIFT);
+  const parts = b.map((slot, half) => builder.vectorFloat(operation | (b.length === 1 ? 0 : half === 0 ? FIRST : SECOND), slot, slot));
+  const all = parts.length === 1 ? parts[0] : builder.vector('vshuf32', parts[0], parts[1], undefined, 0x5410);
+  if (!x.isMemory(0)) assign(x, { ...form, halves: 1 }, [all]);
+  else if (parts.length === 2) storeHalves(x, [all], false);
+  else builder.store(3, x.address(8, true), builder.fromVector('vgetl', all));
+};
+
 export const floatConversionFamilies: Families = vectorFamilies({
   cvtdq2ps: sameSize(F.FROM_INTEGERS),
   cvtps2dq: sameSize(F.TO_INTEGERS),
@@ -79,6 +108,8 @@ export const floatConversionFamilies: Families = vectorFamilies({
   cvttpd2dq: narrowing(F.TRUNCATE_TO_INTEGERS),
   cvtps2pd: widening((x, slot, half) => x.builder.vectorFloat(F.TO_DOUBLE | half, slot, slot)),
   cvtdq2pd: widening((x, slot) => x.builder.vector('vi32f64', slot)),
+  cvtph2ps: widening((x, slot, half) => x.builder.vectorFloat(F.FROM_HALVES | half, slot, slot)),
+  cvtps2ph: toHalves,
   cvtsd2ss: scalar(F.TO_SINGLE | DOUBLE),
   cvtss2sd: scalar(F.TO_DOUBLE),
   cvtsd2si: toGeneral(F.TO_I32, F.TO_I64, DOUBLE),
