@@ -81,7 +81,9 @@ if (values.markdown) {
     ['smp', 64, ['tcg', 'native']],
   ] as const) {
     const { result, engines } = await runSuite(suite, bits, peers);
-    tables.push(`Suite \`${suite}\`, ${bits}-bit guest, medians of ${result.rounds}:\n\n${asMarkdown(result, engines)}`);
+    tables.push(
+      `Suite \`${suite}\`, ${bits}-bit guest, medians of ${result.rounds} round${result.rounds > 1 ? 's' : ''}:\n\n${asMarkdown(result, engines)}`,
+    );
   }
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');
   tables.push(`Suite \`daemon\`, configs/machines/default.yaml:\n\n\`\`\`\n${daemonText(await measureDaemon(values.quick, say))}\n\`\`\``);

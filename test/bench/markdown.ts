@@ -1,6 +1,6 @@
 // Puts measured tables into daemon/PROCESSOR.md, between two marks, with the day and the machine.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../daemon/root/package-root.js';
 
@@ -16,7 +16,7 @@ export const writeTables = (tables: readonly string[]): string => {
   if (from < 0 || to < from) throw new Error(`${FILE} has no ${BEGIN} … ${END}`);
   const cores = cpus();
   const machine = `${cores.length} x ${cores[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}`;
-  const head = `Measured on ${new Date().toISOString().slice(0, 10)}, ${machine}. Seconds are of the host's clock; ratios are the peer's seconds over hvd's (above 1: hvd is faster).`;
+  const head = `Measured on ${new Date().toISOString().slice(0, 10)}, ${machine}. The host's load average was ${loadavg()[1]!.toFixed(1)}: above the number of its cores, single rows say little. Seconds are of the host's clock; ratios are the peer's seconds over hvd's (above 1: hvd is faster).`;
   writeFileSync(FILE, `${text.slice(0, from) + BEGIN}\n${[head, ...tables].join('\n\n')}\n\n${text.slice(to)}`);
   return FILE;
 };

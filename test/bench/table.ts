@@ -97,6 +97,6 @@ export const asMarkdown = (result: BenchResult, engines: readonly string[]): str
     line(header(engines).map((_, i) => (i === 0 ? '---' : '---:'))),
     ...result.rows.map((row) => line(cellsOf(row, engines)) + (remark(row) === '' ? '' : `<!-- ${remark(row)} -->`)),
     mean('geometric mean', result.geomean),
-    mean('of the hot ones', result.geomeanHot),
+    ...(Object.keys(result.geomeanHot).length > 0 ? [mean('of the hot ones', result.geomeanHot)] : []),
   ].join('\n');
 };
