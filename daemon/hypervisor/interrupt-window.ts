@@ -16,7 +16,7 @@ export class InterruptWindow {
   needsLook(): boolean {
     const on = this.#on;
     const { vp } = on.processor;
-    if (on.stateOf(vp) !== VpState.RUNNING || vp.interruptShadow !== 0) return true;
+    if (vp.state !== VpState.RUNNING || vp.interruptShadow !== 0) return true;
     if (vp.nmiPending && !vp.nmiBlocked) return true;
     if (!(on.systemFlags(vp) & Rflags.IF)) return false;
     const irr = vp.irr >>> 2;
