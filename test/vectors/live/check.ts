@@ -46,7 +46,7 @@ const SCAN_32 = /^Bs[fr]_r32/;
 const CL = 1;
 const BREAKPOINT = 3;
 const PAGE_FAULT = 14;
-const MMX_STORE = /^(Mov(d|q|ntq)_\w*_mm)$/;
+const EARLY_STATE = /^(Mov(d|q|ntq)_\w*_mm|VEX_Vcvtps2ph_.*)$/;
 const MASKED_MOVE = /maskmov/i;
 const isAccessFault = (end: End): boolean => end.vector === PAGE_FAULT || isSegmentFault(end);
 /** #SS(0) or #GP(0). */
@@ -60,8 +60,8 @@ const undefinedResult = (s: Subject, registers: BigUint64Array, end: End, got: E
   if (MASKED_MOVE.test(name) && (end.vector !== BREAKPOINT || (typeof got !== 'string' && got.vector !== BREAKPOINT))) return true;
   // A misaligned operand beyond a segment's limit: either fault is right.
   if (s.form.vectors && s.bits !== 64 && isSegmentFault(end) && typeof got !== 'string' && isSegmentFault(got)) return true;
-  // An MMX store that faults may have made its change of TOP and tags already: it makes the same one again.
-  if (isAccessFault(end) && MMX_STORE.test(name) && typeof got !== 'string' && got.vector === end.vector) return true;
+  // Stores of MMX registers and of VCVTPS2PH that fault may have changed TOP, tags or MXCSR already: they make the same change again.
+  if (isAccessFault(end) && EARLY_STATE.test(name) && typeof got !== 'string' && got.vector === end.vector) return true;
   // A long access that faults: CR2 names some byte of it that is not there; which of two faults is reported, where both are due, is not settled.
   if (s.form.memoryBytes > 8 && isAccessFault(end) && typeof got !== 'string' && isAccessFault(got)) return true;
   // POPA that faults on its way may have loaded some registers: it can be run again all the same.
