@@ -67,7 +67,7 @@ const ROWS = {
   xsave: [L.BASIC_ECX, 26, ['fxsr'], THERE],
   avx: [L.BASIC_ECX, 28, ['xsave', 'sse4_2'], THERE],
   f16c: [L.BASIC_ECX, 29, ['avx'], THERE],
-  rdrand: [L.BASIC_ECX, 30, [], ABSENT],
+  rdrand: [L.BASIC_ECX, 30, [], THERE],
   hypervisor: [L.BASIC_ECX, 31, [], THERE],
   // CPUID.(7,0)
   fsgsbase: [L.STRUCTURED_EBX, 0, ['lm'], THERE],
@@ -79,7 +79,7 @@ const ROWS = {
   erms: [L.STRUCTURED_EBX, 9, [], THERE],
   invpcid: [L.STRUCTURED_EBX, 10, ['pcid'], THERE],
   zero_fcs_fds: [L.STRUCTURED_EBX, 13, ['fpu'], THERE],
-  rdseed: [L.STRUCTURED_EBX, 18, [], ABSENT],
+  rdseed: [L.STRUCTURED_EBX, 18, [], THERE],
   adx: [L.STRUCTURED_EBX, 19, [], THERE],
   smap: [L.STRUCTURED_EBX, 20, [], THERE],
   clflushopt: [L.STRUCTURED_EBX, 23, ['clflush'], THERE],

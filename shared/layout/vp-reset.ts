@@ -4,6 +4,7 @@ import { APIC_DEFAULT_BASE, ApicBase, Lvt, Svr } from '../abi/apic.js';
 import { MISC_ENABLE_RESET, PAT_RESET } from '../abi/msr.js';
 import { readProcessor } from '../cpu/partition-processor.js';
 import { Slot, VP_BLOCK_SIZE, type VpBlock, VpState } from './vp.js';
+import { seedRandom } from './vp-random.js';
 
 /** CR0 after reset: caches off, ET. */
 const CR0_RESET = 0x6000_0010;
@@ -18,7 +19,7 @@ const XCR0_RESET = 1;
 /** The x87 after power-up: no exception masked, single precision, all registers +0 (not as after FNINIT; SDM 3A table 10-1). */
 const FPU_CONTROL_RESET = 0x40;
 
-/** All of a VP block as at power-up: registers, MSRs, local APIC; every VP but VP 0 waits for a SIPI. Clears the counters too. The header names the processor. */
+/** All of a VP block as at power-up: registers, MSRs, local APIC; every VP but VP 0 waits for a SIPI. Clears the counters too. The header names the processor and the machine's seed. */
 export const powerUpVp = (vp: VpBlock, index: number): void => {
   vp.views.u8.fill(0, vp.base, vp.base + VP_BLOCK_SIZE);
   vp.index = index;
@@ -29,6 +30,7 @@ export const powerUpVp = (vp: VpBlock, index: number): void => {
   vp.xcr0 = XCR0_RESET;
   vp.miscEnable = BigInt(MISC_ENABLE_RESET);
   vp.apicId = index;
+  seedRandom(vp, index);
   const enable = readProcessor(vp.views).features.has('apic') ? ApicBase.ENABLE : 0;
   vp.apicBase = BigInt(APIC_DEFAULT_BASE + enable + (index === 0 ? ApicBase.BSP : 0));
   // INIT leaves floating-point state alone.

@@ -198,6 +198,8 @@ export const VpLayout = struct(
     unusable: u32,
     mxcsr: u32,
     xcr0: u32,
+    /** State of the VP's random numbers: four words of xoshiro128** (vp-random.ts). INIT leaves it alone. */
+    random: block(16, 8),
     // --- local APIC (owner LP only, but for the shared request words)
     apicId: u32,
     apicTpr: u32,

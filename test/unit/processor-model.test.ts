@@ -110,6 +110,8 @@ const INSTRUCTIONS: readonly (readonly [FeatureName, boolean, readonly number[]]
   ['rdtscp', true, [0x0f, 0x01, 0xf9]],
   ['nopl', false, [0x0f, 0x1f, 0xc0]],
   ['nopl', false, [0x0f, 0x18, 0x06]],
+  ['rdrand', false, [0x0f, 0xc7, 0xf0]],
+  ['rdseed', true, [0x48, 0x0f, 0xc7, 0xf8]],
 ];
 test('an instruction without its feature is #UD', (t) => {
   const builder = new BlockBuilder();

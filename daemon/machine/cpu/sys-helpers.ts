@@ -9,6 +9,7 @@ import { farCall, farJump } from './far-transfer.js';
 import * as fpu from './fpu-save.js';
 import * as ports from './port-io.js';
 import { invalidOpcode } from './raise.js';
+import { readRandom } from './random-number.js';
 import { readRegister, setSlot8, slotLo } from './slots.js';
 import { enter, popAll, pushAll } from './stack-instructions.js';
 import { compareString, scanString } from './string-compares.js';
@@ -128,7 +129,7 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   INVPCID: registers.invalidateProcessContext,
   LEVEL0: registers.level0,
   VMCALL: registers.hypercall,
-  RDRAND: absentFeature,
+  RDRAND: readRandom,
   XLAT_SEG: translateByte,
   SALC: decimal.setAlOnCarry,
   FNSTENV: fpu.storeEnvironment,

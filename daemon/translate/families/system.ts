@@ -104,7 +104,8 @@ const monitor: Family = (x) => {
   builder.move(Slot.ARG0, byDefault ? offset : inSegment(x, segment, offset, 1, false));
   builder.sys({ op: SysOp.MONITOR, width: 0, addressWidth, memory: true });
 };
-const rdrand: Family = (x) =>
+/** RDRAND, RDSEED: one source of numbers behind both. */
+const random: Family = (x) =>
   x.builder.sys({
     op: SysOp.RDRAND,
     width: REGISTER_WIDTH[x.register(0)] as Width,
@@ -194,7 +195,8 @@ const families: Record<string, Family> = {
   Monitord: monitor,
   Monitorq: monitor,
   Mwait: ending(SysOp.MWAIT),
-  Rdrand: rdrand,
+  Rdrand: random,
+  Rdseed: random,
   Stac: plain(SysOp.STAC),
   Clac: plain(SysOp.CLAC),
   Rdfsbase: segmentBase(SysOp.READ_BASE, FS),
