@@ -34,7 +34,8 @@ export interface CodeMemory {
 
 const CODE_EPOCH = PartitionLayout.at.codeEpoch >>> 2;
 const NEVER_HOT = 0x7fffffff;
-const MODE_IDS = 0xffff;
+/** The last mode id. 0xffff is none: all ones mark a jump cache entry as empty, and are the tag of RIPs at the end of the address space with that id. */
+const MODE_IDS = 0xfffe;
 
 export interface CodeCacheOptions {
   /** 'both' is the product; 'cold' never compiles, 'hot' compiles before the first run: for tests. */
@@ -229,8 +230,7 @@ export class CodeCache {
 
   /** Finds or makes the code for RIP and puts it into the jump cache. Throws GuestFault when the instruction cannot be fetched. */
   lookup(rip: number): void {
-    const block = this.#blockAt(rip, true)!;
-    this.#enter(block);
+    this.#enter(this.#present(rip));
   }
 
   /** The block at RIP has become hot: compiles its region. */
@@ -241,7 +241,7 @@ export class CodeCache {
       this.lookup(rip);
       return;
     }
-    const block = this.#blockAt(rip, true)!;
+    const block = this.#present(rip);
     if (block.unit === Unit.NONE || (block.unit >= 0 && this.#spanChanged(block))) this.#compile(block);
     if (block.unit < 0) this.#views.i32[(block.header + BlockHeader.RUNS) >>> 2] = NEVER_HOT;
     this.#enter(block);
@@ -332,6 +332,17 @@ export class CodeCache {
     return block.span.some((s) => this.#version(s.gfn) !== s.version);
   }
 
+  /**
+   * The block at RIP by the mapping that holds now. Whoever watches a page waits outside guest mode, and answers flushes there: a block found or made
+   * by the mapping before must not be entered in the jump cache that was emptied since.
+   */
+  #present(rip: number): CodeBlock {
+    for (;;) {
+      const { flushes } = this;
+      const block = this.#blockAt(rip, true)!;
+      if (this.flushes === flushes) return block;
+    }
+  }
   /** The block for RIP in the current mode; translated when `make`. Throws GuestFault when `make` and the fetch faults. */
   #blockAt(rip: number, make: boolean): CodeBlock | undefined {
     const linear = this.linear(rip);
@@ -436,9 +447,13 @@ export class CodeCache {
   }
 
   #compile(entry: CodeBlock): void {
+    // What each page was when its first block was taken: another LP may store into it while the unit is made.
+    const versions = new Map<number, number>();
     const graph = region(entry, (rip) => {
       const block = this.#blockAt(rip, false);
-      return block !== undefined && block.unit !== Unit.NEVER ? block : undefined;
+      if (block === undefined || block.unit === Unit.NEVER) return undefined;
+      if (!versions.has(block.gfn)) versions.set(block.gfn, this.#pages.version(block.gfn));
+      return block;
     });
     const bytes = compileUnit(this.#views, graph);
     let instance: WebAssembly.Instance;
@@ -461,7 +476,7 @@ export class CodeCache {
     for (const b of graph.blocks as readonly CodeBlock[]) {
       const page = Math.floor(b.linear / 4096);
       if (b.gfn !== entry.gfn || page !== Math.floor(entry.linear / 4096))
-        span.set(page, { page, gfn: b.gfn, version: this.#version(b.gfn) });
+        span.set(page, { page, gfn: b.gfn, version: versions.get(b.gfn)! });
     }
     entry.span = [...span.values()];
     for (const s of entry.span) this.#pages.spans(s.gfn, entry);

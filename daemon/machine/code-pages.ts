@@ -40,6 +40,10 @@ export class CodePages {
       if (block.rip === rip && block.modeKey === modeKey && block.linear === linear) return block;
     return undefined;
   }
+  /** The code version that the page's blocks, as `find` has last seen them, were made from. */
+  version(gfn: number): number {
+    return this.#pages.get(gfn)?.version ?? 0;
+  }
   /** Keeps the block, made from the page at the version. Not when the page was changed meanwhile. It takes the place of one for the same RIP and mode. */
   add(block: CodeBlock, version: number): void {
     const page = this.#page(block.gfn);

@@ -235,9 +235,10 @@ export class GuestProcessor implements Processor {
       const { i32 } = this.views;
       const epoch = i32[CODE_EPOCH];
       const left = sysHelpers[sysOp(descriptor)](this, descriptor);
-      // The helper's own stores may have changed code: then everything is looked up again after this instruction.
+      // The helper's own stores may have changed code: then everything is looked up again after this instruction. Another LP's come with a kick, and
+      // many slow halves are serializing instructions: whoever runs CPUID because code was changed must not go on in what was made of it (SDM 3A 9.1.3, 9.3).
       const changed = epoch !== i32[CODE_EPOCH];
-      if (left === 0 && !changed) return SysResult.CONTINUE;
+      if (left === 0 && !changed && i32[this.#kickWord] === 0) return SysResult.CONTINUE;
       if (left === 0) {
         const next = this.#rip() + sysLength(descriptor);
         this.#setRip(this.code.mode.bits === 64 ? next : next >>> 0);

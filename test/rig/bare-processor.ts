@@ -8,7 +8,7 @@ import { GuestFault } from '../../daemon/machine/processor.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareTlb } from '../../daemon/machine/tlb.js';
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
-import { LpContextLayout } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { lpContextAt, PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../shared/layout/vp.js';
@@ -33,6 +33,8 @@ export interface BareProcessor {
   readonly pages: Map<number, MappedPage>;
   /** Address in the views of a byte of RAM. */
   host(gpa: number): number;
+  /** A page has just been watched: what other processors do in the meantime. */
+  watched: (gfn: number) => void;
   /** HLT was reached since it was last set to false. */
   halted: boolean;
   /** The processor shut down. */
@@ -139,6 +141,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         }
         Atomics.or(views.i32, (PartitionMap.PAGE_FLAGS >>> 2) + gfn, PageFlag.CODE);
         tlb.flushAll();
+        machine.watched(gfn);
       },
       unwatchCode: (gfn, marked) => {
         if (handshake !== undefined) {
@@ -151,7 +154,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
       stored: () => {},
       kickOthers: () => {
         for (let other = 0; other < (shared?.lps ?? 1); other++)
-          if (other !== lp) Atomics.store(views.i32, (lpContextAt(other) + LpContextLayout.at.kick) >>> 2, 1);
+          if (other !== lp) Atomics.store(views.i32, (lpContextAt(other) + LpContextLayout.at.kick) >>> 2, KICKED);
       },
       stopOthers: () => {
         // Where others exist, an LP that asks twice waits for itself.
@@ -179,6 +182,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
     tlb,
     pages,
     host: (gpa) => PartitionMap.RAM + gpa,
+    watched: () => {},
     halted: false,
     shutDown: false,
     busLocks: 0,
