@@ -183,6 +183,10 @@ export class CodeCache {
     return (page ^ (page / 4096)) & 4095;
   }
 
+  /** Watched code was changed since `noticeEpoch` last looked. */
+  get isOutdated(): boolean {
+    return this.#views.i32[CODE_EPOCH] !== this.#epochSeen;
+  }
   /** True when another LP (or this one) has changed watched code since the last call; lookups have then been flushed. */
   noticeEpoch(): boolean {
     // Read plainly: see CodePages.

@@ -36,6 +36,8 @@ export interface CodeWatcher {
   afterStore(gfn: number, offset: number, bytes: number): void;
   /** True when the code that runs now includes the page. */
   running(gfn: number): boolean;
+  /** True when another LP has stored into watched code and this one goes on in what was made before: the marks of that code are gone. */
+  readonly outdated: boolean;
 }
 
 const CANONICAL_LIMIT = 2 ** 47;
@@ -294,30 +296,18 @@ export class GuestMemory implements LinearMemory {
   /** `storeSlow` of the compiled side. */
   store(gva: number, width: number): number {
     const at = (width === W128 ? this.vp.base + VECTOR_SCRATCH : this.#scratch()) >>> 2;
-    const { u32, i32 } = this.#views;
+    const { u32 } = this.#views;
     const bytes = 1 << width;
     try {
       if (!this.bypassWatch) {
         // A store into the code that is running must be seen by the very next instruction: that one is then run alone.
         this.#check(gva, bytes);
         const spa = this.#resolve(gva, Access.WRITE);
-        if (spa >= 0) {
-          const gfn = (spa - PartitionMap.RAM) >>> 12;
-          if (
-            i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE &&
-            this.#hitsLines(gfn, spa & 4095, bytes) &&
-            this.#watcher.running(gfn)
-          )
-            return 2;
-        }
+        if (spa >= 0 && this.#changesItself((spa - PartitionMap.RAM) >>> 12, spa & 4095, bytes)) return 2;
         if ((gva & 4095) + bytes > 4096) {
           const second = this.#wrap(gva + bytes - 1);
           const spa2 = this.#resolve(second - (second & 4095), Access.WRITE);
-          if (spa2 >= 0) {
-            const gfn = (spa2 - PartitionMap.RAM) >>> 12;
-            if (i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE && this.#hitsLines(gfn, 0, bytes) && this.#watcher.running(gfn))
-              return 2;
-          }
+          if (spa2 >= 0 && this.#changesItself((spa2 - PartitionMap.RAM) >>> 12, 0, bytes)) return 2;
         }
       }
       const lo = u32[at];
@@ -350,6 +340,11 @@ export class GuestMemory implements LinearMemory {
     }
     this.#write(gva, 4, lo);
     this.#write(this.#wrap(gva + 4), 4, hi);
+  }
+  /** Whether a store of the bytes may change the code that runs now. */
+  #changesItself(gfn: number, offset: number, bytes: number): boolean {
+    const watched = (this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE) !== 0;
+    return ((watched && this.#hitsLines(gfn, offset, bytes)) || this.#watcher.outdated) && this.#watcher.running(gfn);
   }
   #hitsLines(gfn: number, offset: number, bytes: number): boolean {
     const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;

@@ -116,7 +116,11 @@ export class GuestProcessor implements Processor {
     this.modes = new CodeModes(host.features);
     this.#host = host;
     this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
+    const isOutdated = (): boolean => this.code.isOutdated;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
+      get outdated() {
+        return isOutdated();
+      },
       beforeStore: (gfn, offset, bytes) => {
         if (this.#invalidate(gfn, offset, bytes) || hasCodeLines(this.views, gfn) || host.isMonitored(gfn)) return;
         // The second store in a row to a page that has no code any more: it is being filled, not patched.

@@ -34,6 +34,20 @@ const storeElsewhere = (machine: BareProcessor, linear: number, byte: number): v
   machine.views.u8[machine.host(gfn * 4096 + (linear & 4095))] = byte;
 };
 
+/** The data page at another address, which takes the TLB's entry from the first and gives it back: each access by turns is looked up. */
+const secondData = (machine: BareProcessor): number => {
+  const other = Program.DATA + TLB_ENTRIES * 4096;
+  machine.pages.set(other / 4096, machine.pages.get(Program.DATA / 4096)!);
+  return other;
+};
+/** Calls `then` whenever the address is looked up. */
+const onLookup = ({ pages }: BareProcessor, address: number, then: () => void): void => {
+  pages.get = (page) => {
+    if (page === address / 4096) then();
+    return Map.prototype.get.call(pages, page);
+  };
+};
+
 for (const tiers of TIERS)
   test(`after CPUID the code is what another processor made of it (${tiers})`, (t) => {
     const machine = machineOf(tiers);
@@ -54,17 +68,46 @@ for (const tiers of TIERS)
       { to: 'loop' },
       'cc',
     ]);
-    const other = Program.DATA + TLB_ENTRIES * 4096;
-    machine.pages.set(other / 4096, machine.pages.get(Program.DATA / 4096)!);
-    const { pages } = machine;
+    const other = secondData(machine);
     let misses = 0;
-    pages.get = (page) => {
-      if (page === other / 4096 && ++misses === 1500) storeElsewhere(machine, labels.immediate, 2);
-      return Map.prototype.get.call(pages, page);
-    };
+    onLookup(machine, other, () => {
+      if (++misses === 1500) storeElsewhere(machine, labels.immediate, 2);
+    });
     const end = runProgram(machine, Program.CODE, { [RDI]: Program.DATA, [RSI]: other, [R10]: PASSES });
     t.is(misses, PASSES);
     t.is(Number(end.registers[R9]), 1499 + 2 * (PASSES - 1499));
+  });
+
+for (const tiers of TIERS)
+  test(`code that another processor has just changed still changes itself (${tiers})`, (t) => {
+    const machine = machineOf(tiers);
+    const labels = place(machine, Program.CODE, [
+      { label: 'loop' },
+      '8b5701',
+      '8b5601',
+      // mov [immediate], cl; mov eax, imm32; add r9d, eax; dec ecx; jne
+      '880d',
+      { to: 'immediate' },
+      'b8',
+      { label: 'immediate' },
+      '00000000',
+      '4101c1',
+      'ffc9',
+      '0f85',
+      { to: 'loop' },
+      { label: 'end' },
+      'cc',
+    ]);
+    const other = secondData(machine);
+    let misses = 0;
+    onLookup(machine, other, () => {
+      if (++misses === 1500) storeElsewhere(machine, labels.end, 0xcc);
+    });
+    const end = runProgram(machine, Program.CODE, { [RDI]: Program.DATA, [RSI]: other, [RCX]: PASSES });
+    t.is(misses, PASSES);
+    let sum = 0;
+    for (let i = 1; i <= PASSES; i++) sum += i & 0xff;
+    t.is(Number(end.registers[R9]), sum);
   });
 
 test.serial('code that another processor changes while a region over it is compiled is compiled again', (t) => {
