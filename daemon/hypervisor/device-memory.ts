@@ -1,4 +1,5 @@
 // Accesses to guest-physical addresses that are not RAM: the VP's own APIC page, the platform's devices, and nothing at all.
+import { ApicRegister } from '../../shared/abi/apic.js';
 import type { Mmio } from '../machine/guest-memory.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 
@@ -7,14 +8,19 @@ const ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
 
 export class DeviceMemory implements Mmio {
   readonly #on: PartitionOnLp;
+  /** The virtual APIC counts its accesses itself. */
+  readonly #apicIntercept: () => void;
+  readonly #intercept: () => void;
 
   constructor(on: PartitionOnLp) {
     this.#on = on;
+    this.#apicIntercept = on.account('apicMmio', undefined, 'mmio');
+    this.#intercept = on.account('mmio', undefined, 'mmio');
   }
 
   read(gpa: number, bytes: 1 | 2 | 4): number {
     const on = this.#on;
-    this.#intercept(gpa);
+    this.#account(gpa);
     const apic = on.apics[on.current];
     if (apic.respondsAt(gpa)) {
       if (bytes === 4) return apic.mmioRead(gpa & 0xfff, on.clock.now());
@@ -27,20 +33,22 @@ export class DeviceMemory implements Mmio {
 
   write(gpa: number, bytes: 1 | 2 | 4, value: number): void {
     const on = this.#on;
-    this.#intercept(gpa);
+    this.#account(gpa);
     const apic = on.apics[on.current];
     if (apic.respondsAt(gpa)) {
       if (bytes !== 4) return;
-      apic.mmioWrite(gpa & 0xfff, value, on.clock.now());
-      on.kickSelf();
+      const offset = gpa & 0xfff;
+      apic.mmioWrite(offset, value, on.clock.now());
+      // TPR and EOI do no more than let an interrupt through that is there already; other registers may have started a timer, too.
+      if ((offset !== ApicRegister.TPR && offset !== ApicRegister.EOI) || apic.pendingVector() >= 0) on.kickSelf();
       return;
     }
     on.count(on.vps[on.current], 'mmioAccesses');
     if (on.platform.claimsMmio(gpa)) on.platform.mmioWrite(gpa, bytes, value);
   }
 
-  #intercept(gpa: number): void {
-    this.#on.intercept(gpa >= XAPIC_FIRST ? 'apicMmio' : 'mmio');
-    this.#on.charge('mmio');
+  #account(gpa: number): void {
+    if (gpa >= XAPIC_FIRST) this.#apicIntercept();
+    else this.#intercept();
   }
 }

@@ -156,17 +156,17 @@ export class PartitionOnLp implements ApicBus {
     this.views.u32[(vp.counters >>> 2) + vpCounterIndex[counter]] += n;
   }
   /** Counts an intercept of the current VP and charges its round trip and `costs`, all looked up once: for the intercepts that guests live on. */
-  account(reason: InterceptName, counter: VpCounter, ...costs: string[]): () => void {
+  account(reason: InterceptName, counter: VpCounter | undefined, ...costs: string[]): () => void {
     const { u32 } = this.views;
     const machine = this.wiring.machine.u32;
     const all = (this.lpBlock.base + LpLayout.at.intercepts) >>> 2;
     const own = (this.lpBlock.interceptCounts >>> 2) + INTERCEPT_INDEX[reason];
-    const vpCounter = (VpLayout.at.counters >>> 2) + vpCounterIndex[counter];
+    const vpCounter = counter === undefined ? -1 : (VpLayout.at.counters >>> 2) + vpCounterIndex[counter];
     const cycles = ['interceptRoundTrip', ...costs].reduce((sum, cost) => sum + (this.wiring.costs[cost] ?? 0), 0);
     return () => {
       machine[all]++;
       machine[own]++;
-      u32[(this.processor.vp.base >>> 2) + vpCounter]++;
+      if (vpCounter >= 0) u32[(this.processor.vp.base >>> 2) + vpCounter]++;
       this.processor.charge(cycles);
     };
   }

@@ -59,7 +59,16 @@ export class ShadowMmu implements Translator {
     const vp = this.#vp as VpBlock;
     // Supervisor accesses that CPL 3 code causes are the processor's own (SDM 3A 4.6.1).
     const bits = BITS[access] | (user ? PageAccess.USER : implicit || vp.cpl === 3 ? PageAccess.IMPLICIT : 0);
-    if (access !== Access.EXECUTE) this.#listener.tlbMiss();
+    if (access !== Access.EXECUTE) {
+      this.#listener.tlbMiss();
+      const gpa = tlb.devices.lookup(gva, access === Access.WRITE, user);
+      if (gpa >= 0) {
+        // An intercept like the one that found the device, at the same charge: only hvd's own work is saved.
+        this.#listener.pageFault();
+        this.gpa = gpa;
+        return Resolve.MMIO;
+      }
+    }
     for (let round = 0; round < ROUNDS_MAX; round++) {
       if (walker.walk(gva, bits) === Walk.HIT) {
         // A fetch says nothing about the right to read under SMAP: only data accesses enter the TLB.
@@ -77,6 +86,7 @@ export class ShadowMmu implements Translator {
       }
       if (result === PageFault.MMIO) {
         this.gpa = vtlb.gpa;
+        if (vtlb.cacheable) tlb.devices.insert(gva, vtlb.gpa, access === Access.WRITE, user);
         return Resolve.MMIO;
       }
       if (result === PageFault.ONCE) return vtlb.spa;

@@ -11,6 +11,7 @@ import {
 } from '../../shared/layout/lp-context.js';
 import { lpContextAt, PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
+import { DeviceTlb } from './device-tlb.js';
 import type { SharedWords } from './shared-words.js';
 
 /** Halves of the table. */
@@ -32,6 +33,8 @@ export class HardwareTlb {
   readonly #words: SharedWords;
   readonly #base: number;
   readonly #fetch: FetchCache | null;
+  /** Translations to devices: emptied by whatever could take one away. */
+  readonly devices: DeviceTlb = new DeviceTlb();
   // Numbers of the entries used since the last flush (mode << 10 | index): a flush after a short stay costs what the stay used.
   readonly #log = new Uint16Array(LOG_MAX);
   #logged = 0;
@@ -91,6 +94,7 @@ export class HardwareTlb {
       this.#forgetRecent();
     }
     this.#logged = 0;
+    this.devices.flush();
     this.#fetch?.flushAll();
   }
 
@@ -113,6 +117,7 @@ export class HardwareTlb {
     }
     this.#logged = kept;
     this.#forgetRecent();
+    this.devices.flush();
     this.#fetch?.flushAll();
   }
 
@@ -122,6 +127,7 @@ export class HardwareTlb {
     const from = (this.#base + mode * TLB_MODE_SIZE) >>> 2;
     this.#i32.fill(-1, from, from + (TLB_MODE_SIZE >> 2));
     this.#forgetRecent();
+    this.devices.flush();
     this.#fetch?.flushAll();
   }
 
@@ -135,6 +141,7 @@ export class HardwareTlb {
       if (i[at] === low && i[at + 1] === high) this.#clear(at);
     }
     this.#forgetRecent();
+    this.devices.flush();
     this.#fetch?.flushPage(gva);
   }
 

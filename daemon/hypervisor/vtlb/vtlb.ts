@@ -68,7 +68,10 @@ export class Vtlb {
   gpa = 0;
   /** After ONCE and FILLED: its SPA. */
   spa = 0;
-  /** After FILLED: whether the hardware TLB may hold the translation at once, and whether for writes too and globally. A walk would say the same, or less. */
+  /**
+   * After FILLED: whether the hardware TLB may hold the translation at once, and whether for writes too and globally. A walk would say the same, or less.
+   * After MMIO: whether its part for devices may hold it, for this kind of access.
+   */
   cacheable = false;
   writable = false;
   global = false;
@@ -194,6 +197,7 @@ export class Vtlb {
         if (!walk.isRam(walk.gfn)) {
           counting.add(Counter.mmioFaults);
           this.gpa = walk.gfn * 4096 + (gva & 4095);
+          this.cacheable = this.#tlbMayHold(access, (walk.rights & Role.U) !== 0);
           return PageFault.MMIO;
         }
         if (tree.replacedLarge) {
@@ -218,12 +222,16 @@ export class Vtlb {
 
   #filled(gva: number, access: number, walk: GuestWalk): void {
     const leaf = this.#p.tree.installed;
-    const supervisorAtUser = (leaf & Pte.U) !== 0 && (access & PageAccess.USER) === 0;
-    // As the walker has it: not what hangs on EFLAGS.AC, and a fetch says nothing about the right to read.
-    this.cacheable = leaf !== 0 && (access & PageAccess.FETCH) === 0 && !(supervisorAtUser && (this.#key.role & Role.SMAP) !== 0);
+    this.cacheable = leaf !== 0 && this.#tlbMayHold(access, (leaf & Pte.U) !== 0);
     this.writable = (leaf & Pte.W) !== 0;
     this.global = (leaf & Pte.G) !== 0;
     this.spa = RAM + walk.gfn * 4096 + (gva & 4095);
+  }
+
+  /** As the walker has it: not what hangs on EFLAGS.AC, and a fetch says nothing about the right to read. */
+  #tlbMayHold(access: number, userPage: boolean): boolean {
+    const supervisorAtUser = userPage && (access & PageAccess.USER) === 0;
+    return (access & PageAccess.FETCH) === 0 && !(supervisorAtUser && (this.#key.role & Role.SMAP) !== 0);
   }
 
   /** Loads the SAS of the key in #next, purged of non-global translations when `purge`, and of all when its generation is old. */
