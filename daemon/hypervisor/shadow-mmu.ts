@@ -74,6 +74,7 @@ export class ShadowMmu implements Translator {
         // A fetch says nothing about the right to read under SMAP: only data accesses enter the TLB.
         if (access !== Access.EXECUTE && walker.cacheable)
           tlb.insert(user ? 1 : 0, gva, walker.spa, walker.writable, walker.gfn, walker.global);
+        else if (access === Access.WRITE) tlb.claimWrite(walker.gfn);
         return walker.spa + (gva & 4095);
       }
       this.#listener.pageFault();
@@ -89,7 +90,10 @@ export class ShadowMmu implements Translator {
         if (vtlb.cacheable) tlb.devices.insert(gva, vtlb.gpa, access === Access.WRITE, user);
         return Resolve.MMIO;
       }
-      if (result === PageFault.ONCE) return vtlb.spa;
+      if (result === PageFault.ONCE) {
+        if (access === Access.WRITE) tlb.claimWrite((vtlb.spa - PartitionMap.RAM) >>> 12);
+        return vtlb.spa;
+      }
       if (vtlb.cacheable) {
         tlb.insert(user ? 1 : 0, gva, vtlb.spa, vtlb.writable, (vtlb.spa - PartitionMap.RAM) >>> 12, vtlb.global);
         return vtlb.spa;

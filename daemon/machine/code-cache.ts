@@ -232,9 +232,13 @@ export class CodeCache {
     return block.gfn === gfn || block.gfn2 === gfn || block.span.some((s) => s.gfn === gfn);
   }
 
-  /** Finds or makes the code for RIP and puts it into the jump cache. Throws GuestFault when the instruction cannot be fetched. */
+  /**
+   * Finds or makes the code for RIP and puts it into the jump cache; or, when mappings changed meanwhile, does not: the dispatcher asks again.
+   * Throws GuestFault when the instruction cannot be fetched.
+   */
   lookup(rip: number): void {
-    this.#enter(this.#present(rip));
+    const { flushes } = this;
+    this.#enterUnless(flushes, this.#blockAt(rip, true)!);
   }
 
   /** The block at RIP has become hot: compiles its region. */
@@ -245,10 +249,11 @@ export class CodeCache {
       this.lookup(rip);
       return;
     }
-    const block = this.#present(rip);
+    const { flushes } = this;
+    const block = this.#blockAt(rip, true)!;
     if (block.unit === Unit.NONE || (block.unit >= 0 && this.#spanChanged(block))) this.#compile(block);
     if (block.unit < 0) this.#views.i32[(block.header + BlockHeader.RUNS) >>> 2] = NEVER_HOT;
-    this.#enter(block);
+    this.#enterUnless(flushes, block);
   }
 
   /** Translates just the instruction at RIP, uncached, in the mode given, and returns its code address for one run. */
@@ -308,6 +313,13 @@ export class CodeCache {
   #tagHi(rip: number): number {
     return (Math.floor(rip / 4294967296) & 0xffff) | (this.#modeId << 16);
   }
+  /**
+   * Whoever watches a page waits outside guest mode, and answers flushes there: a block found by the mapping before must not be entered in the jump cache
+   * that was emptied since. `before`: flushes until it was looked for.
+   */
+  #enterUnless(before: number, block: CodeBlock): void {
+    if (this.flushes === before) this.#enter(block);
+  }
   #enter(block: CodeBlock): void {
     let code = block.header;
     const { i32 } = this.#views;
@@ -336,17 +348,6 @@ export class CodeCache {
     return block.span.some((s) => this.#version(s.gfn) !== s.version);
   }
 
-  /**
-   * The block at RIP by the mapping that holds now. Whoever watches a page waits outside guest mode, and answers flushes there: a block found or made
-   * by the mapping before must not be entered in the jump cache that was emptied since.
-   */
-  #present(rip: number): CodeBlock {
-    for (;;) {
-      const { flushes } = this;
-      const block = this.#blockAt(rip, true)!;
-      if (this.flushes === flushes) return block;
-    }
-  }
   /** The block for RIP in the current mode; translated when `make`. Throws GuestFault when `make` and the fetch faults. */
   #blockAt(rip: number, make: boolean): CodeBlock | undefined {
     const linear = this.linear(rip);

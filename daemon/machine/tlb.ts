@@ -77,6 +77,10 @@ export class HardwareTlb {
     i[at + (TlbEntry.FLAGS >> 2)] = global ? TlbFlag.GLOBAL : 0;
   }
 
+  /** For a write that no entry is kept of: whoever begins to watch the page waits for this LP as if one were. */
+  claimWrite(gfn: number): void {
+    this.#mayWrite(gfn);
+  }
   #mayWrite(gfn: number): boolean {
     const flags = PartitionMap.PAGE_FLAGS + gfn * 4;
     // Most pages have TLB_WRITE set already: a plain look saves the read-modify-write. If CODE comes after it, its setter sees TLB_WRITE and asks for a flush.

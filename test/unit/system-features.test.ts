@@ -1,6 +1,7 @@
 // SMEP, SMAP, UMIP, PCID, FSGSBASE, RDPID, RDPMC and CLFLUSH in 64-bit code, both tiers, through the whole hypervisor; each on, off, and absent from the model.
 import test from 'ava';
 import { Cr4, Rflags } from '../../shared/abi/registers.js';
+import { PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { Kernel, KernelMachine, type RunOptions } from '../rig/kernel-machine.js';
 
@@ -125,6 +126,23 @@ for (const tiers of ['cold', 'hot'] as const) {
     machine.load('0f22d80f20db');
     const cr3 = machine.run({ cr4: Cr4.PCIDE, registers: { [RAX]: (1n << 63n) | 0x1005n } });
     t.is(cr3.registers[RBX], 0x1005n, 'bit 63 is not kept');
+  });
+
+  // Who translates code of the page meanwhile must find that a store may be under way (FlushHandshake.watchCode).
+  test.serial(`stores to user pages under SMAP, which the TLB does not hold, have the right to write (${tiers})`, (t) => {
+    const machine = new KernelMachine(tiers);
+    const { i32 } = machine.views;
+    const flags = (PartitionMap.PAGE_FLAGS >>> 2) + (Kernel.USER_DATA >>> 12);
+    for (const [name, rights, cr0] of [
+      ['writable', 7n, 0x8001_0033],
+      ['read-only, with CR0.WP = 0', 5n, 0x8000_0033],
+    ] as const) {
+      machine.pte = { page: Kernel.USER_DATA, value: BigInt(Kernel.USER_DATA) | rights };
+      machine.load('0f01390f01cb8807'); // invlpg [rcx]; stac; mov [rdi], al
+      Atomics.and(i32, flags, ~PageFlag.TLB_WRITE);
+      t.is(machine.run({ ...SMAP, cr0, registers: { [RDI]: Kernel.USER_DATA, [RCX]: Kernel.USER_DATA } }).vector, -1, name);
+      t.is(i32[flags] & PageFlag.TLB_WRITE, PageFlag.TLB_WRITE, name);
+    }
   });
 
   test.serial(`INVPCID and MOV CR3 take translations back (${tiers})`, (t) => {
