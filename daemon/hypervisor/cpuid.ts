@@ -39,6 +39,8 @@ const fourBytes = (text: string, at: number): number => {
   return value >>> 0;
 };
 
+const VENDOR = [0, 8, 4].map((at) => fourBytes('GenuineIntel', at)) as [number, number, number];
+
 export class CpuidModel {
   readonly #model: CpuModel;
   readonly #features: FeatureSet;
@@ -75,7 +77,7 @@ export class CpuidModel {
   #basic(vp: VpBlock, leaf: number, subleaf: number): void {
     switch (leaf) {
       case 0:
-        this.#set(this.#model.maxLeaf, fourBytes('GenuineIntel', 0), fourBytes('GenuineIntel', 8), fourBytes('GenuineIntel', 4));
+        this.#set(this.#model.maxLeaf, VENDOR[0], VENDOR[1], VENDOR[2]);
         break;
       case 1:
         this.#versionAndFeatures(vp);

@@ -22,7 +22,7 @@ export class InterruptWindow {
     const irr = vp.irr >>> 2;
     const { i32 } = on.views;
     for (let word = irr; word < irr + 8; word++) if (i32[word] !== 0) return true;
-    return on.hasExtInt(on.current);
+    return on.seesExtInt(on.current);
   }
 
   /** Delivers what the VP can take at this instruction boundary. */

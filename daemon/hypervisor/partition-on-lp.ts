@@ -118,6 +118,12 @@ export class PartitionOnLp implements ApicBus {
     const sent = Atomics.load(this.views.i32, (vp.base + VpLayout.at.extInt) >>> 2) !== 0;
     return (sent || (index === 0 && this.apics[0].acceptsExtInt())) && this.platform.picPending();
   }
+  /** As `hasExtInt` for the VP in guest code, by plain reads: what other threads change comes with a kick. */
+  seesExtInt(index: number): boolean {
+    if (!this.platform.picSeen()) return false;
+    const sent = this.views.i32[(this.vps[index].base + VpLayout.at.extInt) >>> 2] !== 0;
+    return sent || (index === 0 && this.apics[0].acceptsExtInt());
+  }
   /** The 8259's vector: its spurious one when another VP was faster. */
   acknowledgeExtInt(index: number): number {
     Atomics.store(this.views.i32, (this.vps[index].base + VpLayout.at.extInt) >>> 2, 0);

@@ -41,7 +41,6 @@ export interface CodeWatcher {
 }
 
 const CANONICAL_LIMIT = 2 ** 47;
-const ACCESS_MASK = -4096;
 /** Width code of 128-bit accesses by compiled code. */
 const W128 = 4;
 const VECTOR_SCRATCH = VpLayout.at.vectors + VectorSlot.SCRATCH * 16;
@@ -102,8 +101,8 @@ export class GuestMemory implements LinearMemory {
     const entry = this.#context + LpContextLayout.at.tlbs + this.#user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
     if (access !== Access.EXECUTE) {
       const tag = (entry + (access === Access.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG)) >>> 2;
-      if (u32[tag] === (lo & ACCESS_MASK) >>> 0 && i32[tag + 1] === Math.floor(gva / 4294967296))
-        return (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0;
+      // The 64-bit tag as a number: exact, as every address that is looked up is canonical or below 2^32.
+      if (i32[tag + 1] * 4294967296 + u32[tag] === gva - (lo & 4095)) return (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0;
     }
     const spa = this.#translator.resolve(gva, access, this.#user === 1, this.#implicit);
     if (spa === Resolve.FAULT) throw this.#fault;

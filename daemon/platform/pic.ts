@@ -36,6 +36,11 @@ export class PicPair implements PortDevice {
     return Atomics.load(this.views.i32, this.output) === 1;
   }
 
+  /** The same by a plain read: in step with this thread's own accesses, not with those of others. */
+  get seen(): boolean {
+    return this.views.i32[this.output] === 1;
+  }
+
   masked(irq: number): boolean {
     return irq < 8 ? this.master.masked(irq) : this.slave.masked(irq - 8) || this.master.masked(Irq.CASCADE);
   }

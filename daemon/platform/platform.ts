@@ -237,6 +237,11 @@ export class Platform {
     return this.pic.pending;
   }
 
+  /** As `picPending` by a plain read: for the VP in guest code, which is kicked when another thread raises it. */
+  picSeen(): boolean {
+    return this.pic.seen;
+  }
+
   /** INTA cycle: the 8259 pair's vector. A request that has gone meanwhile answers as a spurious interrupt (IR7 of its chip). */
   picAcknowledge(): number {
     this.begin();

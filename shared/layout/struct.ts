@@ -70,48 +70,39 @@ export type Accessor<F extends Fields> = { readonly views: Views; readonly base:
   [K in Wide<F> as `${K}Lo` | `${K}Hi` | `${K}Num`]: number;
 };
 
-/** A constructor of accessors to one instance of the struct at byte address `base` of `views`. Plain (not atomic) reads and writes. */
+/** Expressions for a field at byte address `at`, as program text. A block is its address. */
+const PLACES: { readonly [K in Exclude<Kind, 'block'>]: (at: string) => string } = {
+  u8: (at) => `this.views.u8[${at}]`,
+  u16: (at) => `this.views.u16[${at} >>> 1]`,
+  u32: (at) => `this.views.u32[${at} >>> 2]`,
+  i32: (at) => `this.views.i32[${at} >>> 2]`,
+  u64: (at) => `this.views.u64[${at} >>> 3]`,
+};
+const property = (name: string, place: string): string => `get ${name}() { return ${place}; } set ${name}(v) { ${place} = v; }`;
+
+/** The properties of one field, as class members. */
+const members = (name: string, kind: Kind, offset: number): string => {
+  const at = `(this.base + ${offset})`;
+  if (kind === 'block') return `get ${name}() { return ${at}; }`;
+  const own = property(name, PLACES[kind](at));
+  if (kind !== 'u64') return own;
+  const low = PLACES.u32(at);
+  const high = PLACES.u32(`(this.base + ${offset + 4})`);
+  return [
+    own,
+    property(`${name}Lo`, low),
+    property(`${name}Hi`, high),
+    `get ${name}Num() { return (${high} | 0) * 4294967296 + ${low}; }`,
+    `set ${name}Num(v) { ${low} = v >>> 0; ${high} = Math.floor(v / 4294967296); }`,
+  ].join('\n');
+};
+
+/**
+ * A constructor of accessors to one instance of the struct at byte address `base` of `views`. Plain (not atomic) reads and writes.
+ * Why from text: functions made in a loop share what the engine learns of `this`, which is then a different class for every struct, and none of them is ever fast.
+ */
 export const accessor = <F extends Fields>(layout: Struct<F>): new (views: Views, base: number) => Accessor<F> => {
-  class View {
-    readonly views: Views;
-    readonly base: number;
-    constructor(views: Views, base: number) {
-      this.views = views;
-      this.base = base;
-    }
-  }
-  const define = (name: string, get: (this: View) => unknown, set?: (this: View, value: never) => void): void => {
-    Object.defineProperty(View.prototype, name, set ? { get, set } : { get });
-  };
-  for (const [name, field] of Object.entries(layout.fields)) {
-    const off = layout.at[name as keyof F];
-    switch (field.kind) {
-      case 'u8':
-        define(name, function () { return this.views.u8[this.base + off]; }, function (v: number) { this.views.u8[this.base + off] = v; });
-        break;
-      case 'u16':
-        define(name, function () { return this.views.u16[(this.base + off) >>> 1]; }, function (v: number) { this.views.u16[(this.base + off) >>> 1] = v; });
-        break;
-      case 'u32':
-        define(name, function () { return this.views.u32[(this.base + off) >>> 2]; }, function (v: number) { this.views.u32[(this.base + off) >>> 2] = v; });
-        break;
-      case 'i32':
-        define(name, function () { return this.views.i32[(this.base + off) >>> 2]; }, function (v: number) { this.views.i32[(this.base + off) >>> 2] = v; });
-        break;
-      case 'block':
-        define(name, function () { return this.base + off; });
-        break;
-      case 'u64':
-        define(name, function () { return this.views.u64[(this.base + off) >>> 3]; }, function (v: bigint) { this.views.u64[(this.base + off) >>> 3] = v; });
-        define(`${name}Lo`, function () { return this.views.u32[(this.base + off) >>> 2]; }, function (v: number) { this.views.u32[(this.base + off) >>> 2] = v; });
-        define(`${name}Hi`, function () { return this.views.u32[((this.base + off) >>> 2) + 1]; }, function (v: number) { this.views.u32[((this.base + off) >>> 2) + 1] = v; });
-        define(
-          `${name}Num`,
-          function () { return this.views.i32[((this.base + off) >>> 2) + 1] * 4294967296 + this.views.u32[(this.base + off) >>> 2]; },
-          function (v: number) { this.views.u32[(this.base + off) >>> 2] = v >>> 0; this.views.i32[((this.base + off) >>> 2) + 1] = Math.floor(v / 4294967296); },
-        );
-        break;
-    }
-  }
-  return View as unknown as new (views: Views, base: number) => Accessor<F>;
+  const fields = Object.entries(layout.fields).map(([name, field]) => members(name, field.kind, layout.at[name as keyof F]));
+  const text = `return class ${layout.name} { constructor(views, base) { this.views = views; this.base = base; }\n${fields.join('\n')} }`;
+  return new Function(text)() as new (views: Views, base: number) => Accessor<F>;
 };
