@@ -16,6 +16,11 @@ import { waitUntil } from './wait-until.js';
 const START_LIMIT_MS = 60_000;
 const ANSWER_LIMIT_MS = 15_000;
 const STOP_LIMIT_MS = 2_000;
+/**
+ * Bound of a worker's young generation: V8 would let it grow to 48 MB, nearly all of it garbage of translation, and a thread that never returns to its event
+ * loop never gives it back. What outlives a block is little, so collections of a small one stay short.
+ */
+const YOUNG_GENERATION_MB = 6;
 
 export interface LpWorkersOptions {
   /** Compiled module whose default export is the LP's task. */
@@ -56,6 +61,7 @@ export class LpWorkers {
     this.#pool = new Piscina({
       // No file for the pool: a thread that replaces a dead LP's must not load anything, it is never used.
       execArgv: workerArguments(),
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
       minThreads: count,
       maxThreads: count,
       concurrentTasksPerWorker: 1,

@@ -1,12 +1,13 @@
 // `npm run bench -- --suite daemon`: what the daemon costs its host. Start-up until every guest of the default machine works, CPU while its guests are idle,
 // resident memory against what was touched, and hvtop's CPU in a real terminal.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../daemon/root/package-root.js';
 import { connect, type HvdClient } from '../../shared/client/client.js';
+import { PartitionMap } from '../../shared/layout/partition.js';
 
 export interface DaemonResult {
   /** From the start of the process to the first operation of the last partition's job, milliseconds. */
@@ -15,7 +16,9 @@ export interface DaemonResult {
   readonly idleCpu: number;
   readonly busyCpu: number;
   readonly rssMiB: number;
-  /** Resident pages of partitions' memories: guest RAM that was touched, their tables and translations. */
+  /** The highest that it ever was. */
+  readonly peakMiB: number;
+  /** Resident pages of guests' RAM: their partitions' tables and translations are the daemon's own. */
   readonly touchedMiB: number;
   /** touched + 150 MiB + 40 MiB for each LP's worker. */
   readonly boundMiB: number;
@@ -28,8 +31,9 @@ const START_LIMIT_MS = 60_000;
 const BASE_MIB = 150;
 const WORKER_MIB = 40;
 /** Mappings at least this large are partitions' memories: nothing else reserves as much. */
-const PARTITION_MAPPING_KIB = 500 * 1024;
+const PARTITION_MAPPING = PartitionMap.RAM;
 const TICKS_PER_SECOND = 100;
+const PAGE = 4096;
 
 const MACHINE = join(packageRoot(), 'configs/machines/default.yaml');
 const program = (name: string): string => join(packageRoot(), 'dist', name);
@@ -67,7 +71,7 @@ export const daemonText = (r: DaemonResult): string =>
     `start until every guest works   ${r.startupMs} ms`,
     `CPU, guests idle                ${r.idleCpu.toFixed(1)} % of a core`,
     `CPU, guests busy                ${r.busyCpu.toFixed(1)} %`,
-    `resident memory                 ${r.rssMiB} MiB; touched ${r.touchedMiB} + ${BASE_MIB} + ${WORKER_MIB} x ${r.workers} workers = ${r.boundMiB} MiB`,
+    `resident memory                 ${r.rssMiB} MiB, at most ${r.peakMiB}; bound: RAM touched ${r.touchedMiB} + ${BASE_MIB} + ${WORKER_MIB} x ${r.workers} workers = ${r.boundMiB} MiB`,
     `hvtop, CPU                      ${r.hvtopCpu === null ? 'not measured: tmux is not installed' : `${r.hvtopCpu.toFixed(1)} %`}`,
   ].join('\n');
 
@@ -101,19 +105,28 @@ const cpuOf = async (pid: number, seconds: number): Promise<number> => {
   return ((ticksOf(pid) - before) / TICKS_PER_SECOND / ((performance.now() - at) / 1000)) * 100;
 };
 
-const memoryOf = (pid: number): { readonly rssMiB: number; readonly touchedMiB: number } => {
-  let rss = 0;
-  let touched = 0;
-  let size = 0;
-  for (const line of readFileSync(`/proc/${pid}/smaps`, 'latin1').split('\n')) {
-    const [name, value] = line.split(/:\s+/);
-    if (name === 'Size') size = Number.parseInt(value!, 10);
-    if (name !== 'Rss') continue;
-    const resident = Number.parseInt(value!, 10);
-    rss += resident;
-    if (size >= PARTITION_MAPPING_KIB) touched += resident;
+const memoryOf = (pid: number): Pick<DaemonResult, 'rssMiB' | 'peakMiB' | 'touchedMiB'> => {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const mib = (field: string): number => Math.round(Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)![1]) / 1024);
+  return { rssMiB: mib('VmRSS'), peakMiB: mib('VmHWM'), touchedMiB: Math.round((guestPages(pid) * PAGE) / 2 ** 20) };
+};
+
+/** Present pages of guests' RAM (proc(5), pagemap: 8 bytes a page, bit 63). */
+const guestPages = (pid: number): number => {
+  let present = 0;
+  const pagemap = openSync(`/proc/${pid}/pagemap`, 'r');
+  for (const line of readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n')) {
+    const [start, end] = line
+      .split(' ', 1)[0]!
+      .split('-')
+      .map((address) => Number.parseInt(address, 16));
+    if (!line.includes(' rw') || end - start < PARTITION_MAPPING) continue;
+    const entries = Buffer.alloc(((end - start - PartitionMap.RAM) / PAGE) * 8);
+    readSync(pagemap, entries, 0, entries.length, ((start + PartitionMap.RAM) / PAGE) * 8);
+    for (let at = 7; at < entries.length; at += 8) present += entries[at] >>> 7;
   }
-  return { rssMiB: Math.round(rss / 1024), touchedMiB: Math.round(touched / 1024) };
+  closeSync(pagemap);
+  return present;
 };
 
 const hvtop = async (socket: string, seconds: number): Promise<number | null> => {
