@@ -128,6 +128,23 @@ for (const tiers of ['cold', 'hot'] as const) {
     t.is(cr3.registers[RBX], 0x1005n, 'bit 63 is not kept');
   });
 
+  test.serial(`DAZ of MXCSR comes with SSE2 (${tiers})`, (t) => {
+    for (const [cpu, mask, vector] of [
+      ['max', 0xffff, -1],
+      ['max,-sse2', 0xffbf, GP],
+    ] as const) {
+      const machine = new KernelMachine(tiers, cpu);
+      machine.load('0fae07'); // fxsave [rdi]
+      machine.run({ registers: AT_DATA });
+      t.is(machine.views.u32[machine.host(Kernel.DATA + 28) >>> 2], mask, cpu);
+      for (const code of ['0fae17', '0fae0f']) {
+        machine.load(code); // ldmxcsr [rdi]; fxrstor [rdi]
+        machine.views.u32[machine.host(Kernel.DATA + (code === '0fae17' ? 0 : 24)) >>> 2] = 0x1fc0;
+        t.is(machine.run({ registers: AT_DATA }).vector, vector, `${cpu}: ${code}`);
+      }
+    }
+  });
+
   // Who translates code of the page meanwhile must find that a store may be under way (FlushHandshake.watchCode).
   test.serial(`stores to user pages under SMAP, which the TLB does not hold, have the right to write (${tiers})`, (t) => {
     const machine = new KernelMachine(tiers);

@@ -18,14 +18,13 @@ import {
 import { hasRealSegments, is64BitCode } from './mode.js';
 import { generalProtection } from './raise.js';
 import { slotNumber } from './slots.js';
+import { mxcsrMask } from './vector-control.js';
 
 const FX_BYTES = 512;
 /** FXSAVE does not touch the bytes from here on. */
 const FX_STORED = 464;
 const FX_MXCSR = 24;
 const FX_VECTORS = 160;
-/** MXCSR bits that exist: MXCSR_MASK in the image. */
-const MXCSR_MASK = 0xffff;
 
 const newImage = (bytes: number): DataView => new DataView(new ArrayBuffer(bytes));
 /** Addresses wrap at 4 GiB outside 64-bit mode. */
@@ -91,7 +90,7 @@ export const fxSave = (p: Processor, d: number): number => {
   const image = newImage(FX_BYTES);
   putFxState(p.vp, image, sysA(d) === 1);
   image.setUint32(FX_MXCSR, p.vp.mxcsr, true);
-  image.setUint32(FX_MXCSR + 4, MXCSR_MASK, true);
+  image.setUint32(FX_MXCSR + 4, mxcsrMask(p), true);
   new Uint8Array(image.buffer).set(vectorsOf(p), FX_VECTORS);
   const registers = FX_VECTORS + vectorBytes(p);
   store(p, image, 0, Math.min(FX_STORED, registers));
@@ -102,7 +101,7 @@ export const fxRestore = (p: Processor, d: number): number => {
   const image = newImage(FX_BYTES);
   load(p, image);
   const mxcsr = image.getUint32(FX_MXCSR, true);
-  if ((mxcsr & ~MXCSR_MASK) !== 0) generalProtection(p);
+  if ((mxcsr & ~mxcsrMask(p)) !== 0) generalProtection(p);
   takeFxState(p.vp, image, sysA(d) === 1);
   p.vp.mxcsr = mxcsr;
   vectorsOf(p).set(new Uint8Array(image.buffer, FX_VECTORS, vectorBytes(p)));

@@ -4,12 +4,13 @@ import type { Processor } from '../processor.js';
 import { generalProtection } from './raise.js';
 import { setSlot32, slotLo } from './slots.js';
 
-/** Bits of MXCSR that exist, DAZ among them; all others are reserved. */
-export const MXCSR_MASK = 0xffff;
+const DAZ = 0x40;
+/** Bits of MXCSR that exist, all others are reserved: what state images call MXCSR_MASK. DAZ came with SSE2 (SDM 1 10.2.3.4, 11.6.6). */
+export const mxcsrMask = (p: Processor): number => (p.features.has('sse2') ? 0xffff : 0xffff & ~DAZ);
 
 export const loadMxcsr = (p: Processor): number => {
   const value = slotLo(p.vp, Slot.ARG1) >>> 0;
-  if ((value & ~MXCSR_MASK) !== 0) generalProtection(p);
+  if ((value & ~mxcsrMask(p)) !== 0) generalProtection(p);
   p.vp.mxcsr = value;
   return 0;
 };

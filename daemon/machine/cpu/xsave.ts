@@ -13,7 +13,7 @@ import { readBlock, writeBlock } from './memory-block.js';
 import { is64BitCode } from './mode.js';
 import { generalProtection, invalidOpcode, raise } from './raise.js';
 import { setSlot32, slotLo, slotNumber } from './slots.js';
-import { MXCSR_MASK } from './vector-control.js';
+import { mxcsrMask } from './vector-control.js';
 
 /** Which instruction: bits 2:1 of the descriptor's `a`; bit 0 is REX.W. */
 export const XsaveKind = { XSAVE: 0, XSAVEOPT: 1, XSAVEC: 2 } as const;
@@ -84,7 +84,7 @@ export const xsave = (p: Processor, d: number): number => {
   }
   if (kind === XsaveKind.XSAVEC ? (saved & Xcr0.SSE) !== 0 : (wanted & (Xcr0.SSE | Xcr0.AVX)) !== 0) {
     image.setUint32(MXCSR_AT, vp.mxcsr, true);
-    image.setUint32(MXCSR_AT + 4, MXCSR_MASK, true);
+    image.setUint32(MXCSR_AT + 4, mxcsrMask(p), true);
   }
   if ((saved & Xcr0.SSE) !== 0) area.set(vectorsAt(vp, VectorSlot.XMM, registerBytes(p)), XMM_AT);
   if ((saved & Xcr0.AVX) !== 0) area.set(vectorsAt(vp, VectorSlot.YMM_HIGH, registerBytes(p)), YMM_AT);
@@ -116,7 +116,7 @@ export const xrstor = (p: Processor, d: number): number => {
   const taken = wanted & present;
   const takesMxcsr = compacted ? (taken & Xcr0.SSE) !== 0 : (wanted & (Xcr0.SSE | Xcr0.AVX)) !== 0;
   const mxcsr = image.getUint32(MXCSR_AT, true);
-  if (takesMxcsr && (mxcsr & ~MXCSR_MASK) !== 0) generalProtection(p);
+  if (takesMxcsr && (mxcsr & ~mxcsrMask(p)) !== 0) generalProtection(p);
   const bytes = registerBytes(p);
   const upper = (taken & Xcr0.AVX) !== 0 ? readBlock(p, at + YMM_AT, bytes, false) : undefined;
   // Nothing can fault any more.
