@@ -4,6 +4,8 @@ import type { Mmio } from '../machine/guest-memory.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 
 const XAPIC_FIRST = 0xfee0_0000;
+/** The time for registers that do not ask for it. */
+const TIMELESS = 0;
 const ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
 
 export class DeviceMemory implements Mmio {
@@ -23,8 +25,9 @@ export class DeviceMemory implements Mmio {
     this.#account(gpa);
     const apic = on.apics[on.current];
     if (apic.respondsAt(gpa)) {
-      if (bytes === 4) return apic.mmioRead(gpa & 0xfff, on.clock.now());
-      return (apic.mmioRead(gpa & 0xffc, on.clock.now()) >>> ((gpa & 3) * 8)) & ONES[bytes];
+      const offset = gpa & 0xffc;
+      const value = apic.mmioRead(bytes === 4 ? gpa & 0xfff : offset, offset === ApicRegister.TIMER_CURRENT ? on.clock.now() : TIMELESS);
+      return bytes === 4 ? value : (value >>> ((gpa & 3) * 8)) & ONES[bytes];
     }
     on.count(on.vps[on.current], 'mmioAccesses');
     // Addresses that nothing answers read as all ones.
@@ -38,9 +41,10 @@ export class DeviceMemory implements Mmio {
     if (apic.respondsAt(gpa)) {
       if (bytes !== 4) return;
       const offset = gpa & 0xfff;
-      apic.mmioWrite(offset, value, on.clock.now());
-      // TPR and EOI do no more than let an interrupt through that is there already; other registers may have started a timer, too.
-      if ((offset !== ApicRegister.TPR && offset !== ApicRegister.EOI) || apic.pendingVector() >= 0) on.kickSelf();
+      // TPR and EOI do no more than let an interrupt through that is there already; other registers may start a timer, too.
+      const timeless = offset === ApicRegister.TPR || offset === ApicRegister.EOI;
+      apic.mmioWrite(offset, value, timeless ? TIMELESS : on.clock.now());
+      if (!timeless || apic.pendingVector() >= 0) on.kickSelf();
       return;
     }
     on.count(on.vps[on.current], 'mmioAccesses');

@@ -77,7 +77,7 @@ export class PartitionOnLp implements ApicBus {
       flushPage: (gva: number) => this.processor?.code.flushLookup(gva),
     };
     this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, this.fault, {
-      tlbMiss: () => this.count(this.processor.vp, 'hardwareTlbMisses'),
+      tlbMiss: this.counting('hardwareTlbMisses'),
       pageFault: this.account('pageFault', 'pageFaultIntercepts', 'sptFill'),
       reflected: () => this.count(this.processor.vp, 'reflectedGuestPageFaults'),
     });
@@ -160,6 +160,14 @@ export class PartitionOnLp implements ApicBus {
 
   count(vp: VpBlock, counter: VpCounter, n = 1): void {
     this.views.u32[(vp.counters >>> 2) + vpCounterIndex[counter]] += n;
+  }
+  /** As `count` by one for the current VP, looked up once. */
+  counting(counter: VpCounter): () => void {
+    const { u32 } = this.views;
+    const at = (VpLayout.at.counters >>> 2) + vpCounterIndex[counter];
+    return () => {
+      u32[(this.processor.vp.base >>> 2) + at]++;
+    };
   }
   /** Counts an intercept of the current VP and charges its round trip and `costs`, all looked up once: for the intercepts that guests live on. */
   account(reason: InterceptName, counter: VpCounter | undefined, ...costs: string[]): () => void {

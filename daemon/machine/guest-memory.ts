@@ -94,15 +94,21 @@ export class GuestMemory implements LinearMemory {
     this.#implicit = (previous & 2) !== 0;
   }
 
-  /** SPA, or Resolve.MMIO with `translator.gpa`; throws GuestFault. All bytes of an access must lie in the page. */
-  #resolve(gva: number, access: Access): number {
+  /** SPA of the byte by a half of the TLB, or -1. */
+  #lookup(gva: number, user: number, access: Access): number {
     const { u32, i32 } = this.#views;
     const lo = gva | 0;
-    const entry = this.#context + LpContextLayout.at.tlbs + this.#user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+    const entry = this.#context + LpContextLayout.at.tlbs + user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+    const tag = (entry + (access === Access.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG)) >>> 2;
+    // The 64-bit tag as a number: exact, as every address that is looked up is canonical or below 2^32.
+    return i32[tag + 1] * 4294967296 + u32[tag] === gva - (lo & 4095) ? (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0 : -1;
+  }
+
+  /** SPA, or Resolve.MMIO with `translator.gpa`; throws GuestFault. All bytes of an access must lie in the page. */
+  #resolve(gva: number, access: Access): number {
     if (access !== Access.EXECUTE) {
-      const tag = (entry + (access === Access.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG)) >>> 2;
-      // The 64-bit tag as a number: exact, as every address that is looked up is canonical or below 2^32.
-      if (i32[tag + 1] * 4294967296 + u32[tag] === gva - (lo & 4095)) return (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0;
+      const found = this.#lookup(gva, this.#user, access);
+      if (found >= 0) return found;
     }
     const spa = this.#translator.resolve(gva, access, this.#user === 1, this.#implicit);
     if (spa === Resolve.FAULT) throw this.#fault;
@@ -237,6 +243,18 @@ export class GuestMemory implements LinearMemory {
     this.#check(gva);
     const spa = this.#resolve(gva, Access.READ);
     return this.debug !== undefined && !this.#implicit ? -1 : spa;
+  }
+  hostTable(gva: number): number {
+    this.#check(gva);
+    // What the supervisor half of the TLB has needs no change of privilege: it never holds what SMAP keeps from implicit accesses.
+    const spa = this.#lookup(gva, 0, Access.READ);
+    if (spa >= 0) return spa;
+    const previous = this.supervisor(true);
+    try {
+      return this.hostRead(gva);
+    } finally {
+      this.restore(previous);
+    }
   }
   hostWrite(gva: number): number {
     this.#check(gva);

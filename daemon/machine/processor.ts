@@ -52,6 +52,8 @@ export interface LinearMemory {
   /** SPA of the byte if the whole page is ordinary memory that may be read (written) without being watched, -1 otherwise (MMIO, watched code, ...). May throw GuestFault. For bulk string operations. */
   hostRead(gva: number): number;
   hostWrite(gva: number): number;
+  /** As hostRead by the processor itself: an implicit supervisor access. For descriptor tables. */
+  hostTable(gva: number): number;
 }
 
 /** Results of an intercept that may have to leave guest code. */

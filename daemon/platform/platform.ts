@@ -171,19 +171,20 @@ export class Platform {
     return this.i8042.a20;
   }
 
-  /** OUT of `bytes` (1, 2 or 4) bytes. */
-  ioWrite(port: number, bytes: number, value: number): void {
+  /** OUT of `bytes` (1, 2 or 4) bytes. False: nothing but a word of the device's own can have changed, no interrupt line and no timer. */
+  ioWrite(port: number, bytes: number, value: number): boolean {
     const claim = this.claimOf(port);
     if (claim === undefined) {
-      if (bytes === 1) return;
+      if (bytes === 1) return false;
     } else if (claim.lockFree) {
       claim.device.write(port, bytes, (value & allOnes(bytes)) >>> 0, 0);
-      return;
+      return false;
     }
     const now = this.begin();
     try {
       if (claim?.wide) claim.device.write(port, bytes, (value & allOnes(bytes)) >>> 0, now);
       else for (let i = 0; i < bytes; i++) this.claimOf(port + i)?.device.write(port + i, 1, (value >>> (8 * i)) & 0xff, now);
+      return true;
     } finally {
       this.end();
     }

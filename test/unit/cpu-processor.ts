@@ -98,6 +98,14 @@ export class FlatMemory implements LinearMemory {
     const at = this.#at(a, 1, true);
     return this.slow.has(Math.floor(a / 4096)) ? -1 : at;
   }
+  hostTable(a: number): number {
+    const previous = this.supervisor();
+    try {
+      return this.hostRead(a);
+    } finally {
+      this.restore(previous);
+    }
+  }
 }
 
 /** Records calls as text, answers from simple tables. */

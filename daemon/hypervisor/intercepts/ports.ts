@@ -27,7 +27,7 @@ export const portIntercepts = (on: PartitionOnLp, readiness: VpReadiness): Pick<
     },
     ioWrite(port, bytes, value) {
       account();
-      on.platform.ioWrite(port, bytes, value);
+      if (!on.platform.ioWrite(port, bytes, value)) return;
       if (port === SystemPort.CONTROL_A || port === SystemPort.KEYBOARD_DATA || port === SystemPort.KEYBOARD_COMMAND) followA20();
       ignoreFloatError(on, port);
       if (on.platform.nextDeadline() < Number.POSITIVE_INFINITY) shorten();

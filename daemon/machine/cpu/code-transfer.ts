@@ -10,7 +10,7 @@ import { clearUpperHalves } from './code-mode.js';
 import { accessRights, baseFrom, is64BitDescriptor, isReservedCode, limitFrom } from './descriptor.js';
 import { is64BitCode, isLongMode } from './mode.js';
 import { raiseSelector } from './raise.js';
-import { accessOf, limitOf, Segment, setSegment } from './segment.js';
+import { accessOf, limitOf, Segment, setSegment, setSelector } from './segment.js';
 import { checkCodeOffset } from './segment-check.js';
 import { ripOf, setRip, slotLo } from './slots.js';
 
@@ -24,10 +24,13 @@ export const enterCode = (p: Processor, selector: number, lo: number, hi: number
   const access = accessRights(hi) | Access.ACCESSED;
   // Within a level no other segment changes, and the mode hangs on CS alone: most interrupts and their returns stay in one segment.
   const sameCode = accessOf(vp, Segment.CS) === access && limitOf(vp, Segment.CS) === limit && slotLo(vp, Slot.CS_BASE) === base;
+  setRip(vp, rip);
+  if (sameLevel && sameCode) {
+    setSelector(vp, Segment.CS, (selector & 0xfffc) | level);
+    return;
+  }
   setSegment(vp, Segment.CS, (selector & 0xfffc) | level, base, limit, access);
   vp.cpl = level;
-  setRip(vp, rip);
-  if (sameLevel && sameCode) return;
   const is64 = is64BitCode(vp);
   if (was64 && is64 && sameLevel) return;
   if (was64 && !is64) clearUpperHalves(vp);

@@ -35,12 +35,7 @@ export const table64Number = (p: Processor, address: number): number => {
 /** Host address of so many bytes of a table, if they are aligned words in one page of ordinary memory; -1: they are read one by one. */
 export const tableHost = (p: Processor, address: number, bytes: number): number => {
   if ((address & 3) !== 0 || (address & 4095) + bytes > 4096) return -1;
-  const previous = p.memory.supervisor(true);
-  try {
-    return p.memory.hostRead(address);
-  } finally {
-    p.memory.restore(previous);
-  }
+  return p.memory.hostTable(address);
 };
 /** The `index`-th word at the address, whose `tableHost` is known. */
 export const tableWord = (p: Processor, host: number, address: number, index: number): number =>
