@@ -64,36 +64,55 @@ export class LogicalProcessor {
       // Before the mail is looked for: a command that comes after that look rings, and the sleep below does not sleep.
       const seen = this.#turn.doorbell();
       if (!this.#mail()) break;
-      const word = this.#turn.published();
       while (this.#apic.take(this.#boot.lp) >= 0) this.#apic.eoi(this.#boot.lp);
       if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
-      else {
-        const due = this.#turn.publishedCycles(this.#clock);
-        if (!Number.isNaN(due) && !this.#turn.mine()) {
-          this.#state(LpState.WAITING);
-          this.#turn.wait(seen);
-          continue;
-        }
-        if (due > this.#clock) this.#setClock(due, true);
-      }
+      else if (!this.#comeToTurn(seen)) continue;
       for (const guest of this.#guests) guest?.advance(this.#clock);
-      let take = this.#mode === ClockMode.REALTIME || (word & 1) === 0;
-      for (const guest of this.#guests) if (guest?.takeResumed()) take = true;
-      const next = this.#pick(take);
-      if (next) {
-        this.#join();
-        this.#runVp(next);
-      } else this.#idle(seen, word);
+      const next = this.#pick(true);
+      if (next) this.#runVp(next);
+      else if (this.#mode === ClockMode.REALTIME) this.#idleInRealTime(seen);
+      else this.#idle(seen);
     }
     this.#state(LpState.OFFLINE);
     this.#turn.publish(Number.POSITIVE_INFINITY);
   }
 
-  /** An LP that had published nothing starts where the slowest of the others is, not in their past. */
-  #join(): void {
-    if (this.#mode === ClockMode.REALTIME || !Number.isNaN(this.#turn.publishedCycles(this.#clock))) return;
-    const floor = this.#turn.floorCycles(this.#clock);
-    if (floor > this.#clock) this.#setClock(floor, true);
+  /** Virtual time. True: it is this LP's turn, and its clock stands in the quantum that it has published. */
+  #comeToTurn(seen: number): boolean {
+    if ((this.#turn.published() & 1) !== 0) {
+      this.#join(seen);
+      return false;
+    }
+    if (!this.#turn.mine()) {
+      this.#state(LpState.WAITING);
+      this.#turn.wait(seen);
+      return false;
+    }
+    const due = this.#turn.publishedCycles(this.#clock);
+    // Its last run went beyond the quantum for which it has been summoned now: the others come first.
+    if (this.#turn.quantumOf(this.#clock) * this.#turn.quantumCycles > due) {
+      this.#turn.publish(this.#clock);
+      return false;
+    }
+    if (due > this.#clock) this.#setClock(due, true);
+    return true;
+  }
+
+  /**
+   * Nothing is awaited. Posts of other LPs come with a summons and are not looked at before it: the course would hang on the host's timing. What root has left (a
+   * partition that starts or goes on, input for a device) is looked for, and then the LP asks for a turn as one that has been summoned.
+   */
+  #join(seen: number): void {
+    const word = this.#turn.published();
+    if ((word & 1) === 0) return;
+    let work = this.#deadline() !== Number.POSITIVE_INFINITY || this.#pick(false) !== undefined;
+    for (const guest of this.#guests) if (guest?.takeResumed()) work = true;
+    if (!work) {
+      this.#state(LpState.IDLE);
+      this.#turn.sleep(seen, SLEEP_MAX_MS);
+      return;
+    }
+    this.#turn.replace(word, this.#turn.joinCycles(this.#clock));
   }
 
   #hostCycles(): number {
@@ -142,7 +161,6 @@ export class LogicalProcessor {
       // An LP that has no others to keep pace with ends its runs by slices and timers alone.
       const end = (this.#turn.quantumOf(this.#clock) + 1) * this.#turn.quantumCycles;
       if (!this.#turn.alone) budget = Math.min(budget, end - this.#clock);
-      this.#turn.publish(this.#clock);
     }
     this.#state(LpState.RUNNING);
     const tag = (guest.slot << 8) | vp;
@@ -166,45 +184,44 @@ export class LogicalProcessor {
     this.#state(LpState.HYPERVISOR);
   }
 
-  /** Nothing is ready: sleeps until the next timer, or until somebody rings. */
-  #idle(seen: number, word: number): void {
+  #leaveGuests(): void {
     if (this.#block.current !== -1) {
       this.#events.add(this.#clock, EventType.SCHEDULE_OUT, 0, 0, 0, 0);
       Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.current) >>> 2, -1);
     }
     this.#state(LpState.IDLE);
+  }
+
+  #idleInRealTime(seen: number): void {
+    this.#leaveGuests();
     const deadline = this.#deadline();
-    const virtual = this.#mode !== ClockMode.REALTIME;
-    if (virtual) {
-      // From here on a poster that finds this LP idle moves the published quantum itself (Turn.summon); one that came before has moved it already, and then
-      // the word is not the one that was seen. What was posted while this LP was still at work summoned nobody, so it is looked for once more:
-      // publish, then look, as against post, then summon.
-      if (!this.#turn.replace(word, deadline)) return;
-      for (const { guest, vp } of (word & 1) === 0 ? this.#own : []) {
-        if (guest.runnable(vp)) {
-          this.#turn.publish(this.#clock);
-          return;
-        }
-      }
-      if (deadline === Number.POSITIVE_INFINITY) {
-        this.#turn.sleep(seen, SLEEP_MAX_MS);
-        return;
-      }
-      if (this.#boot.config.paceIdle && this.#pacedTo < deadline) {
-        const ms = ((deadline - Math.max(this.#clock, this.#pacedTo)) * 1000) / this.#frequencyHz;
-        const before = performance.now();
-        this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
-        this.#pacedTo = Math.max(this.#clock, this.#pacedTo) + ((performance.now() - before) * this.#frequencyHz) / 1000;
-        return;
-      }
-      if (!this.#turn.mine()) this.#turn.wait(seen);
-      // Everybody else has come to the timer's quantum, and nobody has asked for an earlier one: it is the timer's time.
-      else if (this.#turn.publishedCycles(this.#clock) === this.#turn.quantumOf(deadline) * this.#turn.quantumCycles)
-        this.#setClock(Math.max(this.#clock, deadline), true);
-      return;
-    }
     const ms = deadline === Number.POSITIVE_INFINITY ? SLEEP_MAX_MS : ((deadline - this.#hostCycles()) * 1000) / this.#frequencyHz;
     if (ms > 0) this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
+  }
+
+  /** Virtual time, and nothing is ready in this LP's turn: gives it to others until the next timer, or until somebody summons it. */
+  #idle(seen: number): void {
+    this.#leaveGuests();
+    const word = this.#turn.published();
+    const deadline = Math.max(this.#clock, this.#deadline());
+    const isNow = this.#turn.quantumOf(deadline) === this.#turn.quantumOf(this.#clock);
+    if (!isNow) {
+      if (!this.#turn.replace(word, deadline)) return;
+      // From here on a poster that finds this LP idle moves the published quantum (Turn.summon). Where LPs go on side by side, what was posted while this one was
+      // still at work summoned nobody, so it is looked for once more: publish, then look, as against post, then summon. Where they go on one at a time
+      // there is no such post; any that is there by now comes from the LP whose turn it is already.
+      if (this.#mode === ClockMode.QUANTUM && this.#own.some(({ guest, vp }) => guest.runnable(vp))) {
+        this.#turn.publish(this.#clock);
+        return;
+      }
+    }
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    if (this.#boot.config.paceIdle && this.#pacedTo < deadline) {
+      const ms = ((deadline - Math.max(this.#clock, this.#pacedTo)) * 1000) / this.#frequencyHz;
+      const before = performance.now();
+      this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
+      this.#pacedTo = Math.max(this.#clock, this.#pacedTo) + ((performance.now() - before) * this.#frequencyHz) / 1000;
+    } else if (isNow) this.#setClock(deadline, true);
   }
 
   /** Carries out a command if there is one. False: stop. */

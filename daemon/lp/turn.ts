@@ -5,11 +5,16 @@
 // realtime mode: always.
 //
 // Published word: quantum << 1 | 1 if nothing is awaited. Quanta are compared modulo 2^31. Who wakes a waiter: whoever publishes a word that makes
-// the waiter's quantum the lowest rings its doorbell (wakeEligible); the waiter reads its doorbell, sets waitingForTurn, checks again, then sleeps.
-import { ClockMode, generationAt, LpBlock, LpLayout, lpBlockAt, MachineHeader } from '../../shared/layout/machine.js';
+// the waiter's quantum the lowest rings its doorbell (#changed); the waiter reads its doorbell, sets waitingForTurn, checks again, then sleeps.
+//
+// Why deterministic mode repeats: the LP that goes on is the only one that acts, and stays so until it publishes a later word. Whatever decides its course
+// (posts, timers, its own word) it therefore looks at while it is its turn, never before and never after it has published.
+import { ClockMode, generationAt, LpBlock, LpLayout, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import type { Views } from '../../shared/layout/struct.js';
 
-/** -1, 0, 1 of two published words by quantum, modulo; idle ones are last. */
+const CHANGES = MachineLayout.at.turnChanges >>> 2;
+
+/** Whether the first of two published words is the earlier one, modulo; idle ones are last. */
 const isBefore = (a: number, b: number): boolean => {
   if (b & 1) return !(a & 1);
   if (a & 1) return false;
@@ -48,10 +53,14 @@ export class Turn {
     return Math.floor(clock / this.quantumCycles);
   }
 
+  #wordOf(clock: number): number {
+    return clock === Number.POSITIVE_INFINITY ? 1 : (this.quantumOf(clock) << 1) | 0;
+  }
+
   /** Publishes when this LP next has something to do; `clock` in cycles, Infinity for never. */
   publish(clock: number): void {
-    const word = clock === Number.POSITIVE_INFINITY ? 1 : (this.quantumOf(clock) << 1) | 0;
-    if (Atomics.exchange(this.#views.i32, this.#word(this.#lp), word) !== word) this.#wakeEligible();
+    const word = this.#wordOf(clock);
+    if (Atomics.exchange(this.#views.i32, this.#word(this.#lp), word) !== word) this.#changed();
   }
   /** The word that this LP has published, or that a summons has made of it. */
   published(): number {
@@ -59,9 +68,9 @@ export class Turn {
   }
   /** As publish, but only over the word `seen`: false when the LP has been summoned since it was read. */
   replace(seen: number, clock: number): boolean {
-    const word = clock === Number.POSITIVE_INFINITY ? 1 : (this.quantumOf(clock) << 1) | 0;
+    const word = this.#wordOf(clock);
     if (Atomics.compareExchange(this.#views.i32, this.#word(this.#lp), seen, word) !== seen) return false;
-    if (word !== seen) this.#wakeEligible();
+    if (word !== seen) this.#changed();
     return true;
   }
   /** Earliest quantum in which another LP's request may be dealt with: this LP asks the target not to sleep past it. Called by whoever posts work to `lp`. */
@@ -70,14 +79,25 @@ export class Turn {
     const wanted = (this.quantumOf(clock) + 1) << 1;
     for (;;) {
       const now = Atomics.load(i32, this.#word(lp));
-      if (!isBefore(wanted, now) || Atomics.compareExchange(i32, this.#word(lp), now, wanted) === now) break;
+      if (!isBefore(wanted, now)) break;
+      if (Atomics.compareExchange(i32, this.#word(lp), now, wanted) !== now) continue;
+      Atomics.add(i32, CHANGES, 1);
+      break;
     }
     ring(this.#views, lp);
   }
 
-  /** May this LP go on? */
+  /** May this LP go on? All words are looked at as they were at one moment: one that was low when it was read may have asked for an earlier turn of another by the time that is read. */
   mine(): boolean {
     if (this.#mode === ClockMode.REALTIME) return true;
+    const { i32 } = this.#views;
+    for (;;) {
+      const changes = Atomics.load(i32, CHANGES);
+      const lowest = this.#lowest();
+      if (Atomics.load(i32, CHANGES) === changes) return lowest;
+    }
+  }
+  #lowest(): boolean {
     const own = Atomics.load(this.#views.i32, this.#word(this.#lp));
     for (let i = 0; i < this.#lps; i++) {
       if (i === this.#lp) continue;
@@ -98,17 +118,19 @@ export class Turn {
     const delta = ((word - (near << 1)) | 0) >> 1;
     return (near + delta) * this.quantumCycles;
   }
-  /** Clock of the slowest other LP that awaits something, NaN when none does: an LP that was idle joins there. */
-  floorCycles(clock: number): number {
+  /** Where an LP that has published nothing comes in, in cycles: as the slowest of the others would summon it, at its own clock when none awaits anything. */
+  joinCycles(clock: number): number {
     let floor = 1;
     for (let i = 0; i < this.#lps; i++) {
       if (i === this.#lp) continue;
       const other = Atomics.load(this.#views.i32, this.#word(i));
       if (isBefore(other, floor)) floor = other;
     }
-    return this.#cyclesOf(floor, clock);
+    return floor & 1 ? clock : Math.max(clock, this.#cyclesOf(floor, clock) + this.quantumCycles);
   }
-  #wakeEligible(): void {
+  /** This LP's word has changed: whoever waits for it to be the lowest looks again. */
+  #changed(): void {
+    Atomics.add(this.#views.i32, CHANGES, 1);
     if (this.#mode === ClockMode.REALTIME) return;
     for (let i = 0; i < this.#lps; i++) {
       if (i !== this.#lp && Atomics.load(this.#views.i32, (lpBlockAt(i) + LpLayout.at.waitingForTurn) >>> 2)) ring(this.#views, i);

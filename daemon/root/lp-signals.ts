@@ -22,9 +22,14 @@ export class LpSignals {
     this.#partitions.delete(partition);
   }
 
-  /** Makes the LP look at the mailbox, the partition states and its queue. */
-  ring(lp: number): void {
-    for (const { i32 } of this.#partitions) {
+  /**
+   * Makes the LP look at the mailbox, the partition states and its queue. `starting`: a partition whose guest code an LP may be in only because it has seen already
+   * what it is rung for. It is not taken out of it again: where it leaves guest code would hang on the host's timing, and with it the course of a deterministic run.
+   */
+  ring(lp: number, starting?: Views): void {
+    for (const partition of this.#partitions) {
+      if (partition === starting) continue;
+      const { i32 } = partition;
       const kick = (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2;
       Atomics.store(i32, kick, KICKED);
       Atomics.notify(i32, kick);
@@ -35,7 +40,7 @@ export class LpSignals {
     Atomics.notify(i32, doorbell);
   }
 
-  ringAll(): void {
-    for (let lp = 0; lp < this.#memory.lps.length; lp++) this.ring(lp);
+  ringAll(starting?: Views): void {
+    for (let lp = 0; lp < this.#memory.lps.length; lp++) this.ring(lp, starting);
   }
 }

@@ -105,7 +105,7 @@ export class Partitions {
       Atomics.store(body.views.i32, (boot.base + VpLayout.at.state) >>> 2, VpState.READY);
       if (!body.changeState(PartitionState.CREATED, PartitionState.RUNNING)) throw stateError('start', partition);
       partition.reportedState = PartitionState.RUNNING;
-      this.#signals.ringAll();
+      this.#signals.ringAll(body.views);
     });
   }
 
@@ -119,7 +119,7 @@ export class Partitions {
   resume(name: string): Promise<void> {
     return this.#verb('resume', name, async (partition) => {
       if (!partition.body.changeState(PartitionState.PAUSED, PartitionState.RUNNING)) throw stateError('resume', partition);
-      this.#signals.ringAll();
+      this.#signals.ringAll(partition.body.views);
     });
   }
 

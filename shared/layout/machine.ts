@@ -20,8 +20,8 @@ export const MachineLayout = struct('MachineHeader', {
   stop: i32,
   /** Deterministic mode: LP whose turn it is. */
   token: i32,
-  /** Lowest clock of all LPs that are not idle, in quanta; futex for those ahead. */
-  quantumFloor: i32,
+  /** Counts the changes of all LPs' `turn` words, each after it is made: who reads the words between two equal counts has them as they were at one moment (lp/turn). */
+  turnChanges: i32,
   /** Virtual cycles a second. */
   frequencyHz: u32,
   pausedForIdle: i32,

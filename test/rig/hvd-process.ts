@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { packageRoot } from '../../daemon/root/package-root.js';
+import { allowedCores } from '../../daemon/root/pinning.js';
 
 export interface Ended {
   readonly status: number | null;
@@ -16,10 +17,17 @@ export const hvd = (...args: readonly string[]): Promise<Ended> => hvdIn({}, ...
 
 export const hvdIn = (env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Ended> => run(HVD, env, args);
 
+/** All its threads on one core of the host: an LP that wakes another then loses the core to it at once, where two cores would rarely let it fall behind. */
+export const hvdOnOneCore = (...args: readonly string[]): Promise<Ended> =>
+  start('taskset', ['-c', String(allowedCores()[0] ?? 0), process.execPath, HVD, ...args], {});
+
 /** Any compiled program of the project. */
 export const run = (program: string, env: Readonly<Record<string, string>>, args: readonly string[]): Promise<Ended> =>
+  start(process.execPath, [program, ...args], env);
+
+const start = (command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(command, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: LIMIT_MS,

@@ -2,8 +2,12 @@
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { ring, Turn } from '../../daemon/lp/turn.js';
+import { LpSignals } from '../../daemon/root/lp-signals.js';
 import { createMachineMemory } from '../../daemon/root/machine-memory.js';
+import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { LpLayout } from '../../shared/layout/machine.js';
+import { lpContextAt } from '../../shared/layout/partition.js';
+import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { stubConfig } from '../rig/stub-daemon.js';
 
 /** Rings in the end whatever happens: a test that fails must not sleep for ever. */
@@ -35,4 +39,36 @@ test('an LP whose quantum is the lowest does not wait', (t) => {
   behind.publish(6 * behind.quantumCycles);
   t.true(ahead.mine());
   t.false(behind.mine());
+});
+
+test('an LP that awaited nothing comes in where the slowest of the others would summon it to', (t) => {
+  const { views } = createMachineMemory(stubConfig({ lps: 3 }));
+  const [idle, slow, fast] = [new Turn(views, 0), new Turn(views, 1), new Turn(views, 2)];
+  const { quantumCycles } = idle;
+  for (const turn of [idle, slow, fast]) turn.publish(Number.POSITIVE_INFINITY);
+  t.is(idle.joinCycles(3), 3);
+  slow.publish(5 * quantumCycles);
+  fast.publish(9 * quantumCycles);
+  const joins = idle.joinCycles(0);
+  slow.summon(0, 5 * quantumCycles + 1);
+  t.is(idle.publishedCycles(0), joins);
+  t.false(idle.mine());
+  slow.publish(7 * quantumCycles);
+  t.true(idle.mine());
+});
+
+test('a partition that starts is not kicked by what wakes its LPs: one that runs it already goes on', (t) => {
+  const memory = createMachineMemory(stubConfig({ lps: 2 }));
+  const signals = new LpSignals(memory);
+  const [starting, other] = [0, 0].map(() => viewsOf(new SharedArrayBuffer(lpContextAt(2))));
+  signals.add(starting!);
+  signals.add(other!);
+  const kicks = (views: Views): number[] => [0, 1].map((lp) => views.i32[(lpContextAt(lp) + LpContextLayout.at.kick) >>> 2]!);
+  signals.ringAll(starting);
+  t.deepEqual(kicks(starting!), [0, 0]);
+  t.deepEqual(kicks(other!), [KICKED, KICKED]);
+  t.deepEqual(
+    memory.lps.map(({ views, base }) => views.i32[(base + LpLayout.at.doorbell) >>> 2]),
+    [1, 1],
+  );
 });
