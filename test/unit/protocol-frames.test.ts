@@ -26,10 +26,12 @@ test('values survive any cutting of the stream', (t) => {
         out.push(...reader.take(Buffer.from(piece)));
         at += piece.length;
       }
-      t.deepEqual(out, JSON.parse(JSON.stringify(values, (_, v) => (Object.is(v, -0) ? 0 : v))) as unknown[], `cuts ${cuts.join()}`);
+      // msgpack has no -0 among its integers, and objects come out with a prototype; infinities are doubles like others.
+      const expected = values.map((each) => Object.fromEntries(Object.entries(each).map(([key, v]) => [key, Object.is(v, -0) ? 0 : v])));
+      t.deepEqual(out, expected as unknown[], `cuts ${cuts.join()}`);
       t.is(reader.buffered, 0);
     }),
-    { numRuns: 200 },
+    { numRuns: 200, examples: [[[{ low: -Infinity, high: Infinity }], [3]]] },
   );
 });
 
