@@ -10,7 +10,7 @@ import { POLICIES, readPolicy } from '../../shared/protocol/policies.js';
 import { loadCounters } from './loads.js';
 import type { MachineMemory } from './machine-memory.js';
 import type { Partition } from './partition.js';
-import { vtlbCounters } from './vtlb-counters.js';
+import { vtlbCounters } from './vtlb-view/counters.js';
 
 const VECTORS = 256;
 

@@ -54,6 +54,7 @@ export const ERRORS = {
   'vm.state': { exit: 75, sentence: '{verb}: {name} is {state}; this needs {needs}' },
   'vm.memory': { exit: 71, sentence: '{name}: memory: {bytes} bytes cannot be had from the host: {why}' },
   'vm.no-console': { exit: 69, sentence: '{name}: has no console yet' },
+  'inspect.path': { exit: 65, sentence: 'path {path}: {why}' },
   'vm.console-full': { exit: 75, sentence: '{name}: console input is full ({limit} bytes wait for the guest)' },
   'image.unreadable': { exit: 66, sentence: '{file}: cannot be read: {why}' },
   'image.invalid': { exit: 65, sentence: '{why}' },

@@ -1,8 +1,8 @@
 // Counters of a partition's vTLB by name: each LP counts in a column of its own, the sum is the partition's.
 
-import { PartitionMap } from '../../shared/layout/partition.js';
-import type { Views } from '../../shared/layout/struct.js';
-import { VTLB_COUNTERS, VtlbLayout, vtlbCountersAt, vtlbWord } from '../../shared/layout/vtlb.js';
+import { PartitionMap } from '../../../shared/layout/partition.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import { VTLB_COUNTERS, VtlbLayout, vtlbCountersAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 
 /** `spts` and `sptsFree` are levels, all others totals. */
 export const vtlbCounters = (views: Views, lps: number, nodes: number): Record<string, number> => {
