@@ -22,23 +22,29 @@ export class FlushHandshake {
   readonly #context: number;
   readonly #tlb: Pick<HardwareTlb, 'flushAll' | 'dropWrites'>;
   readonly #wake: ((lp: number) => void) | undefined;
+  readonly #asked: () => void;
   readonly #watchLock: FutexLock;
   #inGuest = false;
   #ownsBus = false;
-  /** Handshakes asked of others, and requests answered. */
-  requests = 0;
-  acknowledgements = 0;
 
   /**
    * `tlb`: this LP's, of the same partition. `wake(lp)` does what it takes, beyond setting its `kick`, to make an LP in guest mode look
    * (nothing when LPs in guest mode always run).
+   * `asked` is told of each flush that was asked of other LPs.
    */
-  constructor(words: SharedWords, lp: number, tlb: Pick<HardwareTlb, 'flushAll' | 'dropWrites'>, wake?: (lp: number) => void) {
+  constructor(
+    words: SharedWords,
+    lp: number,
+    tlb: Pick<HardwareTlb, 'flushAll' | 'dropWrites'>,
+    wake?: (lp: number) => void,
+    asked: () => void = () => {},
+  ) {
     this.words = words;
     this.lp = lp;
     this.#context = lpContextAt(lp);
     this.#tlb = tlb;
     this.#wake = wake;
+    this.#asked = asked;
     this.#watchLock = new FutexLock(words, PartitionMap.HEADER + codeWatchLock);
   }
 
@@ -93,7 +99,6 @@ export class FlushHandshake {
     const asked = this.words.load(this.#context + flushRequest);
     if (asked === this.words.load(this.#context + flushAck)) return;
     this.#tlb.flushAll();
-    this.acknowledgements++;
     this.words.store(this.#context + flushAck, asked);
     this.words.notify(this.#context + flushAck);
   }
@@ -113,7 +118,7 @@ export class FlushHandshake {
   requestFlush(low: number, high = 0): void {
     const inside = this.#inGuest;
     if (inside) this.leaveGuest();
-    this.requests++;
+    if ((low | high) !== 0) this.#asked();
     this.#ask(low, 0);
     this.#ask(high, 32);
     this.#awaitFlush(low, 0);

@@ -65,9 +65,11 @@ export const VTLB_COUNTERS = [
   'lockModeChanges',
   'accessedSet',
   'dirtySet',
+  'flushHandshakes',
 ] as const;
 export type VtlbCounter = (typeof VTLB_COUNTERS)[number];
 export const COUNTERS_PER_LP = 32;
+export const FILL_WAIT_BUCKETS = 16;
 
 export const VtlbLayout = struct(
   'VtlbHeader',
@@ -99,6 +101,8 @@ export const VtlbLayout = struct(
     /** Each VP's last place and address space: see VtlbVpLayout. */
     vps: block(MAX_VPS * 32, 64),
     counters: block(MAX_LPS * COUNTERS_PER_LP * 4, 64),
+    /** How long invalidations of each LP waited for pending fills: bucket i counts waits of 2^(i-1) to 2^i microseconds, the last one all longer ones. */
+    fillWaits: block(MAX_LPS * FILL_WAIT_BUCKETS * 4, 64),
   },
   SAS_TABLE - PartitionMap.VTLB,
 );
@@ -118,6 +122,8 @@ export const vtlbWord = (
 export const freeTopAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeTop + node * 8;
 export const freeCountAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeCount + node * 4;
 export const vtlbCountersAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.counters + lp * COUNTERS_PER_LP * 4;
+
+export const fillWaitsAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.fillWaits + lp * FILL_WAIT_BUCKETS * 4;
 
 /** What the vTLB remembers of a VP between its stays on LPs. Written by the LP that runs it. */
 export const VtlbVpLayout = struct('VtlbVp', { /** LP + 1, 0 none. */ lastLp: u32, role: u32, cr3Lo: u32, cr3Hi: u32 }, 32);

@@ -84,8 +84,12 @@ export interface LpStats {
   ipis: number;
   kicks: number;
   contextSwitches: number;
+  /** Of the vTLBs of all partitions, on this LP. */
+  fills: number;
   flushHandshakes: number;
   pendingFillWaits: number;
+  /** Invalidations that waited for pending fills, by how long: element i counts waits of 2^(i-1) to 2^i microseconds, the last one all longer ones. */
+  fillWaitUs: number[];
 }
 export interface VpStats {
   id: number;
