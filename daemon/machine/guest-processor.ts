@@ -10,6 +10,7 @@ import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, InterruptShadow, Slot, VpBlock, VpLayout, VpState } from '../../shared/layout/vp.js';
 import type { CodeMode } from '../translate/block-builder.js';
 import { isStackAccess } from '../translate/decode/stack-access.js';
+import { needsNoAlignment } from '../translate/decode/unaligned-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
 import { SysResult } from '../translate/emit/frame.js';
 import { Exit, SEGCHECK_EXECUTE, sysLength, sysOp } from '../translate/micro-op.js';
@@ -17,6 +18,7 @@ import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
 import { applyMode, CodeModes } from './cpu/code-mode.js';
 import { deliver, deliverFault } from './cpu/deliver.js';
 import { setSystemFlags, systemFlags } from './cpu/flags.js';
+import { checksAlignment } from './cpu/mode.js';
 import { generalProtection } from './cpu/raise.js';
 import { checkCodeOffset, segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
@@ -188,7 +190,7 @@ export class GuestProcessor implements Processor {
     const vp = this.vp;
     const mode = applyMode(this);
     const user = vp.cpl === 3;
-    this.memory.setMode(user, mode.bits === 64);
+    this.memory.setMode(user, mode.bits === 64, checksAlignment(vp));
     this.#useTlb();
     this.code.setMode(mode, mode.bits === 64 ? 0 : this.views.u32[(vp.base + Slot.CS_BASE * 8) >>> 2], user);
   }
@@ -196,7 +198,7 @@ export class GuestProcessor implements Processor {
   /** The half for the privilege; an empty one while every access must be looked at. */
   #useTlb(): void {
     const { tlbs, noTlb } = LpContextLayout.at;
-    this.context.tlb = this.context.base + (this.memory.debug !== undefined ? noTlb : tlbs + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0));
+    this.context.tlb = this.context.base + (this.memory.looksAtAll ? noTlb : tlbs + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0));
   }
 
   #rip(): number {
@@ -417,6 +419,16 @@ export class GuestProcessor implements Processor {
     }
   }
 
+  /** Runs the instruction at RIP alone, whatever its alignment. */
+  #runUnaligned(): number {
+    this.memory.allowsUnaligned = true;
+    try {
+      return this.#runSingle(this.code.mode);
+    } finally {
+      this.memory.allowsUnaligned = false;
+    }
+  }
+
   /** A lone instruction ends with its budget used up: that is no reason to leave. */
   #afterSingle(reason: number): number | undefined {
     return reason === Exit.BUDGET ? undefined : this.#handle(reason);
@@ -435,6 +447,8 @@ export class GuestProcessor implements Processor {
       case Exit.FAULT: {
         const vp = this.vp;
         const hasError = (vp.faultVector & 0x100) !== 0;
+        if ((vp.faultVector & 0xff) === Vector.AC && needsNoAlignment(this.code.peekInstruction(this.#rip()), this.code.mode.bits))
+          return this.#afterSingle(this.#runUnaligned());
         const throughStack = (vp.faultVector & NON_CANONICAL) !== 0 && this.#throughStack();
         // A guest whose handlers only fault retires nothing: the charge is what ends its slice.
         this.charge(DELIVERY_CYCLES);

@@ -1,9 +1,11 @@
 // The simulated processor at user level, ready for live cases: same pages and segments as the real one has in harness/live.c.
 // Three ways to run the same code: one instruction at a time, blocks of micro-ops, compiled regions.
+
 import { setRflags } from '../../../daemon/machine/cpu/flags.js';
 import { putFxState, takeFxState } from '../../../daemon/machine/cpu/fpu-image.js';
 import { invalidateCode } from '../../../daemon/machine/guest-memory.js';
 import { Left } from '../../../daemon/machine/guest-processor.js';
+import { Cr0 } from '../../../shared/abi/registers.js';
 import { SEGMENTS as SEGMENT_NAMES, Slot, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, System, takeEvent, userMode } from '../../rig/bare-processor.js';
 import { CODE_FILL, CODE_PAGE, DATA_PAGE, READ_ONLY_FILL, READ_ONLY_PAGE } from '../load.js';
@@ -65,6 +67,7 @@ export class SimulatedProcessor {
     const data = machine.host(GPA.DATA) >>> 2;
     this.#data = views.i32.subarray(data, data + WORDS * 2);
     userMode(machine, bits === 64 ? 64 : 32, GPA.SYSTEM);
+    machine.vp.cr0 |= Cr0.AM;
     machine.vp.cr4 = CR4;
     machine.vp.xcr0 = XCR0;
     // The I/O map base lies behind the TSS: no port is allowed.
