@@ -70,6 +70,7 @@ export class PartitionOnLp implements ApicBus {
       powerOff: () => this.ends.powerOff(),
       reset: () => this.ends.reset(),
       debugExit: (value) => this.ends.debugExit(value),
+      textSeen: () => this.ends.textSeen(),
     });
     this.apics = this.vps.map((vp) => new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector)));
     const fetch = {
