@@ -1,6 +1,7 @@
 // The policies: every mechanism that can be switched while guests run, its settings, and the word of the machine header that LPs read it from.
 // Why words in memory: an LP looks at its policy with one load; there is no message to miss.
 import { type MachineHeader, MachineLayout } from '../layout/machine.js';
+import { HvdError } from './errors.js';
 import type { PolicyInfo } from './messages.js';
 
 export interface Policy {
@@ -28,19 +29,28 @@ export const POLICIES: readonly Policy[] = [
 /** Numbers of `vtlb.lock`. */
 export const VtlbLock = { GENERATION: 0, GLOBAL: 1 } as const;
 
-export const findPolicy = (name: string): Policy | undefined => POLICIES.find((policy) => policy.name === name);
+/** Throws policy.unknown. */
+export const findPolicy = (name: string): Policy => {
+  const policy = POLICIES.find((one) => one.name === name);
+  if (policy === undefined) throw new HvdError('policy.unknown', { name });
+  return policy;
+};
+
+/** Number of a setting. Throws policy.value. */
+export const settingOf = ({ name, values }: Policy, value: string): number => {
+  const setting = values.indexOf(value);
+  if (setting < 0) throw new HvdError('policy.value', { name, value, values: values.join(', ') });
+  return setting;
+};
 
 const indexOf = (header: MachineHeader, policy: Policy): number => (header.base + MachineLayout.at.policies) / 4 + policy.word;
 
 export const readPolicy = (header: MachineHeader, policy: Policy): string =>
   policy.values[Atomics.load(header.views.i32, indexOf(header, policy))] ?? policy.default;
 
-/** False when `value` is not one of the policy's settings; nothing is changed then. */
-export const writePolicy = (header: MachineHeader, policy: Policy, value: string): boolean => {
-  const setting = policy.values.indexOf(value);
-  if (setting < 0) return false;
-  Atomics.store(header.views.i32, indexOf(header, policy), setting);
-  return true;
+/** Throws policy.value; nothing is changed then. */
+export const writePolicy = (header: MachineHeader, policy: Policy, value: string): void => {
+  Atomics.store(header.views.i32, indexOf(header, policy), settingOf(policy, value));
 };
 
 export const describePolicy = (header: MachineHeader, policy: Policy): PolicyInfo => ({
