@@ -13,6 +13,7 @@ import { isStackAccess } from '../translate/decode/stack-access.js';
 import { needsNoAlignment } from '../translate/decode/unaligned-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
 import { SysResult } from '../translate/emit/frame.js';
+import { sysModule } from '../translate/emit/sys-module.js';
 import { Exit, SEGCHECK_EXECUTE, sysLength, sysOp } from '../translate/micro-op.js';
 import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
 import { applyMode, CodeModes } from './cpu/code-mode.js';
@@ -22,6 +23,7 @@ import { checksAlignment } from './cpu/mode.js';
 import { generalProtection } from './cpu/raise.js';
 import { checkCodeOffset, segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
+import { CpuidAnswers } from './cpuid-answers.js';
 import { DebugUnit, noteDebug } from './debug-unit.js';
 import { floatFunctions, functionTable } from './float-module.js';
 import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, type Translator } from './guest-memory.js';
@@ -38,6 +40,8 @@ export interface ProcessorHost {
   readonly translator: Translator;
   readonly mmio: Mmio;
   readonly intercepts: Intercepts;
+  /** What an answer of CPUID costs: what `intercepts.cpuid` charges. */
+  readonly cpuidCycles: number;
   /** Marks the page as code and returns when no LP holds a write tag for it. */
   watchCode(gfn: number): void;
   /** The page's code is forgotten: it may be written freely again, unless `marked` says that somebody has just translated from it. */
@@ -90,6 +94,7 @@ export class GuestProcessor implements Processor {
   readonly features: FeatureSet;
   readonly modes: CodeModes;
   readonly debug: DebugUnit = new DebugUnit();
+  readonly answers: CpuidAnswers;
   readonly context: LpContext;
   readonly code: CodeCache;
   readonly #host: ProcessorHost;
@@ -117,6 +122,7 @@ export class GuestProcessor implements Processor {
     this.features = host.features;
     this.modes = new CodeModes(host.features);
     this.#host = host;
+    this.answers = new CpuidAnswers(this.views, contextAddress, host.cpuidCycles);
     this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
     const isOutdated = (): boolean => this.code.isOutdated;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
@@ -145,6 +151,9 @@ export class GuestProcessor implements Processor {
     this.#stacks = options?.stacks;
     this.#trace = options?.trace;
     const floats = floatFunctions(memory);
+    const sys = new WebAssembly.Instance(new WebAssembly.Module(sysModule()), {
+      env: { memory, sysSlow: (descriptor: number) => this.#sys(descriptor) },
+    });
     const env = {
       ...floats,
       memory,
@@ -154,7 +163,7 @@ export class GuestProcessor implements Processor {
       storeSlow: (gva: number, width: number) => this.memory.store(gva, width),
       atomicSlow: (gva: number, width: number) => this.memory.atomic(gva, width),
       segmentSlow: (offset: number, immediate: number) => this.#segmentSlow(offset, immediate),
-      sys: (descriptor: number) => this.#sys(descriptor),
+      sys: sys.exports.sys as WebAssembly.ExportValue,
     };
     this.code = new CodeCache(
       this.views,
@@ -187,6 +196,7 @@ export class GuestProcessor implements Processor {
   }
 
   modeChanged(): void {
+    this.answers.forget();
     const vp = this.vp;
     const mode = applyMode(this);
     const user = vp.cpl === 3;
@@ -308,6 +318,11 @@ export class GuestProcessor implements Processor {
   /** Enters guest code; why it was left. */
   #enter(): number {
     const reason = this.#run(this.vp.base, this.context.base);
+    const answered = this.answers.takeGiven();
+    if (answered > 0) {
+      this.intercepts.cpuidAnswered(answered);
+      this.#charged += answered * this.context.answerCycles;
+    }
     if (this.#count !== undefined) this.#countExit(this.#count, reason);
     return reason;
   }

@@ -5,6 +5,7 @@
 //     a tag is GVA & ~0xfff (all ones = empty); host address = low 32 bits of GVA + addend.
 //   Recent page, 16 bytes, after each TLB half: +0 tag u64   +8 addend i32, as in the TLB. Reads and writes have entries of their own.
 //   Jump cache entry, 16 bytes:  +0 tag u64 (RIP bits 47:0 | mode id << 48)   +8 code i32 (< 0: ~table index of a unit; > 0: address of micro-ops)
+import { ANSWER_ENTRIES, ANSWER_SIZE } from './cpuid-answer.js';
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
 
 export const TLB_ENTRIES = 1024;
@@ -66,6 +67,11 @@ export const LpContextLayout = struct('LpContext', {
   codeCounts: block(8 * 4, 4),
   /** Record of the `count` micro-op that was executed last; only where instructions are counted. */
   counted: u32,
+  /** Kept answers of CPUID (layout/cpuid-answer): those of this version hold, each costs so many cycles, so many were given by translated code. */
+  answersVersion: i32,
+  answerCycles: i32,
+  answersGiven: i32,
+  answers: block(ANSWER_ENTRIES * ANSWER_SIZE, 32),
   _pad: block(64),
   jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
   tlbs: block(TLB_MODES * TLB_MODE_SIZE, 64),
