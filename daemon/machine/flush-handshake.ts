@@ -16,6 +16,12 @@ import type { HardwareTlb } from './tlb.js';
 const { kick, inGuest, flushRequest, flushAck } = LpContextLayout.at;
 const { busLock, codeWatchLock, lpsLow, lpsHigh } = PartitionLayout.at;
 
+const bitsIn = (set: number): number => {
+  let n = 0;
+  for (let rest = set; rest !== 0; rest &= rest - 1) n++;
+  return n;
+};
+
 export class FlushHandshake {
   readonly lp: number;
   readonly words: SharedWords;
@@ -103,6 +109,10 @@ export class FlushHandshake {
     this.words.notify(this.#context + flushAck);
   }
 
+  /** How many LPs may run VPs of the partition. */
+  lps(): number {
+    return bitsIn(this.words.load(PartitionMap.HEADER + lpsLow)) + bitsIn(this.words.load(PartitionMap.HEADER + lpsHigh));
+  }
   /** All LPs of the partition but this one. */
   othersLow(): number {
     return this.words.load(PartitionMap.HEADER + lpsLow) & (this.lp < 32 ? ~(1 << this.lp) : -1);

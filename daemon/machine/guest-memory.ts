@@ -52,7 +52,6 @@ export class GuestMemory implements LinearMemory {
   readonly #views: Views;
   readonly #u8: Uint8Array;
   readonly #data: DataView;
-  readonly #context: number;
   readonly #translator: Translator;
   readonly #mmio: Mmio;
   readonly #watcher: CodeWatcher;
@@ -63,6 +62,8 @@ export class GuestMemory implements LinearMemory {
   bypassWatch = false;
   /** Set while one instruction is run alone that is exempt from alignment checks. */
   allowsUnaligned = false;
+  /** Address of the bank of the TLB that is in use. */
+  tlb: number;
   /** Set while data breakpoints are looked for: told of every explicit access; nothing is done in bulk then. */
   debug: DebugUnit | undefined;
   /** Privilege of explicit accesses: 1 user. `supervisor()` forces 0. */
@@ -76,7 +77,7 @@ export class GuestMemory implements LinearMemory {
     this.#views = views;
     this.#u8 = views.u8;
     this.#data = views.data;
-    this.#context = context;
+    this.tlb = context + LpContextLayout.at.tlbs;
     this.vp = vp;
     this.#fault = fault;
     this.#translator = translator;
@@ -108,7 +109,7 @@ export class GuestMemory implements LinearMemory {
   #lookup(gva: number, user: number, access: Access): number {
     const { u32, i32 } = this.#views;
     const lo = gva | 0;
-    const entry = this.#context + LpContextLayout.at.tlbs + user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+    const entry = this.tlb + user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
     const tag = (entry + (access === Access.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG)) >>> 2;
     // The 64-bit tag as a number: exact, as every address that is looked up is canonical or below 2^32.
     return i32[tag + 1] * 4294967296 + u32[tag] === gva - (lo & 4095) ? (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0 : -1;

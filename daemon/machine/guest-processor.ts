@@ -4,7 +4,7 @@ import { Vector } from '../../shared/abi/exceptions.js';
 import { Cr0, Rflags } from '../../shared/abi/registers.js';
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { honourBranchHints } from '../../shared/kit/branch-hints.js';
-import { KICKED, LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContext, LpContextLayout, TLB_BANK_SIZE, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, InterruptShadow, Slot, VpBlock, VpLayout, VpState } from '../../shared/layout/vp.js';
@@ -205,10 +205,16 @@ export class GuestProcessor implements Processor {
     this.code.setMode(mode, mode.bits === 64 ? 0 : this.views.u32[(vp.base + Slot.CS_BASE * 8) >>> 2], user);
   }
 
+  /** The address space of a bank of the TLB is in use from now on. */
+  selectBank(bank: number): void {
+    this.memory.tlb = this.context.base + LpContextLayout.at.tlbs + bank * TLB_BANK_SIZE;
+    this.#useTlb();
+    this.code.selectBank(bank);
+  }
   /** The half for the privilege; an empty one while every access must be looked at. */
   #useTlb(): void {
-    const { tlbs, noTlb } = LpContextLayout.at;
-    this.context.tlb = this.context.base + (this.memory.looksAtAll ? noTlb : tlbs + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0));
+    const none = this.context.base + LpContextLayout.at.noTlb;
+    this.context.tlb = this.memory.looksAtAll ? none : this.memory.tlb + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0);
   }
 
   #rip(): number {

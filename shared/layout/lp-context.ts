@@ -13,6 +13,8 @@ export const TLB_ENTRY_SIZE = 32;
 export const TlbEntry = { READ_TAG: 0, WRITE_TAG: 8, ADDEND: 16, GFN: 20, FLAGS: 24 } as const;
 /** Supervisor table, then user table: the half is chosen by CPL when guest code is entered. */
 export const TLB_MODES = 2;
+/** Address spaces whose translations the TLB holds at once, each in a bank of its own (as a processor tags them with an ASID or a PCID): tags in the inline table are addresses only. */
+export const TLB_BANKS = 8;
 /** Pages that single accesses of compiled units hit last: filled by those units from the TLB, emptied with it. */
 export const RECENT_READS = 16;
 export const RECENT_WRITES = 8;
@@ -23,6 +25,7 @@ export const TLB_MODE_SIZE: number = TLB_TAGS_SIZE + (RECENT_READS + RECENT_WRIT
 /** Of an entry, from the start of its TLB half. */
 export const recentOffset = (write: boolean, entry: number): number =>
   TLB_TAGS_SIZE + (entry + (write ? RECENT_READS : 0)) * RECENT_ENTRY_SIZE;
+export const TLB_BANK_SIZE: number = TLB_MODES * TLB_MODE_SIZE;
 export const JUMP_ENTRIES = 65536;
 export const JUMP_ENTRY_SIZE = 16;
 /** Fibonacci hashing of RIP's low half: blocks lie at regular distances, which plain low bits would make collide. Index = product >>> JUMP_SHIFT. */
@@ -59,7 +62,7 @@ export const LpContextLayout = struct('LpContext', {
   flushAck: i32,
   /** Cycles left before guest code is left (signed; counts down by instructions). */
   budget: i32,
-  /** Address of the TLB half in use. */
+  /** Address of the TLB half in use, in the bank of the address space in use. */
   tlb: u32,
   /** Mode id << 48 of the jump cache's valid entries, as a u64. */
   jumpTag: u64,
@@ -74,7 +77,7 @@ export const LpContextLayout = struct('LpContext', {
   answers: block(ANSWER_ENTRIES * ANSWER_SIZE, 32),
   _pad: block(64),
   jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
-  tlbs: block(TLB_MODES * TLB_MODE_SIZE, 64),
+  tlbs: block(TLB_BANKS * TLB_BANK_SIZE, 64),
   arena: block(ARENA_SIZE, 64),
   /** A TLB half that is always empty: used while every access must be looked at (breakpoints). */
   noTlb: block(TLB_MODE_SIZE, 64),

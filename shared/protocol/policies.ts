@@ -24,10 +24,38 @@ export const POLICIES: readonly Policy[] = [
     meaning: 'what keeps vTLB fills and invalidations apart: a generation counter for each LP (US7788464B2), or one lock for the partition',
     word: 0,
   },
+  {
+    name: 'vtlb.tags',
+    values: ['1', '2', '4', '8', '16', '32', '64'],
+    baseline: '1',
+    default: '64',
+    meaning: 'address spaces whose translations outlive MOV CR3 (US20080215848A1); 1: each CR3 write purges',
+    word: 8,
+  },
+  {
+    name: 'vtlb.track',
+    values: ['mapping', 'rmap', 'write'],
+    baseline: 'write',
+    default: 'mapping',
+    meaning:
+      'how edits of guest page tables are found: by intercepting the creation of writable mappings, with a reverse map of all writable mappings, or by a trap for each write',
+    word: 9,
+  },
+  {
+    name: 'vtlb.untracked',
+    values: ['0', '16', '64', '256', '1024'],
+    baseline: '0',
+    default: '64',
+    meaning:
+      'visits to page tables with unknown writable mappings after which all translations are purged to know them (vtlb.track=mapping, write)',
+    word: 10,
+  },
 ];
 
 /** Numbers of `vtlb.lock`. */
 export const VtlbLock = { GENERATION: 0, GLOBAL: 1 } as const;
+/** Numbers of `vtlb.track`. */
+export const VtlbTrack = { MAPPING: 0, RMAP: 1, WRITE: 2 } as const;
 
 /** Throws policy.unknown. */
 export const findPolicy = (name: string): Policy => {

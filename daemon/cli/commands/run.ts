@@ -15,6 +15,7 @@ export const addRun = (program: Command): void => {
     .option('--lps <n>', 'logical processors (default: as many as VPs, at most 4)')
     .addOption(clockOption())
     .addOption(new Option('--idle <how>', 'virtual time while all VPs idle').choices(['skip', 'pace']).default('skip'))
+    .option('--policy <name=value...>', 'settings of policies, as `hvd policy list` names them')
     .option('--seed <n>', 'seed of everything random')
     .option('--until <text>', 'end with status 0 when COM1 has said this')
     .option('--timeout <seconds>', "end with status 124 after this long of the host's time")
