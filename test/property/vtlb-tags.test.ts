@@ -1,11 +1,11 @@
 // Random address spaces on one VP, edited by another one, under each way to track the edits: after a flush the first VP reaches what the guest's tables say, with the right
 // faults and A and D bits, through its hardware TLB too. Seeded: HVD_SEED replays.
 import test from 'ava';
-import { vtlbCounters } from '../../daemon/hypervisor/vtlb/counters.js';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { TlbMode } from '../../daemon/machine/tlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
+import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { Cr0, Cr4, Efer } from '../../shared/abi/registers.js';
 import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';

@@ -1,5 +1,5 @@
 // Counters of a partition's vTLB by name, read out of the LPs' columns: sums for the partition, and what belongs to one LP.
-import { MAX_LPS, MAX_NODES } from '../../../shared/layout/partition.js';
+import { MAX_LPS, MAX_NODES, PartitionLayout } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import {
   FILL_WAIT_BUCKETS,
@@ -8,6 +8,8 @@ import {
   SAS_MAX,
   Sas,
   sasAt,
+  TrackState,
+  trackAt,
   VTLB_COUNTERS,
   type VtlbCounter,
   vtlbCountersAt,
@@ -41,6 +43,7 @@ export const vtlbCounters = (views: Views, lps = MAX_LPS): Record<string, number
   let spaces = 0;
   for (let sas = 0; sas < SAS_MAX; sas++) if (word(sasAt(sas) + Sas.users) >= 0) spaces++;
   const condemned = word(vtlbWord('condemnedCount'));
+  const pages = tablePages(views);
   return {
     ...sums,
     sptPool: pool,
@@ -50,5 +53,17 @@ export const vtlbCounters = (views: Views, lps = MAX_LPS): Record<string, number
     sasLive: pool === 0 ? 0 : spaces,
     generation: word(vtlbWord('generation')),
     lockMode: word(vtlbWord('lockMode')),
+    gptUntracked: pages[TrackState.UNTRACKED]!,
+    gptTracked: pages[TrackState.TRACKED]!,
+    gptDirty: pages[TrackState.DIRTY]! + pages[TrackState.CLOSING]!,
   };
+};
+
+/** Guest pages by what is known of writes to them (TrackState). */
+const tablePages = (views: Views): number[] => {
+  const pages = [0, 0, 0, 0, 0];
+  const from = trackAt(0) >>> 2;
+  const to = trackAt(views.u32[PartitionLayout.at.ramSize >>> 2]! >>> 12) >>> 2;
+  for (let at = from; at < to; at++) pages[views.i32[at]!]!++;
+  return pages;
 };
