@@ -46,6 +46,10 @@ export class CodeAccount {
     this.#add('unitBytes', bytes - (old ?? 0));
     this.#units[index] = bytes;
   }
+  /** Templates of blocks take so many bytes more, or less. */
+  templates(bytes: number): void {
+    this.#add('metadataBytes', bytes);
+  }
   /** Units take as much as they may. */
   get isFull(): boolean {
     return this.#u32[this.#base + NUMBER.unitBytes] >= this.#unitBytesMax;

@@ -1,29 +1,21 @@
 // Translated code of one LP for one partition: blocks in the LP's arena, units in a function table, and the jump cache that leads to them.
 // Why per LP: no lock on the way from an address to its code; equal wasm bytes are compiled once by V8 for all workers anyway.
-// Code is keyed by guest page and RIP; the jump cache by RIP and mode id, and is emptied by taking new mode ids (O(1)). Address spaces that the TLB keeps
-// banks of have mode ids of their own: a switch back to one finds its entries again.
+// Code is keyed by guest page and RIP; the jump cache by RIP and mode id, and is emptied by taking new mode ids (O(1)).
 //
 // Write watching: a page that code was translated from has its lines marked, then PageFlag.CODE set and all write tags to it flushed, then its bytes read.
 // A store to a marked line raises the page's version and the partition's code epoch; every LP compares both before it uses a block again.
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
-import {
-  ARENA_SIZE,
-  JUMP_ENTRIES,
-  JUMP_ENTRY_SIZE,
-  JUMP_MULTIPLIER,
-  JUMP_SHIFT,
-  LpContextLayout,
-  TLB_BANKS,
-} from '../../shared/layout/lp-context.js';
+import { JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder, type CodeMode } from '../translate/block-builder.js';
 import { INSTRUCTION_BYTES_MAX } from '../translate/decode/code-source.js';
-import { BLOCK_HEADER_SIZE, BlockHeader, OBSERVED } from '../translate/emit/block-layout.js';
+import { BLOCK_HEADER_SIZE, BlockHeader } from '../translate/emit/block-layout.js';
 import { region } from '../translate/emit/region.js';
 import { compileUnit } from '../translate/emit/unit.js';
-import { Op, RECORD_SIZE } from '../translate/micro-op.js';
+import { TemplateTable } from '../translate/template-table.js';
 import { type TranslatedBlock, translateBlock } from '../translate/translate-block.js';
+import { BlockArena } from './block-arena.js';
 import { CodeAccount } from './code-account.js';
 import { CodeBlock, HOT_RUNS, type SpannedPage, Unit } from './code-block.js';
 import { CodePages } from './code-pages.js';
@@ -59,20 +51,6 @@ export interface CodeCacheOptions {
   readonly blockInstructions?: number;
 }
 
-/** What is looked up by address in the address space of one bank of the TLB. */
-class Lookups {
-  /** Mode ids by CS base, mode and privilege. */
-  readonly modeIds = new Map<number, number>();
-  /** Pages with code in the jump cache or the fetch TLB, hashed. */
-  readonly codePages = new Uint8Array(4096);
-
-  forget(): void {
-    if (this.modeIds.size === 0) return;
-    this.modeIds.clear();
-    this.codePages.fill(0);
-  }
-}
-
 /** Address of the jump cache entry for a RIP's low half. */
 export const jumpEntryAt = (context: number, ripLo: number): number =>
   context + LpContextLayout.at.jump + (Math.imul(ripLo, JUMP_MULTIPLIER) >>> JUMP_SHIFT) * JUMP_ENTRY_SIZE;
@@ -84,7 +62,8 @@ export class CodeCache {
   readonly #views: Views;
   readonly #memory: CodeMemory;
   readonly #context: number;
-  readonly #arena: number;
+  readonly #arena: BlockArena;
+  readonly #templates = new TemplateTable(FETCH_BYTES);
   readonly #table: WebAssembly.Table;
   readonly #imports: WebAssembly.Imports;
   readonly #builder = new BlockBuilder();
@@ -92,14 +71,13 @@ export class CodeCache {
   readonly #account: CodeAccount;
   readonly #pages: CodePages;
   readonly #fetchTlb = new FetchTlb();
-  readonly #banks: readonly Lookups[] = Array.from({ length: TLB_BANKS }, () => new Lookups());
-  #bank: Lookups = this.#banks[0];
+  readonly #modeIds = new Map<number, number>();
+  readonly #codePages = new Uint8Array(4096);
   readonly #hotRuns: number;
   readonly #alone: boolean;
   readonly #count: InstructionCount | undefined;
   readonly #blockInstructions: number | undefined;
   readonly #plainModes = new Map<CodeMode, CodeMode>();
-  #next: number;
   #units = 0;
   #nextModeId = 1;
   #mode: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false, features: IMPLEMENTED };
@@ -133,8 +111,7 @@ export class CodeCache {
     this.#reader = new CodeReader(views, (linear) => this.#fetchPage(linear));
     this.#context = context;
     this.#account = new CodeAccount(views, context, options.unitBytesMax);
-    this.#arena = context + LpContextLayout.at.arena;
-    this.#next = this.#arena;
+    this.#arena = new BlockArena(views, context);
     this.#table = table;
     this.#imports = imports;
     this.#hotRuns = options.tiers === 'cold' ? NEVER_HOT : options.tiers === 'hot' ? 1 : HOT_RUNS;
@@ -162,7 +139,7 @@ export class CodeCache {
   }
   #takeModeId(): void {
     const key = this.#csBase * 64 + this.#modeKey * 2 + this.#user;
-    let id = this.#bank.modeIds.get(key);
+    let id = this.#modeIds.get(key);
     if (id === undefined) {
       if (this.#nextModeId > MODE_IDS) {
         // Ids have run out: really empty the jump cache and count again.
@@ -173,10 +150,10 @@ export class CodeCache {
         );
         this.#fetchTlb.clear();
         this.#nextModeId = 1;
-        for (const bank of this.#banks) bank.forget();
+        this.#modeIds.clear();
       }
       id = this.#nextModeId++;
-      this.#bank.modeIds.set(key, id);
+      this.#modeIds.set(key, id);
     }
     this.#modeId = id;
     this.#views.u32[(this.#context + LpContextLayout.at.jumpTag + 4) >>> 2] = id << 16;
@@ -190,28 +167,16 @@ export class CodeCache {
     return plain;
   }
 
-  /** Mappings may have changed: every address is looked up again, in every address space. */
+  /** Mappings may have changed: every address is looked up again. */
   flushLookups(): void {
     this.flushes++;
-    for (const bank of this.#banks) bank.forget();
-    this.#takeModeId();
-  }
-  /** As `flushLookups` in the address space of one bank of the TLB. */
-  flushBank(bank: number): void {
-    this.#banks[bank].forget();
-    if (this.#banks[bank] !== this.#bank) return;
-    this.flushes++;
-    this.#takeModeId();
-  }
-  /** The address space of this bank is in use: the jump cache shows its entries from now on. */
-  selectBank(bank: number): void {
-    this.flushes++;
-    this.#bank = this.#banks[bank];
+    this.#modeIds.clear();
+    this.#codePages.fill(0);
     this.#takeModeId();
   }
   /** One page's mapping may have changed. */
   flushLookup(linear: number): void {
-    if (this.#bank.codePages[this.#pageHash(linear)]) this.flushBank(this.#banks.indexOf(this.#bank));
+    if (this.#codePages[this.#pageHash(linear)]) this.flushLookups();
   }
   #pageHash(linear: number): number {
     const page = Math.floor(linear / 4096);
@@ -297,8 +262,7 @@ export class CodeCache {
     const source = this.#reader.open(linear, this.#memory.fetchPage(linear));
     const builder = this.#builder;
     const made = translateBlock(builder, source, mode, rip, 1);
-    if (this.#next + BLOCK_HEADER_SIZE + builder.count * RECORD_SIZE + OBSERVED * 8 > this.#arena + ARENA_SIZE) this.dropAll();
-    const header = this.#write(builder, NEVER_HOT, made.bytes, -1);
+    const header = this.#write(NEVER_HOT, made.bytes, -1);
     this.#counts(header, rip, linear, mode, made);
     return header;
   }
@@ -328,7 +292,8 @@ export class CodeCache {
     this.#count?.fold();
     this.#account.dropped();
     this.#pages.clear();
-    this.#next = this.#arena;
+    this.#arena.clear();
+    this.#account.templates(this.#templates.size);
     for (let i = 0; i < this.#units; i++) this.#table.set(i, null);
     this.#units = 0;
     this.#views.u8.fill(
@@ -367,9 +332,9 @@ export class CodeCache {
     i32[at] = block.rip | 0;
     i32[at + 1] = this.#tagHi(block.rip);
     i32[at + 2] = code;
-    this.#bank.codePages[this.#pageHash(block.linear)] = 1;
-    if (block.gfn2 >= 0) this.#bank.codePages[this.#pageHash(block.linear + 4096)] = 1;
-    for (const s of block.span) this.#bank.codePages[this.#pageHash(s.page * 4096)] = 1;
+    this.#codePages[this.#pageHash(block.linear)] = 1;
+    if (block.gfn2 >= 0) this.#codePages[this.#pageHash(block.linear + 4096)] = 1;
+    for (const s of block.span) this.#codePages[this.#pageHash(s.page * 4096)] = 1;
   }
   #version(gfn: number): number {
     return Atomics.load(this.#views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn);
@@ -404,7 +369,7 @@ export class CodeCache {
     if (known >= 0) return known;
     const gfn = this.#memory.fetchPage(linear);
     if (gfn < 0) return gfn;
-    this.#bank.codePages[this.#pageHash(linear)] = 1;
+    this.#codePages[this.#pageHash(linear)] = 1;
     this.#fetchTlb.insert(linear, this.#modeId, gfn);
     return gfn;
   }
@@ -432,10 +397,26 @@ export class CodeCache {
     // Watch first, then read (see the head of this file). Lines are marked generously, then the page's version taken, then bytes are read.
     if (gfn >= 0) this.#watch(gfn, offset, Math.min(4096, offset + FETCH_BYTES));
     const version = gfn < 0 ? 0 : this.#version(gfn);
-    const source = this.#reader.open(linear, gfn);
+    const code = this.#reader.open(linear, gfn);
+    // Counted code has its bytes written down; that which stops somewhere ends for another reason than its bytes.
+    const usesTemplates = gfn >= 0 && this.#count === undefined && Number.isNaN(this.stopBefore);
+    const template = usesTemplates ? this.#templates.find(this.#modeKey, code, rip) : undefined;
+    if (template !== undefined) {
+      if (!this.#arena.holds(template.count)) this.dropAll();
+      const header = this.#arena.copy(template, code, rip, this.#hotRuns, gfn);
+      this.#account.block(template.bytes, this.#arena.next - header);
+      const block = new CodeBlock(this.#views.i32, rip, linear, gfn, this.#modeKey, header);
+      this.#pages.add(block, version);
+      return block;
+    }
     const builder = this.#builder;
     const limit = gfn < 0 ? 1 : this.#blockInstructions;
-    let made = translateBlock(builder, source, this.#mode, rip, limit, this.stopBefore - linear);
+    let made = translateBlock(builder, code, this.#mode, rip, limit, this.stopBefore - linear);
+    if (usesTemplates) {
+      const { size } = this.#templates;
+      this.#templates.consider(this.#modeKey, builder, made, code);
+      this.#account.templates(this.#templates.size - size);
+    }
     let gfn2 = -1;
     let version2 = 0;
     if (made.crossesPage) {
@@ -446,8 +427,7 @@ export class CodeCache {
       }
       made = translateBlock(builder, this.#reader.open(linear, gfn), this.#mode, rip, 1);
     }
-    if (this.#next + BLOCK_HEADER_SIZE + builder.count * RECORD_SIZE + OBSERVED * 8 > this.#arena + ARENA_SIZE) this.dropAll();
-    const header = this.#write(builder, this.#hotRuns, made.bytes, gfn2 < 0 ? gfn : -1);
+    const header = this.#write(this.#hotRuns, made.bytes, gfn2 < 0 ? gfn : -1);
     this.#counts(header, rip, linear, this.#mode, made);
     const block = new CodeBlock(this.#views.i32, rip, linear, gfn, this.#modeKey, header);
     if (gfn2 >= 0) {
@@ -461,28 +441,11 @@ export class CodeCache {
     return block;
   }
 
-  #write(builder: BlockBuilder, runs: number, bytes: number, gfn: number): number {
-    const header = this.#next;
-    const { i32 } = this.#views;
-    i32[(header + BlockHeader.INSTRUCTIONS) >>> 2] = builder.instructions;
-    i32[(header + BlockHeader.RUNS) >>> 2] = runs;
-    i32[(header + BlockHeader.GFN) >>> 2] = gfn;
-    i32[(header + BlockHeader.SIZES) >>> 2] = builder.count | (bytes << 16);
-    const { op, d, a, b, left, ripOffset, lo, hi } = builder;
-    let at = header + BLOCK_HEADER_SIZE;
-    for (let i = 0; i < builder.count; i++, at += RECORD_SIZE) {
-      const word = at >>> 2;
-      i32[word] = op[i] | (d[i] << 16) | (a[i] << 24);
-      i32[word + 1] = b[i] | (left[i] << 8) | (ripOffset[i] << 16);
-      i32[word + 2] = lo[i];
-      i32[word + 3] = hi[i];
-    }
-    if (op[builder.count - 1] === Op.jumpr) {
-      i32.fill(0, at >>> 2, (at >>> 2) + OBSERVED * 2);
-      at += OBSERVED * 8;
-    }
-    this.#next = at;
-    this.#account.block(bytes, at - header);
+  /** The builder's block goes into the arena; all others leave it when there is no room. */
+  #write(runs: number, bytes: number, gfn: number): number {
+    if (!this.#arena.holds(this.#builder.count)) this.dropAll();
+    const header = this.#arena.write(this.#builder, runs, bytes, gfn);
+    this.#account.block(bytes, this.#arena.next - header);
     return header;
   }
 

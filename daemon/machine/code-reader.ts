@@ -2,6 +2,7 @@
 // Why by words: a block's bytes are copied for each translation, and most blocks are translated more often than they are run.
 import { PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
+import type { CodeWindow } from '../translate/block-template.js';
 import type { CodeSource } from '../translate/decode/code-source.js';
 
 /** Bytes read for one block: more than nearly all blocks take; longer ones are cut in two. A multiple of 4. */
@@ -9,37 +10,43 @@ export const FETCH_BYTES = 64;
 /** Of the next page, for an instruction that goes on there. */
 const FOLLOWING_BYTES = 14;
 
-export class CodeReader implements CodeSource {
+export class CodeReader implements CodeSource, CodeWindow {
   readonly #views: Views;
   readonly #fetchPage: (linear: number) => number;
-  readonly #words = new Int32Array(FETCH_BYTES / 4 + 1);
-  /** The window's bytes from each offset in its first word on. */
-  readonly #windows: readonly Uint8Array[];
+  /** What was opened last, from its first byte on. */
+  readonly words: Int32Array = new Int32Array(FETCH_BYTES / 4);
+  readonly #window = new Uint8Array(this.words.buffer);
   #linear = 0;
   bytes: Uint8Array;
 
   constructor(views: Views, fetchPage: (linear: number) => number) {
     this.#views = views;
     this.#fetchPage = fetchPage;
-    const window = new Uint8Array(this.#words.buffer);
-    this.#windows = [0, 1, 2, 3].map((offset) => window.subarray(offset, offset + FETCH_BYTES));
-    this.bytes = this.#windows[0];
+    this.bytes = this.#window;
   }
 
   /** `bytes` are those from the linear address on, within its page; those of the next one only if the first instruction goes on there. */
   open(linear: number, gfn: number): this {
     const offset = linear & 4095;
     this.#linear = linear;
-    const words = this.#words;
-    const window = this.#windows[offset & 3];
-    this.bytes = offset <= 4096 - FETCH_BYTES ? window : window.subarray(0, 4096 - offset);
-    if (gfn < 0) words.fill(-1);
+    const { words } = this;
+    this.bytes = offset <= 4096 - FETCH_BYTES ? this.#window : this.#window.subarray(0, 4096 - offset);
+    if (gfn < 0) {
+      words.fill(-1);
+      return this;
+    }
+    const { i32 } = this.#views;
+    const at = (PartitionMap.RAM + gfn * 4096 + offset) >>> 2;
+    // Words behind the page are not looked at; behind the memory there are none, and they read as 0.
+    if ((offset & 3) === 0) for (let i = 0; i < words.length; i++) words[i] = i32[at + i];
     else {
-      const { i32 } = this.#views;
-      const at = (PartitionMap.RAM + gfn * 4096 + offset) >>> 2;
-      // The last word of a window at the end of the page may lie in the next one: it is not looked at.
-      const last = Math.min(words.length, i32.length - at);
-      for (let i = 0; i < last; i++) words[i] = i32[at + i];
+      const shift = (offset & 3) * 8;
+      let word = i32[at];
+      for (let i = 0; i < words.length; i++) {
+        const next = i32[at + i + 1];
+        words[i] = (word >>> shift) | (next << (32 - shift));
+        word = next;
+      }
     }
     return this;
   }

@@ -2,8 +2,9 @@
 // Why a builder: constants, flags, conditions and what is dead are decided here once, so that a family states only what its instruction means.
 import { type FeatureSet, IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { SLOTS, Slot, TEMPS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
+import { Constants, largestOf, ORIGIN_MASK, Origin, Range, rangeOf } from './constants.js';
 import { FLOAT_FUNCTIONS, type FloatFunction } from './float-functions.js';
-import { DeadCode, resultBits, WRITES_D } from './liveness.js';
+import { DeadCode, dependsOnOperands, resultBits, WRITES_D } from './liveness.js';
 import {
   BLOCK_MICRO_OPS_MAX,
   type Condition,
@@ -106,6 +107,8 @@ export interface MicroOps {
   readonly ripOffset: Uint16Array;
   readonly lo: Int32Array;
   readonly hi: Int32Array;
+  /** Where the immediate comes from (constants.ts). */
+  readonly origin: Uint16Array;
 }
 
 /** What may be set in each slot where a block begins: outside 64-bit mode registers have 32 bits. */
@@ -123,12 +126,15 @@ export class BlockBuilder implements MicroOps {
   readonly ripOffset: Uint16Array = new Uint16Array(CAPACITY);
   readonly lo: Int32Array = new Int32Array(CAPACITY);
   readonly hi: Int32Array = new Int32Array(CAPACITY);
+  readonly origin: Uint16Array = new Uint16Array(CAPACITY);
+  readonly constants: Constants = new Constants();
   /** Number of instructions begun so far. */
   instructions = 0;
   mode: CodeMode = { bits: 64, stackBits: 64, flat: true, plainLocks: false, features: IMPLEMENTED };
-  /** RIP of the block's first byte, and of the instruction being translated. */
+  /** RIP of the block's first byte. */
   blockRip = 0;
-  rip = 0;
+  /** RIP of the instruction being translated, for what keeps its distance from the block's: `jump`, `branch`, `position`. */
+  nearRip = 0;
   /** Length of the instruction being translated. */
   length = 0;
   /** True once an instruction has ended the block. */
@@ -143,9 +149,6 @@ export class BlockBuilder implements MicroOps {
   /** How many low bits of each slot may be other than 0. */
   readonly #bits = new Uint8Array(SLOTS);
   readonly #deadCode = new DeadCode();
-  readonly #constLo: number[] = [];
-  readonly #constHi: number[] = [];
-  #constants = 0;
   #nextTemp = 0;
   #tempsTaken = 0;
   #nextVectorTemp = 0;
@@ -163,10 +166,10 @@ export class BlockBuilder implements MicroOps {
     this.instructions = 0;
     this.mode = mode;
     this.blockRip = rip;
-    this.rip = rip;
+    this.nearRip = rip;
     this.length = 0;
     this.ended = false;
-    this.#constants = 0;
+    this.constants.begin(mode.bits === 16 || this.counted);
     this.#nextTemp = 0;
     this.#tempsTaken = 0;
     this.#nextVectorTemp = 0;
@@ -181,16 +184,21 @@ export class BlockBuilder implements MicroOps {
 
   /** Starts the next instruction: temporaries of the one before are free again (conditions keep theirs). */
   instruction(rip: number, length: number): void {
-    this.rip = rip;
+    this.nearRip = rip;
     this.length = length;
     this.instructions++;
     this.#tempsTaken = 0;
     this.#vectorTempsTaken = 0;
   }
 
-  /** RIP of the next instruction, wrapped to the mode (16-bit code: 16 bits unless a wider operand size; 32-bit: 32 bits). */
+  /** RIP of the instruction being translated, for anything else. */
+  get rip(): number {
+    this.constants.positionIsFixed = true;
+    return this.nearRip;
+  }
+  /** RIP of the next instruction, as `nearRip`; wrapped to the mode (16-bit code: 16 bits unless a wider operand size; 32-bit: 32 bits). */
   get nextRip(): number {
-    return this.wrapRip(this.rip + this.length);
+    return this.wrapRip(this.nearRip + this.length);
   }
   wrapRip(rip: number): number {
     return this.mode.bits === 64 ? rip : rip >>> 0;
@@ -210,54 +218,78 @@ export class BlockBuilder implements MicroOps {
   constant(value: number): Operand {
     return this.constant64(low(value), high(value));
   }
-  constant64(lo: number, hi: number): Operand {
-    const n = this.#constants++;
-    this.#constLo[n] = lo | 0;
-    this.#constHi[n] = hi | 0;
-    return -n - 1;
+  constant64(lo: number, hi: number, origin: number = Origin.FIXED): Operand {
+    return this.constants.add(lo, hi, origin);
+  }
+  /** A RIP that is a certain distance from the block's. */
+  position(rip: number): Operand {
+    return this.constant64(low(rip), high(rip), Origin.POSITION);
   }
   isConstant(x: Operand): boolean {
     return x < 0;
   }
-  /** Low and high half of a constant operand. */
+  /** Low and high half of a constant operand, for whoever decides by them. */
   constantLo(x: Operand): number {
-    return this.#constLo[-x - 1];
+    this.constants.close(x);
+    return this.constants.lo(x);
   }
   constantHi(x: Operand): number {
-    return this.#constHi[-x - 1];
+    this.constants.close(x);
+    return this.constants.hi(x);
   }
   /** The operand as a slot: constants are moved into a temporary. */
   slot(x: Operand): number {
     if (x >= 0) return x;
-    const lo = this.constantLo(x);
-    const hi = this.constantHi(x);
-    if ((lo | hi) === 0) return Slot.ZERO;
+    if (this.#isZeroConstant(x)) return Slot.ZERO;
     const t = this.temp();
-    this.#record(Op.movi, t, 0, 0, lo, hi);
+    this.#recordConstant(Op.movi, t, 0, x);
     return t;
   }
   /** Whether the operand's bits from the width up are known to be 0. */
   isZeroExtended(width: Width, x: Operand): boolean {
     if (x >= 0) return this.#bits[x] <= WIDTH_BITS[width];
     if (width === 3) return true;
+    if (width === 2) {
+      const kind = this.constants.origin(x) & ORIGIN_MASK;
+      if (kind === Origin.UNSIGNED) return true;
+      if (kind === Origin.SIGNED) return false;
+    }
     return this.constantHi(x) === 0 && (width === 2 || this.constantLo(x) >>> WIDTH_BITS[width] === 0);
   }
   /** The operand's low bits, zero-extended. */
   zeroExtended(width: Width, x: Operand): Operand {
     if (width === 3 || this.isZeroExtended(width, x)) return x;
-    if (x < 0) return this.constant64(width === 2 ? this.constantLo(x) : this.constantLo(x) & ((1 << WIDTH_BITS[width]) - 1), 0);
+    if (x < 0) {
+      if (width === 2 && this.#isOpen(x))
+        return this.constant64(this.constants.lo(x), 0, (this.constants.origin(x) & ~ORIGIN_MASK) | Origin.UNSIGNED);
+      return this.constant64(width === 2 ? this.constantLo(x) : this.constantLo(x) & ((1 << WIDTH_BITS[width]) - 1), 0);
+    }
     return this.value(ZERO_EXTEND[width], x);
   }
   /** The operand's low bits, sign-extended to 64. */
   signExtended(width: Width, x: Operand): Operand {
     if (width === 3) return x;
     if (x < 0) {
+      if (width === 2 && this.#isOpen(x)) {
+        const lo = this.constants.lo(x);
+        return this.constant64(lo, lo >> 31, (this.constants.origin(x) & ~ORIGIN_MASK) | Origin.SIGNED);
+      }
       const shift = width === 2 ? 0 : width === 1 ? 16 : 24;
       const lo = (this.constantLo(x) << shift) >> shift;
       return this.constant64(lo, lo >> 31);
     }
     if (this.#bits[x] < WIDTH_BITS[width]) return x;
     return this.value(SIGN_EXTEND[width], x);
+  }
+
+  /** Zeros are never open: nothing is closed by the question, but what stands at a position. */
+  #isZeroConstant(x: Operand): boolean {
+    return (this.constants.lo(x) | this.constants.hi(x)) === 0;
+  }
+  /** A constant that comes from the code's bytes, whatever they are. */
+  #isOpen(x: Operand): boolean {
+    const kind = this.constants.origin(x) & ORIGIN_MASK;
+    return kind === Origin.UNSIGNED || kind === Origin.SIGNED;
   }
 
   // --- values and memory ---------------------------------------------------------------------------------------------------------------
@@ -271,7 +303,7 @@ export class BlockBuilder implements MicroOps {
     const sa = this.slot(a);
     if (b < 0 && (code & TAKES_IMMEDIATE) !== 0) {
       if (d === NOWHERE) d = this.temp();
-      this.#record(op | IMMEDIATE_FORM, d, sa, 0, this.constantLo(b), this.constantHi(b));
+      this.#recordConstant(op | IMMEDIATE_FORM, d, sa, b);
       return d;
     }
     const sb = (code & IS_UNARY) !== 0 ? 0 : this.slot(b);
@@ -288,7 +320,7 @@ export class BlockBuilder implements MicroOps {
   }
   /** d = a (mov or movi). */
   move(d: number, a: Operand): void {
-    if (a < 0) this.#record(Op.movi, d, 0, 0, this.constantLo(a), this.constantHi(a));
+    if (a < 0) this.#recordConstant(Op.movi, d, 0, a);
     else if (a !== d) this.#record(Op.mov, d, a, 0, 0, 0);
   }
   /** A copy in a fresh temporary (for a register that is about to change). */
@@ -306,8 +338,16 @@ export class BlockBuilder implements MicroOps {
     this.#record(Op.select, d, a, b, c, 0);
     return d;
   }
-  /** d = a + (b << scale) + displacement in 16, 32 or 64 bits. */
-  effective(bits: 16 | 32 | 64, a: Operand, b: Operand, scale: number, displacement: number, d: number = NOWHERE): Operand {
+  /** d = a + (b << scale) + displacement in 16, 32 or 64 bits. `origin`: of the displacement. */
+  effective(
+    bits: 16 | 32 | 64,
+    a: Operand,
+    b: Operand,
+    scale: number,
+    displacement: number,
+    d: number = NOWHERE,
+    origin: number = Origin.FIXED,
+  ): Operand {
     const sa = this.slot(a);
     const sb = this.slot(b);
     if (d === NOWHERE) d = this.temp();
@@ -318,6 +358,7 @@ export class BlockBuilder implements MicroOps {
       sb,
       low(displacement),
       high(displacement),
+      origin,
     );
     return d;
   }
@@ -331,7 +372,7 @@ export class BlockBuilder implements MicroOps {
   /** Stores the value's low bits. */
   store(width: Width, address: Operand, value: Operand): void {
     const a = this.slot(address);
-    if (value < 0) this.#record((Op.st8 + width) | IMMEDIATE_FORM, 0, a, 0, this.constantLo(value), this.constantHi(value));
+    if (value < 0) this.#recordConstant((Op.st8 + width) | IMMEDIATE_FORM, 0, a, value);
     else this.#record(Op.st8 + width, 0, a, value, 0, 0);
   }
   /** d = old value of the atomic; `base` is the W8 member of the family (xadd8, xchg8, aand8, ...). */
@@ -376,7 +417,7 @@ export class BlockBuilder implements MicroOps {
   /** Leaves to have this instruction run with the bus locked. */
   busLock(): void {
     this.#record(Op.buslock, 0, 0, 0, 0, 0);
-    this.jump(this.rip);
+    this.jump(this.nearRip);
   }
 
   // --- floating point ------------------------------------------------------------------------------------------------------------------
@@ -395,7 +436,7 @@ export class BlockBuilder implements MicroOps {
   }
   /** The instruction is done, and ends here, when the slot is not 0. */
   skipIf(slot: number): void {
-    const further = this.nextRip - this.rip;
+    const further = this.nextRip - this.nearRip;
     this.#record(Op.skipif, 0, slot, 0, low(further), high(further));
   }
 
@@ -427,7 +468,7 @@ export class BlockBuilder implements MicroOps {
   /** d = a with all lanes shifted by an operand. */
   vectorShift(name: VectorShiftName, a: number, count: Operand, d: number = NOWHERE): number {
     if (d === NOWHERE) d = this.vectorTemp();
-    if (count < 0) this.#record(Op[name] | IMMEDIATE_FORM, d, a, 0, this.constantLo(count), this.constantHi(count));
+    if (count < 0) this.#recordConstant(Op[name] | IMMEDIATE_FORM, d, a, count);
     else this.#record(Op[name], d, a, count, 0, 0);
     return d;
   }
@@ -536,7 +577,7 @@ export class BlockBuilder implements MicroOps {
   }
   #pair(op: number, a: Operand, b: Operand): void {
     const sa = this.slot(a);
-    if (b < 0) this.#record(op | IMMEDIATE_FORM, 0, sa, 0, this.constantLo(b), this.constantHi(b));
+    if (b < 0) this.#recordConstant(op | IMMEDIATE_FORM, 0, sa, b);
     else this.#record(op, 0, sa, b, 0, 0);
   }
   /** The last sum or difference is in this slot: ZF and SF may be taken from there. */
@@ -653,7 +694,7 @@ export class BlockBuilder implements MicroOps {
     }
     const a = this.#flagA;
     const b = this.#flagB;
-    if (b < 0 && (this.constantLo(b) | this.constantHi(b)) === 0) return this.slot(this.zeroExtended(w, a));
+    if (b < 0 && this.#isZeroConstant(b)) return this.slot(this.zeroExtended(w, a));
     return this.#compare('ne', 'ne32', false, a, b);
   }
   #isNegative(): Operand {
@@ -670,8 +711,9 @@ export class BlockBuilder implements MicroOps {
 
   // --- ends of blocks --------------------------------------------------------------------------------------------------------------------
 
+  /** To a RIP that is a certain distance from the block's. */
   jump(target: number): void {
-    this.#record(Op.jump, 0, 0, 0, low(target), high(target));
+    this.#record(Op.jump, 0, 0, 0, low(target), high(target), Origin.POSITION);
     this.ended = true;
   }
   jumpTo(target: Operand): void {
@@ -684,6 +726,7 @@ export class BlockBuilder implements MicroOps {
     const taken = target - this.blockRip;
     const not = otherwise - this.blockRip;
     if (taken !== (taken | 0) || not !== (not | 0)) {
+      this.constants.positionIsFixed = true;
       this.jumpTo(this.select(condition, this.constant(target), this.constant(otherwise)));
       return;
     }
@@ -697,10 +740,16 @@ export class BlockBuilder implements MicroOps {
     else this.branch(t, target);
   }
 
-  #record(op: number, d: number, a: number, b: number, lo: number, hi: number): void {
+  /** Operand b, or what is moved, is a constant. */
+  #recordConstant(op: number, d: number, a: number, constant: Operand): void {
+    const { constants } = this;
+    this.#record(op, d, a, 0, constants.lo(constant), constants.hi(constant), constants.origin(constant));
+  }
+  #record(op: number, d: number, a: number, b: number, lo: number, hi: number, origin: number = Origin.FIXED): void {
     if (WRITES_D[op & OP_MASK] === 1) {
       if (this.#known !== Known.NOTHING && (d === this.#flagA || d === this.#flagB || d === this.#flagR)) this.#keep(d);
-      this.#bits[d] = resultBits(this.#bits, op, a, b, lo, hi);
+      this.#bits[d] =
+        origin !== Origin.FIXED && dependsOnOperands(op) ? this.#openBits(op, a, lo, origin) : resultBits(this.#bits, op, a, b, lo, hi);
     }
     const i = this.count++;
     this.op[i] = op;
@@ -708,9 +757,22 @@ export class BlockBuilder implements MicroOps {
     this.a[i] = a;
     this.b[i] = b;
     this.left[i] = this.instructions; // counted from the start here; `finish` turns it round
-    this.ripOffset[i] = this.rip - this.blockRip;
+    this.ripOffset[i] = this.nearRip - this.blockRip;
     this.lo[i] = lo;
     this.hi[i] = hi;
+    this.origin[i] = origin;
+  }
+  /** How wide the result is, by no more of the immediate than its range; and by that only where it matters. */
+  #openBits(op: number, a: number, lo: number, origin: number): number {
+    const bits = this.#bits;
+    const kind = origin & ORIGIN_MASK;
+    if (kind === Origin.POSITION) return resultBits(bits, op, a, 0, -1, this.mode.bits === 64 ? -1 : 0);
+    const range = rangeOf(lo);
+    const sign = kind === Origin.SIGNED ? -1 : 0;
+    const width = resultBits(bits, op, a, 0, largestOf(range), range === Range.LARGE ? sign : 0);
+    if (width !== resultBits(bits, op, a, 0, largestOf(Range.BYTE), 0) || width !== resultBits(bits, op, a, 0, -1, sign))
+      this.constants.narrow(origin, range);
+    return width;
   }
   /** A slot that conditions may still be computed from is about to change: copies it. The copy is dropped again when no condition uses it. */
   #keep(slot: number): void {

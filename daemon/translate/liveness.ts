@@ -72,6 +72,8 @@ const RESULT_BITS = Uint8Array.from(MICRO_OP_NAMES, (n) => {
 
 const bitsOfConstant = (lo: number, hi: number): number => (hi !== 0 ? 64 - Math.clz32(hi) : 32 - Math.clz32(lo));
 
+/** Whether the width of the result depends on the operands' values. */
+export const dependsOnOperands = (op: number): boolean => RESULT_BITS[op & OP_MASK] === 255;
 /** How many low bits of the result may be set, given those of the slots. */
 export const resultBits = (bits: Uint8Array, op: number, a: number, b: number, lo: number, hi: number): number => {
   const fixed = RESULT_BITS[op & OP_MASK];
@@ -211,4 +213,5 @@ const moveRecord = (ops: MicroOps, from: number, to: number): void => {
   ops.ripOffset[to] = ops.ripOffset[from];
   ops.lo[to] = ops.lo[from];
   ops.hi[to] = ops.hi[from];
+  ops.origin[to] = ops.origin[from];
 };

@@ -22,6 +22,8 @@ export interface TranslatedBlock {
   readonly instructions: number;
   /** The block is one instruction that goes on in the next page. */
   readonly crossesPage: boolean;
+  /** Its last instruction ends it, whatever stands behind. */
+  readonly complete: boolean;
 }
 
 /**
@@ -52,8 +54,9 @@ export const translateBlock = (
 };
 
 const finish = (builder: BlockBuilder, bytes: number, crossesPage: boolean): TranslatedBlock => {
+  const complete = builder.ended;
   builder.finish();
-  return { bytes, instructions: builder.instructions, crossesPage };
+  return { bytes, instructions: builder.instructions, crossesPage, complete };
 };
 
 /** Bytes taken; 0 when the first instruction is cut off. */
@@ -97,6 +100,7 @@ const translateFirst = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode
 /** #UD for what does not exist, #GP(0) for more than 15 bytes. */
 const refuse = (x: InstructionContext, at: number, rip: number, decoded: Decoded): void => {
   const { builder, decoder } = x;
+  builder.constants.positionIsFixed = true;
   builder.instruction(rip, Math.max(1, Math.min(decoder.length, 15)));
   x.begin(at);
   if (decoded === Decoded.TOO_LONG) {

@@ -47,9 +47,6 @@ export const board = (existing?: Views): Board => {
     debugExit: (value) => {
       power.push(`exit ${value}`);
     },
-    textSeen: () => {
-      power.push('text seen');
-    },
   };
   const platform = new Platform(views, host);
   const self: Board = {

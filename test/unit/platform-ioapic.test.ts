@@ -19,7 +19,6 @@ const chip = () => {
     powerOff: () => {},
     reset: () => {},
     debugExit: () => {},
-    textSeen: () => {},
   });
   ioapic.reset();
   const write = (register: number, value: number): void => {

@@ -3,11 +3,10 @@ import type { Intercepts } from '../../machine/processor.js';
 import { CpuidModel } from '../cpuid.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 
-export const cpuidIntercept = (on: PartitionOnLp): Pick<Intercepts, 'cpuid' | 'cpuidAnswered'> => {
+export const cpuidIntercept = (on: PartitionOnLp): Pick<Intercepts, 'cpuid'> => {
   const model = new CpuidModel(on.vpCount, on.wiring.frequencyHz, on.model);
   const account = on.account('cpuid', 'cpuidIntercepts');
   return {
-    cpuidAnswered: on.tally('cpuid', 'cpuidIntercepts'),
     cpuid(leaf, subleaf) {
       account();
       return model.query(on.processor.vp, leaf, subleaf);

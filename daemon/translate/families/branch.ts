@@ -1,5 +1,6 @@
 // Near JMP, CALL, RET, LOOP and JCXZ (SDM 1 7.3.8). The target is cut to the operand size; in 64-bit mode that is always 64 bits.
 import { Slot } from '../../../shared/layout/vp.js';
+import type { Operand } from '../block-builder.js';
 import { CODE_COUNT, CODES, codeNumber } from '../decode/forms.js';
 import type { Width } from '../micro-op.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
@@ -20,9 +21,11 @@ for (const name of CODES) {
 /** RIP that the relative branch at hand goes to. */
 export const nearTarget = (x: InstructionContext): number => {
   const { builder, code } = x;
-  const target = builder.rip + builder.length + x.trailing(DISPLACEMENT_BYTES[code]);
+  const target = builder.nearRip + builder.length + x.trailing(DISPLACEMENT_BYTES[code]);
   const width = TARGET_WIDTH[code];
-  return width === 3 ? target : width === 2 ? target >>> 0 : target & 0xffff;
+  if (width >= 2) return width === 3 ? target : target >>> 0;
+  builder.constants.positionIsFixed = true;
+  return target & 0xffff;
 };
 
 /**
@@ -42,7 +45,7 @@ const requireInside = (x: InstructionContext, width: Width, target: number): voi
 
 /** A relative JMP or CALL: checked as others are; only 32-bit ones in segments with limits are. */
 const requireTargetInside = (x: InstructionContext, width: Width, target: number): void => {
-  if (width === 2 && !x.builder.mode.flat) requireInside(x, width, x.builder.slot(x.builder.constant(target)));
+  if (width === 2 && !x.builder.mode.flat) requireInside(x, width, x.builder.slot(x.builder.position(target)));
 };
 const jumpRelative: Family = (x) => {
   const target = nearTarget(x);
@@ -56,13 +59,13 @@ const jumpIndirect: Family = (x) => {
   builder.jumpTo(target);
 };
 
-const returnAddress = (x: InstructionContext, width: Width): number => {
-  const next = x.builder.nextRip;
-  return width === 1 ? next & 0xffff : next;
+const returnAddress = (x: InstructionContext, width: Width): Operand => {
+  const { builder } = x;
+  return width === 1 ? builder.constant(builder.nextRip & 0xffff) : builder.position(builder.nextRip);
 };
 /** Pushes the return address. Processors look at the target only when that has been written (a fault leaves it below the stack pointer). */
 const callTo = (x: InstructionContext, width: Width, check: () => void): void => {
-  const stackPointer = storeBelow(x, width, x.builder.constant(returnAddress(x, width)));
+  const stackPointer = storeBelow(x, width, returnAddress(x, width));
   check();
   setStackPointer(x, stackPointer);
 };

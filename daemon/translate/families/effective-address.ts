@@ -3,6 +3,7 @@
 import { Register } from 'iced-x86';
 import { Slot } from '../../../shared/layout/vp.js';
 import type { Operand } from '../block-builder.js';
+import { Origin } from '../constants.js';
 import { REGISTER_SLOT, REGISTER_WIDTH, segmentNumber } from '../decode/registers.js';
 import type { InstructionContext } from './instruction-context.js';
 
@@ -17,28 +18,41 @@ export const effectiveOffset = (x: InstructionContext, d?: number, narrow = fals
   const i = x.decoder.instruction;
   const baseRegister = i.memoryBase;
   const indexRegister = i.memoryIndex;
-  if (baseRegister === Register.RIP) return builder.constant(i.memoryDisplacement + builder.rip);
+  if (baseRegister === Register.RIP) return builder.position(i.memoryDisplacement + builder.nearRip);
   if (baseRegister === Register.EIP) return builder.constant((((i.memoryDisplacement + builder.rip) % HIGH) + HIGH) % HIGH);
   if (baseRegister === Register.None && indexRegister === Register.None) {
     i.readDisplacement();
-    return builder.constant64(i.displacementLo, i.displacementHi);
+    return builder.constant64(i.displacementLo, i.displacementHi, displacementOrigin(x, i.displacementLo, x.addressWidth === 3));
   }
   const width = REGISTER_WIDTH[baseRegister === Register.None ? indexRegister : baseRegister];
   const wide = width === 3;
   const bits = wide && !narrow ? 64 : width >= 2 ? 32 : 16;
   const displacement = wide ? i.memoryDisplacement : i.memoryDisplacement | 0;
+  const origin = displacementOrigin(x, displacement, true);
   let base = baseRegister === Register.None ? Slot.ZERO : REGISTER_SLOT[baseRegister];
   if (base === Slot.RSP) base = x.stackPointer;
   if (indexRegister === Register.None) {
-    if (bits === 16) return displacement === 0 ? builder.zeroExtended(1, base) : builder.effective(16, base, Slot.ZERO, 0, displacement, d);
+    if (bits === 16)
+      return displacement === 0 ? builder.zeroExtended(1, base) : builder.effective(16, base, Slot.ZERO, 0, displacement, d, origin);
     if (displacement === 0) return bits === 64 ? base : builder.zeroExtended(2, base);
-    return builder.value(bits === 64 ? 'add64' : 'add32', base, builder.constant(displacement), d);
+    return builder.value(
+      bits === 64 ? 'add64' : 'add32',
+      base,
+      builder.constant64(displacement | 0, Math.floor(displacement / HIGH), origin),
+      d,
+    );
   }
   // XLAT's index is AL.
   const index = indexRegister === Register.AL ? builder.zeroExtended(0, Slot.RAX) : REGISTER_SLOT[indexRegister];
   const scale = SCALE[i.memoryIndexScale];
   if (displacement === 0 && scale === 0 && bits !== 16) return builder.value(bits === 64 ? 'add64' : 'add32', base, index, d);
-  return builder.effective(bits, base, index, scale, displacement, d);
+  return builder.effective(bits, base, index, scale, displacement, d, origin);
+};
+
+/** Where a displacement of four bytes comes from; one of another size decides what the block is. */
+const displacementOrigin = (x: InstructionContext, displacement: number, signed: boolean): number => {
+  const { encoding, at } = x.decoder.instruction;
+  return encoding.displacementBytes === 4 ? x.builder.constants.originOf(displacement, at + encoding.displacementAt, signed) : Origin.FIXED;
 };
 
 /** Base and displacement alone: of an operand whose index is a vector (VSIB, SDM 2A 2.3.12). */

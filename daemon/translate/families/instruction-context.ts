@@ -4,6 +4,7 @@ import { OpKind, type Register } from 'iced-x86';
 import type { FeatureSet } from '../../../shared/cpu/feature-set.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import type { BlockBuilder, Operand } from '../block-builder.js';
+import { Origin } from '../constants.js';
 import { InstructionDecoder } from '../decode/decoder.js';
 import { REGISTER_IS_HIGH, REGISTER_SLOT, REGISTER_WIDTH } from '../decode/registers.js';
 import type { Width } from '../micro-op.js';
@@ -99,12 +100,18 @@ export class InstructionContext {
       case OpKind.Immediate16:
         return builder.constant(i.immediate16);
       case OpKind.Immediate32:
-        return builder.constant64(i.immediate32, 0);
+        return builder.constant64(i.immediate32, 0, this.#immediateOrigin(false));
       case OpKind.Immediate32to64:
-        return builder.constant64(i.immediate32, i.immediate32 >> 31);
+        return builder.constant64(i.immediate32, i.immediate32 >> 31, this.#immediateOrigin(true));
       default:
         return builder.constant64(i.immediate32, i.immediate64Hi);
     }
+  }
+
+  #immediateOrigin(signed: boolean): number {
+    const i = this.decoder.instruction;
+    const { immediateAt } = i.encoding;
+    return immediateAt === 0 ? Origin.FIXED : this.builder.constants.originOf(i.immediate32, i.at + immediateAt, signed);
   }
 
   /** Where a result for the register may be computed in place: its slot for 32 and 64 bits (32-bit micro-ops zero-extend), a temporary otherwise. */

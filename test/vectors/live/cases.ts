@@ -17,7 +17,6 @@ const RBP = 5;
 const RSI = 6;
 const RDI = 7;
 const ES = 0;
-const AC = 0x4_0000;
 const BITS_OF = [
   [RflagsBits.CF, 1],
   [RflagsBits.PF, 4],
@@ -101,7 +100,7 @@ const wordAt = (page: number, where: bigint): bigint => {
 };
 
 /** One state to run the subject from. */
-export const start = (chance: Chance, s: Subject, aligned = false): Start => {
+export const start = (chance: Chance, s: Subject): Start => {
   const { form, bits, encoded } = s;
   const registers = new BigUint64Array(16);
   const width = bits === 64 ? 64 : 32;
@@ -185,7 +184,7 @@ export const start = (chance: Chance, s: Subject, aligned = false): Start => {
   if (POP_FLAGS.test(mnemonic) && (stackOffset & 4095) > 4088) patchWord = 511;
   return {
     registers,
-    flags: (chance.u32() & INITIAL_FLAGS) | (aligned ? AC : 0),
+    flags: chance.u32() & INITIAL_FLAGS,
     page,
     patchWord,
     patchValue,

@@ -47,14 +47,13 @@ export const assemble = (bits: Bits, items: readonly Item[]): Assembled | undefi
   const places = new Map<number, number>();
   const fixes: { readonly at: number; readonly to: number; readonly absolute: boolean }[] = [];
   const blocks: number[] = [PROGRAM_ENTRY];
-  /** By offset in the code, which flags may be undefined there. */
-  const taints: number[] = [];
+  const taints = new Map<number, number>();
   const here = (): number => PROGRAM_ENTRY + code.length;
   let taint = 0;
   let valid = true;
   const emit = (...bytes: number[]): void => {
-    taints[code.length] = taint;
-    for (const b of bytes) code.push(b);
+    taints.set(here(), taint);
+    code.push(...bytes);
   };
   const relative = (to: number): void => {
     fixes.push({ at: code.length, to, absolute: false });
@@ -63,10 +62,8 @@ export const assemble = (bits: Bits, items: readonly Item[]): Assembled | undefi
   const add = (p: Piece): void => {
     if ((p.reads & taint) !== 0) valid = false;
     // Inside a piece of several instructions a fault may stand anywhere.
-    for (const b of p.code) {
-      taints[code.length] = taint | p.undefined;
-      code.push(b);
-    }
+    for (let i = 0; i < p.code.length; i++) taints.set(here() + i, taint | p.undefined);
+    code.push(...p.code);
     taint = (p.keeps ? taint : taint & ~p.writes) | p.undefined;
   };
   const edge = (): void => {
@@ -168,13 +165,13 @@ export const assemble = (bits: Bits, items: readonly Item[]): Assembled | undefi
     const place = places.get(to);
     if (place === undefined) return undefined;
     const value = absolute ? codeBase(bits) + place : place - (PROGRAM_ENTRY + at + near);
-    for (let i = 0; i < near; i++) code[at + i] = (value >> (8 * i)) & 0xff;
+    code.splice(at, near, ...low(value < 0 ? value + 2 ** (8 * near) : value, near));
   }
   if (!valid || code.length === 0 || PROGRAM_ENTRY + code.length > CODE_BYTES - 64) return undefined;
   return {
     code: Uint8Array.from(code),
     blocks,
-    undefinedAt: (offset) => taints[offset - PROGRAM_ENTRY] ?? STATUS,
+    undefinedAt: (offset) => taints.get(offset) ?? STATUS,
   };
 };
 

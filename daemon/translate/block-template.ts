@@ -1,0 +1,144 @@
+// A translated block with holes: the records that all code has which differs from it only in 32-bit immediates, displacements, and where it stands.
+// Why: generated code is made from patterns, patched code changes in its immediates; copying records is some ten times faster than decoding and translating.
+// What may be left open is decided by the families as they go (constants.ts): all other bytes are compared.
+import type { BlockBuilder } from './block-builder.js';
+import { ORIGIN_MASK, ORIGIN_SHIFT, Origin, rangeOf } from './constants.js';
+import { OP_MASK, Op } from './micro-op.js';
+import { packRecords, RECORD_WORDS } from './records.js';
+import type { TranslatedBlock } from './translate-block.js';
+
+/** A private copy of code from an instruction on; `bytes` are those of `words` that are there. */
+export interface CodeWindow {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+}
+
+/** A hole: the record's word that its value goes to, its origin, and of a POSITION the distance from the block's RIP. */
+const HOLE_FIELDS = 3;
+const CANONICAL_LIMIT = 2 ** 47;
+const HIGH = 4294967296;
+/** Of the object, its arrays and its place in the table, on Node 20. */
+const OVERHEAD_BYTES = 500;
+
+/** RIPs of the block's jumps, calls and addresses relative to RIP, from the block's own: the extremes. */
+interface Reach {
+  least: number;
+  most: number;
+}
+
+/** Whether none of them wraps round or leaves the block's half of the canonical addresses: elsewhere, distances are not all. */
+const isInReach = (rip: number, { least, most }: Reach, wide: boolean): boolean =>
+  rip < 0 ? rip + least >= -CANONICAL_LIMIT && rip + most < 0 : rip + least > 0 && rip + most < (wide ? CANONICAL_LIMIT : HIGH);
+
+/** The builder's finished block goes to RIPs that far away. */
+const reachOf = (builder: BlockBuilder): Reach => {
+  const reach = { least: 0, most: 0 };
+  const reaches = (distance: number): void => {
+    if (distance < reach.least) reach.least = distance;
+    if (distance > reach.most) reach.most = distance;
+  };
+  const { count, op, lo, hi, origin, blockRip } = builder;
+  for (let i = 0; i < count; i++) {
+    if (origin[i] === Origin.POSITION) reaches(hi[i] * HIGH + (lo[i] >>> 0) - blockRip);
+    else if ((op[i] & OP_MASK) === Op.branch) {
+      reaches(lo[i]);
+      reaches(hi[i]);
+    }
+  }
+  return reach;
+};
+
+/** What of the code's bytes decides about the block: words, and which bits of them count. */
+export interface Shape {
+  readonly words: Int32Array;
+  readonly masks: Int32Array;
+}
+
+export class BlockTemplate {
+  readonly modeKey: number;
+  readonly bytes: number;
+  readonly instructions: number;
+  readonly count: number;
+  /** Ends in an indirect jump. */
+  readonly indirect: boolean;
+  /** Bytes that it takes. */
+  readonly size: number;
+  /** The next one in its chain of the table. */
+  next: BlockTemplate | undefined = undefined;
+  readonly #shape: Shape;
+  /** Bytes that must be there. */
+  readonly #length: number;
+  /** Offsets of the open values, each followed by the ranges that it may be in. */
+  readonly #open: number[] = [];
+  readonly #records: Int32Array;
+  readonly #holes: number[] = [];
+  readonly #reach: Reach;
+  readonly #wide: boolean;
+
+  private constructor(modeKey: number, builder: BlockBuilder, made: TranslatedBlock, shape: Shape, length: number, reach: Reach) {
+    const { constants, count, lo, hi, origin, blockRip } = builder;
+    this.modeKey = modeKey;
+    this.bytes = made.bytes;
+    this.instructions = made.instructions;
+    this.count = count;
+    this.indirect = (builder.op[count - 1] & OP_MASK) === Op.jumpr;
+    this.#shape = { words: shape.words.slice(), masks: shape.masks.slice() };
+    this.#length = length;
+    this.#reach = reach;
+    this.#wide = builder.mode.bits === 64;
+    this.#records = new Int32Array(count * RECORD_WORDS);
+    packRecords(builder, this.#records, 0);
+    for (let n = 0; n < constants.openCount; n++) {
+      const at = constants.open[n];
+      if (constants.ranges[at] !== 0) this.#open.push(at, constants.ranges[at]);
+    }
+    for (let i = 0; i < count; i++) {
+      if (origin[i] === Origin.FIXED) continue;
+      const distance = origin[i] === Origin.POSITION ? hi[i] * HIGH + (lo[i] >>> 0) - blockRip : 0;
+      this.#holes.push(i * RECORD_WORDS + 2, origin[i], distance);
+    }
+    this.size = OVERHEAD_BYTES + 4 * this.#records.length + 8 * (shape.words.length + this.#open.length + this.#holes.length);
+  }
+
+  /** Of the block just made, unless it cannot stand anywhere else. */
+  static of(modeKey: number, builder: BlockBuilder, made: TranslatedBlock, shape: Shape, length: number): BlockTemplate | undefined {
+    const reach = reachOf(builder);
+    if (!isInReach(builder.blockRip, reach, builder.mode.bits === 64)) return undefined;
+    return new BlockTemplate(modeKey, builder, made, shape, length, reach);
+  }
+
+  /** Whether the code at RIP would be translated to these records. */
+  fits(modeKey: number, code: CodeWindow, rip: number): boolean {
+    if (this.modeKey !== modeKey) return false;
+    const { words, masks } = this.#shape;
+    const here = code.words;
+    for (let i = 0; i < words.length; i++) if ((here[i] & masks[i]) !== words[i]) return false;
+    if (code.bytes.length < this.#length) return false;
+    const open = this.#open;
+    for (let i = 0; i < open.length; i += 2) if ((rangeOf(valueAt(code.bytes, open[i])) & open[i + 1]) === 0) return false;
+    return isInReach(rip, this.#reach, this.#wide);
+  }
+
+  /** Writes the records for the code at RIP from the word on. */
+  write(to: Int32Array, from: number, code: CodeWindow, rip: number): void {
+    const records = this.#records;
+    for (let i = 0; i < records.length; i++) to[from + i] = records[i];
+    const holes = this.#holes;
+    for (let i = 0; i < holes.length; i += HOLE_FIELDS) {
+      const word = from + holes[i];
+      const origin = holes[i + 1];
+      const kind = origin & ORIGIN_MASK;
+      if (kind === Origin.POSITION) {
+        const position = rip + holes[i + 2];
+        to[word] = position | 0;
+        to[word + 1] = Math.floor(position / HIGH);
+      } else {
+        const value = valueAt(code.bytes, origin >>> ORIGIN_SHIFT);
+        to[word] = value;
+        if (kind === Origin.SIGNED) to[word + 1] = value >> 31;
+      }
+    }
+  }
+}
+
+const valueAt = (bytes: Uint8Array, at: number): number => bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
