@@ -1,5 +1,5 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|vtlb|interrupts|fp|smp|daemon, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// Options: --suite cpu|vtlb|interrupts|fp|smp|daemon|policies, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
 // `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
@@ -29,7 +29,7 @@ const say = (text: string): void => {
 
 const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 : fail(`--bits is 32 or 64, not ${text}`));
 const suiteOf = (name: string): Suite =>
-  SUITES[name] ?? fail(`--suite is one of ${[...Object.keys(SUITES), 'daemon'].join(', ')}, not ${name}`);
+  SUITES[name] ?? fail(`--suite is one of ${[...Object.keys(SUITES), 'daemon', 'policies'].join(', ')}, not ${name}`);
 const peersOf = (text: string): string[] => {
   const peers = text.split(',').filter((name) => name !== '');
   for (const name of peers) if (!PEER_NAMES.includes(name)) fail(`--against knows ${PEER_NAMES.join(', ')}, not ${name}`);
@@ -92,6 +92,11 @@ if (values.markdown) {
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');
   const result = await measureDaemon(values.quick, say);
   console.log(values.json ? JSON.stringify(result) : daemonText(result));
+} else if (values.suite === 'policies') {
+  const { measurePolicies, policyMarkdown } = await import('./policy-suite.js');
+  const rows = await measurePolicies(values.only, say);
+  if (rows.length === 0) fail(`--only: no experiment's name contains ${values.only}`);
+  console.log(values.json ? JSON.stringify(rows) : policyMarkdown(rows));
 } else {
   const { result, engines } = await runSuite(values.suite, bitsOf(values.bits), peersOf(values.against));
   console.log(values.json ? JSON.stringify(result) : asText(result, engines));

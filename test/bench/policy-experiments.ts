@@ -1,0 +1,67 @@
+// The experiments of the policy suite: a guest, the settings that are compared, and the number that is read from each run.
+
+/** What `hvd run --json` says, as far as it is read here. */
+export interface RunReport {
+  readonly cycles: number;
+  readonly partition: {
+    readonly vps: readonly { readonly counters: Readonly<Record<string, number>> }[];
+    readonly vtlb: Readonly<Record<string, number>>;
+    readonly load: readonly { readonly operations: number; readonly latencySum: number; readonly latencyCount: number }[];
+  };
+}
+
+export interface Experiment {
+  readonly name: string;
+  readonly guest: { readonly image: string; readonly vps: number; readonly append: string };
+  /** Each is `policy=value`, several with spaces between. The first is the baseline. */
+  readonly settings: readonly string[];
+  readonly unit: string;
+  /** What has been promised of the last setting. */
+  readonly bar?: string;
+  readonly measure: (report: RunReport) => number;
+}
+
+const operations = ({ partition }: RunReport): number => partition.load.reduce((sum, job) => sum + job.operations, 0);
+/** Mean latency of an operation, virtual cycles. */
+const latency = ({ partition }: RunReport): number =>
+  partition.load.reduce((sum, job) => sum + job.latencySum, 0) /
+  Math.max(
+    1,
+    partition.load.reduce((sum, job) => sum + job.latencyCount, 0),
+  );
+const perOperation =
+  (counter: string) =>
+  (report: RunReport): number =>
+    (report.partition.vtlb[counter] ?? 0) / Math.max(1, operations(report));
+
+const guest = (job: string, vps: number, image = 'workload64'): Experiment['guest'] => ({
+  image,
+  vps,
+  append: `job=${job} milliseconds=200`,
+});
+
+export const EXPERIMENTS: readonly Experiment[] = [
+  {
+    name: 'tags: switches between four spaces',
+    guest: guest('switch:spaces=4,pages=16', 1),
+    settings: ['vtlb.tags=1', 'vtlb.tags=64'],
+    unit: 'operations in the run',
+    bar: '≥ 5 ×',
+    measure: operations,
+  },
+  {
+    name: 'tags: fills a switch',
+    guest: guest('switch:spaces=4,pages=16', 1),
+    settings: ['vtlb.tags=1', 'vtlb.tags=2', 'vtlb.tags=64'],
+    unit: 'fills an operation',
+    bar: '0 in the steady state',
+    measure: perOperation('fills'),
+  },
+  {
+    name: 'tags: page tables that change all the time',
+    guest: guest('pagechurn:pages=16', 1),
+    settings: ['vtlb.tags=1', 'vtlb.tags=64'],
+    unit: 'cycles a round',
+    measure: latency,
+  },
+];

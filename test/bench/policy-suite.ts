@@ -1,0 +1,74 @@
+// `npm run bench -- --suite policies`: what each setting of a vTLB policy does for a guest that it helps, and costs one that it does not.
+// Guests run under the deterministic clock and numbers are virtual cycles and counts, so that the same table comes out twice, however many cores the host has.
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { packageRoot } from '../../daemon/root/package-root.js';
+import { EXPERIMENTS, type Experiment, type RunReport } from './policy-experiments.js';
+
+export interface PolicyRow {
+  readonly experiment: Experiment;
+  /** By setting, in the experiment's order. */
+  readonly values: readonly { readonly setting: string; readonly value: number }[];
+}
+
+const PROGRAM = join(packageRoot(), 'dist/daemon/cli/hvd.js');
+
+/** Arguments of `hvd run` that reproduce one number. */
+export const commandOf = ({ guest }: Experiment, setting: string): string[] => [
+  'run',
+  guest.image,
+  ...['--vps', String(guest.vps), '--lps', String(guest.vps), '--memory', '64M', '--clock', 'deterministic', '--json'],
+  ...['--policy', ...setting.split(' '), '--append', guest.append],
+];
+
+/** Runs every experiment whose name contains `only`. Rejects when a guest does not end well. */
+export const measurePolicies = async (only: string | undefined, say: (text: string) => void): Promise<PolicyRow[]> => {
+  const rows: PolicyRow[] = [];
+  for (const experiment of EXPERIMENTS) {
+    if (only !== undefined && !experiment.name.includes(only)) continue;
+    const values: { setting: string; value: number }[] = [];
+    for (const setting of experiment.settings) {
+      say(`\r${experiment.name.padEnd(40)} ${setting.padEnd(24)}`);
+      values.push({ setting, value: experiment.measure(await run(commandOf(experiment, setting))) });
+    }
+    rows.push({ experiment, values });
+  }
+  say('\r\x1b[K');
+  return rows;
+};
+
+const run = (args: readonly string[]): Promise<RunReport> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let errors = '';
+    child.stdout.on('data', (data: Buffer) => {
+      output += data.toString();
+    });
+    child.stderr.on('data', (data: Buffer) => {
+      errors = (errors + data.toString()).slice(-2000);
+    });
+    child.on('error', reject);
+    child.on('close', (status) => {
+      if (status === 0) resolve(JSON.parse(output) as RunReport);
+      else reject(new Error(`hvd ${args.join(' ')}: status ${status}: ${errors.trim()}`));
+    });
+  });
+
+const number = (value: number): string => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3));
+
+/** The first setting is the baseline that the others are compared with. */
+export const policyMarkdown = (rows: readonly PolicyRow[]): string => {
+  const lines = ['| workload | measured | setting | | against the first | bar |', '| --- | --- | --- | ---: | ---: | --- |'];
+  for (const { experiment, values } of rows)
+    values.forEach(({ setting, value }, i) => {
+      const base = values[0]!.value;
+      const ratio = i === 0 || base === 0 ? '' : `${(value / base).toPrecision(3)} ×`;
+      const [name, what] =
+        i === 0 ? [`${experiment.name}<br>\`${experiment.guest.append}\`, ${experiment.guest.vps} VPs`, experiment.unit] : ['', ''];
+      lines.push(
+        `| ${name} | ${what} | \`${setting}\` | ${number(value)} | ${ratio} | ${i === values.length - 1 ? (experiment.bar ?? '') : ''} |`,
+      );
+    });
+  return lines.join('\n');
+};
