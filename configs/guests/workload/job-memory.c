@@ -45,7 +45,7 @@ static struct space *churn_prepare(struct vp *vp, u32 shared)
 
 void job_pagechurn(struct vp *vp)
 {
-    u32 shared = vp->parameters[1], probe = vp->parameters[2];
+    u32 shared = vp->parameters[1], probe = vp->parameters[2], reload = vp->parameters[3];
     u32 pages = at_least_one(at_most(vp->parameters[0], shared ? PAGES_SHARED_MAX : PAGES_PRIVATE_MAX));
     // In the shared space each VP has pages of its own beside its neighbours' in the same page tables.
     u32 first = shared ? vp->index * PAGES_SHARED_MAX : 0;
@@ -66,8 +66,14 @@ void job_pagechurn(struct vp *vp)
         }
         for (u32 i = 0; i < pages; i++) {
             space_unmap(space, first + i);
+            if (reload) continue;
             invlpg(window_address(first + i));
             if (probe && !probe_read(window_address(first + i))) job_error(vp);
+        }
+        if (reload) {
+            cr3_write(space->root);
+            for (u32 i = 0; probe && i < pages; i++)
+                if (!probe_read(window_address(first + i))) job_error(vp);
         }
         job_latency(vp, rdtsc() - start);
         vp->entry->operations++;

@@ -72,7 +72,7 @@ static const struct job_description job_descriptions[JOB_COUNT] __attribute__((u
     { "idle", { 0 }, { 0 } },
     { "compute", { "unit" }, { 1000 } },
     { "spinlock", { "kind", "hold", "think", "contenders" }, { 0, 100, 1000, 0 } },
-    { "pagechurn", { "pages", "shared", "probe" }, { 16, 0, 1 } },
+    { "pagechurn", { "pages", "shared", "probe", "reload" }, { 16, 0, 1, 0 } },
     { "switch", { "spaces", "pages", "private" }, { 4, 16, 0 } },
     { "ipi", { "mode", "spin", "think" }, { 0, 0, 0 } },
     { "timer", { "period", "mode" }, { 1000000, 0 } },
