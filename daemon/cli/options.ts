@@ -23,6 +23,8 @@ export interface MachineFlags {
   readonly seed?: string;
   readonly pin?: boolean | undefined;
   readonly idle?: string;
+  /** `name=value` each. */
+  readonly policy?: readonly string[];
 }
 
 /** `base` with the options given. Fewer LPs than nodes take nodes away, unless nodes were asked for. */
@@ -30,6 +32,13 @@ export const withFlags = (base: MachineConfig, flags: MachineFlags): MachineConf
   const changed: Record<string, unknown> = { ...base };
   for (const key of ['lps', 'nodes', 'seed'] as const) if (flags[key] !== undefined) changed[key] = numeric(flags[key]);
   for (const key of ['clock', 'idle', 'pin'] as const) if (flags[key] !== undefined) changed[key] = flags[key];
+  if (flags.policy !== undefined) changed.policies = { ...base.policies, ...Object.fromEntries(flags.policy.map(policyOf)) };
   if (flags.nodes === undefined && typeof changed.lps === 'number' && changed.lps >= 1) changed.nodes = Math.min(base.nodes, changed.lps);
   return checkOptions(machineSchema, changed);
+};
+
+const policyOf = (text: string): [string, string] => {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new HvdError('usage', { what: `--policy: ${text} is not name=value` });
+  return [text.slice(0, equals), text.slice(equals + 1)];
 };

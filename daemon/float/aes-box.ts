@@ -2,7 +2,6 @@
 // Why as swizzles: the module may have no data of its own, and a lookup in sixteen rows of constants needs none and takes the same time for all values.
 
 /** Entries of one row for the bytes that fall into it, 0 for the others. */
-// @ts-expect-error: decorator
 function row(x: v128, first: i32, entries: v128): v128 {
   return i8x16.swizzle(entries, i8x16.sub(x, i8x16.splat(<i8>first)));
 }

@@ -56,6 +56,10 @@ export class Guest {
   own(): number[] {
     return this.#readiness.own();
   }
+  /** Neither paused nor at its end. */
+  get isRunning(): boolean {
+    return this.#on.isRunning;
+  }
   /** True once after a pause that this LP has seen. */
   takeResumed(): boolean {
     return this.#readiness.takeResumed();

@@ -1,4 +1,4 @@
-// How a partition comes to its end from inside: powered off, reset, crashed. The first cause stays; what it has to say is there before the state is.
+// How a partition comes to its end from inside: powered off, reset, crashed, or what the operator waited for has come. The first cause stays; what it has to say is there before the state is.
 import { ExitCause, PartitionLayout, PartitionState } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 
@@ -23,6 +23,13 @@ export class PartitionEnd {
   }
   debugExit(value: number): void {
     this.#end(PartitionState.POWERED_OFF, ExitCause.DEBUG_EXIT, value);
+  }
+  /** The console has said what was waited for. */
+  textSeen(): void {
+    this.#end(PartitionState.STOPPED, ExitCause.TEXT_SEEN, 0);
+  }
+  timeUp(): void {
+    this.#end(PartitionState.STOPPED, ExitCause.TIME_UP, 0);
   }
   tripleFault(vp: number, rip: bigint): void {
     this.#end(PartitionState.CRASHED, ExitCause.TRIPLE_FAULT, vp, `triple fault on VP ${vp} at RIP 0x${rip.toString(16)}`);

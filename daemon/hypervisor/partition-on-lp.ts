@@ -70,11 +70,14 @@ export class PartitionOnLp implements ApicBus {
       powerOff: () => this.ends.powerOff(),
       reset: () => this.ends.reset(),
       debugExit: (value) => this.ends.debugExit(value),
+      textSeen: () => this.ends.textSeen(),
     });
     this.apics = this.vps.map((vp) => new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector)));
     const fetch = {
       flushAll: () => this.processor?.code.flushLookups(),
+      flushBank: (bank: number) => this.processor?.code.flushBank(bank),
       flushPage: (gva: number) => this.processor?.code.flushLookup(gva),
+      select: (bank: number) => this.processor?.selectBank(bank),
     };
     this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, this.fault, {
       tlbMiss: this.counting('hardwareTlbMisses'),
@@ -169,18 +172,29 @@ export class PartitionOnLp implements ApicBus {
       u32[(this.processor.vp.base >>> 2) + at]++;
     };
   }
-  /** Counts an intercept of the current VP and charges its round trip and `costs`, all looked up once: for the intercepts that guests live on. */
-  account(reason: InterceptName, counter: VpCounter | undefined, ...costs: string[]): () => void {
+  /** Cycles of an intercept's round trip and of `costs`. */
+  roundTrip(...costs: string[]): number {
+    return ['interceptRoundTrip', ...costs].reduce((sum, cost) => sum + (this.wiring.costs[cost] ?? 0), 0);
+  }
+  /** Counts intercepts of the current VP, all looked up once: for the intercepts that guests live on. */
+  tally(reason: InterceptName, counter: VpCounter | undefined): (times: number) => void {
     const { u32 } = this.views;
     const machine = this.wiring.machine.u32;
     const all = (this.lpBlock.base + LpLayout.at.intercepts) >>> 2;
     const own = (this.lpBlock.interceptCounts >>> 2) + INTERCEPT_INDEX[reason];
     const vpCounter = counter === undefined ? -1 : (VpLayout.at.counters >>> 2) + vpCounterIndex[counter];
-    const cycles = ['interceptRoundTrip', ...costs].reduce((sum, cost) => sum + (this.wiring.costs[cost] ?? 0), 0);
+    return (times) => {
+      machine[all] += times;
+      machine[own] += times;
+      if (vpCounter >= 0) u32[(this.processor.vp.base >>> 2) + vpCounter] += times;
+    };
+  }
+  /** Counts an intercept of the current VP and charges its round trip and `costs`. */
+  account(reason: InterceptName, counter: VpCounter | undefined, ...costs: string[]): () => void {
+    const count = this.tally(reason, counter);
+    const cycles = this.roundTrip(...costs);
     return () => {
-      machine[all]++;
-      machine[own]++;
-      if (vpCounter >= 0) u32[(this.processor.vp.base >>> 2) + vpCounter]++;
+      count(1);
       this.processor.charge(cycles);
     };
   }

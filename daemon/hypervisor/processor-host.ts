@@ -25,6 +25,7 @@ export const buildProcessor = (
       translator: mmu,
       mmio,
       intercepts,
+      cpuidCycles: on.roundTrip(),
       watchCode: (gfn) => handshake.watchCode(gfn),
       unwatchCode: (gfn, marked) => {
         if (handshake.unwatchCode(gfn, marked)) return;

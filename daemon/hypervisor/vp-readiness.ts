@@ -60,7 +60,7 @@ export class VpReadiness {
     return on.apics[index].pendingVector() >= 0 || on.hasExtInt(index);
   }
 
-  /** Cycle of the earliest timer of this LP's VPs (VP 0 stands for the platform), Infinity when there is none. */
+  /** Cycle of the earliest timer of this LP's VPs (VP 0 stands for the platform and the partition's own end), Infinity when there is none. */
   deadline(): number {
     const on = this.#on;
     if (!on.isRunning) return Number.POSITIVE_INFINITY;
@@ -68,7 +68,7 @@ export class VpReadiness {
     for (let i = 0; i < on.vpCount; i++) {
       if (on.vps[i].lp !== on.wiring.lp) continue;
       ns = Math.min(ns, on.apics[i].timerDeadline());
-      if (i === 0) ns = Math.min(ns, on.platform.nextDeadline());
+      if (i === 0) ns = Math.min(ns, on.platform.nextDeadline(), this.#end());
     }
     return on.clock.cyclesAt(ns);
   }
@@ -81,7 +81,14 @@ export class VpReadiness {
     for (let i = 0; i < on.vpCount; i++) {
       if (on.vps[i].lp !== on.wiring.lp) continue;
       if (on.apics[i].timerDeadline() <= now) on.apics[i].advance(now);
-      if (i === 0 && on.platform.nextDeadline() <= now) on.platform.advance();
+      if (i !== 0) continue;
+      if (on.platform.nextDeadline() <= now) on.platform.advance();
+      if (this.#end() <= now) on.ends.timeUp();
     }
+  }
+
+  /** Partition time at which the partition is to be stopped, ns. */
+  #end(): number {
+    return this.#on.header.endNsNum || Number.POSITIVE_INFINITY;
   }
 }

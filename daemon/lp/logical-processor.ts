@@ -9,6 +9,7 @@ import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Guest } from '../hypervisor/guest.js';
 import { PhysicalApic } from '../machine/physical-apic.js';
 import { EventLog } from './event-log.js';
+import { IdlePace } from './idle-pace.js';
 import { ring, Turn } from './turn.js';
 
 /** A VP runs at most this long while others of its LP are ready, in cycles. */
@@ -40,8 +41,8 @@ export class LogicalProcessor {
   #cursor = 0;
   #clock = 0;
   #sliceLeft = 0;
-  /** Host time to which idle virtual time has been paced. */
-  #pacedTo = 0;
+  /** Absent: idle virtual time is skipped. */
+  readonly #pace: IdlePace | undefined;
 
   constructor(boot: LpBoot) {
     this.#boot = boot;
@@ -52,6 +53,7 @@ export class LogicalProcessor {
     this.#events = new EventLog(this.#machine, boot.lp, header.lpCount);
     this.#mode = header.clockMode;
     this.#frequencyHz = header.frequencyHz;
+    this.#pace = boot.config.paceIdle ? new IdlePace(this.#turn, this.#frequencyHz) : undefined;
     this.#apic = new PhysicalApic(this.#machine, (lp) => {
       for (const guest of this.#guests) guest?.setKick(lp);
     });
@@ -105,6 +107,7 @@ export class LogicalProcessor {
   #join(seen: number): void {
     const word = this.#turn.published();
     if ((word & 1) === 0) return;
+    this.#letTimePass();
     let work = this.#deadline() !== Number.POSITIVE_INFINITY || this.#pick(false) !== undefined;
     for (const guest of this.#guests) if (guest?.takeResumed()) work = true;
     if (!work) {
@@ -113,6 +116,13 @@ export class LogicalProcessor {
       return;
     }
     this.#turn.replace(word, this.#turn.joinCycles(this.#clock));
+  }
+
+  /** Nothing is awaited: where time is paced, the host's counts for the guests that wait for the world outside. */
+  #letTimePass(): void {
+    if (this.#pace === undefined || this.#mode !== ClockMode.QUANTUM) return;
+    const passed = this.#pace.passed();
+    if (passed > 0 && this.#guests.some((guest) => guest?.isRunning)) this.#setClock(this.#clock + passed, true);
   }
 
   #hostCycles(): number {
@@ -216,12 +226,8 @@ export class LogicalProcessor {
       }
     }
     if (deadline === Number.POSITIVE_INFINITY) return;
-    if (this.#boot.config.paceIdle && this.#pacedTo < deadline) {
-      const ms = ((deadline - Math.max(this.#clock, this.#pacedTo)) * 1000) / this.#frequencyHz;
-      const before = performance.now();
-      this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
-      this.#pacedTo = Math.max(this.#clock, this.#pacedTo) + ((performance.now() - before) * this.#frequencyHz) / 1000;
-    } else if (isNow) this.#setClock(deadline, true);
+    const reached = this.#pace?.reached(seen, this.#clock, deadline, SLEEP_MAX_MS) ?? true;
+    if (reached && isNow) this.#setClock(deadline, true);
   }
 
   /** Carries out a command if there is one. False: stop. */

@@ -87,6 +87,11 @@ export class Turn {
     ring(this.#views, lp);
   }
 
+  /** How often any LP's word has changed, modulo 2^32. */
+  get changes(): number {
+    return Atomics.load(this.#views.i32, CHANGES);
+  }
+
   /** May this LP go on? All words are looked at as they were at one moment: one that was low when it was read may have asked for an earlier turn of another by the time that is read. */
   mine(): boolean {
     if (this.#mode === ClockMode.REALTIME) return true;

@@ -1,11 +1,12 @@
 // Translated code of one LP for one partition: blocks in the LP's arena, units in a function table, and the jump cache that leads to them.
 // Why per LP: no lock on the way from an address to its code; equal wasm bytes are compiled once by V8 for all workers anyway.
-// Code is keyed by guest page and RIP; the jump cache by RIP and mode id, and is emptied by taking new mode ids (O(1)).
+// Code is keyed by guest page and RIP; the jump cache by RIP and mode id, and is emptied by taking new mode ids (O(1)). Address spaces that the TLB keeps
+// banks of have mode ids of their own: a switch back to one finds its entries again.
 //
 // Write watching: a page that code was translated from has its lines marked, then PageFlag.CODE set and all write tags to it flushed, then its bytes read.
 // A store to a marked line raises the page's version and the partition's code epoch; every LP compares both before it uses a block again.
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
-import { JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT, LpContextLayout } from '../../shared/layout/lp-context.js';
+import { JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT, LpContextLayout, TLB_BANKS } from '../../shared/layout/lp-context.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder, type CodeMode } from '../translate/block-builder.js';
@@ -51,6 +52,20 @@ export interface CodeCacheOptions {
   readonly blockInstructions?: number;
 }
 
+/** What is looked up by address in the address space of one bank of the TLB. */
+class Lookups {
+  /** Mode ids by CS base, mode and privilege. */
+  readonly modeIds = new Map<number, number>();
+  /** Pages with code in the jump cache or the fetch TLB, hashed. */
+  readonly codePages = new Uint8Array(4096);
+
+  forget(): void {
+    if (this.modeIds.size === 0) return;
+    this.modeIds.clear();
+    this.codePages.fill(0);
+  }
+}
+
 /** Address of the jump cache entry for a RIP's low half. */
 export const jumpEntryAt = (context: number, ripLo: number): number =>
   context + LpContextLayout.at.jump + (Math.imul(ripLo, JUMP_MULTIPLIER) >>> JUMP_SHIFT) * JUMP_ENTRY_SIZE;
@@ -71,8 +86,8 @@ export class CodeCache {
   readonly #account: CodeAccount;
   readonly #pages: CodePages;
   readonly #fetchTlb = new FetchTlb();
-  readonly #modeIds = new Map<number, number>();
-  readonly #codePages = new Uint8Array(4096);
+  readonly #banks: readonly Lookups[] = Array.from({ length: TLB_BANKS }, () => new Lookups());
+  #bank: Lookups = this.#banks[0];
   readonly #hotRuns: number;
   readonly #alone: boolean;
   readonly #count: InstructionCount | undefined;
@@ -139,7 +154,7 @@ export class CodeCache {
   }
   #takeModeId(): void {
     const key = this.#csBase * 64 + this.#modeKey * 2 + this.#user;
-    let id = this.#modeIds.get(key);
+    let id = this.#bank.modeIds.get(key);
     if (id === undefined) {
       if (this.#nextModeId > MODE_IDS) {
         // Ids have run out: really empty the jump cache and count again.
@@ -150,10 +165,10 @@ export class CodeCache {
         );
         this.#fetchTlb.clear();
         this.#nextModeId = 1;
-        this.#modeIds.clear();
+        for (const bank of this.#banks) bank.forget();
       }
       id = this.#nextModeId++;
-      this.#modeIds.set(key, id);
+      this.#bank.modeIds.set(key, id);
     }
     this.#modeId = id;
     this.#views.u32[(this.#context + LpContextLayout.at.jumpTag + 4) >>> 2] = id << 16;
@@ -167,16 +182,28 @@ export class CodeCache {
     return plain;
   }
 
-  /** Mappings may have changed: every address is looked up again. */
+  /** Mappings may have changed: every address is looked up again, in every address space. */
   flushLookups(): void {
     this.flushes++;
-    this.#modeIds.clear();
-    this.#codePages.fill(0);
+    for (const bank of this.#banks) bank.forget();
+    this.#takeModeId();
+  }
+  /** As `flushLookups` in the address space of one bank of the TLB. */
+  flushBank(bank: number): void {
+    this.#banks[bank].forget();
+    if (this.#banks[bank] !== this.#bank) return;
+    this.flushes++;
+    this.#takeModeId();
+  }
+  /** The address space of this bank is in use: the jump cache shows its entries from now on. */
+  selectBank(bank: number): void {
+    this.flushes++;
+    this.#bank = this.#banks[bank];
     this.#takeModeId();
   }
   /** One page's mapping may have changed. */
   flushLookup(linear: number): void {
-    if (this.#codePages[this.#pageHash(linear)]) this.flushLookups();
+    if (this.#bank.codePages[this.#pageHash(linear)]) this.flushBank(this.#banks.indexOf(this.#bank));
   }
   #pageHash(linear: number): number {
     const page = Math.floor(linear / 4096);
@@ -332,9 +359,9 @@ export class CodeCache {
     i32[at] = block.rip | 0;
     i32[at + 1] = this.#tagHi(block.rip);
     i32[at + 2] = code;
-    this.#codePages[this.#pageHash(block.linear)] = 1;
-    if (block.gfn2 >= 0) this.#codePages[this.#pageHash(block.linear + 4096)] = 1;
-    for (const s of block.span) this.#codePages[this.#pageHash(s.page * 4096)] = 1;
+    this.#bank.codePages[this.#pageHash(block.linear)] = 1;
+    if (block.gfn2 >= 0) this.#bank.codePages[this.#pageHash(block.linear + 4096)] = 1;
+    for (const s of block.span) this.#bank.codePages[this.#pageHash(s.page * 4096)] = 1;
   }
   #version(gfn: number): number {
     return Atomics.load(this.#views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn);
@@ -369,7 +396,7 @@ export class CodeCache {
     if (known >= 0) return known;
     const gfn = this.#memory.fetchPage(linear);
     if (gfn < 0) return gfn;
-    this.#codePages[this.#pageHash(linear)] = 1;
+    this.#bank.codePages[this.#pageHash(linear)] = 1;
     this.#fetchTlb.insert(linear, this.#modeId, gfn);
     return gfn;
   }

@@ -16,29 +16,41 @@ import type { HardwareTlb } from './tlb.js';
 const { kick, inGuest, flushRequest, flushAck } = LpContextLayout.at;
 const { busLock, codeWatchLock, lpsLow, lpsHigh } = PartitionLayout.at;
 
+const bitsIn = (set: number): number => {
+  let n = 0;
+  for (let rest = set; rest !== 0; rest &= rest - 1) n++;
+  return n;
+};
+
 export class FlushHandshake {
   readonly lp: number;
   readonly words: SharedWords;
   readonly #context: number;
   readonly #tlb: Pick<HardwareTlb, 'flushAll' | 'dropWrites'>;
   readonly #wake: ((lp: number) => void) | undefined;
+  readonly #asked: () => void;
   readonly #watchLock: FutexLock;
   #inGuest = false;
   #ownsBus = false;
-  /** Handshakes asked of others, and requests answered. */
-  requests = 0;
-  acknowledgements = 0;
 
   /**
    * `tlb`: this LP's, of the same partition. `wake(lp)` does what it takes, beyond setting its `kick`, to make an LP in guest mode look
    * (nothing when LPs in guest mode always run).
+   * `asked` is told of each flush that was asked of other LPs.
    */
-  constructor(words: SharedWords, lp: number, tlb: Pick<HardwareTlb, 'flushAll' | 'dropWrites'>, wake?: (lp: number) => void) {
+  constructor(
+    words: SharedWords,
+    lp: number,
+    tlb: Pick<HardwareTlb, 'flushAll' | 'dropWrites'>,
+    wake?: (lp: number) => void,
+    asked: () => void = () => {},
+  ) {
     this.words = words;
     this.lp = lp;
     this.#context = lpContextAt(lp);
     this.#tlb = tlb;
     this.#wake = wake;
+    this.#asked = asked;
     this.#watchLock = new FutexLock(words, PartitionMap.HEADER + codeWatchLock);
   }
 
@@ -93,11 +105,14 @@ export class FlushHandshake {
     const asked = this.words.load(this.#context + flushRequest);
     if (asked === this.words.load(this.#context + flushAck)) return;
     this.#tlb.flushAll();
-    this.acknowledgements++;
     this.words.store(this.#context + flushAck, asked);
     this.words.notify(this.#context + flushAck);
   }
 
+  /** How many LPs may run VPs of the partition. */
+  lps(): number {
+    return bitsIn(this.words.load(PartitionMap.HEADER + lpsLow)) + bitsIn(this.words.load(PartitionMap.HEADER + lpsHigh));
+  }
   /** All LPs of the partition but this one. */
   othersLow(): number {
     return this.words.load(PartitionMap.HEADER + lpsLow) & (this.lp < 32 ? ~(1 << this.lp) : -1);
@@ -113,7 +128,7 @@ export class FlushHandshake {
   requestFlush(low: number, high = 0): void {
     const inside = this.#inGuest;
     if (inside) this.leaveGuest();
-    this.requests++;
+    if ((low | high) !== 0) this.#asked();
     this.#ask(low, 0);
     this.#ask(high, 32);
     this.#awaitFlush(low, 0);

@@ -1,5 +1,6 @@
 // How the processor reaches guest memory when the inline TLB lookup has missed, and when TypeScript itself reads or writes linear addresses.
 // The life of a page fault starts here: hardware TLB, then the walk of the shadow page tables, then the #PF intercept into the hypervisor.
+import { Vector } from '../../shared/abi/exceptions.js';
 import { LpContextLayout, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
@@ -51,7 +52,6 @@ export class GuestMemory implements LinearMemory {
   readonly #views: Views;
   readonly #u8: Uint8Array;
   readonly #data: DataView;
-  readonly #context: number;
   readonly #translator: Translator;
   readonly #mmio: Mmio;
   readonly #watcher: CodeWatcher;
@@ -60,18 +60,24 @@ export class GuestMemory implements LinearMemory {
   vp: VpBlock;
   /** Set while one instruction is run alone because it changes its own code. */
   bypassWatch = false;
+  /** Set while one instruction is run alone that is exempt from alignment checks. */
+  allowsUnaligned = false;
+  /** Address of the bank of the TLB that is in use. */
+  tlb: number;
   /** Set while data breakpoints are looked for: told of every explicit access; nothing is done in bulk then. */
   debug: DebugUnit | undefined;
   /** Privilege of explicit accesses: 1 user. `supervisor()` forces 0. */
   #user = 0;
   #implicit = false;
   #bits64 = false;
+  /** Explicit accesses must be aligned: CR0.AM and EFLAGS.AC at level 3. */
+  #aligned = false;
 
   constructor(views: Views, context: number, vp: VpBlock, fault: GuestFault, translator: Translator, mmio: Mmio, watcher: CodeWatcher) {
     this.#views = views;
     this.#u8 = views.u8;
     this.#data = views.data;
-    this.#context = context;
+    this.tlb = context + LpContextLayout.at.tlbs;
     this.vp = vp;
     this.#fault = fault;
     this.#translator = translator;
@@ -79,9 +85,14 @@ export class GuestMemory implements LinearMemory {
     this.#watcher = watcher;
   }
 
-  setMode(user: boolean, bits64: boolean): void {
+  setMode(user: boolean, bits64: boolean, aligned: boolean): void {
     this.#user = user ? 1 : 0;
     this.#bits64 = bits64;
+    this.#aligned = aligned;
+  }
+  /** Every explicit access has to come here: no entry of the TLB may serve it. */
+  get looksAtAll(): boolean {
+    return this.debug !== undefined || this.#aligned;
   }
   supervisor(implicit = false): number {
     const previous = this.#user | (this.#implicit ? 2 : 0);
@@ -98,7 +109,7 @@ export class GuestMemory implements LinearMemory {
   #lookup(gva: number, user: number, access: Access): number {
     const { u32, i32 } = this.#views;
     const lo = gva | 0;
-    const entry = this.#context + LpContextLayout.at.tlbs + user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+    const entry = this.tlb + user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
     const tag = (entry + (access === Access.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG)) >>> 2;
     // The 64-bit tag as a number: exact, as every address that is looked up is canonical or below 2^32.
     return i32[tag + 1] * 4294967296 + u32[tag] === gva - (lo & 4095) ? (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0 : -1;
@@ -118,6 +129,13 @@ export class GuestMemory implements LinearMemory {
   /** An access with any non-canonical byte raises #GP(0), or #SS(0) for the stack, before any translation (SDM 1 3.3.7.1). */
   #check(gva: number, bytes = 1): void {
     if (this.#bits64 && (gva + bytes > CANONICAL_LIMIT || gva < -CANONICAL_LIMIT)) throw this.#fault.setNonCanonical(gva);
+  }
+
+  /** #AC(0) for an access that is not aligned, where alignment is checked; the processor's own accesses are exempt (SDM 3A 6.15, interrupt 17). */
+  #align(gva: number, bytes: number): void {
+    if (!this.#aligned || this.#user === 0 || (gva & (bytes - 1)) === 0 || bytes > 8 || this.allowsUnaligned) return;
+    this.#check(gva, bytes);
+    throw this.#fault.set(Vector.AC, 0);
   }
 
   /** Guest page frame for execution at the linear address; throws GuestFault; -1 when it is not RAM. */
@@ -199,18 +217,22 @@ export class GuestMemory implements LinearMemory {
     return this.#read(gva, 1);
   }
   read16(gva: number): number {
+    this.#align(gva, 2);
     return this.#read(gva, 2);
   }
   read32(gva: number): number {
+    this.#align(gva, 4);
     return this.#read(gva, 4);
   }
   read64(gva: number): bigint {
     this.#check(gva, 8);
+    this.#align(gva, 8);
     const lo = this.#read(gva, 4);
     return BigInt(lo) | (BigInt(this.#read(this.#wrap(gva + 4), 4)) << 32n);
   }
   read64Number(gva: number): number {
     this.#check(gva, 8);
+    this.#align(gva, 8);
     const lo = this.#read(gva, 4);
     return (this.#read(this.#wrap(gva + 4), 4) | 0) * 4294967296 + lo;
   }
@@ -218,31 +240,36 @@ export class GuestMemory implements LinearMemory {
     this.#write(gva, 1, value);
   }
   write16(gva: number, value: number): void {
+    this.#align(gva, 2);
     this.#write(gva, 2, value);
   }
   write32(gva: number, value: number): void {
+    this.#align(gva, 4);
     this.#write(gva, 4, value);
   }
   write64(gva: number, value: bigint): void {
+    this.#align(gva, 8);
     if ((gva & 4095) > 4088) this.probeWrite(gva, 8);
     this.#write(gva, 4, Number(value & 0xffffffffn));
     this.#write(this.#wrap(gva + 4), 4, Number((value >> 32n) & 0xffffffffn));
   }
   write64Number(gva: number, value: number): void {
+    this.#align(gva, 8);
     if ((gva & 4095) > 4088) this.probeWrite(gva, 8);
     this.#write(gva, 4, value >>> 0);
     this.#write(this.#wrap(gva + 4), 4, Math.floor(value / 4294967296) >>> 0);
   }
   probeWrite(gva: number, bytes: number): void {
     this.#check(gva, bytes);
+    this.#align(gva, bytes);
     this.#resolve(gva, Access.WRITE);
     const last = this.#wrap(gva + bytes - 1);
     if ((gva & 4095) + bytes > 4096) this.#resolve(last - (last & 4095), Access.WRITE);
   }
   hostRead(gva: number): number {
+    if (this.looksAtAll && !this.#implicit) return -1;
     this.#check(gva);
-    const spa = this.#resolve(gva, Access.READ);
-    return this.debug !== undefined && !this.#implicit ? -1 : spa;
+    return this.#resolve(gva, Access.READ);
   }
   hostTable(gva: number): number {
     this.#check(gva);
@@ -257,9 +284,13 @@ export class GuestMemory implements LinearMemory {
     }
   }
   hostWrite(gva: number): number {
+    return this.looksAtAll && !this.#implicit ? -1 : this.#ordinary(gva);
+  }
+  /** SPA of a byte of ordinary memory that may be written, or -1. */
+  #ordinary(gva: number): number {
     this.#check(gva);
     const spa = this.#resolve(gva, Access.WRITE);
-    if (spa < 0 || (this.debug !== undefined && !this.#implicit)) return -1;
+    if (spa < 0) return -1;
     return this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + ((spa - PartitionMap.RAM) >>> 12)] & PageFlag.CODE ? -1 : spa;
   }
 
@@ -281,6 +312,7 @@ export class GuestMemory implements LinearMemory {
     const at = this.#scratch() >>> 2;
     const { u32 } = this.#views;
     try {
+      this.#align(gva, 1 << width);
       if (width === 3) {
         this.#check(gva, 8);
         const lo = this.#read(gva, 4, access);
@@ -316,6 +348,7 @@ export class GuestMemory implements LinearMemory {
     const { u32 } = this.#views;
     const bytes = 1 << width;
     try {
+      if (width !== W128) this.#align(gva, bytes);
       if (!this.bypassWatch) {
         // A store into the code that is running must be seen by the very next instruction: that one is then run alone.
         this.#check(gva, bytes);
@@ -372,8 +405,8 @@ export class GuestMemory implements LinearMemory {
   /** `atomicSlow` of the compiled side. */
   atomic(gva: number, _width: number): number {
     try {
-      const spa = this.hostWrite(gva);
-      return spa < 0 ? -1 : spa;
+      // Compiled code has seen that it is aligned.
+      return this.debug === undefined ? this.#ordinary(gva) : -1;
     } catch (e) {
       if (e === this.#fault) {
         this.#record(this.#fault);

@@ -4,22 +4,26 @@ import { Vector } from '../../shared/abi/exceptions.js';
 import { Cr0, Rflags } from '../../shared/abi/registers.js';
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { honourBranchHints } from '../../shared/kit/branch-hints.js';
-import { KICKED, LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContext, LpContextLayout, TLB_BANK_SIZE, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, InterruptShadow, Slot, VpBlock, VpLayout, VpState } from '../../shared/layout/vp.js';
 import type { CodeMode } from '../translate/block-builder.js';
 import { isStackAccess } from '../translate/decode/stack-access.js';
+import { needsNoAlignment } from '../translate/decode/unaligned-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
 import { SysResult } from '../translate/emit/frame.js';
+import { sysModule } from '../translate/emit/sys-module.js';
 import { Exit, SEGCHECK_EXECUTE, sysLength, sysOp } from '../translate/micro-op.js';
 import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
 import { applyMode, CodeModes } from './cpu/code-mode.js';
 import { deliver, deliverFault } from './cpu/deliver.js';
 import { setSystemFlags, systemFlags } from './cpu/flags.js';
+import { checksAlignment } from './cpu/mode.js';
 import { generalProtection } from './cpu/raise.js';
 import { checkCodeOffset, segmentCheckSlow } from './cpu/segment-check.js';
 import { sysHelpers } from './cpu/sys-helpers.js';
+import { CpuidAnswers } from './cpuid-answers.js';
 import { DebugUnit, noteDebug } from './debug-unit.js';
 import { floatFunctions, functionTable } from './float-module.js';
 import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, type Translator } from './guest-memory.js';
@@ -36,6 +40,8 @@ export interface ProcessorHost {
   readonly translator: Translator;
   readonly mmio: Mmio;
   readonly intercepts: Intercepts;
+  /** What an answer of CPUID costs: what `intercepts.cpuid` charges. */
+  readonly cpuidCycles: number;
   /** Marks the page as code and returns when no LP holds a write tag for it. */
   watchCode(gfn: number): void;
   /** The page's code is forgotten: it may be written freely again, unless `marked` says that somebody has just translated from it. */
@@ -88,6 +94,7 @@ export class GuestProcessor implements Processor {
   readonly features: FeatureSet;
   readonly modes: CodeModes;
   readonly debug: DebugUnit = new DebugUnit();
+  readonly answers: CpuidAnswers;
   readonly context: LpContext;
   readonly code: CodeCache;
   readonly #host: ProcessorHost;
@@ -115,6 +122,7 @@ export class GuestProcessor implements Processor {
     this.features = host.features;
     this.modes = new CodeModes(host.features);
     this.#host = host;
+    this.answers = new CpuidAnswers(this.views, contextAddress, host.cpuidCycles);
     this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
     const isOutdated = (): boolean => this.code.isOutdated;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
@@ -143,6 +151,9 @@ export class GuestProcessor implements Processor {
     this.#stacks = options?.stacks;
     this.#trace = options?.trace;
     const floats = floatFunctions(memory);
+    const sys = new WebAssembly.Instance(new WebAssembly.Module(sysModule()), {
+      env: { memory, sysSlow: (descriptor: number) => this.#sys(descriptor) },
+    });
     const env = {
       ...floats,
       memory,
@@ -152,7 +163,7 @@ export class GuestProcessor implements Processor {
       storeSlow: (gva: number, width: number) => this.memory.store(gva, width),
       atomicSlow: (gva: number, width: number) => this.memory.atomic(gva, width),
       segmentSlow: (offset: number, immediate: number) => this.#segmentSlow(offset, immediate),
-      sys: (descriptor: number) => this.#sys(descriptor),
+      sys: sys.exports.sys as WebAssembly.ExportValue,
     };
     this.code = new CodeCache(
       this.views,
@@ -185,18 +196,25 @@ export class GuestProcessor implements Processor {
   }
 
   modeChanged(): void {
+    this.answers.forget();
     const vp = this.vp;
     const mode = applyMode(this);
     const user = vp.cpl === 3;
-    this.memory.setMode(user, mode.bits === 64);
+    this.memory.setMode(user, mode.bits === 64, checksAlignment(vp));
     this.#useTlb();
     this.code.setMode(mode, mode.bits === 64 ? 0 : this.views.u32[(vp.base + Slot.CS_BASE * 8) >>> 2], user);
   }
 
+  /** The address space of a bank of the TLB is in use from now on. */
+  selectBank(bank: number): void {
+    this.memory.tlb = this.context.base + LpContextLayout.at.tlbs + bank * TLB_BANK_SIZE;
+    this.#useTlb();
+    this.code.selectBank(bank);
+  }
   /** The half for the privilege; an empty one while every access must be looked at. */
   #useTlb(): void {
-    const { tlbs, noTlb } = LpContextLayout.at;
-    this.context.tlb = this.context.base + (this.memory.debug !== undefined ? noTlb : tlbs + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0));
+    const none = this.context.base + LpContextLayout.at.noTlb;
+    this.context.tlb = this.memory.looksAtAll ? none : this.memory.tlb + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0);
   }
 
   #rip(): number {
@@ -306,6 +324,11 @@ export class GuestProcessor implements Processor {
   /** Enters guest code; why it was left. */
   #enter(): number {
     const reason = this.#run(this.vp.base, this.context.base);
+    const answered = this.answers.takeGiven();
+    if (answered > 0) {
+      this.intercepts.cpuidAnswered(answered);
+      this.#charged += answered * this.context.answerCycles;
+    }
     if (this.#count !== undefined) this.#countExit(this.#count, reason);
     return reason;
   }
@@ -417,6 +440,16 @@ export class GuestProcessor implements Processor {
     }
   }
 
+  /** Runs the instruction at RIP alone, whatever its alignment. */
+  #runUnaligned(): number {
+    this.memory.allowsUnaligned = true;
+    try {
+      return this.#runSingle(this.code.mode);
+    } finally {
+      this.memory.allowsUnaligned = false;
+    }
+  }
+
   /** A lone instruction ends with its budget used up: that is no reason to leave. */
   #afterSingle(reason: number): number | undefined {
     return reason === Exit.BUDGET ? undefined : this.#handle(reason);
@@ -435,6 +468,8 @@ export class GuestProcessor implements Processor {
       case Exit.FAULT: {
         const vp = this.vp;
         const hasError = (vp.faultVector & 0x100) !== 0;
+        if ((vp.faultVector & 0xff) === Vector.AC && needsNoAlignment(this.code.peekInstruction(this.#rip()), this.code.mode.bits))
+          return this.#afterSingle(this.#runUnaligned());
         const throughStack = (vp.faultVector & NON_CANONICAL) !== 0 && this.#throughStack();
         // A guest whose handlers only fault retires nothing: the charge is what ends its slice.
         this.charge(DELIVERY_CYCLES);

@@ -4,6 +4,7 @@ import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
 import type { CodeModes } from './cpu/code-mode.js';
+import type { CpuidAnswers } from './cpuid-answers.js';
 import type { DebugUnit } from './debug-unit.js';
 
 /** A guest fault on its way to delivery. Thrown (a preallocated object, no stack) by anything below `sys` helpers and caught by the run loop. */
@@ -76,6 +77,8 @@ export interface Intercepts {
   writeMsr(index: number, value: bigint): void;
   /** [EAX, EBX, ECX, EDX]. */
   cpuid(leaf: number, subleaf: number): readonly [number, number, number, number];
+  /** CPUID was answered so many times more as before, and charged: to be counted. */
+  cpuidAnswered(times: number): void;
   /** HLT with no interrupt deliverable. The VP's state changes; the helper then leaves guest code. */
   halt(): void;
   /** MONITOR of the line with this address in partition memory. */
@@ -100,6 +103,8 @@ export interface Processor {
   readonly vp: VpBlock;
   readonly memory: LinearMemory;
   readonly intercepts: Intercepts;
+  /** Keeps what CPUID answered until `modeChanged`. */
+  readonly answers: Pick<CpuidAnswers, 'keep'>;
   /** Copies host memory of the partition; the ranges may overlap. */
   readonly copy: (to: number, from: number, bytes: number) => void;
   /** The one fault object to throw: `throw processor.fault.set(13, 0)`. */
@@ -111,6 +116,6 @@ export interface Processor {
   readonly debug: DebugUnit;
   /** Charges LP cycles beyond the instruction's own. */
   charge(cycles: number): void;
-  /** CS, SS, CPL, CR0.PE, EFER.LMA or a segment's flatness may have changed: recomputes the code mode, the TLB half and the segment limits (READ_LIMIT, WRITE_LIMIT slots). */
+  /** CS, SS, CPL, CR0.PE, CR4, XCR0, EFER.LMA, IA32_APIC_BASE or a segment's flatness may have changed: forgets CPUID's answers, recomputes the code mode, the TLB half and the segment limits (READ_LIMIT, WRITE_LIMIT slots). */
   modeChanged(): void;
 }

@@ -1,8 +1,13 @@
 // The hardware TLB of one LP in one partition: a direct-mapped table in the LP context that compiled code looks up inline, and this code fills and flushes.
 // Why per partition: the host addresses it holds are offsets in that partition's memory. Caches 4 KiB granules of whatever page size. Reference: SDM 3A 4.10.2.
+//
+// Address spaces have banks: a switch to one whose bank is still there changes a base address and nothing else, as with the ASIDs and PCIDs of processors
+// (SDM 3A 4.10.1). Who loads an address space names it (`select`); whether what its bank holds may still be used is for the one who names to know.
 import {
   LpContextLayout,
   recentOffset,
+  TLB_BANK_SIZE,
+  TLB_BANKS,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_MODE_SIZE,
@@ -19,36 +24,102 @@ export const TlbMode = { SUPERVISOR: 0, USER: 1 } as const;
 /** Bits of an entry's flags word. */
 export const TlbFlag = { GLOBAL: 1 } as const;
 
-/** Whoever caches by linear address beside the TLB (instruction fetch): told of every flush, so that nothing outlives the TLB's entries. */
+/** Whoever caches by linear address beside the TLB (instruction fetch): told of every flush and switch, so that nothing outlives the TLB's entries. */
 export interface FetchCache {
+  /** All banks. */
   flushAll(): void;
+  /** What is cached for one bank. */
+  flushBank(bank: number): void;
+  /** The page, for the bank in use. */
   flushPage(gva: number): void;
+  /** The bank is in use from now on. */
+  select(bank: number): void;
 }
 
 /** Entries remembered since the last flush; beyond that a flush clears the whole table. */
 const LOG_MAX = 512;
+const NO_SPACE = -1;
+/** Where the recent pages of a half begin, and those for writes. */
+const RECENT_FROM = recentOffset(false, 0);
+const RECENT_WRITES_FROM = recentOffset(true, 0);
+
+/** One address space's part of the TLB. */
+class Bank {
+  readonly number: number;
+  readonly base: number;
+  /** Name of the address space, NO_SPACE: the bank is empty. */
+  space = NO_SPACE;
+  lastUse = 0;
+  /** Never cleared yet: what its memory holds is not a TLB. */
+  fresh = true;
+  // Numbers of the entries used since the last flush (mode << 10 | index): a flush after a short stay costs what the stay used.
+  readonly log = new Uint16Array(LOG_MAX);
+  logged = 0;
+
+  constructor(number: number, base: number) {
+    this.number = number;
+    this.base = base;
+  }
+  /** Word of the entry by its number in the log. */
+  entry(n: number): number {
+    return (this.base + (n >>> 10) * TLB_MODE_SIZE + (n & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >>> 2;
+  }
+}
 
 export class HardwareTlb {
   readonly #i32: Int32Array;
   readonly #words: SharedWords;
-  readonly #base: number;
   readonly #fetch: FetchCache | null;
+  readonly #banks: readonly Bank[];
+  #bank: Bank;
+  #clock = 0;
   /** Translations to devices: emptied by whatever could take one away. */
   readonly devices: DeviceTlb = new DeviceTlb();
-  // Numbers of the entries used since the last flush (mode << 10 | index): a flush after a short stay costs what the stay used.
-  readonly #log = new Uint16Array(LOG_MAX);
-  #logged = 0;
-  /** Flushes of everything or of all non-global entries, since start. */
+  /** Flushes of everything, of a bank or of all non-global entries, since start. */
   flushes = 0;
 
   constructor(views: Views, words: SharedWords, lp: number, fetch: FetchCache | null = null) {
     this.#i32 = views.i32;
     this.#words = words;
-    this.#base = lpContextAt(lp) + LpContextLayout.at.tlbs;
     this.#fetch = fetch;
-    this.#i32.fill(-1, this.#base >>> 2, (this.#base + TLB_MODES * TLB_MODE_SIZE) >>> 2);
+    const base = lpContextAt(lp) + LpContextLayout.at.tlbs;
+    this.#banks = Array.from({ length: TLB_BANKS }, (_, n) => new Bank(n, base + n * TLB_BANK_SIZE));
+    this.#bank = this.#banks[0];
+    // A bank is first cleared when it is first used: memory that no guest needs is never touched.
+    this.#clearBank(this.#bank);
     const none = (lpContextAt(lp) + LpContextLayout.at.noTlb) >>> 2;
     this.#i32.fill(-1, none, none + (TLB_MODE_SIZE >> 2));
+  }
+
+  /** The bank in use. */
+  get bank(): number {
+    return this.#bank.number;
+  }
+
+  /**
+   * An address space is in use from now on: `space` is its name, a number of its own. True when what its bank holds was entered for the space and not flushed
+   * since; false: the bank is empty.
+   */
+  select(space: number): boolean {
+    if (this.#bank.space === space) return true;
+    let bank = this.#banks[0];
+    for (const b of this.#banks) {
+      if (b.space === space) {
+        this.#use(b);
+        return true;
+      }
+      if (b.lastUse < bank.lastUse) bank = b;
+    }
+    this.#flush(bank);
+    this.#fetch?.flushBank(bank.number);
+    bank.space = space;
+    this.#use(bank);
+    return false;
+  }
+  #use(bank: Bank): void {
+    bank.lastUse = ++this.#clock;
+    this.#bank = bank;
+    this.#fetch?.select(bank.number);
   }
 
   /**
@@ -57,12 +128,13 @@ export class HardwareTlb {
    */
   insert(mode: number, gva: number, spa: number, writable: boolean, gfn: number, global = false): void {
     const i = this.#i32;
+    const bank = this.#bank;
     const low = gva & -4096;
     const high = Math.floor(gva / 4294967296);
     const index = (low >>> 12) & (TLB_ENTRIES - 1);
-    const at = (this.#base + mode * TLB_MODE_SIZE + index * TLB_ENTRY_SIZE) >>> 2;
-    if (this.#logged < LOG_MAX) this.#log[this.#logged] = (mode << 10) | index;
-    this.#logged++;
+    const at = (bank.base + mode * TLB_MODE_SIZE + index * TLB_ENTRY_SIZE) >>> 2;
+    if (bank.logged < LOG_MAX) bank.log[bank.logged] = (mode << 10) | index;
+    bank.logged++;
     i[at] = low;
     i[at + 1] = high;
     if (writable && this.#mayWrite(gfn)) {
@@ -90,88 +162,123 @@ export class HardwareTlb {
     return (this.#words.or(flags, PageFlag.TLB_WRITE) & PageFlag.CODE) === 0;
   }
 
+  /** Every bank. Those that are not in use are cleared when they are taken again. */
   flushAll(): void {
     this.flushes++;
-    if (this.#logged > LOG_MAX) this.#i32.fill(-1, this.#base >>> 2, (this.#base + TLB_MODES * TLB_MODE_SIZE) >>> 2);
-    else {
-      for (let k = 0; k < this.#logged; k++) this.#clear(this.#entry(this.#log[k]));
-      this.#forgetRecent();
-    }
-    this.#logged = 0;
+    const { space } = this.#bank;
+    for (const bank of this.#banks) bank.space = NO_SPACE;
+    this.#flush(this.#bank);
+    this.#bank.space = space;
     this.devices.flush();
     this.#fetch?.flushAll();
   }
 
-  /** As MOV CR3 does with CR4.PGE set: global translations stay. */
+  /** All of the bank in use. */
+  flushSpace(): void {
+    this.flushes++;
+    this.#flush(this.#bank);
+    this.devices.flush();
+    this.#fetch?.flushBank(this.#bank.number);
+  }
+
+  /** As MOV CR3 does with CR4.PGE set: global translations of the bank in use stay. */
   flushNonGlobal(): void {
     this.flushes++;
     const i = this.#i32;
-    const whole = this.#logged > LOG_MAX;
-    const count = whole ? TLB_MODES * TLB_ENTRIES : this.#logged;
+    const bank = this.#bank;
+    const whole = bank.logged > LOG_MAX;
+    const count = whole ? TLB_MODES * TLB_ENTRIES : bank.logged;
     let kept = 0;
     for (let k = 0; k < count; k++) {
-      const n = whole ? k : this.#log[k];
-      const at = this.#entry(n);
+      const n = whole ? k : bank.log[k];
+      const at = bank.entry(n);
       if (i[at] === -1) continue;
       if ((i[at + (TlbEntry.FLAGS >> 2)] & TlbFlag.GLOBAL) === 0) this.#clear(at);
       else {
-        if (kept < LOG_MAX) this.#log[kept] = n;
+        if (kept < LOG_MAX) bank.log[kept] = n;
         kept++;
       }
     }
-    this.#logged = kept;
-    this.#forgetRecent();
+    bank.logged = kept;
+    this.#forgetRecent(bank);
     this.devices.flush();
-    this.#fetch?.flushAll();
+    this.#fetch?.flushBank(bank.number);
   }
 
-  /** All of one half: a change of what supervisor (or user) accesses may do. */
+  /** All of one half of the bank in use: a change of what supervisor (or user) accesses may do. */
   flushMode(mode: number): void {
     this.flushes++;
-    const from = (this.#base + mode * TLB_MODE_SIZE) >>> 2;
+    const from = (this.#bank.base + mode * TLB_MODE_SIZE) >>> 2;
     this.#i32.fill(-1, from, from + (TLB_MODE_SIZE >> 2));
-    this.#forgetRecent();
+    this.#forgetRecent(this.#bank);
     this.devices.flush();
-    this.#fetch?.flushAll();
+    this.#fetch?.flushBank(this.#bank.number);
   }
 
+  /** One page of the bank in use. */
   flushPage(gva: number): void {
     const i = this.#i32;
     const low = gva & -4096;
     const high = Math.floor(gva / 4294967296);
     const index = (low >>> 12) & (TLB_ENTRIES - 1);
     for (let mode = 0; mode < TLB_MODES; mode++) {
-      const at = (this.#base + mode * TLB_MODE_SIZE + index * TLB_ENTRY_SIZE) >>> 2;
+      const at = (this.#bank.base + mode * TLB_MODE_SIZE + index * TLB_ENTRY_SIZE) >>> 2;
       if (i[at] === low && i[at + 1] === high) this.#clear(at);
     }
-    this.#forgetRecent();
+    this.#forgetRecent(this.#bank);
     this.devices.flush();
     this.#fetch?.flushPage(gva);
   }
 
-  /** Takes the right to write the page without a look away from this LP; reads go on. */
+  /** Takes the right to write the page without a look away from this LP, in every bank; reads go on. */
   dropWrites(gfn: number): void {
     const i = this.#i32;
-    const count = this.#logged > LOG_MAX ? TLB_MODES * TLB_ENTRIES : this.#logged;
-    for (let k = 0; k < count; k++) {
-      const n = this.#logged > LOG_MAX ? k : this.#log[k];
-      const at = this.#entry(n);
-      if (i[at + (TlbEntry.GFN >> 2)] !== gfn) continue;
-      i[at + 2] = -1;
-      i[at + 3] = -1;
+    for (const bank of this.#banks) {
+      if (bank.space === NO_SPACE && bank !== this.#bank) continue;
+      const whole = bank.logged > LOG_MAX;
+      const count = whole ? TLB_MODES * TLB_ENTRIES : bank.logged;
+      for (let k = 0; k < count; k++) {
+        const at = bank.entry(whole ? k : bank.log[k]);
+        if (i[at + (TlbEntry.GFN >> 2)] !== gfn) continue;
+        i[at + 2] = -1;
+        i[at + 3] = -1;
+      }
+      this.#forgetRecent(bank);
     }
-    this.#forgetRecent();
   }
 
-  /** Word of the entry by its number in the log. */
-  #entry(n: number): number {
-    return (this.#base + (n >>> 10) * TLB_MODE_SIZE + (n & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >>> 2;
+  /** As `dropWrites` when the page was writable only at addresses whose page number ends in the ten bits `index`. */
+  dropWritesAt(index: number, gfn: number): void {
+    const i = this.#i32;
+    for (const bank of this.#banks) {
+      if (bank.space === NO_SPACE && bank !== this.#bank) continue;
+      for (let mode = 0; mode < TLB_MODES; mode++) {
+        const at = (bank.base + mode * TLB_MODE_SIZE + index * TLB_ENTRY_SIZE) >>> 2;
+        if (i[at + 2] === -1 || i[at + (TlbEntry.GFN >> 2)] !== gfn) continue;
+        i[at + 2] = -1;
+        i[at + 3] = -1;
+      }
+      this.#forgetRecent(bank, RECENT_WRITES_FROM);
+    }
+  }
+
+  #flush(bank: Bank): void {
+    if (bank.fresh || bank.logged > LOG_MAX) this.#clearBank(bank);
+    else if (bank.logged > 0) {
+      for (let k = 0; k < bank.logged; k++) this.#clear(bank.entry(bank.log[k]));
+      this.#forgetRecent(bank);
+    }
+    bank.logged = 0;
+  }
+  #clearBank(bank: Bank): void {
+    this.#i32.fill(-1, bank.base >>> 2, (bank.base + TLB_BANK_SIZE) >>> 2);
+    bank.fresh = false;
   }
   /** Pages that compiled units have kept apart: they are as good as the entries that they came from. */
-  #forgetRecent(): void {
+  #forgetRecent(bank: Bank, from = RECENT_FROM): void {
     for (let mode = 0; mode < TLB_MODES; mode++) {
-      const half = this.#base + mode * TLB_MODE_SIZE;
-      this.#i32.fill(-1, (half + recentOffset(false, 0)) >>> 2, (half + TLB_MODE_SIZE) >>> 2);
+      const half = bank.base + mode * TLB_MODE_SIZE;
+      this.#i32.fill(-1, (half + from) >>> 2, (half + TLB_MODE_SIZE) >>> 2);
     }
   }
   #clear(at: number): void {

@@ -14,11 +14,14 @@ export interface PlatformHost {
   powerOff(): void;
   reset(): void;
   debugExit(value: number): void;
+  /** The console has said the text that is waited for. */
+  textSeen(): void;
 }
 
-/** The machine's power and reset wires, as devices see them. */
+/** The machine's power and reset wires, and whoever waits for a text, as devices see them. */
 export interface PowerWires {
   powerOff(): void;
   reset(): void;
   debugExit(value: number): void;
+  textSeen(): void;
 }

@@ -13,6 +13,7 @@ import { JOB_IRQ } from '../../shared/layout/job-page.js';
 import { ByteQueue } from '../../shared/layout/ring.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { AcpiPm } from './acpi-pm.js';
+import { ConsoleOutput } from './console-output.js';
 import { Coprocessor } from './coprocessor.js';
 import { Deadlines } from './deadlines.js';
 import { DeviceLock } from './device-lock.js';
@@ -38,7 +39,7 @@ const LINE_STATUS = PlatformAddress.COM1 + 5;
 const EXTINT_PIN = 0;
 const REQUESTS = (DeviceMap.CLOCK + DeviceClockLayout.at.requests) >>> 2;
 /** What an access has asked of the power wires; done after the lock is free, because the host then stops processors or calls `reset`. */
-const Action = { NONE: 0, POWER_OFF: 1, RESET: 2, DEBUG_EXIT: 3 } as const;
+const Action = { NONE: 0, POWER_OFF: 1, RESET: 2, DEBUG_EXIT: 3, TEXT_SEEN: 4 } as const;
 
 interface Claim {
   readonly device: PortDevice;
@@ -87,7 +88,11 @@ export class Platform {
         this.action = Action.DEBUG_EXIT;
         this.debugValue = value;
       },
+      textSeen: () => {
+        this.action = Action.TEXT_SEEN;
+      },
     };
+    const output = new ConsoleOutput(views, power.textSeen);
     this.ioapic = new IoApic(views, host);
     this.pic = new PicPair(views, (asserted) => {
       host.setIntr(asserted);
@@ -96,7 +101,7 @@ export class Platform {
     const lines = new InterruptLines(views, this.pic, this.ioapic);
     this.pit = new Pit(views, lines.line(Irq.PIT));
     this.rtc = new Rtc(views, lines.line(Irq.RTC));
-    this.uart = new Uart(views, lines.line(Irq.COM1));
+    this.uart = new Uart(views, lines.line(Irq.COM1), output);
     this.i8042 = new I8042(views, lines.line(Irq.KEYBOARD), power);
     this.acpi = new AcpiPm(views, lines.line(Irq.SCI), power);
     this.jobLine = lines.line(JOB_IRQ);
@@ -110,7 +115,7 @@ export class Platform {
       pit: this.pit,
       i8042: this.i8042,
       rtc: this.rtc,
-      system: new SystemPorts(views, this.i8042, power),
+      system: new SystemPorts(views, this.i8042, power, output),
       vga: this.vga,
       uart: this.uart,
       doorbell: this.doorbell,
@@ -326,6 +331,7 @@ export class Platform {
     this.action = Action.NONE;
     if (action === Action.POWER_OFF) this.host.powerOff();
     else if (action === Action.RESET) this.host.reset();
+    else if (action === Action.TEXT_SEEN) this.host.textSeen();
     else this.host.debugExit(this.debugValue);
   }
 }

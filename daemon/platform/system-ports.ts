@@ -1,8 +1,8 @@
 // Ports of the board itself: system control port A (fast A20, fast reset), the test exit port and the debug console.
 // Reference: IBM PS/2 Hardware Interface Technical Reference, system control port A.
-import { CONSOLE_OUT_BYTES, DeviceMap, PlatformAddress, SystemRegisters } from '../../shared/layout/devices.js';
-import { ByteLog } from '../../shared/layout/ring.js';
+import { DeviceMap, PlatformAddress, SystemRegisters } from '../../shared/layout/devices.js';
 import type { Views } from '../../shared/layout/struct.js';
+import type { ConsoleOutput } from './console-output.js';
 import type { PowerWires } from './host.js';
 import type { I8042 } from './i8042.js';
 import { allOnes, type PortDevice } from './port-device.js';
@@ -13,13 +13,13 @@ const FAST_A20 = 0x02;
 
 export class SystemPorts implements PortDevice {
   private readonly r: SystemRegisters;
-  private readonly console: ByteLog;
+  private readonly console: ConsoleOutput;
   private readonly keyboardController: I8042;
   private readonly power: PowerWires;
 
-  constructor(views: Views, keyboardController: I8042, power: PowerWires) {
+  constructor(views: Views, keyboardController: I8042, power: PowerWires, console: ConsoleOutput) {
     this.r = new SystemRegisters(views, DeviceMap.SYSTEM);
-    this.console = new ByteLog(views, DeviceMap.CONSOLE_OUT, CONSOLE_OUT_BYTES);
+    this.console = console;
     this.keyboardController = keyboardController;
     this.power = power;
   }

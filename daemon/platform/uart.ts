@@ -1,8 +1,9 @@
 // COM1, a 16550A: transmits at once into the console output ring, receives from the console input ring at the pace of its baud rate.
 // Reference: National Semiconductor PC16550D data sheet. OUT2 does not gate the interrupt: virtual machines have taught software not to set it.
-import { CONSOLE_IN_BYTES, CONSOLE_OUT_BYTES, DeviceMap, NEVER, PlatformAddress, UartRegisters } from '../../shared/layout/devices.js';
-import { ByteLog, ByteQueue } from '../../shared/layout/ring.js';
+import { CONSOLE_IN_BYTES, DeviceMap, NEVER, PlatformAddress, UartRegisters } from '../../shared/layout/devices.js';
+import { ByteQueue } from '../../shared/layout/ring.js';
 import type { Views } from '../../shared/layout/struct.js';
+import type { ConsoleOutput } from './console-output.js';
 import type { IrqLine } from './interrupt-lines.js';
 import type { PortDevice } from './port-device.js';
 
@@ -27,14 +28,14 @@ const BIT_NS = 16e9 / 1_843_200;
 export class Uart implements PortDevice {
   private readonly views: Views;
   private readonly r: UartRegisters;
-  private readonly output: ByteLog;
+  private readonly output: ConsoleOutput;
   private readonly input: ByteQueue;
   private readonly irq: IrqLine;
 
-  constructor(views: Views, irq: IrqLine) {
+  constructor(views: Views, irq: IrqLine, output: ConsoleOutput) {
     this.views = views;
     this.r = new UartRegisters(views, DeviceMap.UART);
-    this.output = new ByteLog(views, DeviceMap.CONSOLE_OUT, CONSOLE_OUT_BYTES);
+    this.output = output;
     this.input = new ByteQueue(views, DeviceMap.CONSOLE_IN, CONSOLE_IN_BYTES);
     this.irq = irq;
   }

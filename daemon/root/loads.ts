@@ -27,15 +27,33 @@ export const PENDING_LOADS_MAX = 64;
 
 const IDLE: LoadSpec = { job: 'idle' };
 
-/** Throws unless the load makes sense for the partition. */
-export const checkLoad = (name: string, vps: number, load: LoadSpec): void => {
-  if (!isJobName(load.job)) throw new HvdError('load.unknown', { job: load.job, jobs: JOB_NAMES.join(', ') });
+export interface LoadMistake {
+  /** Keys and indexes that lead to it in the load. */
+  readonly path: readonly (string | number)[];
+  readonly error: HvdError;
+}
+
+/** What makes no sense in a load for this partition. */
+export const loadMistake = (name: string, vps: number, load: LoadSpec): LoadMistake | undefined => {
+  if (!isJobName(load.job)) return { path: ['job'], error: new HvdError('load.unknown', { job: load.job, jobs: JOB_NAMES.join(', ') }) };
   const parameters = jobParameters(load.job, load.parameters);
   if (!Array.isArray(parameters)) {
+    const { unknown } = parameters;
     const known = Object.keys(JOBS[load.job].parameters).join(', ') || 'none';
-    throw new HvdError('load.parameter', { job: load.job, parameter: parameters.unknown, parameters: known });
+    return {
+      path: ['parameters', unknown],
+      error: new HvdError('load.parameter', { job: load.job, parameter: unknown, parameters: known }),
+    };
   }
-  for (const vp of load.vps ?? []) if (vp >= vps) throw new HvdError('load.vp', { name, last: vps - 1, vp });
+  for (const [index, vp] of (load.vps ?? []).entries())
+    if (vp >= vps) return { path: ['vps', index], error: new HvdError('load.vp', { name, last: vps - 1, vp }) };
+  return undefined;
+};
+
+/** Throws unless the load makes sense for the partition. */
+export const checkLoad = (name: string, vps: number, load: LoadSpec): void => {
+  const mistake = loadMistake(name, vps, load);
+  if (mistake !== undefined) throw mistake.error;
 };
 
 /** Sets the load now, or once the guest has announced its job page if it has not yet. */

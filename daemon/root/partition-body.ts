@@ -81,6 +81,10 @@ const causeText = (state: number, cause: number, detail: number): string | null 
       return 'broken invariant of the hypervisor';
     case ExitCause.RESET:
       return 'the guest asked for a reset';
+    case ExitCause.TEXT_SEEN:
+      return 'the guest said the text that was waited for';
+    case ExitCause.TIME_UP:
+      return 'its time was up';
     default:
       return null;
   }

@@ -5,12 +5,13 @@ import { CLOCK_MODE_NAMES, generationAt, INTERCEPTS, LP_STATE_NAMES, LpLayout } 
 import { lpContextAt, PartitionState } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { VP_COUNTERS, VP_STATE_NAMES, type VpBlock, type VpCounter, vpCounterIndex } from '../../shared/layout/vp.js';
+import type { VtlbCounter } from '../../shared/layout/vtlb.js';
 import type { LpStats, MachineStats, PartitionStats, VpStats } from '../../shared/protocol/messages.js';
 import { POLICIES, readPolicy } from '../../shared/protocol/policies.js';
 import { loadCounters } from './loads.js';
 import type { MachineMemory } from './machine-memory.js';
 import type { Partition } from './partition.js';
-import { vtlbCounters } from './vtlb-counters.js';
+import { addFillWaits, vtlbCounterOfLp, vtlbCounters } from './vtlb-view/counters.js';
 
 const VECTORS = 256;
 
@@ -33,6 +34,9 @@ const lpStats = (memory: MachineMemory, lp: number, partitions: readonly Partiti
   const current = Atomics.load(i32, (block.base + LpLayout.at.current) >>> 2);
   const running = current < 0 ? undefined : partitions.find((partition) => partition.slot === current >> 8);
   const counts = block.interceptCounts >>> 2;
+  const ofVtlbs = (name: VtlbCounter): number => partitions.reduce((sum, { body }) => sum + vtlbCounterOfLp(body.views, lp, name), 0);
+  const fillWaits: number[] = [];
+  for (const { body } of partitions) addFillWaits(fillWaits, body.views, lp);
   return {
     id: lp,
     node: block.node,
@@ -48,12 +52,14 @@ const lpStats = (memory: MachineMemory, lp: number, partitions: readonly Partiti
     ipis: block.ipisReceived,
     kicks: block.kicks,
     contextSwitches: block.contextSwitches,
-    flushHandshakes: block.flushHandshakes,
-    pendingFillWaits: block.pendingFillWaits,
+    fills: ofVtlbs('fills'),
+    flushHandshakes: ofVtlbs('flushHandshakes'),
+    pendingFillWaits: ofVtlbs('pendingFillWaits'),
+    fillWaitUs: fillWaits,
   };
 };
 
-export const partitionStats = (partition: Partition, { lps, header }: MachineMemory): PartitionStats => {
+export const partitionStats = (partition: Partition, { lps }: MachineMemory): PartitionStats => {
   const { body, config } = partition;
   return {
     name: partition.name,
@@ -61,7 +67,7 @@ export const partitionStats = (partition: Partition, { lps, header }: MachineMem
     reason: body.reason,
     memory: config.memory,
     vps: body.vps.map(vpStats),
-    vtlb: vtlbCounters(body.views, lps.length, header.nodeCount),
+    vtlb: vtlbCounters(body.views, lps.length),
     code: codeCounts(body.views, lps.length),
     interrupts: { byKind: interruptsByKind(body.vps), byVector: interruptsByVector(body.vps) },
     load: loadCounters(body),

@@ -4,6 +4,7 @@
 //   +0x00000  clock, doorbell: survive a reset of the partition
 //   +0x00100  registers: zeroed by a reset
 //   +0x10000  COM1 output, a ByteLog (scrollback 64 KiB): survives
+//   +0x28000  the text that ends the partition: survives
 //   +0x30000  COM1 input, a ByteQueue of 4 KiB: survives
 import { PartitionMap } from './partition.js';
 import { accessor, block, i32, struct, u8, u16, u32, u64 } from './struct.js';
@@ -30,10 +31,21 @@ export const DeviceMap = {
   VGA: D + 0x0800,
   REGISTERS_END: D + 0x1000,
   CONSOLE_OUT: D + 0x1_0000,
+  CONSOLE_WATCH: D + 0x2_8000,
   CONSOLE_IN: D + 0x3_0000,
 } as const;
 export const CONSOLE_OUT_BYTES = 0x1_0000;
 export const CONSOLE_IN_BYTES = 0x1000;
+
+/** Longest text that can be waited for, UTF-8 bytes. */
+export const WATCHED_TEXT_MAX = 1024;
+/** The text whose last byte ends the partition. Root writes it before the partition starts; devices only read it. */
+export const ConsoleWatchLayout = struct('ConsoleWatch', {
+  /** Bytes of `text`, 0 = none is waited for. */
+  length: u32,
+  text: block(WATCHED_TEXT_MAX),
+});
+export const ConsoleWatch = accessor(ConsoleWatchLayout);
 
 /** Where guests and the ACPI and MP tables find the devices: I/O ports, MMIO pages, interrupt lines. */
 export const PlatformAddress = {

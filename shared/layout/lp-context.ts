@@ -5,6 +5,7 @@
 //     a tag is GVA & ~0xfff (all ones = empty); host address = low 32 bits of GVA + addend.
 //   Recent page, 16 bytes, after each TLB half: +0 tag u64   +8 addend i32, as in the TLB. Reads and writes have entries of their own.
 //   Jump cache entry, 16 bytes:  +0 tag u64 (RIP bits 47:0 | mode id << 48)   +8 code i32 (< 0: ~table index of a unit; > 0: address of micro-ops)
+import { ANSWER_ENTRIES, ANSWER_SIZE } from './cpuid-answer.js';
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
 
 export const TLB_ENTRIES = 1024;
@@ -12,6 +13,8 @@ export const TLB_ENTRY_SIZE = 32;
 export const TlbEntry = { READ_TAG: 0, WRITE_TAG: 8, ADDEND: 16, GFN: 20, FLAGS: 24 } as const;
 /** Supervisor table, then user table: the half is chosen by CPL when guest code is entered. */
 export const TLB_MODES = 2;
+/** Address spaces whose translations the TLB holds at once, each in a bank of its own (as a processor tags them with an ASID or a PCID): tags in the inline table are addresses only. */
+export const TLB_BANKS = 8;
 /** Pages that single accesses of compiled units hit last: filled by those units from the TLB, emptied with it. */
 export const RECENT_READS = 16;
 export const RECENT_WRITES = 8;
@@ -22,6 +25,7 @@ export const TLB_MODE_SIZE: number = TLB_TAGS_SIZE + (RECENT_READS + RECENT_WRIT
 /** Of an entry, from the start of its TLB half. */
 export const recentOffset = (write: boolean, entry: number): number =>
   TLB_TAGS_SIZE + (entry + (write ? RECENT_READS : 0)) * RECENT_ENTRY_SIZE;
+export const TLB_BANK_SIZE: number = TLB_MODES * TLB_MODE_SIZE;
 export const JUMP_ENTRIES = 65536;
 export const JUMP_ENTRY_SIZE = 16;
 /** Fibonacci hashing of RIP's low half: blocks lie at regular distances, which plain low bits would make collide. Index = product >>> JUMP_SHIFT. */
@@ -58,7 +62,7 @@ export const LpContextLayout = struct('LpContext', {
   flushAck: i32,
   /** Cycles left before guest code is left (signed; counts down by instructions). */
   budget: i32,
-  /** Address of the TLB half in use. */
+  /** Address of the TLB half in use, in the bank of the address space in use. */
   tlb: u32,
   /** Mode id << 48 of the jump cache's valid entries, as a u64. */
   jumpTag: u64,
@@ -66,9 +70,14 @@ export const LpContextLayout = struct('LpContext', {
   codeCounts: block(8 * 4, 4),
   /** Record of the `count` micro-op that was executed last; only where instructions are counted. */
   counted: u32,
+  /** Kept answers of CPUID (layout/cpuid-answer): those of this version hold, each costs so many cycles, so many were given by translated code. */
+  answersVersion: i32,
+  answerCycles: i32,
+  answersGiven: i32,
+  answers: block(ANSWER_ENTRIES * ANSWER_SIZE, 32),
   _pad: block(64),
   jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
-  tlbs: block(TLB_MODES * TLB_MODE_SIZE, 64),
+  tlbs: block(TLB_BANKS * TLB_BANK_SIZE, 64),
   arena: block(ARENA_SIZE, 64),
   /** A TLB half that is always empty: used while every access must be looked at (breakpoints). */
   noTlb: block(TLB_MODE_SIZE, 64),

@@ -54,8 +54,6 @@ export const LpLayout = struct(
     interruptsDelivered: u32,
     ipisReceived: u32,
     kicks: u32,
-    flushHandshakes: u32,
-    pendingFillWaits: u32,
     contextSwitches: u32,
     /** Physical local APIC: request bits set by other LPs (atomics), in-service bits by the owner. */
     physicalIrr: block(32, 4),

@@ -48,6 +48,10 @@ export const ExitCause = {
   STOPPED: 5,
   BROKEN_INVARIANT: 6,
   RESET: 7,
+  /** COM1 has said the text that was waited for (ConsoleWatch). */
+  TEXT_SEEN: 8,
+  /** Partition time has come to `endNs`. */
+  TIME_UP: 9,
 } as const;
 
 /** Bits of a page's flags word (atomics). CODE: some LP holds translations of bytes in the page; writes must be seen. GPT: the vTLB shadows it. TLB_WRITE: some LP's hardware TLB may hold a write tag for the page. */
@@ -78,9 +82,10 @@ export const PartitionLayout = struct('PartitionHeader', {
   lpsLow: i32,
   lpsHigh: i32,
   seed: u32,
-  resetCount: u32,
   /** Partition reference time zero, in machine cycles. */
   epochCycles: u64,
+  /** Partition time at which the partition is stopped, ns; 0 = never. Written by root before the partition starts. */
+  endNs: u64,
   name: block(64),
   /** Reason of a crash, UTF-8, zero ended. */
   reason: block(256),

@@ -46,6 +46,14 @@ export class ByteLog {
     Atomics.store(words, this.head, next);
   }
 
+  /** Whether the newest bytes are these; for the writer's side. */
+  endsWith(bytes: Uint8Array): boolean {
+    const { end } = this;
+    if (this.held(end) < bytes.length) return false;
+    const first = end - bytes.length;
+    return bytes.every((byte, i) => this.views.u8[this.data + ((first + i) & (this.capacity - 1))] === byte);
+  }
+
   /** Position after the newest byte. */
   get end(): number {
     return Atomics.load(this.views.i32, this.head) >>> 0;

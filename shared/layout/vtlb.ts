@@ -3,29 +3,38 @@
 //
 //   VTLB + 0x0000_0000  header, counters of each LP
 //        + 0x0001_0000  SAS table            128 x 128 bytes
+//        + 0x0002_0000  mapping records      8 bytes each: a shadow entry through which a guest page may be written
 //        + 0x0010_0000  gptIndex[gfn]        u32: first SPT that shadows the guest page, chained by `gptNext`
-//        + 0x0050_0000  rmap[gfn]            u32: room for heads of reverse maps (write tracking); nothing reads or writes it yet
-//        + 0x0090_0000  SPT headers          64 bytes each
-//        + 0x00b0_0000  SPT pages            512 SPTEs each, SPT number i at + i * 4096
+//        + 0x0050_0000  mappings[gfn]        u32: first record of the guest page (write tracking)
+//        + 0x0090_0000  track[gfn]           i32: what is known of writes to the guest page (TrackState)
+//        + 0x00d0_0000  SPT headers          64 bytes each
+//        + 0x00f0_0000  SPT pages            512 SPTEs each, SPT number i at + i * 4096
 //
 // An SPTE has the x86-64 format (paging.ts). SPAs are below 4 GiB, so its high half holds nothing but XD: not-present entries are known by the low half alone.
 // SPT 0 is never used: 0 ends every chain.
 import { MAX_LPS, MAX_NODES, MAX_VPS, PartitionMap } from './partition.js';
-import { block, i32, struct, u32, u64 } from './struct.js';
+import { block, i32, struct, u32 } from './struct.js';
 
 export const SAS_MAX = 128;
 export const SAS_SIZE = 128;
 export const SPT_HEADER_SIZE = 64;
 export const SAS_TABLE = PartitionMap.VTLB + 0x1_0000;
 export const GPT_INDEX = PartitionMap.VTLB + 0x10_0000;
-export const RMAP_HEADS = PartitionMap.VTLB + 0x50_0000;
-export const SPT_HEADERS = PartitionMap.VTLB + 0x90_0000;
-export const SPT_PAGES = PartitionMap.VTLB + 0xb0_0000;
+export const MAPPING_RECORDS = PartitionMap.VTLB + 0x2_0000;
+export const MAPPING_HEADS = PartitionMap.VTLB + 0x50_0000;
+export const TRACK_STATES = PartitionMap.VTLB + 0x90_0000;
+export const SPT_HEADERS = PartitionMap.VTLB + 0xd0_0000;
+export const SPT_PAGES = PartitionMap.VTLB + 0xf0_0000;
 /** Most SPTs that the arena holds, SPT 0 included. */
 export const SPTS_MAX = (PartitionMap.VTLB_END - SPT_PAGES) / 4096;
 
 export const sasAt = (sas: number): number => SAS_TABLE + sas * SAS_SIZE;
 export const gptIndexAt = (gfn: number): number => GPT_INDEX + gfn * 4;
+/** Records of writable mappings; number 0 ends every chain. */
+export const MAPPING_RECORDS_MAX = (GPT_INDEX - MAPPING_RECORDS) / 8;
+export const mappingRecordAt = (record: number): number => MAPPING_RECORDS + record * 8;
+export const mappingsAt = (gfn: number): number => MAPPING_HEADS + gfn * 4;
+export const trackAt = (gfn: number): number => TRACK_STATES + gfn * 4;
 export const sptHeaderAt = (spt: number): number => SPT_HEADERS + spt * SPT_HEADER_SIZE;
 export const sptPageAt = (spt: number): number => SPT_PAGES + spt * 4096;
 /** Number of the SPT whose page a non-leaf SPTE (its low half) points to. */
@@ -37,6 +46,19 @@ export const POISON_HIGH = 0x0bad_5b70 | 0;
 
 /** Which protocol orders fills and invalidations; changed only as fill-lock.ts says. */
 export const LockMode = { GENERATION: 0, GLOBAL: 1 } as const;
+
+/** How writes to guest page tables are found, as it is in force: `vtlb.track`, or OFF while `vtlb.tags` is 1 and nothing outlives a MOV CR3. */
+export const TrackMode = { OFF: 0, MAPPING: 1, RMAP: 2, WRITE: 3 } as const;
+
+/**
+ * What is known of writes to a guest page (US20080215848A1); tracking.ts has the transitions.
+ *   NONE         U: no page table
+ *   UNTRACKED    N: a page table; writable mappings made before that may exist
+ *   TRACKED      T: a page table; no mapping lets anybody write it, what was made from it is what it says
+ *   DIRTY        D: a page table that may be written by mappings that are known; what was made from it may be stale
+ *   CLOSING      on the way from D to T: its writable mappings are being taken away
+ */
+export const TrackState = { NONE: 0, UNTRACKED: 1, TRACKED: 2, DIRTY: 3, CLOSING: 4 } as const;
 
 /** Names of the counters, index = number. One column of u32 a LP, so that counting shares no cache line. */
 export const VTLB_COUNTERS = [
@@ -65,9 +87,21 @@ export const VTLB_COUNTERS = [
   'lockModeChanges',
   'accessedSet',
   'dirtySet',
+  'flushHandshakes',
+  'tagHits',
+  'tagMisses',
+  'pageTableWriteIntercepts',
+  'staleMarks',
+  'validations',
+  'staleEntriesPurged',
+  'tablesProtected',
+  'tablesDiscovered',
+  'untrackedPurges',
+  'trackModeChanges',
 ] as const;
 export type VtlbCounter = (typeof VTLB_COUNTERS)[number];
-export const COUNTERS_PER_LP = 32;
+export const COUNTERS_PER_LP = 64;
+export const FILL_WAIT_BUCKETS = 16;
 
 export const VtlbLayout = struct(
   'VtlbHeader',
@@ -82,7 +116,16 @@ export const VtlbLayout = struct(
     tick: i32,
     /** SASes from this number on have never been used. Written under the structure lock, before a SAS is first loaded. */
     sasLimit: i32,
-    _pad0: block(44),
+    /** TrackMode in force. */
+    trackMode: i32,
+    /** Guest page tables that are UNTRACKED; and how often one was met, found or gone over again, since all mappings were last purged. */
+    untracked: i32,
+    untrackedVisits: i32,
+    /** The next free record of a writable mapping. */
+    mappingNext: i32,
+    /** Counts the moments at which all states began anew. */
+    trackEpoch: i32,
+    _pad0: block(24),
     /** Futex of `vtlb.lock=global`: 0 free, 1 held, 2 held with waiters. */
     globalLock: i32,
     _pad1: block(60),
@@ -99,6 +142,8 @@ export const VtlbLayout = struct(
     /** Each VP's last place and address space: see VtlbVpLayout. */
     vps: block(MAX_VPS * 32, 64),
     counters: block(MAX_LPS * COUNTERS_PER_LP * 4, 64),
+    /** How long invalidations of each LP waited for pending fills: bucket i counts waits of 2^(i-1) to 2^i microseconds, the last one all longer ones. */
+    fillWaits: block(MAX_LPS * FILL_WAIT_BUCKETS * 4, 64),
   },
   SAS_TABLE - PartitionMap.VTLB,
 );
@@ -109,6 +154,11 @@ export const vtlbWord = (
     | 'sptCount'
     | 'tick'
     | 'sasLimit'
+    | 'trackMode'
+    | 'untracked'
+    | 'untrackedVisits'
+    | 'mappingNext'
+    | 'trackEpoch'
     | 'globalLock'
     | 'structureLock'
     | 'condemned'
@@ -118,6 +168,8 @@ export const vtlbWord = (
 export const freeTopAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeTop + node * 8;
 export const freeCountAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeCount + node * 4;
 export const vtlbCountersAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.counters + lp * COUNTERS_PER_LP * 4;
+
+export const fillWaitsAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.fillWaits + lp * FILL_WAIT_BUCKETS * 4;
 
 /** What the vTLB remembers of a VP between its stays on LPs. Written by the LP that runs it. */
 export const VtlbVpLayout = struct('VtlbVp', { /** LP + 1, 0 none. */ lastLp: u32, role: u32, cr3Lo: u32, cr3Hi: u32 }, 32);
@@ -140,7 +192,14 @@ export const SasLayout = struct(
     spts: i32,
     lastUse: i32,
     pdpte: block(32, 8),
-    serial: u64,
+    /** Counts the SASes that have had this entry of the table. */
+    serial: u32,
+    /** PCID of CR3 with CR4.PCIDE. */
+    pcid: u32,
+    /** 1: some SPT of it is `stale`. Set after the SPT's. */
+    stale: i32,
+    /** Added to after entries were taken away or changed: hardware TLBs filled from it before may hold what it no longer has. */
+    version: i32,
   },
   SAS_SIZE,
 );
@@ -172,6 +231,8 @@ export const SptLayout = struct(
     gptNext: i32,
     /** Chain of the free or the condemned stack. */
     next: i32,
+    /** 1: the guest's table may have been written since its entries were made; they are gone over before the SAS is used after a flush. */
+    stale: i32,
   },
   SPT_HEADER_SIZE,
 );

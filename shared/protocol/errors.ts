@@ -54,6 +54,7 @@ export const ERRORS = {
   'vm.state': { exit: 75, sentence: '{verb}: {name} is {state}; this needs {needs}' },
   'vm.memory': { exit: 71, sentence: '{name}: memory: {bytes} bytes cannot be had from the host: {why}' },
   'vm.no-console': { exit: 69, sentence: '{name}: has no console yet' },
+  'inspect.path': { exit: 65, sentence: 'path {path}: {why}' },
   'vm.console-full': { exit: 75, sentence: '{name}: console input is full ({limit} bytes wait for the guest)' },
   'image.unreadable': { exit: 66, sentence: '{file}: cannot be read: {why}' },
   'image.invalid': { exit: 65, sentence: '{why}' },
@@ -73,9 +74,9 @@ export const ERRORS = {
   'policy.unknown': { exit: 66, sentence: 'no policy named {name}', hint: 'hvd policy list shows them' },
   'policy.value': { exit: 65, sentence: '{name}: {value} is not one of {values}' },
   'load.none': { exit: 69, sentence: '{name}: the guest has announced no job page', hint: 'loads are for the workload guests' },
-  'load.unknown': { exit: 65, sentence: 'load: no job named {job}; there are {jobs}' },
-  'load.parameter': { exit: 65, sentence: 'load: {job} has no parameter {parameter}; it has {parameters}' },
-  'load.vp': { exit: 65, sentence: 'load: vps: {name} has VPs 0..{last}, not {vp}' },
+  'load.unknown': { exit: 65, sentence: 'no job named {job}; there are {jobs}' },
+  'load.parameter': { exit: 65, sentence: '{job} has no parameter {parameter}; it has {parameters}' },
+  'load.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },
   internal: { exit: 70, sentence: 'internal error: {why}', hint: 'this is a defect of hvd' },
 } as const satisfies Record<string, ErrorKind>;
 export type ErrorCode = keyof typeof ERRORS;

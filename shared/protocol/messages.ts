@@ -84,8 +84,12 @@ export interface LpStats {
   ipis: number;
   kicks: number;
   contextSwitches: number;
+  /** Of the vTLBs of all partitions, on this LP. */
+  fills: number;
   flushHandshakes: number;
   pendingFillWaits: number;
+  /** Invalidations that waited for pending fills, by how long: element i counts waits of 2^(i-1) to 2^i microseconds, the last one all longer ones. */
+  fillWaitUs: number[];
 }
 export interface VpStats {
   id: number;
@@ -145,6 +149,52 @@ export interface PartitionInspect extends PartitionStats {
   unknownInstructions: { mnemonic: string; count: number }[];
 }
 
+/** One shadow address space. `users`: LPs that have it loaded. */
+export interface SasInspect {
+  sas: number;
+  users: number;
+  mode: string;
+  cr3: string;
+  generation: number;
+  root: number;
+  tables: number;
+  /** Present leaf entries. */
+  translations: number;
+}
+/** One shadow page table. `gptGfn`: frame of the guest table that it shadows, null where none stands behind it (large pages, paging off). `gva`: of its first entry. */
+export interface SptInspect {
+  spt: number;
+  state: string;
+  sas: number | null;
+  level: number;
+  gva: string;
+  gptGfn: string | null;
+  role: string;
+  node: number;
+  generation: number;
+  present: number;
+}
+/**
+ * One entry beside what the guest's own table says there. `verdict`: same; narrower (the shadow grants less: a write is still to set D, or the guest's rights grew);
+ * lent (a supervisor may write a read-only user page, CR0.WP = 0); other (it says what the guest's table no longer says: good only until the guest flushes).
+ */
+export interface SpteInspect {
+  index: number;
+  gva: string;
+  shadow: string;
+  guest: string | null;
+  verdict: 'same' | 'narrower' | 'lent' | 'other' | null;
+}
+export type VtlbInspect =
+  | {
+      kind: 'vtlb';
+      generation: number;
+      tables: { node: number; live: number; condemned: number; free: number }[];
+      spaces: SasInspect[];
+    }
+  | { kind: 'sas'; space: SasInspect; tables: SptInspect[] }
+  | { kind: 'spt'; table: SptInspect; way: (SpteInspect & { spt: number; level: number })[]; entries: SpteInspect[] };
+
 /** Requests: name -> [parameters, result]. */
 export interface Requests {
   hello: [Hello, Required<Hello>];
@@ -169,6 +219,8 @@ export interface Requests {
   'vm.stop': [{ name: string }, Record<string, never>];
   'vm.destroy': [{ name: string }, Record<string, never>];
   'vm.inspect': [{ name: string }, PartitionInspect];
+  /** `path`: vtlb, vtlb/sas/N or vtlb/spt/N. Read while the guest runs: each entry is right, the whole need not be of one moment. */
+  'vm.inspect.vtlb': [{ name: string; path: string }, VtlbInspect];
   'vm.screen': [{ name: string }, { columns: number; rows: number; lines: string[] }];
   /** Console output from a byte position on; `position` of the next call. Old output beyond the scrollback is gone. */
   'vm.console.read': [{ name: string; position: number }, { data: Uint8Array; position: number }];

@@ -1,6 +1,7 @@
 // The policies: every mechanism that can be switched while guests run, its settings, and the word of the machine header that LPs read it from.
 // Why words in memory: an LP looks at its policy with one load; there is no message to miss.
 import { type MachineHeader, MachineLayout } from '../layout/machine.js';
+import { HvdError } from './errors.js';
 import type { PolicyInfo } from './messages.js';
 
 export interface Policy {
@@ -23,24 +24,61 @@ export const POLICIES: readonly Policy[] = [
     meaning: 'what keeps vTLB fills and invalidations apart: a generation counter for each LP (US7788464B2), or one lock for the partition',
     word: 0,
   },
+  {
+    name: 'vtlb.tags',
+    values: ['1', '2', '4', '8', '16', '32', '64'],
+    baseline: '1',
+    default: '64',
+    meaning: 'address spaces whose translations outlive MOV CR3 (US20080215848A1); 1: each CR3 write purges',
+    word: 8,
+  },
+  {
+    name: 'vtlb.track',
+    values: ['mapping', 'rmap', 'write'],
+    baseline: 'write',
+    default: 'mapping',
+    meaning:
+      'how edits of guest page tables are found: by intercepting the creation of writable mappings, with a reverse map of all writable mappings, or by a trap for each write',
+    word: 9,
+  },
+  {
+    name: 'vtlb.untracked',
+    values: ['0', '16', '64', '256', '1024'],
+    baseline: '0',
+    default: '64',
+    meaning:
+      'visits to page tables with unknown writable mappings after which all translations are purged to know them (vtlb.track=mapping, write)',
+    word: 10,
+  },
 ];
 
 /** Numbers of `vtlb.lock`. */
 export const VtlbLock = { GENERATION: 0, GLOBAL: 1 } as const;
+/** Numbers of `vtlb.track`. */
+export const VtlbTrack = { MAPPING: 0, RMAP: 1, WRITE: 2 } as const;
 
-export const findPolicy = (name: string): Policy | undefined => POLICIES.find((policy) => policy.name === name);
+/** Throws policy.unknown. */
+export const findPolicy = (name: string): Policy => {
+  const policy = POLICIES.find((one) => one.name === name);
+  if (policy === undefined) throw new HvdError('policy.unknown', { name });
+  return policy;
+};
+
+/** Number of a setting. Throws policy.value. */
+export const settingOf = ({ name, values }: Policy, value: string): number => {
+  const setting = values.indexOf(value);
+  if (setting < 0) throw new HvdError('policy.value', { name, value, values: values.join(', ') });
+  return setting;
+};
 
 const indexOf = (header: MachineHeader, policy: Policy): number => (header.base + MachineLayout.at.policies) / 4 + policy.word;
 
 export const readPolicy = (header: MachineHeader, policy: Policy): string =>
   policy.values[Atomics.load(header.views.i32, indexOf(header, policy))] ?? policy.default;
 
-/** False when `value` is not one of the policy's settings; nothing is changed then. */
-export const writePolicy = (header: MachineHeader, policy: Policy, value: string): boolean => {
-  const setting = policy.values.indexOf(value);
-  if (setting < 0) return false;
-  Atomics.store(header.views.i32, indexOf(header, policy), setting);
-  return true;
+/** Throws policy.value; nothing is changed then. */
+export const writePolicy = (header: MachineHeader, policy: Policy, value: string): void => {
+  Atomics.store(header.views.i32, indexOf(header, policy), settingOf(policy, value));
 };
 
 export const describePolicy = (header: MachineHeader, policy: Policy): PolicyInfo => ({

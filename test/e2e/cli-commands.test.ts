@@ -97,10 +97,10 @@ test('loads are set and refused', async (t) => {
   t.deepEqual(t.context.daemon.machine.partitions.get('a').pendingLoads, [{ job: 'spinlock', vps: [0, 1], parameters: { hold: 200 } }]);
   t.is((await run('load', 'stop', 'a')).status, 0);
   for (const [args, message] of [
-    [['set', 'a', 'nothing'], /^hvd: load: no job named nothing; there are idle, compute, /],
-    [['set', 'a', 'ipi', 'hold=1'], /^hvd: load: ipi has no parameter hold; it has mode/],
+    [['set', 'a', 'nothing'], /^hvd: no job named nothing; there are idle, compute, /],
+    [['set', 'a', 'ipi', 'hold=1'], /^hvd: ipi has no parameter hold; it has mode/],
     [['set', 'a', 'ipi', 'hold'], /^hvd: "hold": expected a parameter as in hold=200\n$/],
-    [['set', 'a', 'ipi', '--vps', '2'], /^hvd: load: vps: a has VPs 0\.\.1, not 2\n$/],
+    [['set', 'a', 'ipi', '--vps', '2'], /^hvd: a has VPs 0\.\.1, not 2\n$/],
     [['set', 'a', 'ipi', '--vps', 'x'], /^hvd: --vps: expected numbers/],
   ] as const) {
     const { status, stderr } = await run('load', ...args);

@@ -1,11 +1,10 @@
 // The daemon as a process: started, detached, stopped, killed, and the demonstration of `npm start`. With the real LPs, idle.
 
-import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
-import { connect } from '../../shared/client/client.js';
+import { foreground } from '../rig/daemon-process.js';
 import { HVD, hvd, run } from '../rig/hvd-process.js';
 
 const test = anyTest as TestFn<{ folder: string; socket: string }>;
@@ -25,28 +24,6 @@ const isRunning = (pid: number): boolean => {
   } catch {
     return false;
   }
-};
-
-/** A foreground daemon; resolves when it answers. */
-const foreground = async (socket: string, stderr: 'pipe' | number = 'pipe') => {
-  const child = spawn(process.execPath, [HVD, 'start', '--socket', socket, '--lps', '2', '--no-pin'], {
-    stdio: ['ignore', 'ignore', stderr],
-  });
-  let log = '';
-  child.stderr?.on('data', (chunk) => {
-    log += chunk;
-  });
-  const ended = new Promise<{ code: number | null; log: string }>((resolve) => child.once('close', (code) => resolve({ code, log })));
-  for (let i = 0; i < 600; i++) {
-    const client = await connect({ socket }).catch(() => undefined);
-    if (client !== undefined) {
-      await client.close();
-      return { child, ended };
-    }
-    if (child.exitCode !== null) break;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`the daemon did not come up: ${log}`);
 };
 
 test('--detach returns when the socket answers; stop returns when the daemon is gone', async (t) => {

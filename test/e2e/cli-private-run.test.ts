@@ -11,6 +11,7 @@ const runStub = async (name: string, changes: Partial<RunRequest> = {}) => {
     partition: stubPartition(name),
     until: undefined,
     timeoutMs: 20_000,
+    runForMs: Number.POSITIVE_INFINITY,
     debugExit: false,
     hash: false,
     onOutput: (bytes) => output.push(bytes),
@@ -25,9 +26,13 @@ test('powering off is success, and everything that was said is shown', async (t)
   t.like(await runStub('say-1'), { cause: 'power-off', status: 0, output: 'hello from say-1\n' });
 });
 
-test('a text that is waited for ends the run, at whatever place it is', async (t) => {
-  t.like(await runStub('say-1', { until: 'from say' }), { cause: 'until', status: 0 });
+test('a text that is waited for in vain changes nothing', async (t) => {
   t.like(await runStub('say-1', { until: 'never' }), { cause: 'power-off', status: 0 });
+});
+
+test('where the host decides the end of a deterministic run there are no hashes', async (t) => {
+  const machine = { ...stubConfig(), clock: 'deterministic' as const };
+  t.like(await runStub('busy', { machine, timeoutMs: 100, hash: true }), { cause: 'timeout', traceHash: null, memoryHash: null });
 });
 
 test('the debug-exit port gives the status only when asked for', async (t) => {

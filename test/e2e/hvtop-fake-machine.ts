@@ -113,6 +113,7 @@ export class FakeMachine {
       if (index < 11) add(lp.intercepts, reason, 220 / (index + 1));
     });
     const fills = add(vp.partition.vtlb, 'fills', 160 * wave);
+    lp.fills += fills;
     lp.generation += 2 * fills + (this.#chance(0.2) ? 1 : 0);
     for (const name of ['invalidations', 'reclaims', 'addressSpaceSwitches', 'guestFaults', 'pendingFillWaits'])
       add(vp.partition.vtlb, name, 12);
@@ -132,7 +133,11 @@ export class FakeMachine {
       ['33', 2],
     ] as const)
       add(vp.partition.interrupts.byVector, vector, scale);
-    lp.pendingFillWaits += this.#chance(0.1) ? 3 : 0;
+    if (this.#chance(0.1)) {
+      lp.pendingFillWaits += 3;
+      lp.fillWaitUs[2]! += 2;
+      lp.fillWaitUs[7]! += 1;
+    }
     lp.flushHandshakes += this.#chance(0.2) ? 2 : 0;
     const job = vp.partition.load.find((other) => other.vp === vp.stats.id);
     if (job !== undefined) {
@@ -198,6 +203,8 @@ const lpAt = (id: number): LpStats => ({
   ipis: 0,
   kicks: 0,
   contextSwitches: 0,
+  fills: 0,
   flushHandshakes: 0,
   pendingFillWaits: 0,
+  fillWaitUs: new Array<number>(16).fill(0),
 });

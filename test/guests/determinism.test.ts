@@ -7,9 +7,28 @@ import { type Ended, hvd, hvdOnOneCore } from '../rig/hvd-process.js';
 
 const IMAGE = join(packageRoot(), 'configs/guests/images/workload64.elf');
 
-const hashes = async (start: (...args: readonly string[]) => Promise<Ended>, vps: number, lps: number, append: string): Promise<string> => {
+const hashes = async (
+  start: (...args: readonly string[]) => Promise<Ended>,
+  vps: number,
+  lps: number,
+  append: string,
+  ...end: readonly string[]
+): Promise<string> => {
   const shape = ['--vps', String(vps), '--lps', String(lps), '--memory', '32M', '--append', append];
-  const run = await start('run', IMAGE, ...shape, '--clock', 'deterministic', '--seed', '1', '--hash', '--timeout', '50', '--debug-exit');
+  const run = await start(
+    'run',
+    IMAGE,
+    ...shape,
+    '--clock',
+    'deterministic',
+    '--seed',
+    '1',
+    '--hash',
+    '--timeout',
+    '50',
+    '--debug-exit',
+    ...end,
+  );
   return run.stdout.trimEnd().split('\n').pop() ?? '';
 };
 
@@ -35,3 +54,16 @@ test.serial('LPs that share a core of the host take the same course as LPs that 
   t.regex(first, /^trace [0-9a-f]+ memory [0-9a-f]{64}$/);
   for (let i = 0; i < 3; i++) t.is(await hashes(hvdOnOneCore, 4, 2, job), first);
 });
+
+// The job would go on for long: the end is a point of the guest's time, whatever the host's clock says.
+for (const end of [
+  ['--until', 'READY'],
+  ['--run-for', '0.03'],
+])
+  test.serial(`a run that ${end[0]} ends takes the same course each time`, async (t) => {
+    t.timeout(120_000);
+    const job = 'job=spinlock milliseconds=10000';
+    const first = await hashes(hvd, 3, 2, job, ...end);
+    t.regex(first, /^trace [0-9a-f]+ memory [0-9a-f]{64}$/);
+    t.is(await hashes(hvdOnOneCore, 3, 2, job, ...end), first);
+  });

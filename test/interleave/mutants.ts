@@ -58,6 +58,9 @@ class OnlyOwnClear extends Invalidation {
   override clearPage(): boolean {
     return false;
   }
+  override clearPageEverywhere(): boolean {
+    return false;
+  }
 }
 class NoFillWait extends Reclaim {
   protected override awaitFills(): void {}

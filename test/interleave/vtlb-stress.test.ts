@@ -2,9 +2,9 @@
 // must lead to at any moment; at the end the whole vTLB is checked at rest. Seeded: HVD_SEED replays the choices, not the host's scheduling.
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
-import { vtlbCounters } from '../../daemon/hypervisor/vtlb/counters.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareWalker } from '../../daemon/machine/walker.js';
+import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { Pte } from '../../shared/layout/paging.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';

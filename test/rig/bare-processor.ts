@@ -22,7 +22,11 @@ export interface MappedPage {
   readonly noExecute?: boolean;
 }
 
+/** What its CPUID costs. */
+export const CPUID_CYCLES = 40;
+
 export interface BareProcessor {
+  readonly memory: WebAssembly.Memory;
   readonly views: Views;
   readonly vp: VpBlock;
   readonly processor: GuestProcessor;
@@ -43,6 +47,8 @@ export interface BareProcessor {
   busLocks: number;
   /** How often FERR# was asserted. */
   floatErrors: number;
+  /** CPUID: how often the intercept was asked, how often its kept answers were given, and what it says in ECX (EAX and EBX are leaf and subleaf). */
+  readonly cpuid: { asked: number; answered: number; third: number };
   /** What was retired, where it is counted. */
   readonly count: InstructionCount | undefined;
 }
@@ -117,7 +123,14 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         ioWrite: refuse,
         readMsr: refuse,
         writeMsr: refuse,
-        cpuid: () => [0, 0, 0, 0],
+        cpuid: (leaf, subleaf) => {
+          machine.cpuid.asked++;
+          processor.charge(CPUID_CYCLES);
+          return [leaf, subleaf, machine.cpuid.third, 0xffff_ffff];
+        },
+        cpuidAnswered: (times) => {
+          machine.cpuid.answered += times;
+        },
         halt: () => {
           machine.halted = true;
         },
@@ -134,6 +147,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         },
         wbinvd: () => {},
       },
+      cpuidCycles: CPUID_CYCLES,
       watchCode: (gfn) => {
         if (handshake !== undefined) {
           handshake.watchCode(gfn);
@@ -175,6 +189,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
   );
   processor.load(lp);
   const machine: BareProcessor = {
+    memory,
     views,
     handshake,
     vp: processor.vp,
@@ -187,6 +202,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
     shutDown: false,
     busLocks: 0,
     floatErrors: 0,
+    cpuid: { asked: 0, answered: 0, third: 3 },
     count,
   };
   return machine;

@@ -3,14 +3,13 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { defaultMachine, readCosts, readMachineFile, readPartitionFile } from '../../daemon/root/config/machine-file.js';
-import { machineSchema } from '../../daemon/root/config/schema.js';
+import { defaultMachine, machineFile, readCosts, readMachineFile, readPartitionFile } from '../../daemon/root/config/machine-file.js';
 import { formatSize, parseSize } from '../../daemon/root/config/size.js';
 import { parseYaml } from '../../daemon/root/config/yaml-file.js';
 import { packageRoot } from '../../daemon/root/package-root.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 
-const parse = (text: string) => parseYaml(text, 'file.yaml', machineSchema);
+const parse = (text: string) => parseYaml(text, 'file.yaml', machineFile);
 
 test('an empty file is a machine of defaults', (t) => {
   t.deepEqual(parse(''), defaultMachine());
@@ -45,6 +44,27 @@ const WRONG: readonly [string, string, RegExp][] = [
     'a size out of range',
     partition('  - name: b\n    image: x\n    vps: 1\n    memory: 9G\n'),
     /^file\.yaml:9 partitions\[1\]\.memory: expected a size from 1M to 3G in steps of 64K, got "9G"$/,
+  ],
+  [
+    'a job that there is not',
+    partition('    load:\n      job: dance\n'),
+    /^file\.yaml:7 partitions\[0\]\.load\.job: no job named dance; there are idle, compute, /,
+  ],
+  [
+    'a parameter that a job has not',
+    partition('    load:\n      job: ipi\n      parameters:\n        mode: 1\n        hold: 1\n'),
+    /^file\.yaml:10 partitions\[0\]\.load\.parameters\.hold: ipi has no parameter hold; it has mode/,
+  ],
+  [
+    'a VP that a load has not',
+    partition('    load:\n      job: ipi\n      vps:\n        - 1\n        - 2\n'),
+    /^file\.yaml:10 partitions\[0\]\.load\.vps\[1\]: a has VPs 0\.\.1, not 2$/,
+  ],
+  ['a policy that there is not', 'policies:\n  vtlb.lick: global\n', /^file\.yaml:2 policies\.vtlb\.lick: no policy named vtlb\.lick/],
+  [
+    'a setting that a policy has not',
+    'lps: 1\npolicies:\n  vtlb.lock: none\n',
+    /^file\.yaml:3 policies\.vtlb\.lock: vtlb\.lock: none is not one of generation, global$/,
   ],
   ['a size between steps', partition('').replace('64M', '1048577'), /partitions\[0\]\.memory: expected a size/],
   [

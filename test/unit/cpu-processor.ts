@@ -145,6 +145,7 @@ export class RecordedIntercepts implements Intercepts {
   cpuid(leaf: number, subleaf: number): readonly [number, number, number, number] {
     return [leaf, subleaf, 3, 0xffff_ffff];
   }
+  cpuidAnswered(): void {}
   halt(): void {
     this.calls.push('halt');
   }
@@ -185,6 +186,7 @@ export class TestProcessor implements Processor {
   modes: CodeModes = new CodeModes(IMPLEMENTED);
   readonly debug: DebugUnit = new DebugUnit();
   readonly intercepts: RecordedIntercepts = new RecordedIntercepts(this.vp);
+  readonly answers = { keep: (): void => {} };
   charged = 0;
   modeChanges = 0;
   charge(cycles: number): void {

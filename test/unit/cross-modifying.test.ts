@@ -166,10 +166,10 @@ for (const tiers of TIERS)
     for (let flushes = 0; flushes < 0x1_0000; flushes++) {
       machine.processor.code.flushLookups();
       if (flushes < 0xffe0) continue;
-      machine.processor.memory.setMode(true, true);
+      machine.processor.memory.setMode(true, true, false);
       machine.processor.memory.write8(high + 1, flushes & 0xff);
       t.is(Number(runProgram(machine, high).registers[RAX]), flushes & 0xff);
-      machine.processor.memory.setMode(true, true);
+      machine.processor.memory.setMode(true, true, false);
       machine.processor.memory.write8(high + 1, ~flushes & 0xff);
       t.is(Number(runProgram(machine, high).registers[RAX]), ~flushes & 0xff);
     }

@@ -14,19 +14,21 @@ for (const bits of BITS) {
     test.skip(`${bits}-bit instructions do what this host's processor does (${host})`, () => undefined);
     continue;
   }
-  test(`${bits}-bit instructions do in both tiers what this host's processor does`, (t) => {
-    t.timeout(120_000);
-    const { cases, forms, mismatches } = check(host, {
-      bits,
-      seed: SEED,
-      cases: CASES,
-      starts: STARTS,
-      from: BITS.indexOf(bits) / BITS.length,
+  for (const aligned of [false, true])
+    test(`${bits}-bit instructions do in both tiers what this host's processor does${aligned ? ' where alignment is checked' : ''}`, (t) => {
+      t.timeout(120_000);
+      const { cases, forms, mismatches } = check(host, {
+        bits,
+        seed: SEED,
+        cases: CASES,
+        starts: STARTS,
+        aligned,
+        from: (BITS.indexOf(bits) + (aligned ? 1 : 0)) / BITS.length,
+      });
+      t.deepEqual(
+        mismatches.map((m) => `${m.form} (${m.way}): ${m.what}: node test/vectors/check.mjs --replay '${m.line}'`),
+        [],
+      );
+      t.true(cases >= CASES && forms > 500, `${cases} cases of ${forms} forms`);
     });
-    t.deepEqual(
-      mismatches.map((m) => `${m.form} (${m.way}): ${m.what}: node test/vectors/check.mjs --replay '${m.line}'`),
-      [],
-    );
-    t.true(cases >= CASES && forms > 500, `${cases} cases of ${forms} forms`);
-  });
 }

@@ -47,6 +47,9 @@ export const board = (existing?: Views): Board => {
     debugExit: (value) => {
       power.push(`exit ${value}`);
     },
+    textSeen: () => {
+      power.push('text seen');
+    },
   };
   const platform = new Platform(views, host);
   const self: Board = {

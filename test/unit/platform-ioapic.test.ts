@@ -19,6 +19,7 @@ const chip = () => {
     powerOff: () => {},
     reset: () => {},
     debugExit: () => {},
+    textSeen: () => {},
   });
   ioapic.reset();
   const write = (register: number, value: number): void => {

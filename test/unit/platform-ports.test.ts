@@ -35,6 +35,7 @@ test('device registers do not overlap', (t) => {
     ['dma', M.DMA, size(Devices.DmaLayout)],
     ['vga', M.VGA, size(Devices.VgaLayout)],
     ['console out', M.CONSOLE_OUT, ringSize(Devices.CONSOLE_OUT_BYTES)],
+    ['console watch', M.CONSOLE_WATCH, Devices.ConsoleWatchLayout.size],
     ['console in', M.CONSOLE_IN, ringSize(Devices.CONSOLE_IN_BYTES)],
   ];
   areas.sort((a, b) => a[1] - b[1]);

@@ -1,6 +1,6 @@
 // COM1: registers, interrupt identification, FIFO and loopback, and the console rings behind it.
 import test from 'ava';
-import { CONSOLE_IN_BYTES, CONSOLE_OUT_BYTES, DeviceMap } from '../../shared/layout/devices.js';
+import { CONSOLE_IN_BYTES, CONSOLE_OUT_BYTES, ConsoleWatch, DeviceMap, PlatformAddress } from '../../shared/layout/devices.js';
 import { ByteLog, ByteQueue } from '../../shared/layout/ring.js';
 import { type Board, board, startPics } from './platform-board.js';
 
@@ -140,6 +140,40 @@ test('loopback wires the modem outputs to its inputs, and changes show as deltas
   b.out(MCR, 0x11);
   t.is(b.in(MSR), 0x20 | 0x04);
   t.is(b.in(IIR), 0x01);
+});
+
+test('the byte that completes the text that is waited for is seen, at whatever port and place it comes', (t) => {
+  const wait = (wanted: string): Board => {
+    const b = board();
+    const watch = new ConsoleWatch(b.views, DeviceMap.CONSOLE_WATCH);
+    b.views.u8.set(Buffer.from(wanted), watch.text);
+    watch.length = wanted.length;
+    return b;
+  };
+  const say = (b: Board, text: string): void => {
+    for (const byte of Buffer.from(text)) b.out(DATA, byte);
+  };
+  const b = wait('aab');
+  say(b, 'abaa');
+  t.deepEqual(b.power, []);
+  b.out(PlatformAddress.DEBUG_CONSOLE, 0x61);
+  t.deepEqual(b.power, []);
+  say(b, 'b');
+  t.deepEqual(b.power, ['text seen']);
+  // Across the end of the ring.
+  const far = wait('0123456789');
+  say(far, 'x'.repeat(CONSOLE_OUT_BYTES - 5));
+  say(far, '012345678');
+  t.deepEqual(far.power, []);
+  say(far, '9');
+  t.deepEqual(far.power, ['text seen']);
+  // Nothing before the first byte is taken for text.
+  const zero = wait('\0\0');
+  say(zero, '\0');
+  t.deepEqual(zero.power, []);
+  const none = board();
+  say(none, 'aab');
+  t.deepEqual(none.power, []);
 });
 
 test('COM2 to COM4 are absent', (t) => {

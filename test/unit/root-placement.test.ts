@@ -3,7 +3,6 @@ import test from 'ava';
 import fc from 'fast-check';
 import { formatTable } from '../../daemon/cli/output.js';
 import { ConsoleTail } from '../../daemon/cli/run/console-tail.js';
-import { TextSearch } from '../../daemon/cli/run/text-search.js';
 import { DropLog } from '../../daemon/root/control/drop-log.js';
 import type { Log } from '../../daemon/root/log.js';
 import { nodeOf } from '../../daemon/root/machine-memory.js';
@@ -60,28 +59,6 @@ test('clients that are dropped all the time make one line a second', (t) => {
   const drops = new DropLog({ warn: (fields: object) => lines.push(fields) } as unknown as Log, () => now);
   for (; now < 2500; now += 10) drops.note('protocol.not-msgpack');
   t.deepEqual(lines, [{ code: 'protocol.not-msgpack' }, ...Array(2).fill({ code: 'protocol.not-msgpack', others: 99 })]);
-});
-
-test('a text is found across pieces', (t) => {
-  fc.assert(
-    fc.property(
-      fc.string({ minLength: 1, maxLength: 8 }),
-      fc.string(),
-      fc.string(),
-      fc.integer({ min: 1, max: 5 }),
-      (wanted, before, after, cut) => {
-        const all = Buffer.from(before + wanted + after);
-        const search = new TextSearch(wanted);
-        let found = false;
-        for (let at = 0; at < all.length; at += cut) found = search.feed(all.subarray(at, at + cut));
-        return found;
-      },
-    ),
-  );
-  const search = new TextSearch('abc');
-  t.false(search.feed(Buffer.from('ab')));
-  t.false(search.feed(Buffer.from('bc')));
-  t.true(search.feed(Buffer.from('abc')));
 });
 
 test('tables align numbers to the right and nothing trails', (t) => {

@@ -31,7 +31,14 @@ const machine = (bits = RW): { mmu: ShadowMmu; vp: VpBlock; intercepts: () => nu
   let intercepts = 0;
   const nothing = (): void => undefined;
   const listener = { tlbMiss: nothing, pageFault: () => void intercepts++, reflected: nothing };
-  const mmu = new ShadowMmu(m.machine, m.partition, 0, { flushAll: nothing, flushPage: nothing }, new GuestFault(), listener);
+  const mmu = new ShadowMmu(
+    m.machine,
+    m.partition,
+    0,
+    { flushAll: nothing, flushBank: nothing, flushPage: nothing, select: nothing },
+    new GuestFault(),
+    listener,
+  );
   mmu.load(vp);
   return { mmu, vp, intercepts: () => intercepts };
 };

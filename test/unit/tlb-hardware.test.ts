@@ -1,7 +1,7 @@
 // The hardware TLB: what compiled code finds in it after inserts and flushes, and that watched code never gets a write tag.
 import test from 'ava';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
-import { HardwareTlb, TlbMode } from '../../daemon/machine/tlb.js';
+import { type FetchCache, HardwareTlb, TlbMode } from '../../daemon/machine/tlb.js';
 import {
   LpContextLayout,
   RECENT_READS,
@@ -16,7 +16,7 @@ import { viewsOf } from '../../shared/layout/struct.js';
 import { spaOf } from '../interleave/small-machine.js';
 
 const views = viewsOf(new SharedArrayBuffer(PartitionMap.RAM + 64 * 4096));
-const make = (fetch: { flushAll(): void; flushPage(gva: number): void } | null = null) => {
+const make = (fetch: FetchCache | null = null) => {
   views.i32.fill(0, PartitionMap.PAGE_FLAGS >>> 2, (PartitionMap.PAGE_FLAGS >>> 2) + 64);
   return new HardwareTlb(views, new SharedWords(views), 0, fetch);
 };
@@ -68,8 +68,13 @@ for (const [what, pages] of [
   ['more entries than it remembers', 900],
 ] as const)
   test.serial(`flushes with ${what}: page, non-global, all`, (t) => {
-    const flushed: (number | 'all')[] = [];
-    const tlb = make({ flushAll: () => flushed.push('all'), flushPage: (gva) => flushed.push(gva) });
+    const flushed: (number | string)[] = [];
+    const tlb = make({
+      flushAll: () => void flushed.push('all'),
+      flushBank: (bank) => void flushed.push(`bank ${bank}`),
+      flushPage: (gva) => void flushed.push(gva),
+      select: (bank) => void flushed.push(`select ${bank}`),
+    });
     for (let i = 0; i < pages; i++) tlb.insert(i & 1, i * 4096, spaOf(i % 64), true, i % 64, i % 3 === 0);
     tlb.flushPage(4096 * 4 + 5);
     t.is(lookup(0, 4096 * 4, false), -1);
@@ -82,7 +87,7 @@ for (const [what, pages] of [
     tlb.insert(0, 0x3ff000, spaOf(9), true, 9);
     tlb.flushAll();
     for (let i = 0; i < 1024; i++) for (const mode of [0, 1]) t.is(lookup(mode, i * 4096, false), -1);
-    t.deepEqual(flushed, [4096 * 4 + 5, 'all', 'all', 'all']);
+    t.deepEqual(flushed, [4096 * 4 + 5, 'bank 0', 'bank 0', 'all']);
   });
 
 test.serial('dropping writes to a frame leaves its reads', (t) => {

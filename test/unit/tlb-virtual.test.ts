@@ -1,9 +1,9 @@
 // The vTLB on one LP: what control registers, large pages, INVLPG, MOV CR3 and a small pool do to shadow translations.
 import test from 'ava';
-import { vtlbCounters } from '../../daemon/hypervisor/vtlb/counters.js';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
+import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';

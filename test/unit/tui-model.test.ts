@@ -9,6 +9,7 @@ import { LaneCell, laneColumns, widenClock } from '../../tui/model/lane-columns.
 import { LANE_COLUMNS_MAX, LaneHistory } from '../../tui/model/lane-history.js';
 import { machineRates } from '../../tui/model/machine-rates.js';
 import { VpMarks } from '../../tui/model/vp-marks.js';
+import { waitPercentile } from '../../tui/model/wait-percentile.js';
 import { FakeMachine } from '../e2e/hvtop-fake-machine.js';
 
 test('numbers are short and carry their prefix', (t) => {
@@ -132,6 +133,15 @@ test('a lane keeps the newest columns only', (t) => {
   for (let i = 0; i < LANE_COLUMNS_MAX + 5; i++) lanes.push(0, [i]);
   t.deepEqual(lanes.last(0, 3), [LANE_COLUMNS_MAX + 2, LANE_COLUMNS_MAX + 3, LANE_COLUMNS_MAX + 4]);
   t.is(lanes.last(0, 10_000).length, LANE_COLUMNS_MAX);
+});
+
+test('the percentile of waits is the upper bound of its bucket', (t) => {
+  t.is(waitPercentile([0, 0, 0], 0.99), Number.NaN);
+  t.is(waitPercentile([5, 0, 0], 0.99), 1);
+  t.is(waitPercentile([98, 0, 1, 1], 0.98), 1);
+  t.is(waitPercentile([98, 0, 1, 1, 0], 0.99), 4);
+  t.is(waitPercentile([98, 0, 1, 1, 0], 1), 8);
+  t.is(waitPercentile([1, 0, 99], 0.99), Number.POSITIVE_INFINITY, 'the last bucket has no bound');
 });
 
 test('the chart keeps two minutes in half-second buckets at any sample rate', (t) => {

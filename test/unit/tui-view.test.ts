@@ -25,6 +25,7 @@ import { loadTable } from '../../tui/view/load-panel.js';
 import { partitionsPanel } from '../../tui/view/partitions-panel.js';
 import { afterKey, FIRST_SCREEN, type Key, PAGES, reconcile, type ScreenState } from '../../tui/view/screen-state.js';
 import { bar } from '../../tui/view/table-panel.js';
+import { vtlbLpsTable } from '../../tui/view/vtlb-lps-panel.js';
 import { FakeMachine } from '../e2e/hvtop-fake-machine.js';
 
 function dashboardOf(lps: number, samples = 6): Dashboard {
@@ -58,8 +59,8 @@ test('every panel stays inside its frame at every size', (t) => {
           partitionsPanel(dashboard, screen.partition, width, height),
           chart.draw(dashboard, 'fills', screen.partition, width, height),
           helpPanel(width, height),
-          ...[interceptsTable, interceptsMatrix, interruptsTable, interruptsMatrix, vtlbTable, vtlbMatrix, loadTable].map((panel) =>
-            panel(dashboard, screen, width, Math.max(2, height)),
+          ...[interceptsTable, interceptsMatrix, interruptsTable, interruptsMatrix, vtlbTable, vtlbMatrix, vtlbLpsTable, loadTable].map(
+            (panel) => panel(dashboard, screen, width, Math.max(2, height)),
           ),
         ];
         for (const lines of panels) {

@@ -13,6 +13,7 @@ export interface LpRates {
   readonly ipis: number;
   readonly kicks: number;
   readonly contextSwitches: number;
+  readonly fills: number;
   readonly flushHandshakes: number;
   readonly pendingFillWaits: number;
   readonly busyShare: number;
@@ -117,6 +118,7 @@ function lpRates(before: LpStats | undefined, now: LpStats, seconds: number): Lp
     ipis: counterRate(before?.ipis, now.ipis, seconds),
     kicks: counterRate(before?.kicks, now.kicks, seconds),
     contextSwitches: counterRate(before?.contextSwitches, now.contextSwitches, seconds),
+    fills: counterRate(before?.fills, now.fills, seconds),
     flushHandshakes: counterRate(before?.flushHandshakes, now.flushHandshakes, seconds),
     pendingFillWaits: counterRate(before?.pendingFillWaits, now.pendingFillWaits, seconds),
     busyShare: cycles > 0 ? Math.min(1, Math.max(0, 1 - idle / cycles)) : 0,

@@ -22,6 +22,7 @@ import { loadTable } from './load-panel.js';
 import { partitionRows, partitionsPanel } from './partitions-panel.js';
 import { PainterContext, Region } from './region.js';
 import { afterKey, FIRST_SCREEN, type Page, reconcile, type ScreenState } from './screen-state.js';
+import { vtlbLpsTable } from './vtlb-lps-panel.js';
 
 export interface AppProps {
   readonly dashboard: Dashboard;
@@ -47,6 +48,11 @@ const MATRIX_OF: Readonly<Record<Exclude<Page, 'overview'>, Panel>> = {
   vtlb: vtlbMatrix,
   load: loadTable,
 };
+/** What shares the chart's rows on a page, and the columns it wants. */
+const BESIDE_CHART: Readonly<Partial<Record<Page, { title: string; panel: Panel }>>> = {
+  vtlb: { title: 'vTLB by LP', panel: vtlbLpsTable },
+};
+const BESIDE_COLUMNS = 62;
 
 export function App(props: AppProps): React.ReactElement {
   const { dashboard, painter, columns, rows } = props;
@@ -129,9 +135,16 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
       );
     }
     const chartHeight = Math.max(9, Math.min(14, Math.floor((middle + bottom) * 0.45)));
+    const beside = BESIDE_CHART[screen.page];
+    const chartWidth = beside === undefined ? columns : Math.max(columns - BESIDE_COLUMNS, Math.floor(columns / 2));
     return (
       <>
-        <Frame title={chartTitle} width={columns} height={chartHeight} lines={lineChart} />
+        <Box height={chartHeight} flexShrink={0}>
+          <Frame title={chartTitle} width={chartWidth} height={chartHeight} lines={lineChart} />
+          {beside === undefined ? null : (
+            <Frame title={beside.title} width={columns - chartWidth} height={chartHeight} lines={panel(beside.panel)} />
+          )}
+        </Box>
         <Frame title={title} width={columns} height={middle + bottom - chartHeight} lines={matrix} />
       </>
     );

@@ -63,7 +63,24 @@ export const vtlbTable: Panel = (dashboard, screen, width, height) => {
 export const vtlbMatrix: Panel = (dashboard, _screen, width, height) => {
   const { stats, rates } = dashboard;
   if (stats === undefined || rates === undefined) return [];
-  return rateMatrix(vtlbRows(stats, rates, undefined), partitionColumns(dashboard, rates, vtlbRates), width, height, 'counter');
+  const rows = vtlbRows(stats, rates, undefined);
+  const gauges = rows.filter((row) => isVtlbGauge(row.name));
+  const gaugeHeight = Math.min(1 + gauges.filter((row) => row.total > 0).length, Math.ceil(height / 2));
+  const gaugeColumns = rates.partitions.map((partition, index) => ({
+    title: partition.name,
+    style: partitionStyle(dashboard.marks.partition(partition.name)),
+    values: stats.partitions[index]?.vtlb ?? {},
+  }));
+  return [
+    ...rateMatrix(gauges, gaugeColumns, width, gaugeHeight, 'now'),
+    ...rateMatrix(
+      rows.filter((row) => !isVtlbGauge(row.name)),
+      partitionColumns(dashboard, rates, vtlbRates),
+      width,
+      height - gaugeHeight,
+      'counter',
+    ),
+  ].slice(0, height);
 };
 
 /** What the overview shows when there is no room for all. */
@@ -98,23 +115,9 @@ function interceptRows(stats: MachineStats, rates: MachineRates, lp: number | un
   return Object.keys(totals).map((name) => ({ name, total: totals[name] ?? 0, rate: byReason[name] ?? 0 }));
 }
 
-/** The partitions' counters and gauges, and what the LPs count of the protocol where the partitions do not. */
-function vtlbRows(stats: MachineStats, rates: MachineRates, screen: ScreenState | undefined): TableRow[] {
-  const rows = rowsOf(stats, rates, screen, vtlbTotals, vtlbRates).map((row) =>
-    isVtlbGauge(row.name) ? { ...row, rate: Number.NaN } : row,
-  );
-  for (const name of ['pendingFillWaits', 'flushHandshakes'] as const) {
-    if (rows.some((row) => row.name === name)) continue;
-    let total = 0;
-    let rate = 0;
-    stats.lps.forEach((lp, index) => {
-      total += lp[name];
-      rate += rates.lps[index]?.[name] ?? 0;
-    });
-    rows.push({ name, total, rate });
-  }
-  return rows;
-}
+/** The partitions' counters and gauges. */
+const vtlbRows = (stats: MachineStats, rates: MachineRates, screen: ScreenState | undefined): TableRow[] =>
+  rowsOf(stats, rates, screen, vtlbTotals, vtlbRates).map((row) => (isVtlbGauge(row.name) ? { ...row, rate: Number.NaN } : row));
 
 type TotalsOf = (partition: PartitionStats) => Readonly<Record<string, number>>;
 type RatesOf = (partition: PartitionRates) => Readonly<Record<string, number>>;

@@ -55,7 +55,7 @@ export function rateMatrix(
   name: string,
 ): string[] {
   const shown = mostCounted(rows, Math.max(0, height - 1));
-  const nameColumns = Math.min(28, 2 + shown.reduce((max, row) => Math.max(max, row.name.length), 8));
+  const nameColumns = Math.min(28, 2 + shown.reduce((max, row) => Math.max(max, words(row.name).length), 8));
   const head = new Line(width).left(name, nameColumns, style.heading).right('total', 8, style.heading).right('all/s', 8, style.heading);
   const cell = Math.min(12, Math.max(7, ...columns.map((column) => column.title.length + 2)));
   const fitting = columns.slice(0, Math.max(0, Math.floor((width - head.column) / cell)));

@@ -5,6 +5,7 @@ import { formatSize } from '../../root/config/size.js';
 import { attachConsole } from '../attach-console.js';
 import type { CreateFlags } from '../create-flags.js';
 import { formatCount, printJson, printLine, printTable } from '../output.js';
+import { printVtlb } from '../print-vtlb.js';
 import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';
 
 export const addVm = (program: Command): void => {
@@ -58,8 +59,16 @@ export const addVm = (program: Command): void => {
       else for (const line of screen.lines) printLine(line.trimEnd());
     });
   listingOptions(vm.command('inspect <name>'))
-    .description('registers, counters, instructions that are not there')
-    .action(async (name: string, flags: ClientFlags) => {
+    .description('registers, counters, instructions that are not there; or what --path names')
+    .option('--path <path>', "vtlb, vtlb/sas/N or vtlb/spt/N: shadow page tables beside the guest's own")
+    .action(async (name: string, flags: ClientFlags & { path?: string }) => {
+      const { path } = flags;
+      if (path !== undefined) {
+        const vtlb = await withDaemon(flags, (hvd) => hvd.request('vm.inspect.vtlb', { name, path }));
+        if (flags.json === true) printJson(vtlb);
+        else printVtlb(vtlb);
+        return;
+      }
       const inspect = await withDaemon(flags, (hvd) => hvd.request('vm.inspect', { name }));
       if (flags.json === true) printJson(inspect);
       else printInspect(inspect);

@@ -4,7 +4,7 @@ import type { ObservationReport } from '../../../shared/layout/observation.js';
 import { ExitCause, PartitionState } from '../../../shared/layout/partition.js';
 import { RunExit } from '../../../shared/protocol/errors.js';
 import type { MachineConfig, MachineStats, PartitionConfig, PartitionStats } from '../../../shared/protocol/messages.js';
-import { readConsole } from '../../root/console.js';
+import { readConsole, watchConsole } from '../../root/console.js';
 import { silentLog } from '../../root/log.js';
 import { Machine } from '../../root/machine.js';
 import { Observation, type ObservationRequest } from '../../root/observation.js';
@@ -13,13 +13,16 @@ import { dumpRegisters } from '../../root/registers.js';
 import { hasEnded } from '../../root/stats.js';
 import type { TraceSink } from './answer-file.js';
 import { memoryHash, traceHash } from './hashes.js';
-import { TextSearch } from './text-search.js';
 
 export interface RunRequest {
   readonly machine: MachineConfig;
   readonly partition: PartitionConfig;
+  /** COM1 ends the run by saying this. */
   readonly until: string | undefined;
+  /** In the host's time. */
   readonly timeoutMs: number;
+  /** In the partition's own time; Infinity: no end. */
+  readonly runForMs: number;
   /** A write to the debug-exit port gives the exit status. */
   readonly debugExit: boolean;
   readonly hash: boolean;
@@ -34,7 +37,7 @@ export interface RunRequest {
   readonly workerFile?: string | undefined;
 }
 
-export type RunCause = 'until' | 'power-off' | 'debug-exit' | 'reset' | 'timeout' | 'interrupted' | 'triple-fault' | 'crashed';
+export type RunCause = 'until' | 'power-off' | 'debug-exit' | 'reset' | 'time-up' | 'timeout' | 'interrupted' | 'triple-fault' | 'crashed';
 
 export interface RunResult {
   readonly cause: RunCause;
@@ -73,18 +76,23 @@ export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
   let draining: NodeJS.Timeout | undefined;
   try {
     const observation = request.observe && new Observation(machine.memory.lps.length, request.observe);
-    const partition = await machine.add(request.partition, observation?.observe);
+    const partition = await machine.add({ ...request.partition, autostart: false }, observation?.observe);
+    if (request.until !== undefined) watchConsole(partition, Buffer.from(request.until));
+    if (request.runForMs !== Number.POSITIVE_INFINITY) partition.body.header.endNsNum = Math.ceil(request.runForMs * 1e6);
     const drain = (): void => {
       const text = observation?.takeTrace();
       if (text !== undefined && text.length > 0) request.traceSink?.write(text);
     };
     draining = observation && setInterval(() => request.traceSink?.isReady === true && drain(), POLL_MS);
     const startedAt = performance.now();
-    const { seen, lost } = await watch(partition, request, startedAt);
+    await machine.partitions.start(partition.name);
+    const lost = await watch(partition, request, startedAt);
     const elapsedMs = Math.round(performance.now() - startedAt);
     const ended = hasEnded(partition.body.state);
     await (ended ? machine.partitions.settled(partition.name) : machine.partitions.stop(partition.name));
-    const cause = seen ? 'until' : ended ? causeOf(partition) : request.signal.aborted ? 'interrupted' : 'timeout';
+    const cause = ended ? causeOf(partition) : request.signal.aborted ? 'interrupted' : 'timeout';
+    // The host's time ends a run each time elsewhere: a hash of that says nothing.
+    const hash = request.hash && (ended || request.machine.clock !== 'deterministic');
     const stats = machine.stats();
     const partitionStats = stats.partitions[0]!;
     const detail = partition.body.header.exitDetail;
@@ -97,8 +105,8 @@ export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
       instructions: partitionStats.vps.reduce((total, vp) => total + vp.instructions, 0),
       cycles: Math.max(...stats.lps.map((lp) => lp.clock)),
       consoleLost: lost,
-      traceHash: request.hash ? traceHash(machine.memory) : null,
-      memoryHash: request.hash ? memoryHash(partition) : null,
+      traceHash: hash ? traceHash(machine.memory) : null,
+      memoryHash: hash ? memoryHash(partition) : null,
       registers: cause === 'triple-fault' || cause === 'crashed' ? partition.body.vps.map(dumpRegisters) : [],
       partition: partitionStats,
     };
@@ -113,8 +121,8 @@ export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
   }
 };
 
-const watch = async (partition: Partition, request: RunRequest, startedAt: number): Promise<{ seen: boolean; lost: number }> => {
-  const search = request.until === undefined ? undefined : new TextSearch(request.until);
+/** Passes COM1 on until the run is over; returns how many bytes of it were lost. */
+const watch = async (partition: Partition, request: RunRequest, startedAt: number): Promise<number> => {
   let position = 0;
   let lost = 0;
   for (;;) {
@@ -123,11 +131,8 @@ const watch = async (partition: Partition, request: RunRequest, startedAt: numbe
     const chunk = readConsole(partition, position);
     position = chunk.next;
     lost += chunk.lost;
-    if (chunk.bytes.length > 0) {
-      request.onOutput(chunk.bytes);
-      if (search?.feed(chunk.bytes) === true) return { seen: true, lost };
-    }
-    if (over) return { seen: false, lost };
+    if (chunk.bytes.length > 0) request.onOutput(chunk.bytes);
+    if (over) return lost;
     await sleep(POLL_MS);
   }
 };
@@ -138,6 +143,10 @@ const causeOf = ({ body }: Partition): RunCause => {
       return 'debug-exit';
     case ExitCause.RESET:
       return 'reset';
+    case ExitCause.TEXT_SEEN:
+      return 'until';
+    case ExitCause.TIME_UP:
+      return 'time-up';
     case ExitCause.TRIPLE_FAULT:
       return 'triple-fault';
     default:
@@ -149,6 +158,7 @@ const statusOf = (cause: RunCause, detail: number, debugExit: boolean): number =
   switch (cause) {
     case 'debug-exit':
       return debugExit ? ((detail << 1) | 1) & 0xff : RunExit.OK;
+    case 'time-up':
     case 'timeout':
       return RunExit.TIMEOUT;
     case 'triple-fault':

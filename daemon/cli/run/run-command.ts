@@ -1,5 +1,6 @@
 // What `hvd run` does with its flags: configuration in, private run, report out.
 import { resolve } from 'node:path';
+import { WATCHED_TEXT_MAX } from '../../../shared/layout/devices.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../../shared/protocol/messages.js';
 import { defaultMachine, withPaths } from '../../root/config/machine-file.js';
@@ -16,7 +17,8 @@ import { type RunResult, runPrivately } from './private-run.js';
 const DEFAULT_LPS_MAX = 4;
 /** Console output that --json keeps, bytes: the newest. */
 const CONSOLE_MAX = 16 << 20;
-const TIMEOUT_MAX_S = 1_000_000;
+const NEWLINE = 10;
+const DURATION_MAX_S = 1_000_000;
 
 export interface RunFlags extends MachineFlags, ObserveFlags {
   readonly vps: string;
@@ -26,6 +28,7 @@ export interface RunFlags extends MachineFlags, ObserveFlags {
   readonly initrd?: string;
   readonly until?: string;
   readonly timeout?: string;
+  readonly runFor?: string;
   readonly json?: boolean;
   readonly debugExit?: boolean;
   readonly hash?: boolean;
@@ -36,14 +39,18 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
   const partition = partitionOf(image, flags);
   const lps = flags.lps ?? String(Math.min(partition.vps, DEFAULT_LPS_MAX));
   const machine = withFlags(defaultMachine(), { ...flags, lps });
-  const timeoutMs = timeoutOf(flags.timeout);
+  const timeoutMs = durationOf('--timeout', flags.timeout);
+  const runForMs = durationOf('--run-for', flags.runFor);
+  checkText(flags.until);
   const answers = new Answers(image, flags);
   const abort = new AbortController();
   const unlisten = onSignal(() => abort.abort());
   const output = new ConsoleTail(CONSOLE_MAX);
+  let lineOpen = false;
   const onOutput = (bytes: Uint8Array): void => {
     if (flags.json === true) output.push(bytes);
     else process.stdout.write(bytes);
+    lineOpen = bytes.at(-1) !== NEWLINE;
   };
   try {
     const hash = flags.hash === true;
@@ -52,6 +59,7 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
       partition,
       until: flags.until,
       timeoutMs,
+      runForMs,
       debugExit: flags.debugExit === true,
       hash,
       onOutput,
@@ -59,6 +67,8 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
       traceSink: answers.traceSink,
       signal: abort.signal,
     });
+    // Whatever follows begins a line of its own.
+    if (lineOpen && flags.json !== true) process.stdout.write('\n');
     report(result, flags, output, answers);
     return result.status;
   } finally {
@@ -71,8 +81,11 @@ const report = (result: RunResult, flags: RunFlags, output: ConsoleTail, answers
   if (result.cause === 'triple-fault' || result.cause === 'crashed')
     process.stderr.write(`hvd: ${result.reason ?? result.cause}\n${result.registers.join('\n')}\n`);
   if (result.cause === 'timeout') process.stderr.write(`hvd: timeout after ${Math.round(result.elapsedMs / 1000)} s\n`);
+  if (result.cause === 'time-up') process.stderr.write(`hvd: ${flags.runFor} s of the guest's time are over\n`);
   const consoleLost = result.consoleLost + output.lost;
   if (consoleLost > 0) process.stderr.write(`hvd: ${consoleLost} bytes of console output were lost\n`);
+  if (flags.hash === true && result.traceHash === null)
+    process.stderr.write("hvd: no hashes: the host's time ended the run, each time elsewhere (--run-for ends it in the guest's)\n");
   const { observed, ...rest } = result;
   const found = answers.finish(observed);
   if (flags.json === true) {
@@ -80,7 +93,7 @@ const report = (result: RunResult, flags: RunFlags, output: ConsoleTail, answers
     return;
   }
   answers.print(found);
-  if (flags.hash === true) printLine(`trace ${result.traceHash} memory ${result.memoryHash}`);
+  if (flags.hash === true && result.traceHash !== null) printLine(`trace ${result.traceHash} memory ${result.memoryHash}`);
 };
 
 const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {
@@ -96,10 +109,16 @@ const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {
   return withPaths(checkOptions(partitionSchema, config), process.cwd());
 };
 
-const timeoutOf = (text: string | undefined): number => {
+const checkText = (until: string | undefined): void => {
+  const bytes = Buffer.byteLength(until ?? '');
+  if (until === '' || bytes > WATCHED_TEXT_MAX)
+    throw new HvdError('usage', { what: `--until: expected 1 to ${WATCHED_TEXT_MAX} bytes of text, got ${bytes}` });
+};
+
+const durationOf = (option: string, text: string | undefined): number => {
   if (text === undefined) return Number.POSITIVE_INFINITY;
   const seconds = Number(text);
-  if (!(seconds > 0 && seconds <= TIMEOUT_MAX_S))
-    throw new HvdError('usage', { what: `--timeout: expected seconds up to ${TIMEOUT_MAX_S}, got ${JSON.stringify(text)}` });
+  if (!(seconds > 0 && seconds <= DURATION_MAX_S))
+    throw new HvdError('usage', { what: `${option}: expected seconds up to ${DURATION_MAX_S}, got ${JSON.stringify(text)}` });
   return seconds * 1000;
 };

@@ -32,6 +32,8 @@ export const msrIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'readMsr' | '
         if ((p.vp.efer & Efer.NXE) !== nxe) on.mmu.switchAddressSpace(Flush.NONE);
         p.modeChanged();
       }
+      // CPUID shows whether the APIC is on.
+      if (index === Msr.IA32_APIC_BASE) p.modeChanged();
       if (effects & (MsrEffect.APIC_BASE | MsrEffect.TIMER) || index === Msr.IA32_APIC_BASE) on.kickSelf();
     },
     tsc: () => table.read(contexts[on.current], Msr.IA32_TIME_STAMP_COUNTER),

@@ -1,8 +1,9 @@
-// The table of shadow address spaces: finds, makes and evicts SASes by key (CR3, PDPTEs, role).
+// The table of shadow address spaces: finds, makes and evicts SASes by tag (CR3, PCID, PDPTEs, role).
 // Why a user count: an LP has a SAS loaded as its CR3; only one that no LP has loaded may be evicted, and that is decided by one compare-and-swap.
 import { assert } from '../../../shared/kit/assert.js';
+import { PartitionLayout } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { SAS_MAX, Sas, Spt, sasAt, sptHeaderAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import { PagingMode, Role, SAS_MAX, Sas, Spt, sasAt, sptHeaderAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import { FutexLock } from '../../machine/futex-lock.js';
 import type { SharedWords } from '../../machine/shared-words.js';
@@ -10,6 +11,10 @@ import { Counter, type VtlbCounting } from './counters.js';
 import type { Reclaim } from './reclaim.js';
 import type { SpaceKey } from './role.js';
 import type { SptPool } from './spt-pool.js';
+import type { Tracking } from './tracking.js';
+
+/** SASes that this LP found last, by a hash of their keys. */
+const HINTS = 64;
 
 export class AddressSpaces {
   readonly #views: Views;
@@ -18,22 +23,65 @@ export class AddressSpaces {
   readonly #reclaim: Reclaim;
   readonly #handshake: FlushHandshake;
   readonly #counting: VtlbCounting;
+  readonly #tracking: Tracking;
   readonly #structure: FutexLock;
+  readonly #hints = new Uint8Array(HINTS);
+  /** After `acquire`: the SAS was made just now. */
+  made = false;
 
-  constructor(views: Views, words: SharedWords, pool: SptPool, reclaim: Reclaim, handshake: FlushHandshake, counting: VtlbCounting) {
+  constructor(
+    views: Views,
+    words: SharedWords,
+    pool: SptPool,
+    reclaim: Reclaim,
+    handshake: FlushHandshake,
+    tracking: Tracking,
+    counting: VtlbCounting,
+  ) {
     this.#views = views;
     this.#words = words;
     this.#pool = pool;
     this.#reclaim = reclaim;
     this.#handshake = handshake;
+    this.#tracking = tracking;
     this.#counting = counting;
     this.#structure = new FutexLock(words, vtlbWord('structureLock'));
   }
 
   /** The SAS for a key, loaded by one LP more. Makes it when there is none. Outside any fill. */
   acquire(key: SpaceKey): number {
+    const hint = ((key.cr3Lo >>> 12) ^ (key.cr3Lo >>> 18) ^ key.pcid ^ (key.role >>> 12)) & (HINTS - 1);
+    this.made = false;
+    if (this.#take(this.#hints[hint], key)) return this.#hints[hint];
     const found = this.#find(key);
-    return found >= 0 ? found : this.#make(key);
+    const sas = found >= 0 ? found : this.#make(key);
+    this.#hints[hint] = sas;
+    return sas;
+  }
+
+  /** A number that no other SAS has ever had in this table. */
+  nameOf(sas: number): number {
+    return this.#views.u32[(sasAt(sas) + Sas.serial) >>> 2] * SAS_MAX + sas;
+  }
+
+  /** Whether the SAS is among the `tags` that were used last: another's translations are forgotten. Before it is released again. */
+  isRecent(sas: number, tags: number): boolean {
+    const { i32 } = this.#views;
+    // Another LP has it loaded, too.
+    if (i32[(sasAt(sas) + Sas.users) >>> 2] > 1) return true;
+    const last = i32[(sasAt(sas) + Sas.lastUse) >>> 2];
+    const age = (this.#words.load(vtlbWord('tick')) - last) | 0;
+    // Each release is of one SAS: no more than that many can have been used since, beside those that are loaded.
+    if (age + this.#handshake.lps() <= tags) return true;
+    let newer = 0;
+    const limit = this.#words.load(vtlbWord('sasLimit'));
+    for (let other = 0; other < limit; other++) {
+      const at = sasAt(other) >>> 2;
+      const users = i32[at + (Sas.users >> 2)];
+      if (other === sas || users < 0) continue;
+      if (users > 0 || ((i32[at + (Sas.lastUse >> 2)] - last) | 0) > 0) newer++;
+    }
+    return newer < tags;
   }
 
   /** This LP's walker no longer uses the SAS. */
@@ -44,27 +92,30 @@ export class AddressSpaces {
 
   /** Runs a reclaim: the pool was found empty. */
   reclaim(): void {
-    this.#exclusively(() => this.#reclaim.run());
+    this.exclusively(() => this.#reclaim.run());
   }
 
   #find(key: SpaceKey): number {
     const limit = this.#words.load(vtlbWord('sasLimit'));
-    for (let sas = 0; sas < limit; sas++) {
-      if (!this.#matches(sas, key)) continue;
-      const at = sasAt(sas) + Sas.users;
-      for (let users = this.#words.load(at); users >= 0; ) {
-        const seen = this.#words.compareExchange(at, users, users + 1);
-        if (seen !== users) {
-          users = seen;
-          continue;
-        }
-        // The entry may have been evicted and refilled for another key since it was compared; now it stays.
-        if (this.stillMatches(sas, key)) return sas;
-        this.#words.add(at, -1);
-        break;
-      }
-    }
+    for (let sas = 0; sas < limit; sas++) if (this.#take(sas, key)) return sas;
     return -1;
+  }
+  /** Loads the SAS if it has the key. */
+  #take(sas: number, key: SpaceKey): boolean {
+    if (!this.#matches(sas, key)) return false;
+    const at = sasAt(sas) + Sas.users;
+    for (let users = this.#words.load(at); users >= 0; ) {
+      const seen = this.#words.compareExchange(at, users, users + 1);
+      if (seen !== users) {
+        users = seen;
+        continue;
+      }
+      // The entry may have been evicted and refilled for another key since it was compared; now it stays.
+      if (this.stillMatches(sas, key)) return true;
+      this.#words.add(at, -1);
+      break;
+    }
+    return false;
   }
 
   protected stillMatches(sas: number, key: SpaceKey): boolean {
@@ -76,15 +127,17 @@ export class AddressSpaces {
     const at = sasAt(sas) >>> 2;
     if (i32[at + (Sas.users >> 2)] < 0 || i32[at + (Sas.cr3Lo >> 2)] !== key.cr3Lo) return false;
     if (i32[at + (Sas.role >> 2)] !== key.role || i32[at + (Sas.cr3Hi >> 2)] !== key.cr3Hi) return false;
+    if (i32[at + (Sas.pcid >> 2)] !== key.pcid) return false;
     for (let i = 0; i < 8; i++) if (i32[at + (Sas.pdpte >> 2) + i] !== key.pdpte[i]) return false;
     return true;
   }
 
   #make(key: SpaceKey): number {
     let sas = -1;
-    this.#exclusively(() => {
+    this.exclusively(() => {
       sas = this.#find(key); // another LP may have made it
       if (sas >= 0) return;
+      this.made = true;
       sas = this.#freeEntry();
       const { i32, u32 } = this.#views;
       let root = this.#pool.allocate(0);
@@ -95,7 +148,7 @@ export class AddressSpaces {
         root = this.#pool.allocate(0);
       }
       const h = sptHeaderAt(root);
-      i32[(h + Spt.gptGfn) >>> 2] = key.cr3Lo >>> 12;
+      i32[(h + Spt.gptGfn) >>> 2] = (key.cr3Hi << 20) | (key.cr3Lo >>> 12);
       i32[(h + Spt.role) >>> 2] = key.role | 4;
       i32[(h + Spt.generation) >>> 2] = this.#words.load(vtlbWord('generation'));
       u32[(h + Spt.parent) >>> 2] = 0;
@@ -106,11 +159,17 @@ export class AddressSpaces {
       i32[(at + Sas.role) >>> 2] = key.role;
       i32[(at + Sas.cr3Lo) >>> 2] = key.cr3Lo;
       i32[(at + Sas.cr3Hi) >>> 2] = key.cr3Hi;
+      i32[(at + Sas.pcid) >>> 2] = key.pcid;
       i32[(at + Sas.spts) >>> 2] = 0;
+      i32[(at + Sas.stale) >>> 2] = 0;
       i32.set(key.pdpte, (at + Sas.pdpte) >>> 2);
       u32[(at + Sas.serial) >>> 2]++;
       if (sas >= this.#words.load(vtlbWord('sasLimit'))) this.#words.store(vtlbWord('sasLimit'), sas + 1);
       this.#words.store(at + Sas.users, 1);
+      // After it can be found by whoever marks what is made from the page. In other modes the root holds nothing that the guest could edit.
+      const gfn = u32[(h + Spt.gptGfn) >>> 2];
+      if ((key.role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LONG && gfn < u32[PartitionLayout.at.ramSize >>> 2] >>> 12)
+        this.#tracking.shadowed(gfn, root);
       this.#counting.add(Counter.sasCreated);
     });
     return sas;
@@ -140,7 +199,7 @@ export class AddressSpaces {
   }
 
   /** Under the structure lock, outside guest mode all through: its holder waits for handshakes, and must not wait for the bus. */
-  #exclusively(section: () => void): void {
+  exclusively(section: () => void): void {
     const inside = this.#handshake.isInGuest;
     if (inside) this.#handshake.leaveGuest();
     this.#structure.lock();

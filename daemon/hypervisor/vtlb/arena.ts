@@ -7,6 +7,7 @@ import {
   freeTopAt,
   gptIndexAt,
   LockMode,
+  mappingsAt,
   SAS_MAX,
   SAS_TABLE,
   Sas,
@@ -15,6 +16,7 @@ import {
   SptState,
   sasAt,
   sptHeaderAt,
+  trackAt,
   vtlbWord,
 } from '../../../shared/layout/vtlb.js';
 import { poison } from './spt-pool.js';
@@ -38,7 +40,7 @@ export const initVtlb = (views: Views, spts?: number): void => {
     i32.fill(0, sasAt(sas) >>> 2, sasAt(sas + 1) >>> 2);
     i32[(sasAt(sas) + Sas.users) >>> 2] = -1;
   }
-  i32.fill(0, gptIndexAt(0) >>> 2, gptIndexAt(ramSize >>> 12) >>> 2);
+  for (const at of [gptIndexAt, mappingsAt, trackAt]) i32.fill(0, at(0) >>> 2, at(ramSize >>> 12) >>> 2);
   u32[vtlbWord('sptCount') >>> 2] = count;
   u32[vtlbWord('clockHand') >>> 2] = 1;
   i32[vtlbWord('lockMode') >>> 2] = LockMode.GENERATION;

@@ -6,16 +6,33 @@ import { SharedWords } from '../../machine/shared-words.js';
 import { type FetchCache, HardwareTlb } from '../../machine/tlb.js';
 import { HardwareWalker } from '../../machine/walker.js';
 import { AddressSpaces } from './address-spaces.js';
-import { VtlbCounting } from './counters.js';
+import { Counter, VtlbCounting } from './counters.js';
+import { Discovery } from './discovery.js';
 import { FillLock } from './fill-lock.js';
 import { Invalidation } from './invalidation.js';
 import { Reclaim } from './reclaim.js';
+import { Revalidation } from './revalidation.js';
 import { ShadowTree } from './shadow-tree.js';
 import { SptPool } from './spt-pool.js';
+import { TrackPolicy } from './track-policy.js';
+import { Tracking } from './tracking.js';
+import { Validation } from './validation.js';
 import { Vtlb } from './vtlb.js';
+import { WritableMappings } from './writable-mappings.js';
 
 /** The classes that carry the protocols; tests put mutants in. */
-export const VTLB_CLASSES = { FlushHandshake, GenerationCounters, FillLock, Invalidation, Reclaim, AddressSpaces };
+export const VTLB_CLASSES = {
+  FlushHandshake,
+  GenerationCounters,
+  FillLock,
+  Invalidation,
+  Reclaim,
+  AddressSpaces,
+  Tracking,
+  WritableMappings,
+  Validation,
+  Revalidation,
+};
 export type VtlbClasses = typeof VTLB_CLASSES;
 
 export interface LpMmu {
@@ -48,16 +65,37 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const machine = options.machineWords ?? new SharedWords(options.machine);
   const tlb = new HardwareTlb(views, words, lp, options.fetch);
   const walker = new HardwareWalker(words);
-  const handshake = new classes.FlushHandshake(words, lp, tlb, options.wake);
-  const generations = new classes.GenerationCounters(machine, lp);
   const counting = new VtlbCounting(views, lp);
+  const handshake = new classes.FlushHandshake(words, lp, tlb, options.wake, () => counting.add(Counter.flushHandshakes));
+  const generations = new classes.GenerationCounters(machine, lp);
+  const policy = new TrackPolicy(machine);
+  const mappings = new classes.WritableMappings(views, words, tlb);
+  const tracking = new classes.Tracking(views, words, mappings, counting);
   const lock = new classes.FillLock(words, machine, generations, handshake, counting);
   const pool = new SptPool(views, words, counting);
   const reclaim = new classes.Reclaim(views, words, pool, lock, handshake, counting);
-  const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, counting);
+  const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, tracking, counting);
   const invalidation = new classes.Invalidation(views, words, counting);
-  const tree = new ShadowTree(views, words, pool, counting);
+  const tree = new ShadowTree(views, words, pool, tracking, counting);
+  const validation = new classes.Validation(views, words, invalidation, counting);
+  const discovery = new Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });
+  const revalidation = new classes.Revalidation({ views, words, handshake, lock, tracking, mappings, validation, discovery, counting });
   handshake.join();
-  const vtlb = new Vtlb({ views, words, tlb, walker, handshake, lock, tree, invalidation, spaces, counting });
+  const vtlb = new Vtlb({
+    views,
+    words,
+    tlb,
+    walker,
+    handshake,
+    lock,
+    tree,
+    invalidation,
+    spaces,
+    tracking,
+    policy,
+    discovery,
+    revalidation,
+    counting,
+  });
   return { tlb, walker, handshake, generations, spaces, vtlb };
 };

@@ -92,7 +92,7 @@ export class FillLock {
     generations.waitForPendingFills(this.#handshake.othersLow(), this.#handshake.othersHigh());
     if (generations.waits === waits) return;
     this.#counting.add(Counter.pendingFillWaits, generations.waits - waits);
-    this.#counting.add(Counter.pendingFillWaitUs, Math.round(generations.waitUs - waitUs));
+    this.#counting.waited(generations.waitUs - waitUs);
   }
 
   #change(): void {

@@ -10,6 +10,8 @@ export class Invalidation {
   readonly #views: Views;
   readonly #words: SharedWords;
   readonly #counting: VtlbCounting;
+  /** After clearPage: entries cleared. */
+  cleared = 0;
 
   constructor(views: Views, words: SharedWords, counting: VtlbCounting) {
     this.#views = views;
@@ -18,10 +20,17 @@ export class Invalidation {
   }
 
   /**
-   * Clears the translations of the page of `gva` in every SAS: a global one, whichever SAS it was filled in, must not be used again by this VP (SDM 3A 4.10.4.1).
-   * True when some SAS maps it by a large page, all of whose granules are then cleared: the hardware TLB may hold any of them.
+   * Clears the translations of the page of `gva` in one SAS. Others may hold a global one that this VP must not use again (SDM 3A 4.10.4.1): where tables are
+   * tracked, their SAS is gone over before it is used.
+   * True when it is mapped by a large page, all of whose granules are then cleared: the hardware TLB may hold any of them.
    */
-  clearPage(gva: number): boolean {
+  clearPage(sas: number, gva: number): boolean {
+    this.cleared = 0;
+    return this.#clearIn(this.#views.u32[(sasAt(sas) + Sas.root) >>> 2], gva & -4096, Math.floor(gva / 4294967296) | 0);
+  }
+
+  /** As `clearPage` in every SAS. */
+  clearPageEverywhere(gva: number): boolean {
     const low = gva & -4096;
     const high = Math.floor(gva / 4294967296) | 0;
     let large = false;
@@ -46,23 +55,23 @@ export class Invalidation {
       if ((entry & Pte.P) === 0) return false;
       spt = sptOfEntry(entry);
       if ((this.#views.i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.DIRECT) === 0) continue;
-      this.#clearSubtree(spt, level);
+      this.cleared += this.clearSubtree(spt, level);
       return true;
     }
-    this.#clearEntry(spt, sptPageAt(spt) + ((low >>> 9) & 0xff8));
+    this.cleared += this.clearEntry(spt, sptPageAt(spt) + ((low >>> 9) & 0xff8));
     return false;
   }
 
-  #clearSubtree(spt: number, level: number): void {
-    if (level === 1) {
-      this.#clearTable(spt, 0);
-      return;
-    }
+  /** Clears all leaves below an SPT. Entries cleared. */
+  clearSubtree(spt: number, level: number): number {
+    if (level === 1) return this.#words.load(sptHeaderAt(spt) + Spt.liveCount) === 0 ? 0 : this.#clearTable(spt, 0);
     const page = sptPageAt(spt);
+    let cleared = 0;
     for (let i = 0; i < PAGE_TABLE_ENTRIES; i++) {
       const entry = this.#words.load(page + i * 8);
-      if ((entry & Pte.P) !== 0) this.#clearSubtree(sptOfEntry(entry), level - 1);
+      if ((entry & Pte.P) !== 0) cleared += this.clearSubtree(sptOfEntry(entry), level - 1);
     }
+    return cleared;
   }
 
   /** Clears a SAS's translations, all or only the non-global ones. SPTs that had no non-global fill since their last purge are passed over. */
@@ -85,7 +94,7 @@ export class Invalidation {
   }
 
   /** Clears a leaf table's present entries but those that have a bit of `keep`. */
-  #clearTable(spt: number, keep: number): void {
+  #clearTable(spt: number, keep: number): number {
     const { i32 } = this.#views;
     const page = sptPageAt(spt);
     let cleared = 0;
@@ -95,13 +104,17 @@ export class Invalidation {
       if ((entry & Pte.P) === 0 || (entry & keep) !== 0) continue;
       if ((this.#words.exchange(page + i * 8, 0) & Pte.P) !== 0) cleared++;
     }
-    if (cleared === 0) return;
+    if (cleared === 0) return 0;
     this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -cleared);
     this.#counting.add(Counter.purgedEntries, cleared);
+    return cleared;
   }
 
-  #clearEntry(spt: number, at: number): void {
-    if ((this.#words.read(at) & Pte.P) === 0) return;
-    if ((this.#words.exchange(at, 0) & Pte.P) !== 0) this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -1);
+  /** Clears one leaf. Entries cleared. */
+  clearEntry(spt: number, at: number): number {
+    if ((this.#words.read(at) & Pte.P) === 0) return 0;
+    if ((this.#words.exchange(at, 0) & Pte.P) === 0) return 0;
+    this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -1);
+    return 1;
   }
 }

@@ -21,11 +21,19 @@ export const roleOf = (vp: VpBlock): number => {
   );
 };
 
-/** What names an address space: role, CR3 as far as the mode uses it, and in PAE mode the four PDPTE registers (SDM 3A 4.4.1). */
+/** Whether SPTs of the role are made from a table that the guest may edit: not when paging is off, nor above the levels of the mode. */
+export const isTable = (role: number): boolean => {
+  const mode = (role & Role.MODE) >>> Role.MODE_SHIFT;
+  return (role & Role.DIRECT) === 0 && mode !== PagingMode.NONE && (role & Role.LEVEL) <= (mode === PagingMode.LONG ? 4 : 2);
+};
+
+/** The tag of an address space: role, PCID, CR3 as far as the mode uses it, and in PAE mode the four PDPTE registers (SDM 3A 4.4.1). */
 export class SpaceKey {
   role = 0;
   cr3Lo = 0;
   cr3Hi = 0;
+  /** CR3 11:0 with CR4.PCIDE (SDM 3A 4.10.1). */
+  pcid = 0;
   readonly pdpte = new Int32Array(8);
 
   /** Takes the key from a VP's registers. */
@@ -33,11 +41,13 @@ export class SpaceKey {
     this.role = roleOf(vp);
     this.cr3Lo = 0;
     this.cr3Hi = 0;
-    this.pdpte.fill(0);
+    this.pcid = 0;
     const mode = (this.role & Role.MODE) >>> Role.MODE_SHIFT;
+    if (mode !== PagingMode.PAE) this.#noPdptes();
     if (mode === PagingMode.NONE) return this;
     const cr3 = vp.cr3Lo | 0;
     if (mode === PagingMode.LONG) {
+      if ((vp.cr4 & Cr4.PCIDE) !== 0) this.pcid = cr3 & 0xfff;
       this.cr3Lo = cr3 & -4096;
       this.cr3Hi = vp.cr3Hi & 0xf_ffff;
     } else if (mode === PagingMode.LEGACY) this.cr3Lo = cr3 & -4096;
@@ -49,8 +59,12 @@ export class SpaceKey {
     return this;
   }
 
+  #noPdptes(): void {
+    for (let i = 0; i < 8; i++) this.pdpte[i] = 0;
+  }
+
   equals(other: SpaceKey): boolean {
-    if (this.role !== other.role || this.cr3Lo !== other.cr3Lo || this.cr3Hi !== other.cr3Hi) return false;
+    if (this.role !== other.role || this.cr3Lo !== other.cr3Lo || this.cr3Hi !== other.cr3Hi || this.pcid !== other.pcid) return false;
     for (let i = 0; i < 8; i++) if (this.pdpte[i] !== other.pdpte[i]) return false;
     return true;
   }
@@ -59,6 +73,7 @@ export class SpaceKey {
     this.role = other.role;
     this.cr3Lo = other.cr3Lo;
     this.cr3Hi = other.cr3Hi;
-    this.pdpte.set(other.pdpte);
+    this.pcid = other.pcid;
+    for (let i = 0; i < 8; i++) this.pdpte[i] = other.pdpte[i];
   }
 }

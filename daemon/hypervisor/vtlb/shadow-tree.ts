@@ -21,11 +21,16 @@ import {
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { GuestWalk } from './guest-walk.js';
+import { isTable } from './role.js';
 import type { SptPool } from './spt-pool.js';
+import { Grant, type Tracking } from './tracking.js';
 
-/** NO_MEMORY: the pool is empty, nothing was published. LOST: another LP was faster. ONCE: right for this access only, `spa` has it, no SPTE was made. */
-export const Publish = { DONE: 0, NO_MEMORY: 1, LOST: 2, ONCE: 3 } as const;
-export type Publish = 0 | 1 | 2 | 3;
+/**
+ * NO_MEMORY: the pool is empty, nothing was published. LOST: another LP was faster. ONCE: right for this access only, `spa` has it, no SPTE was made.
+ * NO_RECORD: the page's writable mappings could not be written down, nothing was published.
+ */
+export const Publish = { DONE: 0, NO_MEMORY: 1, LOST: 2, ONCE: 3, NO_RECORD: 4 } as const;
+export type Publish = 0 | 1 | 2 | 3 | 4;
 
 const LINK = Pte.P | Pte.W | Pte.U | Pte.A;
 
@@ -33,6 +38,7 @@ export class ShadowTree {
   readonly #views: Views;
   readonly #words: SharedWords;
   readonly #pool: SptPool;
+  readonly #tracking: Tracking;
   readonly #counting: VtlbCounting;
   readonly #ramPages: number;
   readonly #pagesPerNode: number;
@@ -42,10 +48,11 @@ export class ShadowTree {
   installed = 0;
   #leafHigh = 0;
 
-  constructor(views: Views, words: SharedWords, pool: SptPool, counting: VtlbCounting) {
+  constructor(views: Views, words: SharedWords, pool: SptPool, tracking: Tracking, counting: VtlbCounting) {
     this.#views = views;
     this.#words = words;
     this.#pool = pool;
+    this.#tracking = tracking;
     this.#counting = counting;
     this.#ramPages = views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12;
     this.#pagesPerNode = Math.max(1, Math.ceil(this.#ramPages / Math.max(1, views.u32[PartitionLayout.at.nodeCount >>> 2])));
@@ -60,8 +67,10 @@ export class ShadowTree {
     const lends = lendsWrite(access, role, walk.rights);
     // SMAP could not go on to forbid what the LP would take for a supervisor page: nothing is cached.
     if (lends && (role & Role.SMAP) !== 0) return Publish.ONCE;
-    const leafLow = this.#leafEntry(role, walk, lends);
+    let leafLow = this.#leafEntry(role, walk, lends);
     let spt = u32[(sasAt(sas) + Sas.root) >>> 2];
+    // The SPT whose guest table has the entry that the leaf comes from: above a large page's it is another than the leaf's own.
+    let source = spt;
     for (let level = 3; level > 0; level--) {
       const at = sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8);
       const entry = words.read(at);
@@ -70,14 +79,22 @@ export class ShadowTree {
         const h = sptHeaderAt(spt) >>> 2;
         if (i32[h + (Spt.gptGfn >> 2)] === walk.sptGfn[level] && i32[h + (Spt.role >> 2)] === walk.sptRole[level]) {
           if (i32[h + (Spt.lastUse >> 2)] === 0) i32[h + (Spt.lastUse >> 2)] = 1;
+          if ((walk.sptRole[level] & Role.DIRECT) === 0) source = spt;
           continue;
         }
       }
       spt = this.#link(sas, at, entry, walk.sptGfn[level], walk.sptRole[level]);
       if (spt === 0) return Publish.NO_MEMORY;
       if (spt < 0) return Publish.LOST;
+      if ((walk.sptRole[level] & Role.DIRECT) === 0) source = spt;
     }
     const at = sptPageAt(spt) + ((low >>> 9) & 0xff8);
+    if ((leafLow & Pte.W) !== 0) {
+      const grant = this.#tracking.grant(walk.gfn, at, gva, (access & PageAccess.WRITE) !== 0);
+      if (grant === Grant.ONCE) return Publish.ONCE;
+      if (grant === Grant.NO_RECORD) return Publish.NO_RECORD;
+      if (grant === Grant.READ_ONLY) leafLow &= ~Pte.W;
+    }
     const oldLow = words.read(at);
     const oldHigh = words.read(at + 4);
     this.installed = 0;
@@ -89,10 +106,21 @@ export class ShadowTree {
     }
     const h = sptHeaderAt(spt);
     if ((oldLow & Pte.P) === 0) words.add(h + Spt.liveCount, 1);
+    // What hardware TLBs hold of the old entry is more than the new one grants: no longer in step.
+    else if (((oldLow ^ leafLow) & (-4096 | Pte.U)) !== 0 || (oldLow & ~leafLow & Pte.W) !== 0 || (oldHigh === 0 && this.#leafHigh !== 0))
+      words.add(sasAt(sas) + Sas.version, 1);
     // After the entry and still inside the fill: a purge that has waited for this fill finds both.
     if (!walk.global) words.add(h + Spt.localFills, 1);
+    this.#track(source);
     this.installed = leafLow;
     return Publish.DONE;
+  }
+
+  /** An entry was added to what was made from the SPT's guest table. */
+  #track(spt: number): void {
+    const h = sptHeaderAt(spt) >>> 2;
+    const gfn = this.#views.u32[h + (Spt.gptGfn >> 2)];
+    if (gfn < this.#ramPages && isTable(this.#views.i32[h + (Spt.role >> 2)])) this.#tracking.filled(gfn, spt);
   }
 
   /** The leaf SPTE: what the guest's tables grant, W only where its D bit is set. The high half goes to #leafHigh. */
@@ -132,8 +160,14 @@ export class ShadowTree {
     // Into the lists after it is linked, but inside the fill: whoever purges or frees waits for this fill first.
     this.#push(sasAt(sas) + Sas.spts, h + Spt.sasNext, spt);
     if ((role & Role.DIRECT) === 0 && gptGfn < this.#ramPages) this.#push(gptIndexAt(gptGfn), h + Spt.gptNext, spt);
-    if ((entry & Pte.P) === 0) words.add(sptHeaderAt(sptOfEntry(at)) + Spt.liveCount, 1);
-    else this.#condemn(sptOfEntry(entry));
+    if ((role & Role.DIRECT) === 0 && gptGfn < this.#ramPages && isTable(role)) this.#tracking.shadowed(gptGfn, spt);
+    const parent = sptOfEntry(at);
+    if ((entry & Pte.P) === 0) words.add(sptHeaderAt(parent) + Spt.liveCount, 1);
+    else {
+      this.#condemn(sptOfEntry(entry));
+      words.add(sasAt(sas) + Sas.version, 1);
+    }
+    this.#track(parent);
     return spt;
   }
 

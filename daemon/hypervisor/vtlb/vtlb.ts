@@ -2,27 +2,39 @@
 // Why shadow tables at all: the LP's walker knows only its own CR3; the guest's tables are software's to read (US7788464B2, SDM 3C 28.3.3).
 //
 // What keeps a VP from using a translation that it has invalidated (SDM 3A 4.10.4):
-//   INVLPG     clears the page in every SAS: a global entry may have been filled in any.
-//   MOV CR3    loads the SAS of the new key and clears its non-global entries, so SASes that are not loaded may go stale: they are purged when they are loaded.
-//              SPTs stay linked, so what is paid again is leaf fills only. The same rule covers every other change of key (CR0.WP, EFER.NXE, ...).
-//   flush all  generation += 1: every SAS is empty from then on; each is purged in place when it is next loaded or filled. O(1) for those nobody uses.
+//   INVLPG     clears the page in the SAS that is loaded.
+//   MOV CR3    loads the SAS of the new tag (US20080215848A1). Whatever in it was made from tables that may have been written since is gone over first
+//              (revalidation.ts), so all that outlives the switch is what a walk would find again. The same rule covers every other change of tag
+//              (CR0.WP, EFER.NXE, CR4.PGE, ...), INVPCID, and CR3 writes that ask for no flush: those may forget more than they must.
+//   partition  generation += 1: every SAS is empty from then on; each is purged in place when it is next loaded or filled.
 // Each waits for the fills of other LPs that may have read the old entries BEFORE it clears. Other VPs lose translations, which is always legal.
+//
+// `vtlb.tags=1` keeps no translation across a flush: INVLPG clears every SAS, MOV CR3 purges what is not global, a flush of everything raises the generation.
+//
+// The hardware TLB has a bank for each SAS. It is in step with the SAS while nothing was taken from the SAS that the bank may hold: each such step adds to the SAS's
+// `version`, and a bank that is taken up again with another version is flushed.
+
+import { TLB_BANKS } from '../../../shared/layout/lp-context.js';
 import { PageAccess, Pte } from '../../../shared/layout/paging.js';
 import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
-import { Role, SAS_MAX, Sas, sasAt, sptPageAt, VtlbVpLayout, vtlbVpAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import { Role, SAS_MAX, Sas, sasAt, sptPageAt, TrackMode, VtlbVpLayout, vtlbVpAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { HardwareTlb } from '../../machine/tlb.js';
 import type { HardwareWalker } from '../../machine/walker.js';
 import type { AddressSpaces } from './address-spaces.js';
 import { Counter, type VtlbCounting } from './counters.js';
+import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
 import { GuestWalk, GuestWalkResult } from './guest-walk.js';
 import type { Invalidation } from './invalidation.js';
+import type { Revalidation } from './revalidation.js';
 import { SpaceKey } from './role.js';
 import { Publish, type ShadowTree } from './shadow-tree.js';
+import type { TrackPolicy } from './track-policy.js';
+import type { Tracking } from './tracking.js';
 
 /**
  * What a #PF intercept came to. FILLED: access `spa`, or walk again. GUEST_FAULT: raise #PF with `errorCode` (the caller sets CR2). MMIO: `gpa` is outside RAM, nothing was filled.
@@ -37,6 +49,8 @@ export type Flush = 0 | 1 | 2;
 
 const { RAM } = PartitionMap;
 const GENERATION = vtlbWord('generation');
+/** Name of the one bank that is used while nothing is tracked. */
+const ANY_SPACE = 0;
 
 /** What a Vtlb is made of; `createVtlb` wires them. */
 export interface VtlbParts {
@@ -49,6 +63,10 @@ export interface VtlbParts {
   readonly tree: ShadowTree;
   readonly invalidation: Invalidation;
   readonly spaces: AddressSpaces;
+  readonly tracking: Tracking;
+  readonly policy: TrackPolicy;
+  readonly discovery: Discovery;
+  readonly revalidation: Revalidation;
   readonly counting: VtlbCounting;
 }
 
@@ -59,8 +77,10 @@ export class Vtlb {
   readonly #next = new SpaceKey();
   #vp: VpBlock | null = null;
   #sas = -1;
-  /** VP whose translations the hardware TLB holds. */
+  /** VP that was loaded here last. */
   #lastVp = -1;
+  /** Version of the SAS with which each bank of the hardware TLB is in step. */
+  readonly #versions = new Int32Array(TLB_BANKS);
 
   /** After GUEST_FAULT. */
   errorCode = 0;
@@ -91,25 +111,40 @@ export class Vtlb {
    * (restored, remapped) call `flushPartition` first.
    */
   load(vp: VpBlock): number {
-    const { tlb, views } = this.#p;
+    const { views } = this.#p;
     const lp = this.#p.handshake.lp;
     this.#vp = vp;
     const record = vtlbVpAt(vp.index) >>> 2;
     const at = VtlbVpLayout.at;
     const { u32 } = views;
+    this.#followPolicy();
     // Another LP may have invalidated for this VP since it was here, and another VP may have used this TLB.
-    if (this.#lastVp !== vp.index || u32[record + (at.lastLp >> 2)] !== lp + 1) tlb.flushAll();
+    const moved = this.#lastVp !== vp.index || u32[record + (at.lastLp >> 2)] !== lp + 1;
+    if (moved) this.#anotherVp();
     this.#lastVp = vp.index;
     u32[record + (at.lastLp >> 2)] = lp + 1;
     const key = this.#next.read(vp);
     // Registers changed while the VP was on no LP (INIT, restore): as a switch of address space.
     const changed =
       u32[record + (at.role >> 2)] !== key.role ||
-      u32[record + (at.cr3Lo >> 2)] !== key.cr3Lo >>> 0 ||
+      u32[record + (at.cr3Lo >> 2)] !== (key.cr3Lo | key.pcid) >>> 0 ||
       u32[record + (at.cr3Hi >> 2)] !== key.cr3Hi;
     this.#load(changed);
-    if (changed) tlb.flushAll();
+    if (changed) this.#anotherVp();
     return this.#p.walker.root;
+  }
+
+  /** Banks are in step with their SASes, whoever uses them; translations to devices are only this TLB's. */
+  #anotherVp(): void {
+    const { tlb } = this.#p;
+    if (this.#tracks) tlb.devices.flush();
+    else tlb.flushAll();
+  }
+  get #tracks(): boolean {
+    return this.#p.tracking.mode !== TrackMode.OFF;
+  }
+  #followPolicy(): void {
+    if (this.#p.policy.mode !== this.#p.tracking.mode) this.#p.discovery.followPolicy();
   }
 
   /** The VP leaves this LP for long, or for good: its SAS may be evicted. Its hardware TLB entries stay good for its return. */
@@ -127,12 +162,16 @@ export class Vtlb {
     if (vp === null) return;
     const key = this.#next.read(vp);
     if (flush === Flush.NONE && key.equals(this.#key)) return;
+    this.#followPolicy();
     const role = this.#key.role;
     counting.add(Counter.addressSpaceSwitches);
-    if (flush === Flush.ALL) {
-      counting.add(Counter.wholeFlushes);
-      words.add(GENERATION, 1);
+    if (flush === Flush.ALL) counting.add(Counter.wholeFlushes);
+    if (this.#tracks) {
+      this.#load(true);
+      tlb.devices.flush();
+      return;
     }
+    if (flush === Flush.ALL) words.add(GENERATION, 1);
     this.#load(true);
     if (flush === Flush.ALL || role !== this.#key.role) tlb.flushAll();
     else tlb.flushNonGlobal();
@@ -145,13 +184,29 @@ export class Vtlb {
 
   /** INVLPG: returns when this VP can use no older translation of the page. */
   invlpg(gva: number): void {
-    const { counting, invalidation, tlb } = this.#p;
+    const { counting, invalidation, lock, tlb, words } = this.#p;
     counting.add(Counter.invalidations);
     this.#beginClear();
-    const large = invalidation.clearPage(gva);
-    this.#p.lock.end();
-    if (large) tlb.flushAll();
-    else tlb.flushPage(gva);
+    const tracks = this.#tracks;
+    const large = tracks ? invalidation.clearPage(this.#sas, gva) : invalidation.clearPageEverywhere(gva);
+    if (tracks && invalidation.cleared > 0) this.#stepTogether(words.add(sasAt(this.#sas) + Sas.version, 1));
+    lock.end();
+    if (!large) tlb.flushPage(gva);
+    else if (tracks) tlb.flushSpace();
+    else tlb.flushAll();
+  }
+  /** This LP has made the step from the version itself, and its bank makes it too. */
+  #stepTogether(version: number): void {
+    const { bank } = this.#p.tlb;
+    if (this.#versions[bank] === version) this.#versions[bank] = version + 1;
+  }
+
+  /** Before a device or a hypercall writes guest memory: what was made from the page, if it is a page table, is stale from now on. */
+  noteWrite(gfn: number): void {
+    const { lock, tracking } = this.#p;
+    lock.begin();
+    tracking.written(gfn);
+    lock.end();
   }
 
   /** Empties the vTLB for every VP, hardware TLBs included: guest physical memory was remapped or replaced. */
@@ -165,6 +220,7 @@ export class Vtlb {
       if (words.load(sasAt(sas) + Sas.users) < 0) continue;
       invalidation.purge(sas, true);
       words.store(sasAt(sas) + Sas.generation, generation);
+      words.add(sasAt(sas) + Sas.version, 1);
     }
     lock.end();
     handshake.flushEverywhere();
@@ -215,6 +271,7 @@ export class Vtlb {
           return PageFault.ONCE;
         }
         if (published === Publish.NO_MEMORY) spaces.reclaim();
+        if (published === Publish.NO_RECORD) this.#p.discovery.forgetMappings();
       }
       counting.add(Counter.fillRetries);
     }
@@ -234,14 +291,17 @@ export class Vtlb {
     return (access & PageAccess.FETCH) === 0 && !(supervisorAtUser && (this.#key.role & Role.SMAP) !== 0);
   }
 
-  /** Loads the SAS of the key in #next, purged of non-global translations when `purge`, and of all when its generation is old. */
-  #load(purge: boolean): void {
-    const { spaces, views, walker, invalidation } = this.#p;
+  /** Loads the SAS of the key in #next. `flush`: the VP may use nothing older than what the guest's tables say now. */
+  #load(flush: boolean): void {
+    const { spaces, policy, views, walker, invalidation, counting } = this.#p;
     const key = this.#next;
+    let kept = true;
     if (this.#sas < 0 || !key.equals(this.#key)) {
       const before = this.#sas;
       walker.root = 0;
       this.#sas = spaces.acquire(key);
+      kept = !spaces.made && (!this.#tracks || spaces.isRecent(this.#sas, policy.tags));
+      counting.add(kept ? Counter.tagHits : Counter.tagMisses);
       if (before >= 0) spaces.release(before);
       this.#key.copy(key);
       walker.root = sptPageAt(views.u32[(sasAt(this.#sas) + Sas.root) >>> 2]);
@@ -252,16 +312,34 @@ export class Vtlb {
     const record = vtlbVpAt(vp.index) >>> 2;
     const at = VtlbVpLayout.at;
     views.u32[record + (at.role >> 2)] = key.role;
-    views.u32[record + (at.cr3Lo >> 2)] = key.cr3Lo;
+    views.u32[record + (at.cr3Lo >> 2)] = key.cr3Lo | key.pcid;
     views.u32[record + (at.cr3Hi >> 2)] = key.cr3Hi;
     walker.rflags = vp.base + Slot.FLAG_SYSTEM * 8;
+    if (this.#tracks) {
+      this.#take(kept, flush);
+      return;
+    }
+    this.#p.tlb.select(ANY_SPACE);
     if (this.#stale()) this.#refresh();
     // With paging off translations never change.
-    else if (purge && (key.role & Role.MODE) !== 0) {
+    else if (flush && (key.role & Role.MODE) !== 0) {
       this.#beginClear();
       invalidation.purge(this.#sas, false);
       this.#p.lock.end();
     }
+  }
+
+  /** Brings SAS and hardware TLB to where the VP may use them. `kept`: the SAS's tag has not been given up since it was used. */
+  #take(kept: boolean, flush: boolean): void {
+    const { revalidation, spaces, tlb, words } = this.#p;
+    const sas = this.#sas;
+    if (!kept || this.#stale()) this.#refresh();
+    else if (flush) revalidation.run(sas);
+    // After what was taken away: what this LP enters from here on is of this version or a later one.
+    const version = words.load(sasAt(sas) + Sas.version);
+    const held = tlb.select(spaces.nameOf(sas));
+    if (held && this.#versions[tlb.bank] !== version) tlb.flushSpace();
+    this.#versions[tlb.bank] = version;
   }
 
   #stale(): boolean {
@@ -276,6 +354,7 @@ export class Vtlb {
     this.#beginClear();
     invalidation.purge(this.#sas, true);
     words.store(sasAt(this.#sas) + Sas.generation, generation);
+    words.add(sasAt(this.#sas) + Sas.version, 1);
     this.#p.lock.end();
   }
 

@@ -1,7 +1,7 @@
 // Instructions that raise events or decide when they are taken: INT n, INT3, INTO, INT1, BOUND, UD, CLI, STI, PUSHF, POPF, HLT.
 // References: SDM 2A/2B of each, SDM 3A 6.8.1, 6.8.3 (interrupt shadow), SDM 3B 20.2 (virtual-8086 mode without VME).
 import { Vector } from '../../../shared/abi/exceptions.js';
-import { Cr4, Rflags } from '../../../shared/abi/registers.js';
+import { Cr0, Cr4, Rflags } from '../../../shared/abi/registers.js';
 import { EventKind, InterruptShadow, Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { sysA, sysSegment, sysWidth } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
@@ -99,9 +99,10 @@ export const popFlags = (p: Processor, d: number): number => {
   setRflags(vp, (width !== 1 && vp.cpl === 0 ? after & ~(Rflags.VIF | Rflags.VIP) : after) & ~Rflags.RF);
   setStackPointer(vp, offsetStack(vp, sp, 1 << width));
   const changed = before ^ after;
-  if ((changed & Rflags.AC) !== 0 && (vp.cr4 & Cr4.SMAP) !== 0) p.modeChanged();
+  const aligned = (changed & Rflags.AC) !== 0 && (vp.cr0 & Cr0.AM) !== 0;
+  if ((changed & Rflags.AC) !== 0 && (aligned || (vp.cr4 & Cr4.SMAP) !== 0)) p.modeChanged();
   // Interrupts that are now open, and single steps, are looked at between instructions.
-  const look = (after & changed & Rflags.IF) !== 0 || (after & Rflags.TF) !== 0;
+  const look = aligned || (after & changed & Rflags.IF) !== 0 || (after & Rflags.TF) !== 0;
   return look ? leaveAfter(p, d) : 0;
 };
 

@@ -29,14 +29,20 @@ const FX_VECTORS = 160;
 const newImage = (bytes: number): DataView => new DataView(new ArrayBuffer(bytes));
 /** Addresses wrap at 4 GiB outside 64-bit mode. */
 const addressAt = (p: Processor, at: number, offset: number): number => (is64BitCode(p.vp) ? at + offset : (at + offset) >>> 0);
-const store = (p: Processor, image: DataView, from: number, to: number): void => {
+/** Words of the operand size are what must be aligned where alignment is checked (SDM 3A table 6-7). */
+const store = (p: Processor, image: DataView, wide: boolean, bytes: number = image.byteLength): void => {
+  const { memory } = p;
   const at = slotNumber(p.vp, Slot.ARG0);
-  p.memory.probeWrite(at, image.byteLength);
-  for (let i = from; i < to; i += 2) p.memory.write16(addressAt(p, at, i), image.getUint16(i, true));
+  memory.probeWrite(at, wide ? 4 : 2);
+  memory.probeWrite(at, image.byteLength);
+  if (wide) for (let i = 0; i < bytes; i += 4) memory.write32(addressAt(p, at, i), image.getUint32(i, true));
+  else for (let i = 0; i < bytes; i += 2) memory.write16(addressAt(p, at, i), image.getUint16(i, true));
 };
-const load = (p: Processor, image: DataView): void => {
+const load = (p: Processor, image: DataView, wide: boolean): void => {
+  const { memory } = p;
   const at = slotNumber(p.vp, Slot.ARG0);
-  for (let i = 0; i < image.byteLength; i += 2) image.setUint16(i, p.memory.read16(addressAt(p, at, i)), true);
+  if (wide) for (let i = 0; i < image.byteLength; i += 4) image.setUint32(i, memory.read32(addressAt(p, at, i)), true);
+  else for (let i = 0; i < image.byteLength; i += 2) image.setUint16(i, memory.read16(addressAt(p, at, i)), true);
 };
 const formatOf = (p: Processor, d: number): EnvironmentFormat => ({ wide: sysWidth(d) !== 1, real: hasRealSegments(p.vp) });
 
@@ -44,14 +50,14 @@ export const storeEnvironment = (p: Processor, d: number): number => {
   const format = formatOf(p, d);
   const image = newImage(environmentBytes(format));
   putEnvironment(p.vp, image, format);
-  store(p, image, 0, image.byteLength);
+  store(p, image, format.wide);
   maskAll(p.vp);
   return 0;
 };
 export const loadEnvironment = (p: Processor, d: number): number => {
   const format = formatOf(p, d);
   const image = newImage(environmentBytes(format));
-  load(p, image);
+  load(p, image, format.wide);
   takeEnvironment(p.vp, image, format);
   return 0;
 };
@@ -61,7 +67,7 @@ export const saveFpu = (p: Processor, d: number): number => {
   const image = newImage(registers + REGISTERS_BYTES);
   putEnvironment(p.vp, image, format);
   putRegisters(p.vp, image, registers, 10);
-  store(p, image, 0, image.byteLength);
+  store(p, image, format.wide);
   initializeFpu(p.vp);
   return 0;
 };
@@ -69,7 +75,7 @@ export const restoreFpu = (p: Processor, d: number): number => {
   const format = formatOf(p, d);
   const registers = environmentBytes(format);
   const image = newImage(registers + REGISTERS_BYTES);
-  load(p, image);
+  load(p, image, format.wide);
   takeEnvironment(p.vp, image, format);
   takeRegisters(p.vp, image, registers, 10);
   return 0;
@@ -93,13 +99,13 @@ export const fxSave = (p: Processor, d: number): number => {
   image.setUint32(FX_MXCSR + 4, mxcsrMask(p), true);
   new Uint8Array(image.buffer).set(vectorsOf(p), FX_VECTORS);
   const registers = FX_VECTORS + vectorBytes(p);
-  store(p, image, 0, Math.min(FX_STORED, registers));
+  store(p, image, true, Math.min(FX_STORED, registers));
   return 0;
 };
 export const fxRestore = (p: Processor, d: number): number => {
   requireAligned(p);
   const image = newImage(FX_BYTES);
-  load(p, image);
+  load(p, image, true);
   const mxcsr = image.getUint32(FX_MXCSR, true);
   if ((mxcsr & ~mxcsrMask(p)) !== 0) generalProtection(p);
   takeFxState(p.vp, image, sysA(d) === 1);

@@ -11,3 +11,6 @@ export const is64BitCode = (vp: VpBlock): boolean => (vp.efer & Efer.LMA) !== 0 
 export const isVm86 = (vp: VpBlock): boolean => (slotLo(vp, Slot.FLAG_SYSTEM) & Rflags.VM) !== 0;
 /** Real or virtual-8086 mode: selectors are paragraph numbers. */
 export const hasRealSegments = (vp: VpBlock): boolean => !isProtectedMode(vp) || isVm86(vp);
+/** Accesses of the program must be aligned (SDM 3A 2.5, CR0.AM). */
+export const checksAlignment = (vp: VpBlock): boolean =>
+  vp.cpl === 3 && (vp.cr0 & Cr0.AM) !== 0 && (slotLo(vp, Slot.FLAG_SYSTEM) & Rflags.AC) !== 0;

@@ -154,7 +154,10 @@ export const readTscAndAux = (p: Processor): number => {
 };
 export const cpuid = (p: Processor): number => {
   const vp = p.vp;
-  const answer = p.intercepts.cpuid(slotLo(vp, Slot.RAX), slotLo(vp, Slot.RCX));
+  const leaf = slotLo(vp, Slot.RAX);
+  const subleaf = slotLo(vp, Slot.RCX);
+  const answer = p.intercepts.cpuid(leaf, subleaf);
+  p.answers.keep(leaf, subleaf, answer);
   setSlot32(vp, Slot.RAX, answer[0]);
   setSlot32(vp, Slot.RBX, answer[1]);
   setSlot32(vp, Slot.RCX, answer[2]);

@@ -1,18 +1,43 @@
 // Machine and partition files, and the cost table: YAML in, checked configuration out, with paths made absolute.
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { reasonOf } from '../../../shared/protocol/errors.js';
 import type { MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
+import { findPolicy, settingOf } from '../../../shared/protocol/policies.js';
+import { loadMistake } from '../loads.js';
 import { packageRoot } from '../package-root.js';
 import { resolveImage } from './images.js';
 import { machineSchema, partitionSchema } from './schema.js';
 import { readYaml } from './yaml-file.js';
 
+// Jobs and policies have errors of their own (load.*, policy.*), which answer requests; in a file the line is what helps.
+const refineLoad = ({ name, vps, load }: PartitionConfig, context: z.RefinementCtx, path: readonly PropertyKey[]): void => {
+  const mistake = load && loadMistake(name, vps, load);
+  if (mistake) context.addIssue({ code: 'custom', path: [...path, 'load', ...mistake.path], message: mistake.error.message });
+};
+const refinePolicy = (name: string, value: string, context: z.RefinementCtx): void => {
+  try {
+    settingOf(findPolicy(name), value);
+  } catch (error) {
+    context.addIssue({ code: 'custom', path: ['policies', name], message: reasonOf(error) });
+  }
+};
+/** What a partition's file may say. */
+export const partitionFile: z.ZodType<PartitionConfig> = partitionSchema.superRefine((partition, context) =>
+  refineLoad(partition, context, []),
+);
+/** What a machine's file may say. */
+export const machineFile: z.ZodType<MachineConfig> = machineSchema.superRefine(({ partitions, policies }, context) => {
+  for (const [index, partition] of partitions.entries()) refineLoad(partition, context, ['partitions', index]);
+  for (const [name, value] of Object.entries(policies)) refinePolicy(name, value, context);
+});
+
 export const readMachineFile = (file: string): MachineConfig => {
-  const machine = readYaml(file, machineSchema);
+  const machine = readYaml(file, machineFile);
   return { ...machine, partitions: machine.partitions.map((partition) => withPaths(partition, dirname(resolve(file)))) };
 };
 
-export const readPartitionFile = (file: string): PartitionConfig => withPaths(readYaml(file, partitionSchema), dirname(resolve(file)));
+export const readPartitionFile = (file: string): PartitionConfig => withPaths(readYaml(file, partitionFile), dirname(resolve(file)));
 
 /** The machine of an empty file. */
 export const defaultMachine = (): MachineConfig => machineSchema.parse({});

@@ -9,6 +9,7 @@ import { readConsole, writeConsole } from '../console.js';
 import { inspectPartition } from '../inspect.js';
 import { setLoad, stopLoad } from '../loads.js';
 import type { Machine } from '../machine.js';
+import { inspectVtlb } from '../vtlb-view/tables.js';
 
 export interface Service {
   readonly machine: Machine;
@@ -57,6 +58,7 @@ export const HANDLERS: Handlers = {
   'vm.stop': async ({ machine }, { name }) => done(machine.partitions.stop(name)),
   'vm.destroy': async ({ machine }, { name }) => done(machine.partitions.destroy(name)),
   'vm.inspect': ({ machine }, { name }) => inspectPartition(machine.partitions.get(name), machine.memory),
+  'vm.inspect.vtlb': ({ machine }, { name, path }) => inspectVtlb(machine.partitions.get(name).body.views, machine.memory, path),
   'vm.screen': ({ machine }, { name }) => {
     const { body } = machine.partitions.get(name);
     return { columns: SCREEN_COLUMNS, rows: SCREEN_ROWS, lines: [...readTextScreen(body.views, PartitionMap.RAM).lines] };

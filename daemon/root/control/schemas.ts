@@ -26,6 +26,7 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
   'vm.stop': named,
   'vm.destroy': named,
   'vm.inspect': named,
+  'vm.inspect.vtlb': strict({ name: nameSchema, path: anyText }),
   'vm.screen': named,
   'vm.console.read': strict({
     name: nameSchema,

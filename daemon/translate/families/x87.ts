@@ -61,8 +61,8 @@ const from80 =
     const { builder } = x;
     wait(x);
     const address = operandAddress(x, 10, false);
-    const high = builder.load(1, highPart(x, address));
     const low = builder.load(3, address);
+    const high = builder.load(1, highPart(x, address));
     builder.call('x87LoadHigh', high);
     builder.call(name, low, where(x));
   };
@@ -78,7 +78,7 @@ const toMemory =
     builder.store(width, address, value);
     builder.call('x87Commit', builder.constant(pops ? 1 : 0), where(x));
   };
-/** 80 bits in two stores: the second must not fault when the first has been done. */
+/** 80 bits in two stores: the second must not fault when the first has been done, nor any when the value has been made. */
 const to80 =
   (name: FloatFunction): Family =>
   (x) => {
@@ -86,6 +86,7 @@ const to80 =
     wait(x);
     const address = operandAddress(x, 10, true);
     const high = highPart(x, address);
+    builder.load(3, address, true);
     builder.load(1, high, true);
     const value = builder.call(name, Slot.ZERO, where(x));
     builder.skipIf(Slot.FPU_SKIP);

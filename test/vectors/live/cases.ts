@@ -17,6 +17,7 @@ const RBP = 5;
 const RSI = 6;
 const RDI = 7;
 const ES = 0;
+const AC = 0x4_0000;
 const BITS_OF = [
   [RflagsBits.CF, 1],
   [RflagsBits.PF, 4],
@@ -100,7 +101,7 @@ const wordAt = (page: number, where: bigint): bigint => {
 };
 
 /** One state to run the subject from. */
-export const start = (chance: Chance, s: Subject): Start => {
+export const start = (chance: Chance, s: Subject, aligned = false): Start => {
   const { form, bits, encoded } = s;
   const registers = new BigUint64Array(16);
   const width = bits === 64 ? 64 : 32;
@@ -184,7 +185,7 @@ export const start = (chance: Chance, s: Subject): Start => {
   if (POP_FLAGS.test(mnemonic) && (stackOffset & 4095) > 4088) patchWord = 511;
   return {
     registers,
-    flags: chance.u32() & INITIAL_FLAGS,
+    flags: (chance.u32() & INITIAL_FLAGS) | (aligned ? AC : 0),
     page,
     patchWord,
     patchValue,

@@ -7,7 +7,14 @@ import { replay } from './replay.js';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
-const run = (host: HostProcessor, cases: number, seed: number, modes: readonly Bits[], only: RegExp | undefined): number => {
+const run = (
+  host: HostProcessor,
+  cases: number,
+  seed: number,
+  modes: readonly Bits[],
+  only: RegExp | undefined,
+  aligned: boolean,
+): number => {
   let failed = 0;
   for (const bits of modes) {
     const began = performance.now();
@@ -15,6 +22,7 @@ const run = (host: HostProcessor, cases: number, seed: number, modes: readonly B
     const result = check(host, {
       bits,
       seed,
+      aligned,
       cases: Math.ceil(cases / modes.length),
       ...(only === undefined ? {} : { only }),
       onProgress: (done, wrong) => {
@@ -42,6 +50,7 @@ export const checkCommand = (args: string[]): number => {
       seed: { type: 'string', default: '1' },
       modes: { type: 'string', default: '64,32,16' },
       only: { type: 'string' },
+      aligned: { type: 'boolean', default: false },
       replay: { type: 'string' },
     },
   });
@@ -56,7 +65,14 @@ export const checkCommand = (args: string[]): number => {
     return 2;
   }
   const modes = values.modes.split(',').map(Number) as Bits[];
-  return run(host, Number(values.cases), Number(values.seed), modes, values.only === undefined ? undefined : new RegExp(values.only)) > 0
+  return run(
+    host,
+    Number(values.cases),
+    Number(values.seed),
+    modes,
+    values.only === undefined ? undefined : new RegExp(values.only),
+    values.aligned,
+  ) > 0
     ? 1
     : 0;
 };

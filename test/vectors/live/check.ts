@@ -33,6 +33,8 @@ export interface CheckOptions {
   readonly only?: RegExp;
   /** Stop after this many mismatches. */
   readonly mismatchesMax?: number;
+  /** With EFLAGS.AC: misaligned accesses are #AC(0). */
+  readonly aligned?: boolean;
   /** States that each instruction is run from. */
   readonly starts?: number;
   /** Which form comes first, as a share of all. */
@@ -46,9 +48,10 @@ const SCAN_32 = /^Bs[fr]_r32/;
 const CL = 1;
 const BREAKPOINT = 3;
 const PAGE_FAULT = 14;
+const ALIGNMENT = 17;
 const EARLY_STATE = /^(Mov(d|q|ntq)_\w*_mm|VEX_Vcvtps2ph_.*)$/;
 const MASKED_MOVE = /maskmov/i;
-const isAccessFault = (end: End): boolean => end.vector === PAGE_FAULT || isSegmentFault(end);
+const isAccessFault = (end: End): boolean => end.vector === PAGE_FAULT || end.vector === ALIGNMENT || isSegmentFault(end);
 /** #SS(0) or #GP(0). */
 const isSegmentFault = (end: End): boolean => end.vector === 12 || end.vector === 13;
 
@@ -76,7 +79,7 @@ const undefinedFlags = (s: Subject, registers: BigUint64Array, end: End): number
 };
 
 export const check = (host: HostProcessor, options: CheckOptions): CheckResult => {
-  const { bits, seed, cases, only, mismatchesMax = 25, starts: startsOfEach = STARTS, from = 0 } = options;
+  const { bits, seed, cases, only, mismatchesMax = 25, starts: startsOfEach = STARTS, from = 0, aligned = false } = options;
   const forms = formsOf(bits).filter((f) => only === undefined || only.test(f.name));
   if (forms.length === 0) throw new Error('no such form in this mode');
   const ways = [new SimulatedProcessor(bits, 'cold'), new SimulatedProcessor(bits, 'hot')] as const;
@@ -98,7 +101,7 @@ export const check = (host: HostProcessor, options: CheckOptions): CheckResult =
       bits,
       code: s.code,
       entry: ENTRY,
-      starts: Array.from({ length: startsOfEach }, () => start(chance, s)),
+      starts: Array.from({ length: startsOfEach }, () => start(chance, s, aligned)),
     }));
     const ends = host.run(bits, groups);
     subjects.forEach((s, i) => {

@@ -49,7 +49,7 @@ const PREFIX: Readonly<Record<number, number>> = {
 };
 const VECTOR_OPERAND = /^(st0|sti|mm|xmm|ymm)/;
 /** Without a vector operand, but of the x87 unit or MXCSR. */
-const VECTOR_MNEMONIC = /^(F(?!ar)[a-z0-9]+|Emms|V?(Ld|St)mxcsr|Vzero\w+|Wait)$/;
+const VECTOR_MNEMONIC = /^(F(?!ar)[a-z0-9]+|Emms|(Ld|St|Vld|Vst)mxcsr|Vzero\w+|Wait)$/;
 
 const formOf = (name: string): Form => {
   const code = codeNumber(name);

@@ -1,5 +1,6 @@
 // Runs random programs on the host's processor (where there is one) and three ways on the simulated one: all must end in the same state.
 // Without a host the three ways are compared with each other: the check of everything that is optimised over more than one instruction.
+// Why regions of some programs only: compiling one takes ten times as long as all the rest of a program, so in the same time a sample sees more.
 import { Chance } from './chance.js';
 import { ENDLESS, type HostProcessor } from './host-processor.js';
 import { type Bits, codeBase } from './layout.js';
@@ -10,7 +11,7 @@ import { caseLine, difference, type End, type Start } from './state.js';
 
 const POOL = 3000;
 /** Programs of one pool of pieces, and of one run of the real processor. */
-const BATCH = 250;
+const BATCH = 1000;
 const STARTS = 3;
 const STATUS = 0x8d5;
 const BREAKPOINT = 3;
@@ -23,6 +24,8 @@ export interface FuzzOptions {
   readonly programs: number;
   readonly host: HostProcessor | undefined;
   readonly mismatchesMax?: number;
+  /** One program in so many is run as regions, too. */
+  readonly regionsOf?: number;
   /** Changes the ends of compiled code: shows that the comparison sees it. */
   readonly sabotage?: (end: End) => void;
   readonly onProgress?: (programs: number, mismatches: number) => void;
@@ -33,6 +36,8 @@ export interface FuzzMismatch {
 }
 export interface FuzzResult {
   readonly programs: number;
+  /** Those that were run as regions, too. */
+  readonly regions: number;
   readonly mismatches: readonly FuzzMismatch[];
   /** Programs that reached their end, not a fault. */
   readonly completed: number;
@@ -107,10 +112,12 @@ export const programLine = (bits: Bits, made: Assembled, start: Start, end: End 
 };
 
 export const fuzz = (options: FuzzOptions): FuzzResult => {
-  const { bits, seed, programs, host, mismatchesMax = 10 } = options;
-  const simulated = WAYS.map((way: Way) => new SimulatedProcessor(bits, way));
+  const { bits, seed, programs, host, mismatchesMax = 10, regionsOf = 1 } = options;
+  const all = WAYS.map((way: Way) => new SimulatedProcessor(bits, way));
+  const uncompiled = all.filter((p) => p.way !== 'hot');
   const mismatches: FuzzMismatch[] = [];
   let done = 0;
+  let regions = 0;
   let completed = 0;
   for (let round = 0; done < programs && mismatches.length < mismatchesMax; round++) {
     const chance = new Chance(seed, round * 64 + bits);
@@ -127,7 +134,9 @@ export const fuzz = (options: FuzzOptions): FuzzResult => {
       batch.map((b) => programGroup(bits, b.made, b.starts)),
     );
     for (const [i, { program, made, starts }] of batch.entries()) {
+      const simulated = done % regionsOf === 0 ? all : uncompiled;
       done++;
+      if (simulated === all) regions++;
       const budget = chance.one(3) ? chance.between(1, 300) : 20_000;
       const hosts = ends?.[i];
       for (const end of hosts ?? []) if (end.vector === BREAKPOINT) completed++;
@@ -148,5 +157,5 @@ export const fuzz = (options: FuzzOptions): FuzzResult => {
     }
     options.onProgress?.(done, mismatches.length);
   }
-  return { programs: done, mismatches, completed };
+  return { programs: done, regions, mismatches, completed };
 };

@@ -47,13 +47,14 @@ export const assemble = (bits: Bits, items: readonly Item[]): Assembled | undefi
   const places = new Map<number, number>();
   const fixes: { readonly at: number; readonly to: number; readonly absolute: boolean }[] = [];
   const blocks: number[] = [PROGRAM_ENTRY];
-  const taints = new Map<number, number>();
+  /** By offset in the code, which flags may be undefined there. */
+  const taints: number[] = [];
   const here = (): number => PROGRAM_ENTRY + code.length;
   let taint = 0;
   let valid = true;
   const emit = (...bytes: number[]): void => {
-    taints.set(here(), taint);
-    code.push(...bytes);
+    taints[code.length] = taint;
+    for (const b of bytes) code.push(b);
   };
   const relative = (to: number): void => {
     fixes.push({ at: code.length, to, absolute: false });
@@ -62,8 +63,10 @@ export const assemble = (bits: Bits, items: readonly Item[]): Assembled | undefi
   const add = (p: Piece): void => {
     if ((p.reads & taint) !== 0) valid = false;
     // Inside a piece of several instructions a fault may stand anywhere.
-    for (let i = 0; i < p.code.length; i++) taints.set(here() + i, taint | p.undefined);
-    code.push(...p.code);
+    for (const b of p.code) {
+      taints[code.length] = taint | p.undefined;
+      code.push(b);
+    }
     taint = (p.keeps ? taint : taint & ~p.writes) | p.undefined;
   };
   const edge = (): void => {
@@ -165,13 +168,13 @@ export const assemble = (bits: Bits, items: readonly Item[]): Assembled | undefi
     const place = places.get(to);
     if (place === undefined) return undefined;
     const value = absolute ? codeBase(bits) + place : place - (PROGRAM_ENTRY + at + near);
-    code.splice(at, near, ...low(value < 0 ? value + 2 ** (8 * near) : value, near));
+    for (let i = 0; i < near; i++) code[at + i] = (value >> (8 * i)) & 0xff;
   }
   if (!valid || code.length === 0 || PROGRAM_ENTRY + code.length > CODE_BYTES - 64) return undefined;
   return {
     code: Uint8Array.from(code),
     blocks,
-    undefinedAt: (offset) => taints.get(offset) ?? STATUS,
+    undefinedAt: (offset) => taints[offset - PROGRAM_ENTRY] ?? STATUS,
   };
 };
 

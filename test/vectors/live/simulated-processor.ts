@@ -1,10 +1,13 @@
 // The simulated processor at user level, ready for live cases: same pages and segments as the real one has in harness/live.c.
 // Three ways to run the same code: one instruction at a time, blocks of micro-ops, compiled regions.
+
 import { setRflags } from '../../../daemon/machine/cpu/flags.js';
 import { putFxState, takeFxState } from '../../../daemon/machine/cpu/fpu-image.js';
+import { invalidateCode } from '../../../daemon/machine/guest-memory.js';
 import { Left } from '../../../daemon/machine/guest-processor.js';
+import { Cr0 } from '../../../shared/abi/registers.js';
 import { SEGMENTS as SEGMENT_NAMES, Slot, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
-import { type BareProcessor, bareProcessor, System, takeEvent, toUser, userMode } from '../../rig/bare-processor.js';
+import { type BareProcessor, bareProcessor, System, takeEvent, userMode } from '../../rig/bare-processor.js';
 import { CODE_FILL, CODE_PAGE, DATA_PAGE, READ_ONLY_FILL, READ_ONLY_PAGE } from '../load.js';
 import { type Bits, CODE_BYTES, codeBase, SEGMENTS, WORDS } from './layout.js';
 import { type End, type Start, startPage } from './state.js';
@@ -41,6 +44,8 @@ export class SimulatedProcessor {
   readonly machine: BareProcessor;
   readonly #code: Uint8Array;
   readonly #data: Int32Array;
+  /** The VP block that every case begins with. */
+  readonly #fresh: Uint8Array;
   #loaded = 0;
   #entry = 0;
   /** Starts of blocks, as RIPs: translated before the code runs, so that regions find them. */
@@ -62,22 +67,32 @@ export class SimulatedProcessor {
     const data = machine.host(GPA.DATA) >>> 2;
     this.#data = views.i32.subarray(data, data + WORDS * 2);
     userMode(machine, bits === 64 ? 64 : 32, GPA.SYSTEM);
+    machine.vp.cr0 |= Cr0.AM;
     machine.vp.cr4 = CR4;
     machine.vp.xcr0 = XCR0;
     // The I/O map base lies behind the TSS: no port is allowed.
     views.u16[(machine.host(GPA.SYSTEM) + System.TSS - System.GDT + IO_MAP_BASE) >>> 1] = 0xffff;
+    SEGMENTS[bits].forEach((s, i) => {
+      const name = SEGMENT_NAMES[i] as 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs';
+      machine.vp[`${name}Selector`] = s.selector;
+      machine.vp[`${name}Access`] = s.access;
+      machine.vp[`${name}Limit`] = s.limit;
+      views.u64[(machine.vp.base >>> 3) + Slot.ES_BASE + i] = BigInt(s.base);
+    });
+    this.#fresh = views.u8.slice(machine.vp.base, machine.vp.base + VpLayout.size);
   }
 
-  /** Puts code in place. `blocks` are offsets in the code pages at which blocks begin. */
+  /** Puts code in place, as a store of another processor would: what was made from the old code is forgotten by its page alone. `blocks` are offsets in the code pages at which blocks begin. */
   load(code: Uint8Array, entry: number, blocks: readonly number[] = []): void {
-    const { processor, tlb } = this.machine;
+    const { processor, views } = this.machine;
+    const end = Math.max(this.#entry + this.#loaded, entry + code.length);
     this.#code.fill(CODE_FILL, this.#entry, this.#entry + this.#loaded);
     this.#code.set(code, entry);
+    for (let at = Math.min(this.#entry, entry) & ~4095; at < end; at += 4096) invalidateCode(views, (GPA.CODE + at) / 4096, 0, 4096);
+    processor.code.noticeEpoch();
     this.#entry = entry;
     this.#loaded = code.length;
     this.#blocks = blocks.map((offset) => codeBase(this.bits) + offset);
-    processor.code.dropAll();
-    tlb.flushAll();
   }
 
   /** Runs the code from a state, in slices of `budget` cycles. Text instead of an end: what no processor does. */
@@ -86,20 +101,12 @@ export class SimulatedProcessor {
     const { views, vp, processor } = machine;
     const slots = vp.base >>> 3;
     this.#data.set(startPage(start));
-    toUser(machine, bits === 64 ? 64 : 32);
-    SEGMENTS[bits].forEach((s, i) => {
-      const name = SEGMENT_NAMES[i] as 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs';
-      vp[`${name}Selector`] = s.selector;
-      vp[`${name}Access`] = s.access;
-      vp[`${name}Limit`] = s.limit;
-      views.u64[slots + Slot.ES_BASE + i] = BigInt(s.base);
-    });
-    for (let i = 0; i < 16; i++) views.u64[slots + i] = start.registers[i];
+    views.u8.set(this.#fresh, vp.base);
+    views.u64.set(start.registers, slots);
     views.u64[slots + Slot.RIP] = BigInt(codeBase(bits) + this.#entry);
     setRflags(vp, start.flags | 0x202);
     if (start.vectorSeed >= 0) this.#loadVectors(vectorState(start.vectorSeed));
     machine.halted = machine.shutDown = false;
-    vp.cr2 = 0n;
     processor.modeChanged();
     if (this.way === 'hot') for (const rip of this.#blocks) processor.code.lookup(rip);
     for (let spent = 0; spent < CYCLES_MAX && !machine.halted && !machine.shutDown; spent += budget)
@@ -117,7 +124,7 @@ export class SimulatedProcessor {
       flags: Number(event.flags),
       registers,
       data: this.#data.slice(),
-      vectors: start.vectorSeed >= 0 ? this.#storeVectors(vectorState(start.vectorSeed)) : undefined,
+      vectors: start.vectorSeed >= 0 ? this.#storeVectors(vectorState(start.vectorSeed).slice()) : undefined,
     };
   }
 

@@ -51,8 +51,21 @@ const word = (chance: Chance): bigint => {
 
 export const VECTOR_SEEDS = 1 << 20;
 
-/** The state of a number: FCW … ST, MXCSR, XMM, upper halves of YMM. */
+/** Number of the state, then its bytes. Each is asked for once for every processor that it is put into. */
+const recent = new Map<number, Uint8Array>();
+const RECENT_MAX = 8192;
+
+/** The state of a number: FCW … ST, MXCSR, XMM, upper halves of YMM. Not to be changed. */
 export const vectorState = (seed: number): Uint8Array => {
+  const known = recent.get(seed);
+  if (known !== undefined) return known;
+  if (recent.size === RECENT_MAX) recent.clear();
+  const bytes = make(seed);
+  recent.set(seed, bytes);
+  return bytes;
+};
+
+const make = (seed: number): Uint8Array => {
   const chance = new Chance(seed, VECTOR_SEEDS);
   const bytes = new Uint8Array(VECTOR_BYTES);
   const view = new DataView(bytes.buffer);

@@ -1,0 +1,118 @@
+// Makes writable mappings known by taking all of them away: no scan of all tables for one page, but a purge of everything once there are many pages to know of (US8095771).
+// Why with every other LP out of guest mode: nobody writes and nobody fills, so states can be set without a protocol. It is rare: `vtlb.untracked` says how rare.
+import { PartitionLayout } from '../../../shared/layout/partition.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import { SAS_MAX, Sas, Spt, SptState, sasAt, sptHeaderAt, TrackMode, TrackState, trackAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import type { FlushHandshake } from '../../machine/flush-handshake.js';
+import type { SharedWords } from '../../machine/shared-words.js';
+import type { AddressSpaces } from './address-spaces.js';
+import { Counter, type VtlbCounting } from './counters.js';
+import type { FillLock } from './fill-lock.js';
+import type { Invalidation } from './invalidation.js';
+import { isTable } from './role.js';
+import type { TrackPolicy } from './track-policy.js';
+import type { WritableMappings } from './writable-mappings.js';
+
+const MODE = vtlbWord('trackMode');
+const EPOCH = vtlbWord('trackEpoch');
+const UNTRACKED = vtlbWord('untracked');
+const VISITS = vtlbWord('untrackedVisits');
+
+export interface DiscoveryParts {
+  readonly views: Views;
+  readonly words: SharedWords;
+  readonly handshake: FlushHandshake;
+  readonly lock: FillLock;
+  readonly invalidation: Invalidation;
+  readonly spaces: AddressSpaces;
+  readonly mappings: WritableMappings;
+  readonly policy: TrackPolicy;
+  readonly counting: VtlbCounting;
+}
+
+export class Discovery {
+  readonly #p: DiscoveryParts;
+  readonly #pages: number;
+
+  constructor(parts: DiscoveryParts) {
+    this.#p = parts;
+    this.#pages = parts.views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12;
+  }
+
+  /** So many tables whose writable mappings are not known have been gone over. When it has become many, all mappings are purged. Outside fills. */
+  visited(tables: number): void {
+    const { words, policy } = this.#p;
+    if (words.add(VISITS, tables) + tables > policy.untracked) this.discover();
+  }
+
+  /** Purges all mappings; every guest page table that is known as one is TRACKED then. */
+  discover(): void {
+    const { words, counting, policy } = this.#p;
+    this.#alone(() => {
+      // Another LP may have been faster.
+      if (words.load(VISITS) <= policy.untracked && words.load(UNTRACKED) === 0) return;
+      counting.add(Counter.untrackedPurges);
+      this.#beginAnew();
+    });
+  }
+
+  /** There is no record left for a writable mapping: as `discover`, whatever is known. */
+  forgetMappings(): void {
+    this.#alone(() => this.#beginAnew());
+  }
+
+  /** The mode in force becomes the one wished for. Outside fills. */
+  followPolicy(): void {
+    const { words, counting, policy } = this.#p;
+    this.#alone(() => {
+      const wish = policy.mode;
+      if (words.load(MODE) === wish) return;
+      words.store(MODE, wish);
+      counting.add(Counter.trackModeChanges);
+      this.#beginAnew();
+    });
+  }
+
+  /** Nobody else is in guest mode, nor makes or frees shadow tables. The bus first: its owner may need the structure lock, which must not wait for the bus. */
+  #alone(section: () => void): void {
+    const { handshake, spaces } = this.#p;
+    const inside = handshake.isInGuest;
+    handshake.stopOthers();
+    spaces.exclusively(section);
+    handshake.releaseOthers();
+    if (!inside) handshake.leaveGuest();
+  }
+
+  #beginAnew(): void {
+    const { words, views, lock, invalidation, handshake, mappings, counting } = this.#p;
+    const { i32, u32 } = views;
+    words.add(EPOCH, 1);
+    lock.quiesce();
+    lock.begin();
+    for (let sas = 0; sas < SAS_MAX; sas++) {
+      if (words.load(sasAt(sas) + Sas.users) < 0) continue;
+      invalidation.purge(sas, true);
+      words.add(sasAt(sas) + Sas.version, 1);
+    }
+    lock.end();
+    handshake.flushEverywhere();
+    mappings.reset();
+    // No page can be written now without a fill.
+    const off = words.load(MODE) === TrackMode.OFF;
+    const from = trackAt(0) >>> 2;
+    for (let gfn = 0; gfn < this.#pages; gfn++) {
+      if (i32[from + gfn] === TrackState.NONE) continue;
+      words.store(trackAt(gfn), TrackState.NONE);
+    }
+    const count = off ? 0 : u32[vtlbWord('sptCount') >>> 2];
+    for (let spt = 1; spt < count; spt++) {
+      const h = sptHeaderAt(spt) >>> 2;
+      const gfn = u32[h + (Spt.gptGfn >> 2)];
+      if (i32[h + (Spt.state >> 2)] !== SptState.LIVE || !isTable(i32[h + (Spt.role >> 2)]) || gfn >= this.#pages) continue;
+      words.store(trackAt(gfn), TrackState.TRACKED);
+      counting.add(Counter.tablesDiscovered);
+    }
+    words.store(UNTRACKED, 0);
+    words.store(VISITS, 0);
+  }
+}

@@ -1,0 +1,129 @@
+// Brings a stale SAS up to date before it is used after a flush, and protects guest page tables again so that the next flush has nothing to do (US20080215848A1).
+//
+// Order, for each stale table whose writable mappings are known:
+//   1. state := CLOSING: a fill that wants to grant W from here on undoes this step (tracking.ts);
+//   2. wait for pending fills: those that saw the state before have published;
+//   3. take W from the entries recorded; own write tags go with them, other LPs flush (handshake). Nobody can write the page unseen;
+//   4. CLOSING -> TRACKED, unless step 1 was undone;
+//   5. wait for pending fills: those that had read the table before step 4 have published;
+//   6. clear the SPT's mark, THEN look at the state (not TRACKED: mark again), THEN compare its entries with the table.
+// Steps 1 and 6 are inside a fill of this LP's own, so that tables are not freed; waits and handshakes are outside. Whoever finds a SAS without the mark waits once more for
+// pending fills: another LP that took the mark away is past step 6 then.
+import type { Views } from '../../../shared/layout/struct.js';
+import { Sas, Spt, sasAt, sptHeaderAt, TrackMode, TrackState, trackAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import type { FlushHandshake } from '../../machine/flush-handshake.js';
+import type { SharedWords } from '../../machine/shared-words.js';
+import { Counter, type VtlbCounting } from './counters.js';
+import type { Discovery } from './discovery.js';
+import type { FillLock } from './fill-lock.js';
+import type { Tracking } from './tracking.js';
+import type { Validation } from './validation.js';
+import type { WritableMappings } from './writable-mappings.js';
+
+const EPOCH = vtlbWord('trackEpoch');
+
+export interface RevalidationParts {
+  readonly views: Views;
+  readonly words: SharedWords;
+  readonly handshake: FlushHandshake;
+  readonly lock: FillLock;
+  readonly tracking: Tracking;
+  readonly mappings: WritableMappings;
+  readonly validation: Validation;
+  readonly discovery: Discovery;
+  readonly counting: VtlbCounting;
+}
+
+export class Revalidation {
+  readonly #p: RevalidationParts;
+  readonly #marked: number[] = [];
+  readonly #closing: number[] = [];
+
+  constructor(parts: RevalidationParts) {
+    this.#p = parts;
+  }
+
+  /** On return the SAS's entries are what the guest's tables say, as far as this VP may have noticed that they changed. Outside fills. */
+  run(sas: number): void {
+    const { words, lock, discovery } = this.#p;
+    if (words.load(sasAt(sas) + Sas.stale) !== 0) {
+      this.#protect(sas);
+      this.awaitFills();
+      lock.begin();
+      const untracked = this.#validate(sas);
+      lock.end();
+      if (untracked > 0) discovery.visited(untracked);
+    } else this.awaitFills();
+  }
+
+  protected awaitFills(): void {
+    this.#p.lock.waitForPendingFills();
+  }
+  protected flushOthers(): void {
+    const { handshake } = this.#p;
+    handshake.requestFlush(handshake.othersLow(), handshake.othersHigh());
+  }
+
+  /** The SPTs of the SAS that are marked, its root too. Inside a fill. */
+  #collect(sas: number): readonly number[] {
+    const { words, views } = this.#p;
+    const marked = this.#marked;
+    marked.length = 0;
+    const root = views.u32[(sasAt(sas) + Sas.root) >>> 2];
+    if (words.load(sptHeaderAt(root) + Spt.stale) !== 0) marked.push(root);
+    for (let spt = words.load(sasAt(sas) + Sas.spts); spt !== 0; spt = words.load(sptHeaderAt(spt) + Spt.sasNext))
+      if (words.load(sptHeaderAt(spt) + Spt.stale) !== 0) marked.push(spt);
+    return marked;
+  }
+
+  /** Steps 1 to 4. */
+  #protect(sas: number): void {
+    const { words, views, lock, mappings, tracking, counting } = this.#p;
+    const closing = this.#closing;
+    closing.length = 0;
+    lock.begin();
+    const epoch = words.load(EPOCH);
+    for (const spt of this.#collect(sas)) {
+      const h = sptHeaderAt(spt);
+      // What was made from it is gone: it may be written freely until something is made from it again.
+      if (words.load(h + Spt.liveCount) === 0) continue;
+      const gfn = views.u32[(h + Spt.gptGfn) >>> 2];
+      if (tracking.close(gfn)) closing.push(gfn);
+    }
+    lock.end();
+    if (closing.length === 0) return;
+    this.awaitFills();
+    for (const gfn of closing) mappings.revoke(gfn);
+    this.flushOthers();
+    lock.begin();
+    // A page that began anew meanwhile (discovery.ts) may be closing for somebody else.
+    if (words.load(EPOCH) === epoch)
+      for (const gfn of closing)
+        if (words.compareExchange(trackAt(gfn), TrackState.CLOSING, TrackState.TRACKED) === TrackState.CLOSING)
+          counting.add(Counter.tablesProtected);
+    lock.end();
+  }
+
+  /** Step 6. Returns how many tables were met whose writable mappings are not known. */
+  #validate(sas: number): number {
+    const { words, views, tracking, validation } = this.#p;
+    let untracked = 0;
+    let cleared = 0;
+    if (tracking.mode === TrackMode.OFF) return 0;
+    words.store(sasAt(sas) + Sas.stale, 0);
+    for (const spt of this.#collect(sas)) {
+      const h = sptHeaderAt(spt);
+      words.store(h + Spt.stale, 0);
+      if (words.load(h + Spt.liveCount) === 0) continue;
+      if (this.stillWritable(views.u32[(h + Spt.gptGfn) >>> 2])) tracking.markStale(spt);
+      if (words.load(trackAt(views.u32[(h + Spt.gptGfn) >>> 2])) === TrackState.UNTRACKED) untracked++;
+      cleared += validation.validate(spt);
+    }
+    if (cleared > 0) words.add(sasAt(sas) + Sas.version, 1);
+    return untracked;
+  }
+
+  protected stillWritable(gfn: number): boolean {
+    return this.#p.words.load(trackAt(gfn)) !== TrackState.TRACKED;
+  }
+}

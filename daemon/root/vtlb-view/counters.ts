@@ -1,0 +1,69 @@
+// Counters of a partition's vTLB by name, read out of the LPs' columns: sums for the partition, and what belongs to one LP.
+import { MAX_LPS, MAX_NODES, PartitionLayout } from '../../../shared/layout/partition.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import {
+  FILL_WAIT_BUCKETS,
+  fillWaitsAt,
+  freeCountAt,
+  SAS_MAX,
+  Sas,
+  sasAt,
+  TrackState,
+  trackAt,
+  VTLB_COUNTERS,
+  type VtlbCounter,
+  vtlbCountersAt,
+  vtlbWord,
+} from '../../../shared/layout/vtlb.js';
+
+const indexOf = Object.fromEntries(VTLB_COUNTERS.map((name, i) => [name, i])) as { readonly [K in VtlbCounter]: number };
+
+/** One LP's count. */
+export const vtlbCounterOfLp = (views: Views, lp: number, name: VtlbCounter): number =>
+  views.u32[(vtlbCountersAt(lp) >>> 2) + indexOf[name]]!;
+
+/** Adds one LP's waits for pending fills to `sums`, by bucket (layout/vtlb: fillWaits). */
+export const addFillWaits = (sums: number[], views: Views, lp: number): void => {
+  const at = fillWaitsAt(lp) >>> 2;
+  for (let bucket = 0; bucket < FILL_WAIT_BUCKETS; bucket++) sums[bucket] = (sums[bucket] ?? 0) + views.u32[at + bucket]!;
+};
+
+/** All counters and gauges of a partition's vTLB by name, summed over LPs. */
+export const vtlbCounters = (views: Views, lps = MAX_LPS): Record<string, number> => {
+  const sums: Record<string, number> = {};
+  VTLB_COUNTERS.forEach((name, i) => {
+    let sum = 0;
+    for (let lp = 0; lp < lps; lp++) sum += views.u32[(vtlbCountersAt(lp) >>> 2) + i]!;
+    sums[name] = sum;
+  });
+  const word = (address: number): number => Atomics.load(views.i32, address >>> 2);
+  const pool = Math.max(0, word(vtlbWord('sptCount')) - 1);
+  let free = 0;
+  for (let node = 0; node < MAX_NODES; node++) free += word(freeCountAt(node));
+  let spaces = 0;
+  for (let sas = 0; sas < SAS_MAX; sas++) if (word(sasAt(sas) + Sas.users) >= 0) spaces++;
+  const condemned = word(vtlbWord('condemnedCount'));
+  const pages = tablePages(views);
+  return {
+    ...sums,
+    sptPool: pool,
+    sptFree: free,
+    sptCondemned: condemned,
+    sptLive: pool - free - condemned,
+    sasLive: pool === 0 ? 0 : spaces,
+    generation: word(vtlbWord('generation')),
+    lockMode: word(vtlbWord('lockMode')),
+    gptUntracked: pages[TrackState.UNTRACKED]!,
+    gptTracked: pages[TrackState.TRACKED]!,
+    gptDirty: pages[TrackState.DIRTY]! + pages[TrackState.CLOSING]!,
+  };
+};
+
+/** Guest pages by what is known of writes to them (TrackState). */
+const tablePages = (views: Views): number[] => {
+  const pages = [0, 0, 0, 0, 0];
+  const from = trackAt(0) >>> 2;
+  const to = trackAt(views.u32[PartitionLayout.at.ramSize >>> 2]! >>> 12) >>> 2;
+  for (let at = from; at < to; at++) pages[views.i32[at]!]!++;
+  return pages;
+};

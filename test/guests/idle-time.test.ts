@@ -1,0 +1,57 @@
+// A guest that waits for the world outside and for no timer: whether its time goes on.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { defaultMachine } from '../../daemon/root/config/machine-file.js';
+import { silentLog } from '../../daemon/root/log.js';
+import { Machine } from '../../daemon/root/machine.js';
+import type { MachineConfig } from '../../shared/protocol/messages.js';
+import { multibootFlat } from '../rig/boot-images.js';
+
+const MIB = 1 << 20;
+const ENTRY = 0x20;
+/** HLT for ever, with interrupts off and all timers as they are at reset. */
+const HALT = [0xf4, 0xeb, 0xfd];
+const WATCHED_MS = 2500;
+
+const image = (): Uint8Array => {
+  const bytes = multibootFlat({ load: MIB, entry: MIB + ENTRY, size: 64 });
+  bytes.set(HALT, ENTRY);
+  return bytes;
+};
+
+/** Cycles by which the clock of the guest's LP goes on, in ms of the simulated processor: while the guest runs (and halts), and while it is paused. */
+const idleFor = async (changes: Partial<MachineConfig>): Promise<{ halted: number; paused: number; elapsed: number }> => {
+  const folder = mkdtempSync(join(tmpdir(), 'hvd-test-'));
+  const file = join(folder, 'halt.bin');
+  writeFileSync(file, image());
+  const config = { ...defaultMachine(), lps: 2, pin: false, ...changes };
+  const machine = await Machine.start({ config, log: silentLog() });
+  const clock = (): number => (machine.stats().lps[0]!.clock * 1000) / config.frequencyHz;
+  try {
+    await machine.add({ name: 'halt', image: file, vps: 1, memory: MIB * 2 });
+    const [from, startedAt] = [clock(), performance.now()];
+    await sleep(WATCHED_MS);
+    await machine.partitions.pause('halt');
+    const [halted, elapsed] = [clock() - from, performance.now() - startedAt];
+    await sleep(WATCHED_MS / 2);
+    return { halted, elapsed, paused: clock() - from - halted };
+  } finally {
+    await machine.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+test("paced: its time goes on with the host's, and stands still while it is paused", async (t) => {
+  const { halted, elapsed, paused } = await idleFor({ clock: 'quantum', idle: 'pace' });
+  // The LP looks once a second.
+  t.true(halted > elapsed - 1500 && halted <= elapsed + 100, `${halted} of ${elapsed} ms`);
+  t.true(paused < 100, `${paused} ms`);
+});
+
+test('skipped, or deterministic: nothing goes on without something to do', async (t) => {
+  t.true((await idleFor({ clock: 'quantum', idle: 'skip' })).halted < 1);
+  t.true((await idleFor({ clock: 'deterministic', idle: 'pace' })).halted < 1);
+});

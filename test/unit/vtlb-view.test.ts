@@ -1,0 +1,147 @@
+// What `vm inspect --path vtlb/...` says of tables that the real fill made: places, guest entries and verdicts, and every wrong path.
+import test from 'ava';
+import { PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Walk } from '../../daemon/machine/walker.js';
+import { inspectVtlb } from '../../daemon/root/vtlb-view/tables.js';
+import { PageAccess, Pte } from '../../shared/layout/paging.js';
+import { HvdError } from '../../shared/protocol/errors.js';
+import { entry32, entry64, legacyVp, longVp, makeLp, makeMachine, resetMachine } from '../interleave/small-machine.js';
+
+const m = makeMachine(1024, 1);
+const views = m.partition;
+const RW = Pte.P | Pte.W | Pte.U;
+const MEMORY = { header: { nodeCount: 1 } } as Parameters<typeof inspectVtlb>[1];
+const inspect = <K extends 'vtlb' | 'sas' | 'spt'>(kind: K, path: string) => {
+  const result = inspectVtlb(views, MEMORY, path);
+  if (result.kind !== kind) throw new Error(`${result.kind} is not ${kind}`);
+  return result as Extract<typeof result, { kind: K }>;
+};
+type Lp = ReturnType<typeof makeLp>;
+const touch = (lp: Lp, gva: number, kind: number): void => {
+  for (let n = 0; n < 3 && lp.walker.walk(gva, kind) !== Walk.HIT; n++) if (lp.vtlb.pageFault(gva, kind) !== PageFault.FILLED) return;
+};
+const set64 = (frame: number, index: number, low: number): void => {
+  views.i32[entry64(frame, index) >>> 2] = low;
+};
+/** 4-level tables in frames 1 to 4: GVA 0x8040_4000 and the next page; 2 MiB page at 0x8060_0000. */
+const longMachine = (): Lp => {
+  resetMachine(m, 64);
+  const vp = longVp(m, 0, 1);
+  set64(1, 0, 0x2000 | RW);
+  set64(2, 2, 0x3000 | RW);
+  set64(3, 2, 0x4000 | RW);
+  set64(3, 3, RW | Pte.PS);
+  set64(4, 4, 0x10_000 | RW);
+  set64(4, 5, 0x11_000 | RW);
+  const lp = makeLp(m, 0);
+  lp.vtlb.load(vp);
+  return lp;
+};
+
+test.serial("a table says where it stands, what it shadows, and each entry beside the guest's", (t) => {
+  const lp = longMachine();
+  touch(lp, 0x8040_4000, PageAccess.WRITE);
+  touch(lp, 0x8040_5000, PageAccess.READ);
+  const all = inspect('vtlb', 'vtlb');
+  t.is(all.spaces.length, 1);
+  const [space] = all.spaces;
+  t.is(space!.users, 1);
+  t.is(space!.cr3, '0x1000');
+  t.is(space!.tables, 4);
+  t.is(space!.translations, 2);
+  t.is(all.tables[0]!.live, 4);
+  const { tables } = inspect('sas', `vtlb/sas/${space!.sas}`);
+  const leaf = tables.find((table) => table.level === 1)!;
+  t.is(leaf.gptGfn, '0x4');
+  t.is(leaf.gva, '0x0000000080400000');
+  const whole = inspect('spt', `vtlb/spt/${leaf.spt}`);
+  t.deepEqual(
+    whole.way.map(({ level, index, verdict }) => [level, index, verdict]),
+    [
+      [4, 0, 'same'],
+      [3, 2, 'same'],
+      [2, 2, 'same'],
+    ],
+  );
+  t.deepEqual(
+    whole.entries.map(({ gva, guest, verdict }) => [gva, guest, verdict]),
+    [
+      ['0x0000000080404000', '0x10 wuad--x', 'same'],
+      ['0x0000000080405000', '0x11 wua---x', 'narrower'],
+    ],
+  );
+});
+
+test.serial('an entry that the guest has changed and not flushed is named', (t) => {
+  const lp = longMachine();
+  touch(lp, 0x8040_4000, PageAccess.WRITE);
+  const verdict = (): string | null => {
+    const space = inspect('vtlb', 'vtlb').spaces[0]!;
+    const leaf = inspect('sas', `vtlb/sas/${space.sas}`).tables.find((table) => table.level === 1)!;
+    return inspect('spt', `vtlb/spt/${leaf.spt}`).entries[0]!.verdict;
+  };
+  t.is(verdict(), 'same');
+  for (const change of [
+    0x12_000 | RW | Pte.A | Pte.D,
+    0,
+    0x10_000 | Pte.P | Pte.U | Pte.A | Pte.D,
+    0x10_000 | Pte.P | Pte.W | Pte.A | Pte.D,
+  ]) {
+    set64(4, 4, change);
+    t.is(verdict(), 'other');
+  }
+  set64(4, 4, 0x10_000 | RW | Pte.A | Pte.D);
+  t.is(verdict(), 'same');
+});
+
+test.serial('tables of a large page have no guest entries, the entry that leads to them has', (t) => {
+  const lp = longMachine();
+  touch(lp, 0x8060_3000, PageAccess.READ);
+  const space = inspect('vtlb', 'vtlb').spaces[0]!;
+  const leaf = inspect('sas', `vtlb/sas/${space.sas}`).tables.find((table) => table.level === 1)!;
+  t.is(leaf.gptGfn, null);
+  const whole = inspect('spt', `vtlb/spt/${leaf.spt}`);
+  t.deepEqual(
+    whole.entries.map((entry) => [entry.gva, entry.guest, entry.verdict]),
+    [['0x0000000080603000', null, null]],
+  );
+  t.is(whole.way.at(-1)!.verdict, 'same');
+});
+
+test.serial('4-byte entries are found through the quadrants', (t) => {
+  resetMachine(m, 64);
+  const vp = legacyVp(m, 0, 1);
+  // 0xc060_1000: directory entry 0x301, table entry 0x201.
+  views.i32[entry32(1, 0x301) >>> 2] = 0x2000 | RW;
+  views.i32[entry32(2, 0x201) >>> 2] = 0x10_000 | RW;
+  const lp = makeLp(m, 0);
+  lp.vtlb.load(vp);
+  touch(lp, 0xc060_1000, PageAccess.WRITE);
+  const space = inspect('vtlb', 'vtlb').spaces[0]!;
+  const leaf = inspect('sas', `vtlb/sas/${space.sas}`).tables.find((table) => table.level === 1)!;
+  const whole = inspect('spt', `vtlb/spt/${leaf.spt}`);
+  t.deepEqual(
+    whole.entries.map((entry) => [entry.gva, entry.guest, entry.verdict]),
+    [['0x00000000c0601000', '0x10 wuad--x', 'same']],
+  );
+  t.deepEqual(
+    whole.way.map((step) => step.verdict),
+    [null, null, 'same'],
+  );
+});
+
+test.serial('a path that names nothing is answered with what there is', (t) => {
+  longMachine();
+  const space = inspect('vtlb', 'vtlb').spaces[0]!;
+  const why = (path: string): string => {
+    const error = t.throws(() => inspectVtlb(views, MEMORY, path));
+    t.true(error instanceof HvdError);
+    return error.message;
+  };
+  t.regex(why('vtlb/spt/64'), /numbered 1 to 63/);
+  t.regex(why('vtlb/spt/0'), /numbered 1 to 63/);
+  t.regex(why('vtlb/spt/40'), /is free/);
+  t.regex(why('vtlb/sas/77'), new RegExp(`there are ${space.sas}$`));
+  for (const path of ['', 'tlb', 'vtlb/x', 'vtlb/spt/-1', 'vtlb/spt/1e3', 'vtlb/spt/9999999'])
+    t.regex(why(path), /expected vtlb, vtlb\/sas\/N or vtlb\/spt\/N/);
+});
