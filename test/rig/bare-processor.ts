@@ -284,6 +284,8 @@ export interface TakenEvent {
   readonly rip: bigint;
   readonly flags: bigint;
   readonly rsp: bigint;
+  readonly cs: number;
+  readonly ss: number;
 }
 const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
 
@@ -301,7 +303,8 @@ export const takeEvent = (machine: BareProcessor, bits: 32 | 64, gpa: number): T
   };
   const error = WITH_ERROR.has(vector) ? Number(pop()) : 0;
   const rip = pop();
-  pop();
+  const cs = Number(pop()) & 0xffff;
   const flags = pop();
-  return { vector, error, rip, flags, rsp: pop() };
+  const rsp = pop();
+  return { vector, error, rip, flags, rsp, cs, ss: Number(pop()) & 0xffff };
 };

@@ -106,12 +106,14 @@ test('IRET to level 3 nulls data segments that level 3 may not use', (t) => {
   gdtEntry(p, Sel.DATA16, descriptor(0, 0xffff, 0xf2));
   setSegment(p.vp, 4, Sel.DATA16, 0, 0xffff, 0xf3);
   setSegment(p.vp, 5, Sel.CONFORMING, 0, 0xffff_ffff, 0xc09f);
+  setSegment(p.vp, 0, 3, 0, 0, 0x1_0000);
   put(p, 0x6000, [0x8100, Sel.CODE3, 0x202, 0x5800, Sel.DATA3]);
   t.is(p.run(SysOp.IRET), 1);
   t.is(p.vp.dsSelector, 0);
   t.is(p.vp.dsAccess & 0x1_0000, 0x1_0000);
   t.is(p.vp.fsSelector, Sel.DATA16, 'DPL 3 stays');
   t.is(p.vp.gsSelector, Sel.CONFORMING, 'conforming code stays');
+  t.is(p.vp.esSelector, 0, 'a null selector loses its RPL');
 });
 
 test('faults of gates carry vector * 8 + 2, and EXT unless the program asked', (t) => {

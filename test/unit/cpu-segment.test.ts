@@ -207,10 +207,10 @@ test('LAR, LSL, VERR, VERW look without faulting', (t) => {
     t.is(p.run(op, { b: 3 }), 0);
     return [(readArithmeticFlags(p.vp) & 0x40) !== 0, p.slot(Slot.RBX)];
   };
-  t.deepEqual(look(SysOp.LAR, Sel.DATA3), [true, 0xc0_f200n]);
+  t.deepEqual(look(SysOp.LAR, Sel.DATA3), [true, 0xcf_f200n]);
   t.deepEqual(look(SysOp.LSL, Sel.DATA3), [true, 0xffff_ffffn]);
   t.deepEqual(look(SysOp.LAR, Sel.DATA0), [false, 0x5555n]);
-  t.deepEqual(look(SysOp.LAR, Sel.CONFORMING), [true, 0xc0_9e00n]);
+  t.deepEqual(look(SysOp.LAR, Sel.CONFORMING), [true, 0xcf_9e00n]);
   t.deepEqual(look(SysOp.LAR, 0), [false, 0x5555n]);
   t.deepEqual(look(SysOp.LSL, 0x1f0), [false, 0x5555n]);
   t.true(look(SysOp.VERR, Sel.READ_ONLY | 3)[0]);

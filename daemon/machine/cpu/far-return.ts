@@ -25,7 +25,7 @@ import { enterRealCode } from './far-transfer.js';
 import { ioplOf, rflags, setRflags } from './flags.js';
 import { hasRealSegments, is64BitCode, isLongMode, isVm86 } from './mode.js';
 import { generalProtection, raiseSelector } from './raise.js';
-import { accessOf, dplOf, Segment, setNullSegment, setVm86Segment } from './segment.js';
+import { accessOf, dplOf, Segment, setNullSegment, setSelector, setVm86Segment } from './segment.js';
 import { checkCodeOffset } from './segment-check.js';
 import { checkStackSegment, loadHidden } from './segment-load.js';
 import { setRip, setSlot16, setSlot32, setSlotBig, setSlotNumber, slotLo } from './slots.js';
@@ -51,12 +51,13 @@ const checkReturnStack = (p: Processor, selector: number, level: number, to64: b
     ? NO_DESCRIPTOR
     : checkStackSegment(p, selector, level, Vector.GP, 0);
 
-/** Data segments that the outer level may not use become null. */
+/** Data segments that the outer level may not use become null, and null selectors lose their RPL; bases of FS and GS stay with those. */
 const dropPrivilegedSegments = (vp: VpBlock, level: number): void => {
   for (const segment of [Segment.ES, Segment.DS, Segment.FS, Segment.GS]) {
     const access = accessOf(vp, segment);
     const conforming = (access & (Access.CODE | Access.CONFORMING)) === (Access.CODE | Access.CONFORMING);
-    if ((access & Access.UNUSABLE) === 0 && !conforming && dplOf(access) < level) setNullSegment(vp, segment, 0);
+    if ((access & Access.UNUSABLE) !== 0) setSelector(vp, segment, 0);
+    else if (!conforming && dplOf(access) < level) setNullSegment(vp, segment, 0);
   }
 };
 

@@ -24,12 +24,12 @@ import {
   typeFrom,
 } from './descriptor.js';
 import { InnerStack, innerStackPointer64, requireCanonicalStack } from './inner-stack.js';
-import { hasRealSegments, isLongMode, isVm86 } from './mode.js';
+import { hasRealSegments, is64BitCode, isLongMode, isVm86 } from './mode.js';
 import { generalProtection, raiseSelector } from './raise.js';
 import { Segment, selectorOf, setNullSegment, setRealSegment, setVm86Segment } from './segment.js';
 import { checkCodeOffset } from './segment-check.js';
 import { setRip, setSlotNumber, slotBig, slotLo, slotNumber } from './slots.js';
-import { peek, push, setStackPointer, stackPointer } from './stack.js';
+import { peek, push, setStackPointer, stackPointer, stackWidth, writeValue } from './stack.js';
 import { switchTask, TaskSwitch } from './task-switch.js';
 
 const operandOffset = (p: Processor, width: Width): number =>
@@ -46,6 +46,18 @@ export const enterRealCode = (p: Processor, selector: number, offset: number): v
 /** Pushes CS:RIP of the next instruction on the current stack; returns the stack pointer to commit. */
 const pushReturn = (p: Processor, width: Width, next: number): number =>
   push(p, push(p, stackPointer(p.vp), width, selectorOf(p.vp, Segment.CS)), width, next);
+
+/**
+ * A call from compatibility mode into 64-bit code pushes as 64-bit code does, at RSP without the base, limit and width of SS: so processors do, where the SDM
+ * says nothing (test/vectors, segments). Returns RSP to commit.
+ */
+const pushReturnTo64 = (p: Processor, width: Width, next: number): number => {
+  const bytes = 1 << width;
+  const sp = slotNumber(p.vp, Slot.RSP);
+  writeValue(p, sp - bytes, width, selectorOf(p.vp, Segment.CS));
+  writeValue(p, sp - 2 * bytes, width, next);
+  return sp - 2 * bytes;
+};
 
 const transfer = (p: Processor, d: number, call: boolean): number => {
   const vp = p.vp;
@@ -67,10 +79,11 @@ const transfer = (p: Processor, d: number, call: boolean): number => {
       raiseSelector(p, Vector.GP, selector);
     if (!isPresent(hi)) raiseSelector(p, Vector.NP, selector);
     const lo = descriptorLo(p, address);
-    const sp = call ? pushReturn(p, width, next) : 0;
+    const into64 = isLongMode(vp) && is64BitDescriptor(hi) && !is64BitCode(vp);
+    const sp = !call ? 0 : into64 ? pushReturnTo64(p, width, next) : pushReturn(p, width, next);
     checkCodeTarget(p, selector, lo, hi, offset);
     markAccessed(p, address, hi);
-    if (call) setStackPointer(vp, sp);
+    if (call) setStackPointer(vp, sp, into64 ? 3 : stackWidth(vp));
     enterCode(p, selector, lo, hi, vp.cpl, offset);
     return 1;
   }

@@ -172,7 +172,7 @@ const operand = (p: Processor): number => {
 export const loadAccessRights = (p: Processor, d: number): number => {
   const vp = p.vp;
   const address = visibleDescriptor(p, operand(p), isLongMode(vp) ? LAR_LONG : LAR_LEGACY);
-  if (address !== NO_DESCRIPTOR) writeRegister(vp, sysB(d), sysWidth(d), descriptorHi(p, address) & 0xf0_ff00);
+  if (address !== NO_DESCRIPTOR) writeRegister(vp, sysB(d), sysWidth(d), descriptorHi(p, address) & 0xff_ff00);
   setZeroFlag(vp, address !== NO_DESCRIPTOR);
   return 0;
 };

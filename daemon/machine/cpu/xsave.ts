@@ -20,6 +20,7 @@ export const XsaveKind = { XSAVE: 0, XSAVEOPT: 1, XSAVEC: 2 } as const;
 
 const ALIGNMENT = 64;
 const MXCSR_AT = 24;
+const ST_AT = 32;
 const XMM_AT = 160;
 const HEADER_AT = 512;
 const HEADER_BYTES = 64;
@@ -39,8 +40,10 @@ const vectorsAt = (vp: VpBlock, slot: number, bytes: number): Uint8Array => {
 };
 const isZero = (bytes: Uint8Array): boolean => bytes.every((b) => b === 0);
 
-/** Components that are not in their initial configuration (SDM 1 13.6, XINUSE). */
-const inUse = (vp: VpBlock): number => {
+/** Components that are not in their initial configuration (SDM 1 13.6, XINUSE). Registers that the mode cannot name do not count. */
+const inUse = (p: Processor): number => {
+  const { vp } = p;
+  const bytes = registerBytes(p);
   const registers = vp.views.u8.subarray(vp.fpuRegisters, vp.fpuRegisters + FPU_REGISTER_BYTES);
   const fpuInitial =
     vp.fpuControl === 0x37f &&
@@ -50,8 +53,8 @@ const inUse = (vp: VpBlock): number => {
     isZero(registers);
   return (
     (fpuInitial ? 0 : Xcr0.X87) |
-    (isZero(vectorsAt(vp, VectorSlot.XMM, 256)) ? 0 : Xcr0.SSE) |
-    (isZero(vectorsAt(vp, VectorSlot.YMM_HIGH, 256)) ? 0 : Xcr0.AVX)
+    (isZero(vectorsAt(vp, VectorSlot.XMM, bytes)) ? 0 : Xcr0.SSE) |
+    (isZero(vectorsAt(vp, VectorSlot.YMM_HIGH, bytes)) ? 0 : Xcr0.AVX)
   );
 };
 
@@ -70,7 +73,7 @@ export const xsave = (p: Processor, d: number): number => {
   const at = begin(p);
   const kind = sysA(d) >> 1;
   const wanted = vp.xcr0 & slotLo(vp, Slot.RAX);
-  const used = inUse(vp);
+  const used = inUse(p);
   const size = (wanted & Xcr0.AVX) !== 0 ? AREA_BYTES : LEGACY_BYTES;
   const area = readBlock(p, at, size, true);
   const image = new DataView(area.buffer);
@@ -79,6 +82,8 @@ export const xsave = (p: Processor, d: number): number => {
   if (kind === XsaveKind.XSAVEC && (wanted & Xcr0.SSE) !== 0 && vp.mxcsr !== MXCSR_INIT) saved |= Xcr0.SSE;
   if ((saved & Xcr0.X87) !== 0) {
     const mxcsr = area.slice(MXCSR_AT, MXCSR_AT + 8);
+    // The reserved bytes behind each register are written as zeros.
+    area.fill(0, ST_AT, XMM_AT);
     putFxState(vp, image, (sysA(d) & 1) !== 0);
     area.set(mxcsr, MXCSR_AT);
   }
@@ -144,7 +149,7 @@ export const getExtendedControl = (p: Processor): number => {
   if ((vp.cr4 & Cr4.OSXSAVE) === 0) invalidOpcode(p);
   const index = slotLo(vp, Slot.RCX) >>> 0;
   if (index > 1 || (index === 1 && !p.features.has('xgetbv1'))) generalProtection(p);
-  setSlot32(vp, Slot.RAX, index === 0 ? vp.xcr0 : vp.xcr0 & inUse(vp));
+  setSlot32(vp, Slot.RAX, index === 0 ? vp.xcr0 : vp.xcr0 & inUse(p));
   setSlot32(vp, Slot.RDX, 0);
   return 0;
 };

@@ -45,6 +45,7 @@ struct output {
     uint64_t registers[16];
     uint64_t flags, rip, cr2;
     uint32_t vector, error, changes, pad;
+    uint16_t selectors[8]; /* ES CS SS DS FS GS */
 };
 struct change {
     uint32_t word, pad;
@@ -66,6 +67,7 @@ static uint64_t before[PAGE / 8];
 static uint64_t casesDone, casesAtTick = ~0ull;
 static int bits;
 static uint16_t cs, ss, ds, fs, gs;
+static uint64_t threadBase; /* of FS in 64-bit mode: the C library's */
 
 static void fail(const char *what) { perror(what); exit(1); }
 
@@ -111,6 +113,13 @@ static const uint64_t *page(uint32_t number)
     return pages[number] = w;
 }
 
+static int segmentsChanged(void)
+{
+    uint16_t d, e, f, g;
+    asm volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3" : "=r"(d), "=r"(e), "=r"(f), "=r"(g));
+    return d | e | f | g;
+}
+
 static void load(ucontext_t *u)
 {
     if (!casesLeft) {
@@ -139,6 +148,10 @@ static void load(ucontext_t *u)
         in += VECTOR_BYTES;
     }
     if (bits != 64) asm volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%fs; mov %2, %%gs" ::"r"(ds), "r"(fs), "r"(gs));
+    else if (segmentsChanged()) {
+        asm volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs" ::"r"(0));
+        asm volatile("wrfsbase %0; wrgsbase %1" ::"r"(threadBase), "r"((uint64_t)DATA_PAGE + 0x100));
+    }
 }
 
 static void store(const ucontext_t *u)
@@ -154,6 +167,11 @@ static void store(const ucontext_t *u)
     o->vector = (uint32_t)g[REG_TRAPNO];
     o->error = (uint32_t)g[REG_ERR];
     o->changes = o->pad = 0;
+    asm volatile("mov %%es, %0; mov %%ds, %1; mov %%fs, %2; mov %%gs, %3"
+                 : "=m"(o->selectors[0]), "=m"(o->selectors[3]), "=m"(o->selectors[4]), "=m"(o->selectors[5]));
+    o->selectors[1] = (uint16_t)g[REG_CSGSFS];
+    o->selectors[2] = (uint16_t)((uint64_t)g[REG_CSGSFS] >> 48);
+    o->selectors[6] = o->selectors[7] = 0;
     const uint64_t *after = (const uint64_t *)(uintptr_t)DATA_PAGE;
     for (uint32_t i = 0; i < PAGE / 8; i++) {
         if (before[i] == after[i]) continue;
@@ -194,9 +212,11 @@ static void on_signal(int number, siginfo_t *info, void *context)
     load(context);
 }
 
-static void segment(unsigned entry, uint32_t base, uint32_t limit, unsigned contents, unsigned wide)
+enum { WIDE = 1, READ_OR_EXECUTE_ONLY = 2, ABSENT = 4, PAGES = 8 };
+static void segment(unsigned entry, uint32_t base, uint32_t limit, unsigned contents, unsigned how)
 {
-    struct user_desc d = { .entry_number = entry, .base_addr = base, .limit = limit, .contents = contents, .seg_32bit = wide, .useable = 1 };
+    struct user_desc d = { .entry_number = entry, .base_addr = base, .limit = limit, .contents = contents, .seg_32bit = how & WIDE,
+                           .read_exec_only = how / READ_OR_EXECUTE_ONLY, .seg_not_present = how / ABSENT, .limit_in_pages = how / PAGES, .useable = 1 };
     if (syscall(SYS_modify_ldt, 0x11, &d, sizeof d)) fail("modify_ldt");
 }
 
@@ -241,9 +261,19 @@ int main(int argc, char **argv)
     gs = 0x1f;
     segment(0, CODE_PAGE, 0xffff, MODIFY_LDT_CONTENTS_CODE, 0);
     segment(1, DATA_PAGE, 0xffff, MODIFY_LDT_CONTENTS_DATA, 0);
-    segment(2, DATA_PAGE + 0x100, 0x9ff, MODIFY_LDT_CONTENTS_DATA, 1);
-    segment(3, DATA_PAGE, 0x3ff, MODIFY_LDT_CONTENTS_STACK, 1);
+    segment(2, DATA_PAGE + 0x100, 0x9ff, MODIFY_LDT_CONTENTS_DATA, WIDE);
+    segment(3, DATA_PAGE, 0x3ff, MODIFY_LDT_CONTENTS_STACK, WIDE);
+    segment(4, DATA_PAGE, 0xffff, MODIFY_LDT_CONTENTS_DATA, READ_OR_EXECUTE_ONLY);
+    segment(5, CODE_PAGE, 0xffff, MODIFY_LDT_CONTENTS_CODE, WIDE | READ_OR_EXECUTE_ONLY);
+    segment(6, DATA_PAGE, 0xffff, MODIFY_LDT_CONTENTS_DATA, WIDE | ABSENT);
+    segment(7, CODE_PAGE, 0xffff, MODIFY_LDT_CONTENTS_CODE, ABSENT);
+    segment(8, CODE_PAGE, 0xffff, MODIFY_LDT_CONTENTS_CODE, WIDE);
+    segment(9, DATA_PAGE, 0xbff, MODIFY_LDT_CONTENTS_DATA, 0);
+    segment(10, DATA_PAGE, 0xf, MODIFY_LDT_CONTENTS_DATA, WIDE | PAGES);
+    segment(11, CODE_PAGE, 0x1fff, MODIFY_LDT_CONTENTS_CODE, 0);
     if (bits == 64 && syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)DATA_PAGE + 0x100)) fail("arch_prctl");
+
+    if (bits == 64) asm volatile("rdfsbase %0" : "=r"(threadBase));
 
     static uint8_t stack[1 << 18];
     stack_t alternate = { .ss_sp = stack, .ss_size = sizeof stack };

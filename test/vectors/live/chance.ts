@@ -19,6 +19,10 @@ export class Chance {
     this.#d = 1;
     for (let i = 0; i < 12; i++) this.u32();
   }
+  /** Another sequence. */
+  fork(seed: number, stream: number): Chance {
+    return new Chance(seed, stream);
+  }
   u32(): number {
     const t = (this.#a + this.#b + this.#d) | 0;
     this.#d = (this.#d + 1) | 0;

@@ -4,6 +4,7 @@ import { check } from './check.js';
 import { type HostProcessor, hostProcessor } from './host-processor.js';
 import type { Bits } from './layout.js';
 import { replay } from './replay.js';
+import { checkSequences, type SequenceSubject, SUBJECTS } from './sequence-check.js';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -41,6 +42,22 @@ const run = (
   return failed;
 };
 
+const runSequences = (host: HostProcessor, subject: SequenceSubject, cases: number, seed: number, modes: readonly Bits[]): number => {
+  let failed = 0;
+  for (const bits of modes) {
+    const began = performance.now();
+    const result = checkSequences(host, { subject, bits, seed, cases: Math.ceil(cases / modes.length) });
+    const seconds = (performance.now() - began) / 1000;
+    const ends = [...result.ends].map(([vector, count]) => `${count} by vector ${vector}`).join(', ');
+    print(
+      `${bits}-bit: ${result.cases} sequences of ${subject}, ${result.mismatches.length} mismatches, ${seconds.toFixed(1)} s; ended ${ends}`,
+    );
+    for (const m of result.mismatches) print(`  ${m.way}: ${m.what}\n    node test/vectors/check.mjs --replay '${m.line}'`);
+    failed += result.mismatches.length;
+  }
+  return failed;
+};
+
 /** Returns the exit status: 0 all equal, 1 mismatches, 2 the host cannot be asked. */
 export const checkCommand = (args: string[]): number => {
   const { values } = parseArgs({
@@ -50,6 +67,7 @@ export const checkCommand = (args: string[]): number => {
       seed: { type: 'string', default: '1' },
       modes: { type: 'string', default: '64,32,16' },
       only: { type: 'string' },
+      sequences: { type: 'string' },
       aligned: { type: 'boolean', default: false },
       replay: { type: 'string' },
     },
@@ -65,14 +83,14 @@ export const checkCommand = (args: string[]): number => {
     return 2;
   }
   const modes = values.modes.split(',').map(Number) as Bits[];
-  return run(
-    host,
-    Number(values.cases),
-    Number(values.seed),
-    modes,
-    values.only === undefined ? undefined : new RegExp(values.only),
-    values.aligned,
-  ) > 0
-    ? 1
-    : 0;
+  const [cases, seed] = [Number(values.cases), Number(values.seed)];
+  if (values.sequences !== undefined) {
+    if (!Object.hasOwn(SUBJECTS, values.sequences)) {
+      print(`no such sequences: ${values.sequences}; there are ${Object.keys(SUBJECTS).join(' and ')}`);
+      return 2;
+    }
+    return runSequences(host, values.sequences as SequenceSubject, cases, seed, modes) > 0 ? 1 : 0;
+  }
+  const only = values.only === undefined ? undefined : new RegExp(values.only);
+  return run(host, cases, seed, modes, only, values.aligned) > 0 ? 1 : 0;
 };

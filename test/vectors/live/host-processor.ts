@@ -12,7 +12,8 @@ import { vectorState } from './vector-state.js';
 
 const GROUP_BYTES = 16;
 const INPUT_BYTES = 16 * 8 + 8 + 8 + 8;
-const OUTPUT_BYTES = 16 * 8 + 3 * 8 + 16;
+const SELECTORS = 6;
+const OUTPUT_BYTES = 16 * 8 + 3 * 8 + 16 + 16;
 const CHANGE_BYTES = 16;
 const BREAKPOINT = 3;
 const PAGE_FAULT = 14;
@@ -85,6 +86,7 @@ const decode = (output: Buffer, groups: readonly Group[]): End[][] => {
       const vector = output.readUInt32LE(tail + 24);
       const changes = output.readUInt32LE(tail + 32);
       const rip = output.readBigUInt64LE(tail + 8);
+      const selectors = Array.from({ length: SELECTORS }, (_, i) => output.readUInt16LE(tail + 40 + i * 2));
       const data = startPage(s);
       at += OUTPUT_BYTES;
       for (let i = 0; i < changes; i++, at += CHANGE_BYTES) {
@@ -101,6 +103,7 @@ const decode = (output: Buffer, groups: readonly Group[]): End[][] => {
         cr2: vector === PAGE_FAULT ? output.readBigUInt64LE(tail + 16) : 0n,
         flags: Number(output.readBigUInt64LE(tail)),
         registers,
+        selectors,
         data,
         vectors,
       };

@@ -10,7 +10,7 @@ const summary = (end: End): string =>
 export const simulate = (parsed: ParsedCase): Map<string, End | string> => {
   const ends = new Map<string, End | string>();
   for (const way of WAYS) {
-    const p = new SimulatedProcessor(parsed.bits, way);
+    const p = new SimulatedProcessor(parsed.bits, way, parsed.tables);
     p.load(parsed.code, parsed.entry, parsed.blocks);
     ends.set(way, p.run(parsed.starts[0]));
   }

@@ -9,6 +9,7 @@ import { Cr0 } from '../../../shared/abi/registers.js';
 import { SEGMENTS as SEGMENT_NAMES, Slot, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, System, takeEvent, userMode } from '../../rig/bare-processor.js';
 import { CODE_FILL, CODE_PAGE, DATA_PAGE, READ_ONLY_FILL, READ_ONLY_PAGE } from '../load.js';
+import { installHostTables } from './host-tables.js';
 import { type Bits, CODE_BYTES, codeBase, SEGMENTS, WORDS } from './layout.js';
 import { type End, type Start, startPage } from './state.js';
 import { vectorState } from './vector-state.js';
@@ -42,6 +43,8 @@ export class SimulatedProcessor {
   readonly bits: Bits;
   readonly way: Way;
   readonly machine: BareProcessor;
+  readonly #system: 32 | 64;
+  readonly #tables: boolean;
   readonly #code: Uint8Array;
   readonly #data: Int32Array;
   /** The VP block that every case begins with. */
@@ -51,9 +54,12 @@ export class SimulatedProcessor {
   /** Starts of blocks, as RIPs: translated before the code runs, so that regions find them. */
   #blocks: readonly number[] = [];
 
-  constructor(bits: Bits, way: Way) {
+  /** `tables`: descriptor tables as those of the host's system, which is 64-bit whatever the case is. */
+  constructor(bits: Bits, way: Way, tables = false) {
     this.bits = bits;
     this.way = way;
+    this.#system = bits === 64 || tables ? 64 : 32;
+    this.#tables = tables;
     const machine = bareProcessor(RAM, { tiers: way === 'hot' ? 'hot' : 'cold', ...(way === 'single' ? { blockInstructions: 1 } : {}) });
     this.machine = machine;
     const { pages, views } = machine;
@@ -66,7 +72,8 @@ export class SimulatedProcessor {
     this.#code.fill(CODE_FILL);
     const data = machine.host(GPA.DATA) >>> 2;
     this.#data = views.i32.subarray(data, data + WORDS * 2);
-    userMode(machine, bits === 64 ? 64 : 32, GPA.SYSTEM);
+    userMode(machine, this.#system, GPA.SYSTEM);
+    if (tables) installHostTables(machine, GPA.SYSTEM);
     machine.vp.cr0 |= Cr0.AM;
     machine.vp.cr4 = CR4;
     machine.vp.xcr0 = XCR0;
@@ -113,7 +120,7 @@ export class SimulatedProcessor {
       if (processor.run(budget) === Left.BUDGET && processor.context.budget >= 0) processor.takeKick();
     if (machine.shutDown) return 'the processor shut down';
     if (!machine.halted) return NO_END;
-    const event = takeEvent(machine, bits === 64 ? 64 : 32, GPA.SYSTEM);
+    const event = takeEvent(machine, this.#system, GPA.SYSTEM);
     const registers = views.u64.slice(slots, slots + 16);
     registers[Slot.RSP] = event.rsp;
     return {
@@ -123,6 +130,9 @@ export class SimulatedProcessor {
       cr2: event.vector === PAGE_FAULT ? vp.cr2 : 0n,
       flags: Number(event.flags),
       registers,
+      selectors: this.#tables
+        ? [vp.esSelector, event.cs, event.ss, vp.dsSelector, vp.fsSelector, vp.gsSelector].map((s) => s & 0xffff)
+        : undefined,
       data: this.#data.slice(),
       vectors: start.vectorSeed >= 0 ? this.#storeVectors(vectorState(start.vectorSeed).slice()) : undefined,
     };

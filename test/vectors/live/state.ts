@@ -24,6 +24,8 @@ export interface End {
   readonly cr2: bigint;
   readonly flags: number;
   readonly registers: BigUint64Array;
+  /** ES CS SS DS FS GS; undefined where the descriptor tables are not the host's. */
+  readonly selectors: readonly number[] | undefined;
   /** The data page, as 32-bit words. */
   readonly data: Int32Array;
   readonly vectors: Uint8Array | undefined;
@@ -48,7 +50,13 @@ export const startPage = (s: Start): Int32Array => {
 const PRESENT = 1;
 const HOST_PAGES = 0x7fff_ffff_f000n;
 const NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+/** The host's selector of 64-bit code. Where a case has ended elsewhere, the upper halves of registers are undefined (SDM 1 3.4.1.1). */
+const CODE_64 = new Set([0x33]);
+const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
 const hex = (n: bigint | number): string => n.toString(16);
+
+/** A null selector loses its RPL when the host's system returns to the program that looks at it. */
+const named = (selector: number): number => (selector < 4 ? 0 : selector);
 
 /** Whether a byte of x87, SSE and AVX state is compared: FOP, FIP and FDP (bytes 6..23) and reserved bytes are not. */
 const comparedByte = (i: number, bits: Bits): boolean => {
@@ -86,10 +94,15 @@ export const difference = (got: End, wanted: End, undefinedFlags: number, bits: 
   const present = wanted.cr2 >= HOST_PAGES ? PRESENT : 0;
   if ((got.error | present) !== (wanted.error | present)) return `error code ${hex(got.error)} instead of ${hex(wanted.error)}`;
   if (got.cr2 !== wanted.cr2) return `CR2 ${hex(got.cr2)} instead of ${hex(wanted.cr2)}`;
-  for (let i = 0; i < 16; i++)
-    if (got.registers[i] !== wanted.registers[i]) return `${NAMES[i]} ${hex(got.registers[i])} instead of ${hex(wanted.registers[i])}`;
+  const narrow = wanted.selectors !== undefined && got.selectors !== undefined && !CODE_64.has(wanted.selectors[1]);
+  for (let i = 0; i < (narrow ? 8 : 16); i++)
+    if (narrow ? BigInt.asUintN(32, got.registers[i] ^ wanted.registers[i]) !== 0n : got.registers[i] !== wanted.registers[i])
+      return `${NAMES[i]} ${hex(got.registers[i])} instead of ${hex(wanted.registers[i])}`;
   const mask = COMPARED_FLAGS & ~undefinedFlags;
   if ((got.flags & mask) !== (wanted.flags & mask)) return `flags ${hex(got.flags & mask)} instead of ${hex(wanted.flags & mask)}`;
+  for (const [i, selector] of (got.selectors ?? []).entries())
+    if (named(selector) !== named((wanted.selectors ?? [])[i]))
+      return `${SEGMENT_NAMES[i]} ${hex(selector)} instead of ${hex((wanted.selectors ?? [])[i])}`;
   const a = got.data;
   const b = wanted.data;
   for (let i = 0; i < a.length; i++)
@@ -114,6 +127,8 @@ export interface ParsedCase extends Group {
   readonly blocks: readonly number[];
   /** Flags that may be undefined at its end. */
   readonly undefinedFlags: number;
+  /** With the descriptor tables of the host's system. */
+  readonly tables: boolean;
   /** Digest of the end, '' when the line has none. */
   readonly digest: string;
 }
@@ -135,6 +150,7 @@ export const parseCase = (line: string): ParsedCase => {
       .filter((b) => b !== '')
       .map((b) => Number.parseInt(b, 16)),
     undefinedFlags: number('u', 16),
+    tables: values.has('tables'),
     digest: values.get('end') ?? '',
     starts: [
       {
