@@ -181,6 +181,12 @@ export class HardwareTlb {
     this.#fetch?.flushBank(this.#bank.number);
   }
 
+  /** The bank in use is emptied and goes on in use for another address space: in the midst of an instruction, which may have looked up where the bank is. */
+  rename(space: number): void {
+    this.flushSpace();
+    this.#bank.space = space;
+  }
+
   /** As MOV CR3 does with CR4.PGE set: global translations of the bank in use stay. */
   flushNonGlobal(): void {
     this.flushes++;

@@ -85,6 +85,8 @@ export const VTLB_COUNTERS = [
   'globalLockTaken',
   'globalLockWaits',
   'lockModeChanges',
+  'spacesRenewed',
+  'flushWalks',
   'accessedSet',
   'dirtySet',
   'flushHandshakes',
@@ -125,7 +127,9 @@ export const VtlbLayout = struct(
     mappingNext: i32,
     /** Counts the moments at which all states began anew. */
     trackEpoch: i32,
-    _pad0: block(24),
+    /** SPTs that are not free. */
+    sptsInUse: i32,
+    _pad0: block(20),
     /** Futex of `vtlb.lock=global`: 0 free, 1 held, 2 held with waiters. */
     globalLock: i32,
     _pad1: block(60),
@@ -159,6 +163,7 @@ export const vtlbWord = (
     | 'untrackedVisits'
     | 'mappingNext'
     | 'trackEpoch'
+    | 'sptsInUse'
     | 'globalLock'
     | 'structureLock'
     | 'condemned'
@@ -172,7 +177,11 @@ export const vtlbCountersAt = (lp: number): number => PartitionMap.VTLB + VtlbLa
 export const fillWaitsAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.fillWaits + lp * FILL_WAIT_BUCKETS * 4;
 
 /** What the vTLB remembers of a VP between its stays on LPs. Written by the LP that runs it. */
-export const VtlbVpLayout = struct('VtlbVp', { /** LP + 1, 0 none. */ lastLp: u32, role: u32, cr3Lo: u32, cr3Hi: u32 }, 32);
+export const VtlbVpLayout = struct(
+  'VtlbVp',
+  { /** LP + 1, 0 none. */ lastLp: u32, role: u32, cr3Lo: u32, cr3Hi: u32, /** Name of its SAS. */ space: u32 },
+  32,
+);
 export const vtlbVpAt = (vp: number): number => PartitionMap.VTLB + VtlbLayout.at.vps + vp * VtlbVpLayout.size;
 
 /** Shadow address space: the tree of SPTs for one (CR3, PDPTEs, role). */
@@ -200,6 +209,8 @@ export const SasLayout = struct(
     stale: i32,
     /** Added to after entries were taken away or changed: hardware TLBs filled from it before may hold what it no longer has. */
     version: i32,
+    /** VP + 1 of the one VP that may load it (`vtlb.pervp=on`); 0: any. */
+    owner: u32,
   },
   SAS_SIZE,
 );

@@ -4,6 +4,7 @@ import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/cre
 import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
 import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
+import { Vtlb } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
 import { GenerationCounters } from '../../daemon/machine/generation.js';
 
@@ -86,6 +87,14 @@ class NoKeyRecheck extends AddressSpaces {
     return true;
   }
 }
+class NoGeneration extends AddressSpaces {
+  protected override generationMatches(): boolean {
+    return true;
+  }
+}
+class KeepsOldRoot extends Vtlb {
+  override leaveOldRoot(): void {}
+}
 class NoFlushRequest extends FlushHandshake {
   override requestFlush(): void {}
 }
@@ -140,6 +149,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('reclaim that waits before it unlinks', { Reclaim: WaitThenUnlink }),
   mutant('reclaim without waiting for walkers', { Reclaim: NoWalkerWait }),
   mutant('no second look at the key', { AddressSpaces: NoKeyRecheck }),
+  mutant('a SAS of any generation is taken', { AddressSpaces: NoGeneration }),
+  mutant('the old root is kept', { Vtlb: KeepsOldRoot }),
   mutant('no flush request', { FlushHandshake: NoFlushRequest }),
   mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),
   mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),

@@ -11,6 +11,7 @@ import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
 import { LockMode, SAS_MAX, Sas, sasAt, sptPageAt, vtlbWord } from '../../shared/layout/vtlb.js';
+import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { checkTranslations } from './oracle.js';
 import { entry32, legacyVp, type SmallMachine, spaOf } from './small-machine.js';
 import { checkStructure } from './structure-check.js';
@@ -79,6 +80,10 @@ const load = (t: ScenarioThread): void => void t.lp.vtlb.load(vpOf(t));
 const loadWarm = (t: ScenarioThread): void => {
   load(t);
   if (t.index === LAST) translate(t, NEIGHBOUR);
+};
+const policyWord = (name: string): number => (MachineLayout.at.policies >>> 2) + findPolicy(name).word;
+const setPolicy = (m: SmallMachine, name: string, value: string): void => {
+  m.machine.i32[policyWord(name)] = settingOf(findPolicy(name), value);
 };
 const expectPage = (t: ScenarioThread, gva: number, frame: number): void => {
   const spa = translate(t, gva);
@@ -167,6 +172,53 @@ export const SCENARIOS: readonly Scenario[] = [
         touch(t);
         inGuest(t, () => void translate(t, NEIGHBOUR));
       },
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'fill against a flush of everything that clears',
+    spts: 16,
+    setup: (m) => {
+      oneSpace(m);
+      setPolicy(m, 'vtlb.flush', 'walk');
+    },
+    prepare: loadWarm,
+    threads: [
+      (t) => {
+        remap(t, PAGE, NEW);
+        t.lp.vtlb.flush(Flush.ALL);
+        expectPage(t, PAGE, NEW);
+      },
+      (t) => {
+        touch(t);
+        inGuest(t, () => void translate(t, NEIGHBOUR));
+      },
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'walk against a flush of the partition',
+    spts: 16,
+    setup: oneSpace,
+    prepare: (t) => {
+      loadWarm(t);
+      if (t.index === LAST) translate(t, PAGE);
+    },
+    threads: [
+      (t) => {
+        remap(t, PAGE, NEW);
+        t.lp.vtlb.flushPartition();
+        t.machine.partition.i32[GHOST >>> 2] = 1;
+      },
+      (t) =>
+        inGuest(t, () => {
+          for (let n = 0; n < 2; n++) {
+            const flushed = t.machine.partition.i32[GHOST >>> 2] === 1;
+            if (t.lp.walker.walk(PAGE, PageAccess.READ) === Walk.HIT && flushed && t.lp.walker.spa !== spaOf(NEW))
+              throw new Error('a walk after the flush found what was flushed');
+            t.lp.handshake.acknowledge();
+          }
+        }),
     ],
     check: checkStructure,
   },

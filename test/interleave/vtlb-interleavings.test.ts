@@ -7,7 +7,9 @@ import { SCENARIOS, THREADS } from './scenarios.js';
 const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
   'fill against INVLPG': ['no wait for pending fills', 'clear before the wait', 'no clear'],
   'fill against MOV CR3': ['no wait for pending fills', 'clear before the wait', 'no purge'],
-  'fill against a flush of everything': ['no wait for pending fills', 'clear before the wait', 'no purge'],
+  'fill against a flush of everything': ['a SAS of any generation is taken'],
+  'fill against a flush of everything that clears': ['no wait for pending fills', 'no purge'],
+  'walk against a flush of the partition': ['the old root is kept', 'no flush request'],
   'two fills of one slot': ['torn compare-and-swap'],
   'two fills under a directory entry that changes': ['no wait for pending fills'],
   'two invalidations at once': ['wait while inside', 'no clear'],

@@ -122,12 +122,18 @@ export class AddressSpaces {
     return this.#matches(sas, key);
   }
 
+  /** One of an older generation is as if it were not there. */
+  protected generationMatches(sas: number): boolean {
+    return this.#views.i32[(sasAt(sas) + Sas.generation) >>> 2] === this.#words.read(vtlbWord('generation'));
+  }
+
   #matches(sas: number, key: SpaceKey): boolean {
     const { i32 } = this.#views;
     const at = sasAt(sas) >>> 2;
     if (i32[at + (Sas.users >> 2)] < 0 || i32[at + (Sas.cr3Lo >> 2)] !== key.cr3Lo) return false;
     if (i32[at + (Sas.role >> 2)] !== key.role || i32[at + (Sas.cr3Hi >> 2)] !== key.cr3Hi) return false;
-    if (i32[at + (Sas.pcid >> 2)] !== key.pcid) return false;
+    if (i32[at + (Sas.pcid >> 2)] !== key.pcid || i32[at + (Sas.owner >> 2)] !== key.owner) return false;
+    if (!this.generationMatches(sas)) return false;
     for (let i = 0; i < 8; i++) if (i32[at + (Sas.pdpte >> 2) + i] !== key.pdpte[i]) return false;
     return true;
   }
@@ -160,6 +166,7 @@ export class AddressSpaces {
       i32[(at + Sas.cr3Lo) >>> 2] = key.cr3Lo;
       i32[(at + Sas.cr3Hi) >>> 2] = key.cr3Hi;
       i32[(at + Sas.pcid) >>> 2] = key.pcid;
+      i32[(at + Sas.owner) >>> 2] = key.owner;
       i32[(at + Sas.spts) >>> 2] = 0;
       i32[(at + Sas.stale) >>> 2] = 0;
       i32.set(key.pdpte, (at + Sas.pdpte) >>> 2);
@@ -181,10 +188,12 @@ export class AddressSpaces {
       let oldest = -1;
       let age = -1;
       const now = this.#words.load(vtlbWord('tick'));
+      const generation = this.#words.load(vtlbWord('generation'));
       for (let sas = 0; sas < SAS_MAX; sas++) {
         const users = this.#words.load(sasAt(sas) + Sas.users);
         if (users < 0) return sas;
-        const its = (now - this.#views.i32[(sasAt(sas) + Sas.lastUse) >>> 2]) >>> 0;
+        const old = this.#views.i32[(sasAt(sas) + Sas.generation) >>> 2] !== generation;
+        const its = old ? Number.POSITIVE_INFINITY : (now - this.#views.i32[(sasAt(sas) + Sas.lastUse) >>> 2]) >>> 0;
         if (users > 0 || its <= age) continue;
         age = its;
         oldest = sas;

@@ -14,6 +14,7 @@ import { Reclaim } from './reclaim.js';
 import { Revalidation } from './revalidation.js';
 import { ShadowTree } from './shadow-tree.js';
 import { SptPool } from './spt-pool.js';
+import { TablePolicy } from './table-policy.js';
 import { TrackPolicy } from './track-policy.js';
 import { Tracking } from './tracking.js';
 import { Validation } from './validation.js';
@@ -32,6 +33,7 @@ export const VTLB_CLASSES = {
   WritableMappings,
   Validation,
   Revalidation,
+  Vtlb,
 };
 export type VtlbClasses = typeof VTLB_CLASSES;
 
@@ -66,14 +68,23 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const tlb = new HardwareTlb(views, words, lp, options.fetch);
   const walker = new HardwareWalker(words);
   const counting = new VtlbCounting(views, lp);
-  const handshake = new classes.FlushHandshake(words, lp, tlb, options.wake, () => counting.add(Counter.flushHandshakes));
+  // A flush that another LP asks for may be for a new generation: the walker must not go on in what it has forgotten.
+  const flushed = {
+    flushAll: () => {
+      tlb.flushAll();
+      vtlb.leaveOldRoot();
+    },
+    dropWrites: (gfn: number) => tlb.dropWrites(gfn),
+  };
+  const handshake = new classes.FlushHandshake(words, lp, flushed, options.wake, () => counting.add(Counter.flushHandshakes));
   const generations = new classes.GenerationCounters(machine, lp);
   const policy = new TrackPolicy(machine);
+  const tables = new TablePolicy(machine);
   const mappings = new classes.WritableMappings(views, words, tlb);
   const tracking = new classes.Tracking(views, words, mappings, counting);
   const lock = new classes.FillLock(words, machine, generations, handshake, counting);
-  const pool = new SptPool(views, words, counting);
-  const reclaim = new classes.Reclaim(views, words, pool, lock, handshake, counting);
+  const pool = new SptPool(views, words, tables, handshake, counting);
+  const reclaim = new classes.Reclaim(views, words, pool, tables, lock, handshake, counting);
   const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, tracking, counting);
   const invalidation = new classes.Invalidation(views, words, counting);
   const tree = new ShadowTree(views, words, pool, tracking, counting);
@@ -81,7 +92,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const discovery = new Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });
   const revalidation = new classes.Revalidation({ views, words, handshake, lock, tracking, mappings, validation, discovery, counting });
   handshake.join();
-  const vtlb = new Vtlb({
+  const vtlb: Vtlb = new classes.Vtlb({
     views,
     words,
     tlb,
@@ -93,6 +104,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     spaces,
     tracking,
     policy,
+    tables,
     discovery,
     revalidation,
     counting,

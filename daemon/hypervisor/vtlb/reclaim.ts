@@ -1,5 +1,5 @@
 // Frees shadow page tables in two stages: unlink, wait until nobody can be using them, then poison and free (US7788464B2).
-// Why batches: the wait costs a round over all LPs; it is paid once for an eighth of the pool.
+// Why batches: the wait costs a round over all LPs; it is paid once for an eighth of the pool. `vtlb.reclaim=immediate` pays it for each table.
 //
 //   LIVE --unlink (CAS of the parent's SPTE, or the SAS is evicted)--> CONDEMNED --pending fills over--> out of the lists
 //        --fills and purges that may stand in the lists over, walkers of other LPs out (handshake)--> poisoned, FREE
@@ -26,8 +26,9 @@ import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { FillLock } from './fill-lock.js';
 import type { SptPool } from './spt-pool.js';
+import type { TablePolicy } from './table-policy.js';
 
-/** Share of the pool that a reclaim frees, and at least so many. */
+/** Share of the pool, as far as it may be used, that a reclaim frees, and at least so many. */
 const SHARE = 8;
 const LEAST = 8;
 /** An SPT of an evicted SAS: its list went with the SAS. */
@@ -37,31 +38,44 @@ export class Reclaim {
   readonly #views: Views;
   readonly #words: SharedWords;
   readonly #pool: SptPool;
+  readonly #policy: TablePolicy;
   readonly #lock: FillLock;
   readonly #handshake: FlushHandshake;
   readonly #counting: VtlbCounting;
 
-  constructor(views: Views, words: SharedWords, pool: SptPool, lock: FillLock, handshake: FlushHandshake, counting: VtlbCounting) {
+  constructor(
+    views: Views,
+    words: SharedWords,
+    pool: SptPool,
+    policy: TablePolicy,
+    lock: FillLock,
+    handshake: FlushHandshake,
+    counting: VtlbCounting,
+  ) {
     this.#views = views;
     this.#words = words;
     this.#pool = pool;
+    this.#policy = policy;
     this.#lock = lock;
     this.#handshake = handshake;
     this.#counting = counting;
   }
 
-  /** Frees SPTs until a share of the pool is free: condemned ones, then SASes that no LP has loaded, oldest first, then those the clock hand finds unused. */
+  /**
+   * Frees SPTs until a share of the pool is free: condemned ones, then SASes that no LP has loaded, those of an older generation and then the oldest first, then
+   * those the clock hand finds unused.
+   */
   run(): void {
-    const target = Math.max(LEAST, Math.floor(this.#views.u32[vtlbWord('sptCount') >>> 2] / SHARE));
-    if (this.#pool.freeCount >= target) return;
+    const target = Math.max(LEAST, Math.floor(this.#pool.bound / SHARE));
+    if (this.#pool.available >= target) return;
     this.#counting.add(Counter.reclaims);
     const batch: number[] = [];
     this.#takeCondemned(batch);
-    while (batch.length + this.#pool.freeCount < target) {
+    while (batch.length + this.#pool.available < target) {
       const sas = this.#oldestIdleSas();
       if (sas < 0 || !this.evict(sas, batch)) break;
     }
-    if (batch.length + this.#pool.freeCount < target) this.#takeVictims(batch, target - this.#pool.freeCount);
+    if (batch.length + this.#pool.available < target) this.#takeVictims(batch, target - this.#pool.available);
     this.retire(batch);
   }
 
@@ -90,7 +104,11 @@ export class Reclaim {
 
   /** Stage two for unlinked, condemned SPTs, and for what hangs below them. */
   retire(batch: number[]): void {
-    if (batch.length === 0) return;
+    if (this.#policy.reclaimsAtOnce) for (const spt of batch) this.#free([spt]);
+    else if (batch.length > 0) this.#free(batch);
+  }
+
+  #free(batch: number[]): void {
     this.awaitFills();
     // Nothing is linked below them any more: the subtrees can be gathered.
     for (let n = 0; n < batch.length; n++) this.#gather(batch[n], batch);
@@ -124,9 +142,12 @@ export class Reclaim {
     let oldest = -1;
     let age = -1;
     const now = this.#words.load(vtlbWord('tick'));
+    const generation = this.#words.load(vtlbWord('generation'));
     for (let sas = 0; sas < SAS_MAX; sas++) {
       const at = sasAt(sas) >>> 2;
       if (i32[at + (Sas.users >> 2)] !== 0) continue;
+      // Of an older generation: nobody will ever load it.
+      if (i32[at + (Sas.generation >> 2)] !== generation) return sas;
       const its = (now - i32[at + (Sas.lastUse >> 2)]) >>> 0;
       if (its <= age) continue;
       age = its;

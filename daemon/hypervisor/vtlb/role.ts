@@ -35,10 +35,13 @@ export class SpaceKey {
   /** CR3 11:0 with CR4.PCIDE (SDM 3A 4.10.1). */
   pcid = 0;
   readonly pdpte = new Int32Array(8);
+  /** VP + 1 where each VP has tables of its own. */
+  owner = 0;
 
   /** Takes the key from a VP's registers. */
-  read(vp: VpBlock): this {
+  read(vp: VpBlock, perVp: boolean): this {
     this.role = roleOf(vp);
+    this.owner = perVp ? vp.index + 1 : 0;
     this.cr3Lo = 0;
     this.cr3Hi = 0;
     this.pcid = 0;
@@ -64,13 +67,21 @@ export class SpaceKey {
   }
 
   equals(other: SpaceKey): boolean {
-    if (this.role !== other.role || this.cr3Lo !== other.cr3Lo || this.cr3Hi !== other.cr3Hi || this.pcid !== other.pcid) return false;
+    if (
+      this.role !== other.role ||
+      this.owner !== other.owner ||
+      this.cr3Lo !== other.cr3Lo ||
+      this.cr3Hi !== other.cr3Hi ||
+      this.pcid !== other.pcid
+    )
+      return false;
     for (let i = 0; i < 8; i++) if (this.pdpte[i] !== other.pdpte[i]) return false;
     return true;
   }
 
   copy(other: SpaceKey): void {
     this.role = other.role;
+    this.owner = other.owner;
     this.cr3Lo = other.cr3Lo;
     this.cr3Hi = other.cr3Hi;
     this.pcid = other.pcid;

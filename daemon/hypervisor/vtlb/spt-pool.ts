@@ -2,9 +2,21 @@
 // Why lock-free: SPTs are taken on the fill path, where an LP must not wait.
 import { MAX_NODES } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { freeCountAt, freeTopAt, POISON_HIGH, POISON_LOW, Spt, SptState, sptHeaderAt, sptPageAt } from '../../../shared/layout/vtlb.js';
+import {
+  freeCountAt,
+  freeTopAt,
+  POISON_HIGH,
+  POISON_LOW,
+  Spt,
+  SptState,
+  sptHeaderAt,
+  sptPageAt,
+  vtlbWord,
+} from '../../../shared/layout/vtlb.js';
+import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
+import type { TablePolicy } from './table-policy.js';
 
 const POISON = BigInt.asUintN(64, (BigInt(POISON_HIGH) << 32n) | BigInt(POISON_LOW >>> 0));
 
@@ -14,22 +26,48 @@ export const poison = (views: Views, spt: number): void => {
   views.u64.fill(POISON, from, from + 512);
 };
 
+/** However small `vtlb.pages` is: a root and the three tables of a fill for each LP, and as many again, so that LPs do not only take tables from each other. */
+const PER_LP = 8;
+const IN_USE = vtlbWord('sptsInUse');
+
 export class SptPool {
   readonly #views: Views;
   readonly #words: SharedWords;
+  readonly #policy: TablePolicy;
+  readonly #handshake: FlushHandshake;
   readonly #counting: VtlbCounting;
 
-  constructor(views: Views, words: SharedWords, counting: VtlbCounting) {
+  constructor(views: Views, words: SharedWords, policy: TablePolicy, handshake: FlushHandshake, counting: VtlbCounting) {
     this.#views = views;
     this.#words = words;
+    this.#policy = policy;
+    this.#handshake = handshake;
     this.#counting = counting;
   }
 
-  /** An SPT with an empty table, from the node if it has one; 0 when the pool is empty. Its header's link fields are cleared; the caller sets the rest. */
+  /** Most SPTs that may be in use. */
+  get bound(): number {
+    const { pages } = this.#policy;
+    const all = this.#views.u32[vtlbWord('sptCount') >>> 2] - 1;
+    return pages < all ? Math.min(all, Math.max(pages, PER_LP * this.#handshake.lps())) : all;
+  }
+  /** SPTs that may be taken before the bound is reached; negative after `vtlb.pages` was lowered. */
+  get available(): number {
+    return this.bound - this.#words.load(IN_USE);
+  }
+
+  /** An SPT with an empty table, from the node if it has one; 0 when there is none to be had. Its header's link fields are cleared; the caller sets the rest. */
   allocate(node: number): number {
+    if (this.#words.add(IN_USE, 1) >= this.bound) {
+      this.#words.add(IN_USE, -1);
+      return 0;
+    }
     let spt = this.#pop(node);
     for (let other = 0; spt === 0 && other < MAX_NODES; other++) if (other !== node) spt = this.#pop(other);
-    if (spt === 0) return 0;
+    if (spt === 0) {
+      this.#words.add(IN_USE, -1);
+      return 0;
+    }
     const i = this.#views.i32;
     const page = sptPageAt(spt) >>> 2;
     i.fill(0, page, page + 1024);
@@ -53,13 +91,8 @@ export class SptPool {
     const h = sptHeaderAt(spt);
     this.#words.store(h + Spt.state, SptState.FREE);
     this.#push(this.#views.u32[(h + Spt.node) >>> 2], spt);
+    this.#words.add(IN_USE, -1);
     this.#counting.add(Counter.sptFreed);
-  }
-
-  get freeCount(): number {
-    let n = 0;
-    for (let node = 0; node < MAX_NODES; node++) n += this.#words.load(freeCountAt(node));
-    return n;
   }
 
   // Stack top: SPT number, version. Every pop and push makes a new version: a top that went and came back is not taken for the old one.

@@ -6,7 +6,8 @@
 //   MOV CR3    loads the SAS of the new tag (US20080215848A1). Whatever in it was made from tables that may have been written since is gone over first
 //              (revalidation.ts), so all that outlives the switch is what a walk would find again. The same rule covers every other change of tag
 //              (CR0.WP, EFER.NXE, CR4.PGE, ...), INVPCID, and CR3 writes that ask for no flush: those may forget more than they must.
-//   partition  generation += 1: every SAS is empty from then on; each is purged in place when it is next loaded or filled.
+//   partition  generation += 1: every SAS is forgotten, whatever it holds. An LP notices when it next loads one or faults, and begins a new one; what the old ones hold is
+//              freed when memory is wanted. LPs in guest mode leave their roots at the handshake that flushes their TLBs. (`vtlb.flush=walk`: all entries are cleared.)
 // Each waits for the fills of other LPs that may have read the old entries BEFORE it clears. Other VPs lose translations, which is always legal.
 //
 // `vtlb.tags=1` keeps no translation across a flush: INVLPG clears every SAS, MOV CR3 purges what is not global, a flush of everything raises the generation.
@@ -33,6 +34,7 @@ import type { Invalidation } from './invalidation.js';
 import type { Revalidation } from './revalidation.js';
 import { SpaceKey } from './role.js';
 import { Publish, type ShadowTree } from './shadow-tree.js';
+import type { TablePolicy } from './table-policy.js';
 import type { TrackPolicy } from './track-policy.js';
 import type { Tracking } from './tracking.js';
 
@@ -65,6 +67,7 @@ export interface VtlbParts {
   readonly spaces: AddressSpaces;
   readonly tracking: Tracking;
   readonly policy: TrackPolicy;
+  readonly tables: TablePolicy;
   readonly discovery: Discovery;
   readonly revalidation: Revalidation;
   readonly counting: VtlbCounting;
@@ -123,7 +126,7 @@ export class Vtlb {
     if (moved) this.#anotherVp();
     this.#lastVp = vp.index;
     u32[record + (at.lastLp >> 2)] = lp + 1;
-    const key = this.#next.read(vp);
+    const key = this.#next.read(vp, this.#p.tables.perVp);
     // Registers changed while the VP was on no LP (INIT, restore): as a switch of address space.
     const changed =
       u32[record + (at.role >> 2)] !== key.role ||
@@ -157,21 +160,21 @@ export class Vtlb {
 
   /** After a change of the VP's CR0, CR3, CR4, EFER or PDPTEs that is in its block already: loads the address space they name, with the flush they demand. */
   switchAddressSpace(flush: Flush): void {
-    const { counting, tlb, words } = this.#p;
+    const { counting, tlb } = this.#p;
     const vp = this.#vp;
     if (vp === null) return;
-    const key = this.#next.read(vp);
+    const key = this.#next.read(vp, this.#p.tables.perVp);
     if (flush === Flush.NONE && key.equals(this.#key)) return;
     this.#followPolicy();
     const role = this.#key.role;
     counting.add(Counter.addressSpaceSwitches);
-    if (flush === Flush.ALL) counting.add(Counter.wholeFlushes);
     if (this.#tracks) {
+      if (flush === Flush.ALL) counting.add(Counter.wholeFlushes);
       this.#load(true);
       tlb.devices.flush();
       return;
     }
-    if (flush === Flush.ALL) words.add(GENERATION, 1);
+    if (flush === Flush.ALL) this.#forgetAll();
     this.#load(true);
     if (flush === Flush.ALL || role !== this.#key.role) tlb.flushAll();
     else tlb.flushNonGlobal();
@@ -211,19 +214,31 @@ export class Vtlb {
 
   /** Empties the vTLB for every VP, hardware TLBs included: guest physical memory was remapped or replaced. */
   flushPartition(): void {
-    const { counting, handshake, invalidation, lock, words } = this.#p;
+    this.#forgetAll();
+    this.#p.handshake.flushEverywhere();
+  }
+
+  /** No SAS has a translation from now on that is older than this. Other LPs may go on in theirs, as far as they know, until they flush. */
+  #forgetAll(): void {
+    const { counting, invalidation, lock, tables, words } = this.#p;
     counting.add(Counter.wholeFlushes);
-    words.add(GENERATION, 1);
+    if (!tables.flushWalks) {
+      words.add(GENERATION, 1);
+      return;
+    }
+    counting.add(Counter.flushWalks);
     this.#beginClear();
-    const generation = words.load(GENERATION);
     for (let sas = 0; sas < SAS_MAX; sas++) {
       if (words.load(sasAt(sas) + Sas.users) < 0) continue;
       invalidation.purge(sas, true);
-      words.store(sasAt(sas) + Sas.generation, generation);
       words.add(sasAt(sas) + Sas.version, 1);
     }
     lock.end();
-    handshake.flushEverywhere();
+  }
+
+  /** After a flush of the hardware TLB: if the SAS that is loaded was forgotten meanwhile, the next walk misses. */
+  leaveOldRoot(): void {
+    if (this.#sas >= 0 && this.#stale()) this.#p.walker.root = 0;
   }
 
   /** The #PF intercept: the hardware walker found no right for the access (PageAccess bits) to a canonical GVA. At a point where no access is under way. */
@@ -237,7 +252,7 @@ export class Vtlb {
       // Inside: the generation is checked where no flush of the whole vTLB can pass by unseen.
       if (words.load(sasAt(this.#sas) + Sas.generation) !== words.load(GENERATION)) {
         lock.end();
-        this.#refresh();
+        this.#renew();
         continue;
       }
       const result = walk.walk(vp, this.#key, gva, access);
@@ -296,7 +311,7 @@ export class Vtlb {
     const { spaces, policy, views, walker, invalidation, counting } = this.#p;
     const key = this.#next;
     let kept = true;
-    if (this.#sas < 0 || !key.equals(this.#key)) {
+    if (this.#sas < 0 || !key.equals(this.#key) || this.#stale()) {
       const before = this.#sas;
       walker.root = 0;
       this.#sas = spaces.acquire(key);
@@ -316,13 +331,15 @@ export class Vtlb {
     views.u32[record + (at.cr3Hi >> 2)] = key.cr3Hi;
     walker.rflags = vp.base + Slot.FLAG_SYSTEM * 8;
     if (this.#tracks) {
-      this.#take(kept, flush);
+      // In another SAS, even of the same tag, this VP has invalidated nothing yet.
+      const name = this.#p.spaces.nameOf(this.#sas);
+      this.#take(kept, flush || views.u32[record + (at.space >> 2)] !== name);
+      views.u32[record + (at.space >> 2)] = name;
       return;
     }
     this.#p.tlb.select(ANY_SPACE);
-    if (this.#stale()) this.#refresh();
     // With paging off translations never change.
-    else if (flush && (key.role & Role.MODE) !== 0) {
+    if (flush && (key.role & Role.MODE) !== 0) {
       this.#beginClear();
       invalidation.purge(this.#sas, false);
       this.#p.lock.end();
@@ -333,7 +350,7 @@ export class Vtlb {
   #take(kept: boolean, flush: boolean): void {
     const { revalidation, spaces, tlb, words } = this.#p;
     const sas = this.#sas;
-    if (!kept || this.#stale()) this.#refresh();
+    if (!kept) this.#forget();
     else if (flush) revalidation.run(sas);
     // After what was taken away: what this LP enters from here on is of this version or a later one.
     const version = words.load(sasAt(sas) + Sas.version);
@@ -347,15 +364,30 @@ export class Vtlb {
     return words.load(sasAt(this.#sas) + Sas.generation) !== words.load(GENERATION);
   }
 
-  /** The SAS is of an older generation: empties it in place. The generation is read first: one that comes meanwhile makes it stale again. */
-  #refresh(): void {
-    const { invalidation, words } = this.#p;
-    const generation = words.load(GENERATION);
+  /** Empties the SAS that is loaded in place. */
+  #forget(): void {
+    const { invalidation, lock, words } = this.#p;
     this.#beginClear();
     invalidation.purge(this.#sas, true);
-    words.store(sasAt(this.#sas) + Sas.generation, generation);
     words.add(sasAt(this.#sas) + Sas.version, 1);
-    this.#p.lock.end();
+    lock.end();
+  }
+
+  /** The SAS that is loaded is of an older generation: another takes its place, for an instruction that is under way. Outside fills. */
+  #renew(): void {
+    const { counting, revalidation, spaces, tlb, views, walker, words } = this.#p;
+    const before = this.#sas;
+    walker.root = 0;
+    this.#sas = spaces.acquire(this.#key);
+    spaces.release(before);
+    counting.add(Counter.spacesRenewed);
+    if (this.#tracks) {
+      if (!spaces.made) revalidation.run(this.#sas);
+      this.#versions[tlb.bank] = words.load(sasAt(this.#sas) + Sas.version);
+      tlb.rename(spaces.nameOf(this.#sas));
+      views.u32[(vtlbVpAt((this.#vp as VpBlock).index) + VtlbVpLayout.at.space) >>> 2] = spaces.nameOf(this.#sas);
+    } else tlb.flushAll();
+    walker.root = sptPageAt(views.u32[(sasAt(this.#sas) + Sas.root) >>> 2]);
   }
 
   /** What is cleared between this and the lock's `end` was filled before the guest's change, or after it and from it. */

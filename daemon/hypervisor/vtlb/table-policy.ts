@@ -1,0 +1,38 @@
+// The policies of how shadow tables are kept (`vtlb.flush`, `reclaim`, `pages`, `pervp`), as they are wished for just now.
+// Why no mode in force beside the wish: each operation reads its policy once, and what any setting leaves behind is right under every other.
+import { MachineLayout } from '../../../shared/layout/machine.js';
+import { findPolicy } from '../../../shared/protocol/policies.js';
+import type { SharedWords } from '../../machine/shared-words.js';
+
+const wordOf = (name: string): number => MachineLayout.at.policies + findPolicy(name).word * 4;
+const FLUSH = wordOf('vtlb.flush');
+const RECLAIM = wordOf('vtlb.reclaim');
+const PAGES = wordOf('vtlb.pages');
+const PER_VP = wordOf('vtlb.pervp');
+/** `all` is no bound. */
+const BOUNDS = findPolicy('vtlb.pages').values.map((value) => (value === 'all' ? Number.POSITIVE_INFINITY : Number(value)));
+
+export class TablePolicy {
+  readonly #machine: SharedWords;
+
+  constructor(machine: SharedWords) {
+    this.#machine = machine;
+  }
+
+  /** A flush of everything clears every entry. */
+  get flushWalks(): boolean {
+    return this.#machine.read(FLUSH) === 1;
+  }
+  /** Each SPT is freed after a shootdown of its own. */
+  get reclaimsAtOnce(): boolean {
+    return this.#machine.read(RECLAIM) === 1;
+  }
+  /** Most SPTs in use. */
+  get pages(): number {
+    return BOUNDS[this.#machine.read(PAGES)] ?? Number.POSITIVE_INFINITY;
+  }
+  /** Each VP has SASes of its own. */
+  get perVp(): boolean {
+    return this.#machine.read(PER_VP) === 1;
+  }
+}
