@@ -53,6 +53,9 @@ export class ShadowMmu implements Translator {
   invlpg(gva: number): void {
     this.lp.vtlb.invlpg(gva);
   }
+  invpcid(type: number, pcid: number, gva: number): void {
+    this.lp.vtlb.invpcid(type, pcid, gva);
+  }
 
   resolve(gva: number, access: Access, user: boolean, implicit: boolean): number {
     const { walker, vtlb, tlb } = this.lp;

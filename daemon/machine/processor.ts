@@ -65,9 +65,10 @@ export const InvpcidType = { ADDRESS: 0, CONTEXT: 1, ALL: 2, ALL_BUT_GLOBAL: 3 }
 
 /** The hypervisor as the processor sees it in guest mode. Numbers are u32 unless said otherwise. All may throw GuestFault to reflect a fault to the guest. */
 export interface Intercepts {
-  /** MOV to CR0/CR3/CR4/CR8, LMSW, CLTS, task switches. CR3 and CR0 as numbers. Checks the guest's rules (#GP), updates the guest's register, switches shadow address spaces. */
-  writeCr(cr: number, value: bigint): void;
-  readCr(cr: number): bigint;
+  /** MOV to CR0/CR3/CR4/CR8, LMSW, CLTS, task switches. The value by its halves. Checks the guest's rules (#GP), updates the guest's register, switches shadow address spaces. */
+  writeCr(cr: number, low: number, high: number): void;
+  /** All but CR2, which is in the VP block. */
+  readCr(cr: number): number;
   invlpg(gva: number): void;
   /** `type`: InvpcidType. Operands are checked. */
   invpcid(type: number, pcid: number, gva: number): void;

@@ -116,13 +116,13 @@ export class RecordedIntercepts implements Intercepts {
   constructor(vp: VpBlock) {
     this.#vp = vp;
   }
-  writeCr(cr: number, value: bigint): void {
-    this.calls.push(`writeCr ${cr} ${value.toString(16)}`);
-    if (cr === 0) this.#vp.cr0 = Number(value);
-    if (cr === 3) this.#vp.cr3 = value;
+  writeCr(cr: number, low: number, high: number): void {
+    this.calls.push(`writeCr ${cr} ${(high * 2 ** 32 + low).toString(16)}`);
+    if (cr === 0) this.#vp.cr0 = low;
+    if (cr === 3) this.#vp.cr3Num = high * 2 ** 32 + low;
   }
-  readCr(cr: number): bigint {
-    return cr === 0 ? BigInt(this.#vp.cr0) : cr === 3 ? this.#vp.cr3 : BigInt(this.#vp.cr4);
+  readCr(cr: number): number {
+    return cr === 0 ? this.#vp.cr0 : cr === 3 ? this.#vp.cr3Num : this.#vp.cr4;
   }
   invlpg(gva: number): void {
     this.calls.push(`invlpg ${gva.toString(16)}`);

@@ -35,6 +35,9 @@ import {
   type TestProcessor,
 } from './cpu-processor.js';
 
+/** A register's value as the checks take it. */
+const halves = (value: bigint): [number, number] => [Number(value & 0xffff_ffffn), Number(value >> 32n)];
+
 const load = (p: TestProcessor, segment: number, selector: number): number | string => {
   p.set(Slot.ARG1, selector);
   return p.run(SysOp.MOV_TO_SEG, { a: segment });
@@ -269,36 +272,36 @@ const EFER = eferSupported(IMPLEMENTED);
 test('CR0, CR3, CR4 and EFER: the faults of wrong orders', (t) => {
   const { vp } = longMode();
   const PG = 0x8000_0000n;
-  t.false(checkCr0(vp, 1n), 'clearing PG in 64-bit mode');
-  t.false(checkCr0(vp, PG), 'PG without PE');
-  t.false(checkCr0(vp, PG | 0x2000_0001n), 'NW without CD');
-  t.false(checkCr0(vp, PG | 1n | (1n << 32n)), 'upper half');
-  t.true(checkCr0(vp, PG | 0x6000_0001n));
-  t.false(checkCr4(vp, 0n, CR4), 'clearing PAE');
-  t.false(checkCr4(vp, 0x1020n, CR4), 'LA57 does not exist');
-  t.false(checkCr4(vp, 0x20n | (1n << 13n), CR4), 'reserved');
-  t.true(checkCr4(vp, 0xb0n, CR4));
+  t.false(checkCr0(vp, ...halves(1n)), 'clearing PG in 64-bit mode');
+  t.false(checkCr0(vp, ...halves(PG)), 'PG without PE');
+  t.false(checkCr0(vp, ...halves(PG | 0x2000_0001n)), 'NW without CD');
+  t.false(checkCr0(vp, ...halves(PG | 1n | (1n << 32n))), 'upper half');
+  t.true(checkCr0(vp, ...halves(PG | 0x6000_0001n)));
+  t.false(checkCr4(vp, ...halves(0n), CR4), 'clearing PAE');
+  t.false(checkCr4(vp, ...halves(0x1020n), CR4), 'LA57 does not exist');
+  t.false(checkCr4(vp, ...halves(0x20n | (1n << 13n)), CR4), 'reserved');
+  t.true(checkCr4(vp, ...halves(0xb0n), CR4));
   t.false(checkEfer(vp, 0xc01n, EFER), 'clearing LME while paging');
   t.false(checkEfer(vp, 0xd03n, EFER), 'reserved');
   t.true(checkEfer(vp, 0x501n, EFER));
-  t.false(checkCr3(1n << 40n));
-  t.true(checkCr3(0xff_ffff_f018n));
+  t.false(checkCr3(halves(1n << 40n)[1]));
+  t.true(checkCr3(halves(0xff_ffff_f018n)[1]));
   vp.csAccess = 0xc09b;
-  t.true(checkCr0(vp, 1n), 'clearing PG in compatibility mode');
+  t.true(checkCr0(vp, ...halves(1n)), 'clearing PG in compatibility mode');
   applyCr0(vp, 1);
   t.is(vp.efer & 0x400, 0, 'LMA follows PG');
   t.is(vp.cr0, 0x11);
   applyEfer(vp, 0x501);
   t.is(vp.efer, 0x101, 'LMA is not written');
   vp.cr4 = 0;
-  t.false(checkCr0(vp, PG | 1n), 'PG with LME and no PAE');
+  t.false(checkCr0(vp, ...halves(PG | 1n)), 'PG with LME and no PAE');
   vp.cr4 = 0x20;
-  t.true(checkCr0(vp, PG | 1n));
+  t.true(checkCr0(vp, ...halves(PG | 1n)));
   vp.csAccess = 0xa09b;
-  t.false(checkCr0(vp, PG | 1n), 'PG with LME in CS.L code');
+  t.false(checkCr0(vp, ...halves(PG | 1n)), 'PG with LME in CS.L code');
   vp.csAccess = 0xc09b;
   vp.trAccess = 0x83;
-  t.false(checkCr0(vp, PG | 1n), 'PG with LME and a 16-bit TSS');
+  t.false(checkCr0(vp, ...halves(PG | 1n)), 'PG with LME and a 16-bit TSS');
   vp.trAccess = 0x8b;
   applyCr0(vp, 0x8000_0001);
   t.is(vp.efer & 0x400, 0x400);

@@ -8,7 +8,7 @@ import {
   checkCr4,
   cr0ReloadsPdptes,
   cr0Value,
-  cr3Value,
+  cr3High,
   cr4ReloadsPdptes,
   cr4Supported,
   loadPdptes,
@@ -25,11 +25,11 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
     throw on.fault.set(13, 0);
   };
 
-  const writeCr0 = (value: bigint): void => {
+  const writeCr0 = (value: number, high: number): void => {
     const p = on.processor;
     const vp = p.vp;
-    if (!checkCr0(vp, value)) refuse();
-    const next = cr0Value(Number(value));
+    if (!checkCr0(vp, value, high)) refuse();
+    const next = cr0Value(value);
     const changed = next ^ vp.cr0;
     const lma = (next & Cr0.PG) !== 0 && (vp.efer & Efer.LME) !== 0 ? Efer.LMA : 0;
     if (usesPdptes(next, vp.cr4, (vp.efer & ~Efer.LMA) | lma) && cr0ReloadsPdptes(changed) && !loadPdptes(p, vp.cr3Lo)) refuse();
@@ -38,23 +38,23 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
     p.modeChanged();
   };
 
-  /** Translations go with every load, asked for or not: the vTLB may forget more than it must. */
-  const writeCr3 = (written: bigint): void => {
+  /** With PCIDs bit 63 asks for no flush: the vTLB goes over what may be stale all the same, and keeps the rest either way. */
+  const writeCr3 = (low: number, written: number): void => {
     const p = on.processor;
     const vp = p.vp;
-    const value = cr3Value(vp, written);
-    if (!checkCr3(value)) refuse();
-    if (usesPdptes(vp.cr0, vp.cr4, vp.efer) && !loadPdptes(p, Number(value & 0xffff_ffffn))) refuse();
-    vp.cr3 = value;
+    const high = cr3High(vp, written);
+    if (!checkCr3(high)) refuse();
+    if (usesPdptes(vp.cr0, vp.cr4, vp.efer) && !loadPdptes(p, low)) refuse();
+    vp.cr3Lo = low;
+    vp.cr3Hi = high;
     on.count(vp, 'addressSpaceSwitches');
     on.mmu.switchAddressSpace(Flush.NON_GLOBAL);
   };
 
-  const writeCr4 = (value: bigint): void => {
+  const writeCr4 = (next: number, high: number): void => {
     const p = on.processor;
     const vp = p.vp;
-    if (!checkCr4(vp, value, supported)) refuse();
-    const next = Number(value);
+    if (!checkCr4(vp, next, high, supported)) refuse();
     const changed = next ^ vp.cr4;
     if (usesPdptes(vp.cr0, next, vp.efer) && cr4ReloadsPdptes(changed) && !loadPdptes(p, vp.cr3Lo)) refuse();
     applyCr4(vp, next);
@@ -64,24 +64,20 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
   };
 
   return {
-    writeCr(cr, value) {
-      const { vp } = on.processor;
+    writeCr(cr, low, high) {
       account();
       switch (cr) {
         case 0:
-          writeCr0(value);
-          break;
-        case 2:
-          vp.cr2 = value;
+          writeCr0(low, high);
           break;
         case 3:
-          writeCr3(value);
+          writeCr3(low, high);
           break;
         case 4:
-          writeCr4(value);
+          writeCr4(low, high);
           break;
         case 8:
-          on.apics[on.current].cr8 = Number(value & 15n);
+          on.apics[on.current].cr8 = low & 15;
           on.kickSelf();
           break;
         default:
@@ -92,15 +88,13 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
       const { vp } = on.processor;
       switch (cr) {
         case 0:
-          return BigInt(vp.cr0);
-        case 2:
-          return vp.cr2;
+          return vp.cr0;
         case 3:
-          return vp.cr3;
+          return vp.cr3Num;
         case 4:
-          return BigInt(vp.cr4);
+          return vp.cr4;
         case 8:
-          return BigInt(on.apics[on.current].cr8);
+          return on.apics[on.current].cr8;
         default:
           throw on.fault.set(6);
       }

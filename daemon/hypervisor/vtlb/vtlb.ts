@@ -22,6 +22,7 @@ import type { Views } from '../../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { Role, SAS_MAX, Sas, sasAt, sptPageAt, TrackMode, VtlbVpLayout, vtlbVpAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
+import { InvpcidType } from '../../machine/processor.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { HardwareTlb } from '../../machine/tlb.js';
 import type { HardwareWalker } from '../../machine/walker.js';
@@ -198,13 +199,32 @@ export class Vtlb {
     else if (tracks) tlb.flushSpace();
     else tlb.flushAll();
   }
+  /**
+   * INVPCID (SDM 2A). What is loaded is gone over, or loses the page, at once. Whatever has another PCID is gone over when it is loaded next, with a flush or without: until
+   * then nobody uses it. Where nothing is tracked it is purged then.
+   */
+  invpcid(type: number, pcid: number, gva: number): void {
+    const tracks = this.#tracks;
+    const loaded = pcid === this.#key.pcid;
+    switch (type) {
+      case InvpcidType.ADDRESS:
+        if (loaded || !tracks) this.invlpg(gva);
+        break;
+      case InvpcidType.CONTEXT:
+        if (loaded || !tracks) this.switchAddressSpace(Flush.NON_GLOBAL);
+        break;
+      default:
+        this.switchAddressSpace(type === InvpcidType.ALL ? Flush.ALL : Flush.NON_GLOBAL);
+    }
+  }
+
   /** This LP has made the step from the version itself, and its bank makes it too. */
   #stepTogether(version: number): void {
     const { bank } = this.#p.tlb;
     if (this.#versions[bank] === version) this.#versions[bank] = version + 1;
   }
 
-  /** Before a device or a hypercall writes guest memory: what was made from the page, if it is a page table, is stale from now on. */
+  /** Before a device or a hypercall writes a page of guest RAM: what was made from it, if it is a page table, is stale from now on. */
   noteWrite(gfn: number): void {
     const { lock, tracking } = this.#p;
     lock.begin();

@@ -46,9 +46,8 @@ export const usesPdptes = (cr0: number, cr4: number, efer: number): boolean =>
   (cr0 & Cr0.PG) !== 0 && (cr4 & Cr4.PAE) !== 0 && (efer & (Efer.LMA | Efer.LME)) === 0;
 
 /** Whether CR0 may take the value; false is #GP(0). PDPTEs are checked apart, by `loadPdptes`. */
-export const checkCr0 = (vp: VpBlock, value: bigint): boolean => {
-  if (value >> 32n !== 0n) return false;
-  const next = Number(value);
+export const checkCr0 = (vp: VpBlock, next: number, high: number): boolean => {
+  if (high !== 0) return false;
   const pg = (next & Cr0.PG) !== 0;
   if (pg && (next & Cr0.PE) === 0) return false;
   if ((next & Cr0.NW) !== 0 && (next & Cr0.CD) === 0) return false;
@@ -68,16 +67,14 @@ export const applyCr0 = (vp: VpBlock, value: number): void => {
   vp.efer = (vp.cr0 & Cr0.PG) !== 0 && (vp.efer & Efer.LME) !== 0 ? vp.efer | Efer.LMA : vp.efer & ~Efer.LMA;
 };
 
-/** CR3 as it is to be kept: with PCIDs, bit 63 only says that nothing need be flushed (SDM 3A 4.10.4.1). */
-export const cr3Value = (vp: VpBlock, value: bigint): bigint => ((vp.cr4 & Cr4.PCIDE) !== 0 ? value & ~CR3_KEEP : value);
-const CR3_KEEP = 1n << 63n;
-/** CR3: bits beyond the physical address width are reserved; outside 64-bit mode the register is 32 bits wide. `value`: see cr3Value. */
-export const checkCr3 = (value: bigint): boolean => value >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n;
+/** Upper half of CR3 as it is to be kept: with PCIDs, bit 63 only says that nothing need be flushed (SDM 3A 4.10.4.1). */
+export const cr3High = (vp: VpBlock, high: number): number => ((vp.cr4 & Cr4.PCIDE) !== 0 ? high & 0x7fff_ffff : high);
+/** CR3: bits beyond the physical address width are reserved; outside 64-bit mode the register is 32 bits wide. `high`: see cr3High. */
+export const checkCr3 = (high: number): boolean => high >>> (PHYSICAL_ADDRESS_BITS - 32) === 0;
 
 /** Whether CR4 may take the value. `supported`: see cr4Supported. */
-export const checkCr4 = (vp: VpBlock, value: bigint, supported: number): boolean => {
-  if (value >> 32n !== 0n) return false;
-  const next = Number(value);
+export const checkCr4 = (vp: VpBlock, next: number, high: number, supported: number): boolean => {
+  if (high !== 0) return false;
   if ((next & ~supported) !== 0) return false;
   const changed = next ^ vp.cr4;
   if (isLongMode(vp) && ((next & Cr4.PAE) === 0 || (changed & Cr4.LA57) !== 0)) return false;

@@ -12,7 +12,7 @@ import { setSystemFlags, systemFlags } from './flags.js';
 import { is64BitCode, isProtectedMode, isVm86 } from './mode.js';
 import { generalProtection, invalidOpcode, raise } from './raise.js';
 import { isCanonical } from './segment.js';
-import { setSlot32, setSlotBig, setSlotHalves, slotBig, slotHi, slotLo, slotNumber } from './slots.js';
+import { setSlot32, setSlotHalves, slotHi, slotLo, slotNumber } from './slots.js';
 
 export const requireLevel0 = (p: Processor): void => {
   if (p.vp.cpl !== 0) generalProtection(p);
@@ -32,9 +32,12 @@ export const moveFromCr = (p: Processor, d: number): number => {
   const vp = p.vp;
   const cr = sysA(d);
   requireControlRegister(p, cr);
-  const value = cr === 2 ? vp.cr2 : p.intercepts.readCr(cr);
-  if (is64BitCode(vp)) setSlotBig(vp, sysB(d), value);
-  else setSlot32(vp, sysB(d), Number(value & 0xffff_ffffn));
+  const long = is64BitCode(vp);
+  if (cr === 2) setSlotHalves(vp, sysB(d), vp.cr2Lo, long ? vp.cr2Hi : 0);
+  else {
+    const value = p.intercepts.readCr(cr);
+    setSlotHalves(vp, sysB(d), value | 0, long ? Math.floor(value / 4294967296) : 0);
+  }
   return 0;
 };
 /** Always leaves: paging, mode or priority may have changed. */
@@ -48,13 +51,13 @@ export const moveToCr = (p: Processor, d: number): number => {
     vp.cr2Hi = long ? slotHi(vp, sysB(d)) : 0;
     return leaveAfter(p, d);
   }
-  p.intercepts.writeCr(cr, long ? slotBig(vp, sysB(d)) : BigInt(slotLo(vp, sysB(d))));
+  p.intercepts.writeCr(cr, slotLo(vp, sysB(d)), long ? slotHi(vp, sysB(d)) : 0);
   return leaveAfter(p, d);
 };
 export const clearTaskSwitched = (p: Processor, d: number): number => {
   requireLevel0(p);
   if ((p.vp.cr0 & Cr0.TS) === 0) return 0;
-  p.intercepts.writeCr(0, BigInt((p.vp.cr0 & ~Cr0.TS) >>> 0));
+  p.intercepts.writeCr(0, (p.vp.cr0 & ~Cr0.TS) >>> 0, 0);
   return leaveAfter(p, d);
 };
 /** SMSW: the machine status word is CR0; a register destination of 32 or 64 bits gets more of it. */
@@ -69,7 +72,7 @@ export const loadStatusWord = (p: Processor, d: number): number => {
   const vp = p.vp;
   requireLevel0(p);
   const value = sysMemory(d) ? p.memory.read16(slotNumber(vp, Slot.ARG0)) : slotLo(vp, Slot.ARG1);
-  p.intercepts.writeCr(0, BigInt(((vp.cr0 & ~(Cr0.MP | Cr0.EM | Cr0.TS)) | (value & 0xf)) >>> 0));
+  p.intercepts.writeCr(0, ((vp.cr0 & ~(Cr0.MP | Cr0.EM | Cr0.TS)) | (value & 0xf)) >>> 0, 0);
   return leaveAfter(p, d);
 };
 

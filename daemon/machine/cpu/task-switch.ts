@@ -145,8 +145,8 @@ export const switchTask = (p: Processor, source: TaskSwitch, selector: number, s
   // Local breakpoints end with the task.
   vp.views.u32[(vp.dr + 7 * 8) >>> 2] &= ~0x155;
   p.debug.arm(vp);
-  if ((vp.cr0 & Cr0.TS) === 0) p.intercepts.writeCr(0, BigInt(vp.cr0 | Cr0.TS) & 0xffff_ffffn);
-  if (next.cr3 >= 0 && (vp.cr0 & Cr0.PG) !== 0) p.intercepts.writeCr(3, BigInt(cr3));
+  if ((vp.cr0 & Cr0.TS) === 0) p.intercepts.writeCr(0, (vp.cr0 | Cr0.TS) >>> 0, 0);
+  if (next.cr3 >= 0 && (vp.cr0 & Cr0.PG) !== 0) p.intercepts.writeCr(3, cr3, 0);
   try {
     loadTaskSegments(p, ldt, (flags & Rflags.VM) !== 0, ext);
   } finally {
