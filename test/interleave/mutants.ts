@@ -4,7 +4,11 @@ import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/cre
 import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
 import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
+import { Revalidation } from '../../daemon/hypervisor/vtlb/revalidation.js';
+import { Tracking } from '../../daemon/hypervisor/vtlb/tracking.js';
+import { Validation } from '../../daemon/hypervisor/vtlb/validation.js';
 import { Vtlb } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { WritableMappings } from '../../daemon/hypervisor/vtlb/writable-mappings.js';
 import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
 import { GenerationCounters } from '../../daemon/machine/generation.js';
 
@@ -128,6 +132,35 @@ class IgnoreBus extends FlushHandshake {
   }
 }
 
+class NoMarks extends Tracking {
+  protected override markAll(): void {}
+}
+class NoMarkAtFill extends Tracking {
+  override filled(): void {}
+}
+class NoRecord extends WritableMappings {
+  override record(): boolean {
+    return true;
+  }
+}
+class NoValidation extends Validation {
+  override validate(): number {
+    return 0;
+  }
+}
+class NoWaitBeforeValidation extends Revalidation {
+  protected override awaitFills(): void {}
+}
+class NoFlushWhenClosing extends Revalidation {
+  protected override flushOthers(): void {}
+}
+/** Takes the mark away for good, whether or not the table can still be written. */
+class NoLookAtTheState extends Revalidation {
+  protected override stillWritable(): boolean {
+    return false;
+  }
+}
+
 export interface Mutant {
   readonly name: string;
   readonly torn?: boolean;
@@ -151,6 +184,13 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('no second look at the key', { AddressSpaces: NoKeyRecheck }),
   mutant('a SAS of any generation is taken', { AddressSpaces: NoGeneration }),
   mutant('the old root is kept', { Vtlb: KeepsOldRoot }),
+  mutant('no marks at the first write', { Tracking: NoMarks }),
+  mutant('no mark when an entry is made from a table that is written', { Tracking: NoMarkAtFill }),
+  mutant('no record of a writable mapping', { WritableMappings: NoRecord }),
+  mutant('no validation', { Validation: NoValidation }),
+  mutant('no wait before validation', { Revalidation: NoWaitBeforeValidation }),
+  mutant('no flush of other LPs when a table is protected', { Revalidation: NoFlushWhenClosing }),
+  mutant('no look at the state after the mark is cleared', { Revalidation: NoLookAtTheState }),
   mutant('no flush request', { FlushHandshake: NoFlushRequest }),
   mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),
   mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),

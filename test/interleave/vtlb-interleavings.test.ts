@@ -19,6 +19,17 @@ const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
   'fill and INVLPG while the mutex replaces the counters': ['no second look at the lock mode', 'no wait when the lock mode changes'],
   'fill and INVLPG while the counters replace the mutex': ['no second look at the lock mode'],
   'fill and INVLPG under the mutex': ['no clear'],
+  'first write to a tracked table against a switch on another LP': [
+    'no marks at the first write',
+    'no validation',
+    'no record of a writable mapping',
+  ],
+  'fill from an untracked table against a write and a switch': [
+    'no wait before validation',
+    'no look at the state after the mark is cleared',
+  ],
+  'write by a hardware TLB against the protection of the table': ['no flush of other LPs when a table is protected'],
+  'fill into an emptied table that may be written freely': ['no mark when an entry is made from a table that is written'],
   'entering guest mode against a flush request': ['look for requests before entering', 'leave without acknowledging', 'no flush request'],
   'marking code against a write tag': ['no flush request', 'torn compare-and-swap'],
   'two that mark the same code': ['no flush request'],

@@ -12,7 +12,7 @@ import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock, VpLayout } from '../../shared/layout/vp.js';
-import { findPolicy, type Policy } from '../../shared/protocol/policies.js';
+import { findPolicy } from '../../shared/protocol/policies.js';
 import { checkTranslations, KINDS, memoryOf, registersOf, wantedOf } from '../interleave/oracle.js';
 import { translate } from '../interleave/paging-model.js';
 import { makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
@@ -33,7 +33,7 @@ type Mode = 'legacy' | 'pae' | 'long';
 const m = makeMachine(PAGES, 2);
 const { i32, u32 } = m.partition;
 const setPolicy = (name: string, value: string): void => {
-  const policy = findPolicy(name) as Policy;
+  const policy = findPolicy(name);
   m.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = policy.values.indexOf(value);
 };
 

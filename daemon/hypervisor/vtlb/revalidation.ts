@@ -7,8 +7,8 @@
 //   4. CLOSING -> TRACKED, unless step 1 was undone;
 //   5. wait for pending fills: those that had read the table before step 4 have published;
 //   6. clear the SPT's mark, THEN look at the state (not TRACKED: mark again), THEN compare its entries with the table.
-// Steps 1 and 6 are inside a fill of this LP's own, so that tables are not freed; waits and handshakes are outside. Whoever finds a SAS without the mark waits once more for
-// pending fills: another LP that took the mark away is past step 6 then.
+// Steps 1 and 6 are inside a fill of this LP's own, so that tables are not freed; waits and handshakes are outside. All of it comes after a wait for pending fills, which may
+// be about to mark, and before another: an LP that has taken a mark away is past step 6 then.
 import type { Views } from '../../../shared/layout/struct.js';
 import { Sas, Spt, sasAt, sptHeaderAt, TrackMode, TrackState, trackAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
@@ -46,14 +46,19 @@ export class Revalidation {
   /** On return the SAS's entries are what the guest's tables say, as far as this VP may have noticed that they changed. Outside fills. */
   run(sas: number): void {
     const { words, lock, discovery } = this.#p;
+    // A fill that read an entry before this VP changed it has published, and marked its table, after this.
+    this.awaitFills();
+    let untracked = 0;
     if (words.load(sasAt(sas) + Sas.stale) !== 0) {
       this.#protect(sas);
       this.awaitFills();
       lock.begin();
-      const untracked = this.#validate(sas);
+      untracked = this.#validate(sas);
       lock.end();
-      if (untracked > 0) discovery.visited(untracked);
-    } else this.awaitFills();
+    }
+    // Another LP that has taken marks away has gone over their tables after this.
+    this.awaitFills();
+    if (untracked > 0) discovery.visited(untracked);
   }
 
   protected awaitFills(): void {

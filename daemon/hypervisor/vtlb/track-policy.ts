@@ -1,7 +1,7 @@
 // `vtlb.tags`, `vtlb.track` and `vtlb.untracked` as they are wished for just now. Why apart: what holds in a partition changes only when discovery.ts makes it so.
 import { MachineLayout } from '../../../shared/layout/machine.js';
 import { TrackMode } from '../../../shared/layout/vtlb.js';
-import { findPolicy, type Policy } from '../../../shared/protocol/policies.js';
+import { findPolicy } from '../../../shared/protocol/policies.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 
 class NumericPolicy {
@@ -10,7 +10,7 @@ class NumericPolicy {
   readonly #values: readonly number[];
 
   constructor(words: SharedWords, name: string) {
-    const policy = findPolicy(name) as Policy;
+    const policy = findPolicy(name);
     this.#words = words;
     this.#address = MachineLayout.at.policies + policy.word * 4;
     this.#values = policy.values.map(Number);
@@ -31,7 +31,7 @@ export class TrackPolicy {
     this.#words = machine;
     this.#tags = new NumericPolicy(machine, 'vtlb.tags');
     this.#untracked = new NumericPolicy(machine, 'vtlb.untracked');
-    this.#track = MachineLayout.at.policies + (findPolicy('vtlb.track') as Policy).word * 4;
+    this.#track = MachineLayout.at.policies + findPolicy('vtlb.track').word * 4;
   }
 
   /** Address spaces that keep their translations; 1: none does. */

@@ -1,6 +1,7 @@
 // Which shadow entries let the guest write a page: a chain of records for each guest page, so that the right can be taken away without a search of all tables.
-// Why nobody unlinks: a record is a hint. An entry that has changed since is known by what it says, so clearing and freeing shadow entries costs nothing here; records
-// are used up instead, and when there are no more, all mappings are purged and the chains begin anew.
+// Why nobody unlinks: a record is a hint. An entry that has changed since is known by what it says, so clearing and freeing shadow entries costs nothing here, and who takes
+// rights away need not be alone: an entry that gets W back at the same time has its record still. Records are used up instead, and when there are no more, all mappings are
+// purged and the chains begin anew.
 //
 //   record, 8 bytes:  +0 byte address of the SPTE    +4 next record 21..0, low ten bits of the linear page number 31..22
 import { PAGE_TABLE_ENTRIES, Pte } from '../../../shared/layout/paging.js';
@@ -32,9 +33,11 @@ export class WritableMappings {
     const words = this.#words;
     const head = mappingsAt(gfn);
     const first = words.load(head);
-    for (let record = first & NEXT, n = 0; record !== 0 && n < SEARCH_MAX; n++) {
-      if (words.read(mappingRecordAt(record)) === at) return true;
-      record = words.read(mappingRecordAt(record) + 4) & NEXT;
+    const index = (gva >>> 12) << INDEX_SHIFT;
+    for (let record = first, n = 0; record !== 0 && n < SEARCH_MAX; n++) {
+      const link = words.read(mappingRecordAt(record) + 4);
+      if (words.read(mappingRecordAt(record)) === at && (link & ~NEXT) === index) return true;
+      record = link & NEXT;
     }
     const record = words.add(NEXT_FREE, 1) + 1;
     if (record >= MAPPING_RECORDS_MAX) {
@@ -42,7 +45,6 @@ export class WritableMappings {
       return false;
     }
     words.store(mappingRecordAt(record), at);
-    const index = (gva >>> 12) << INDEX_SHIFT;
     for (let next = first; ; ) {
       words.store(mappingRecordAt(record) + 4, index | next);
       const seen = words.compareExchange(head, next, record);
@@ -58,7 +60,7 @@ export class WritableMappings {
   revoke(gfn: number): void {
     const words = this.#words;
     const frame = PartitionMap.RAM + gfn * 4096;
-    for (let record = words.exchange(mappingsAt(gfn), 0); record !== 0; ) {
+    for (let record = words.load(mappingsAt(gfn)); record !== 0; ) {
       const at = words.load(mappingRecordAt(record));
       const link = words.load(mappingRecordAt(record) + 4);
       for (;;) {
