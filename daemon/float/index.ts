@@ -1,5 +1,7 @@
 // What the module exports: every function is (vp, a, b) -> 64 bits, so that one micro-op calls them all.
 export * from './bits';
+export * from './fpu-angle';
+export * from './fpu-arc-tangent';
 export {
   x87Absolute,
   x87ArithmeticMemory,
@@ -13,9 +15,10 @@ export {
 } from './fpu-arithmetic';
 export * from './fpu-compare';
 export * from './fpu-control';
+export * from './fpu-exponential';
+export * from './fpu-logarithm';
 export * from './fpu-moves';
 export * from './fpu-remainder';
-export * from './fpu-transcendental';
 export * from './scalar';
 export * from './vector';
 export * from './vector-integer';
