@@ -200,7 +200,7 @@ test('the header leaves a fact out rather than cut it', (t) => {
   dashboard.acceptDropped(12_700);
   for (let width = 80; width < 140; width++) {
     const text = withoutStyle(headerPanel(dashboard, { ...link, silentSeconds: 0 }, width, 1)[0]!).trimEnd();
-    t.regex(text, /(MIPS|intercepts\/s|dropped|fills\/s|interrupts\/s) [\d.]+[kMG]?$/, `${width} columns`);
+    t.regex(text, /(MIPS|intercepts\/s|events lost|fills\/s|interrupts\/s) [\d.]+[kMG]?$/, `${width} columns`);
   }
 });
 

@@ -46,8 +46,8 @@ export const interruptsMatrix: Panel = (dashboard, _screen, width, height) => {
     Object.fromEntries(Object.entries(partition.byVector).map(([vector, rate]) => [vectorName(vector), rate])),
   );
   return [
-    ...rateMatrix(kindRows, partitionColumns(dashboard, rates, kindRates), width, kindHeight, 'kind'),
-    ...rateMatrix(vectorRows, vectorColumns, width, height - kindHeight, 'vector'),
+    ...rateMatrix(kindRows, partitionColumns(dashboard, rates, kindRates), width, kindHeight, 'kind', [...kindRows, ...vectorRows]),
+    ...rateMatrix(vectorRows, vectorColumns, width, height - kindHeight, 'vector', [...kindRows, ...vectorRows]),
   ].slice(0, height);
 };
 
@@ -72,13 +72,14 @@ export const vtlbMatrix: Panel = (dashboard, _screen, width, height) => {
     values: stats.partitions[index]?.vtlb ?? {},
   }));
   return [
-    ...rateMatrix(gauges, gaugeColumns, width, gaugeHeight, 'now'),
+    ...rateMatrix(gauges, gaugeColumns, width, gaugeHeight, 'now', rows),
     ...rateMatrix(
       rows.filter((row) => !isVtlbGauge(row.name)),
       partitionColumns(dashboard, rates, vtlbRates),
       width,
       height - gaugeHeight,
       'counter',
+      rows,
     ),
   ].slice(0, height);
 };

@@ -33,9 +33,9 @@ function totals(line: Line, { stats, rates, dropped }: Dashboard, width: number)
   fact(line, width >= 100 ? `${stats.clockMode} clock` : stats.clockMode, `×${rates.virtualRate.toFixed(2)}`);
   fact(line, 'MIPS', mips(rates.instructions));
   fact(line, 'intercepts/s', si(rates.intercepts));
-  if (dropped > 0) fact(line, 'dropped', si(dropped), style.wait);
   if (width >= 100) fact(line, 'fills/s', si(rates.fills));
   if (width >= 110) fact(line, 'interrupts/s', si(rates.interrupts));
+  if (dropped > 0) fact(line, 'events lost', si(dropped), style.wait);
 }
 
 /** A fact that has no room is left out: half a number would be another number. */

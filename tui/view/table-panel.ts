@@ -5,6 +5,8 @@ import { type Style, style } from './style.js';
 
 const BAR_MIN = 4;
 const BAR_MAX = 24;
+/** Columns of a table below which two numbers leave too little for names. */
+const NARROW = 34;
 
 export interface TableRow {
   readonly name: string;
@@ -17,7 +19,9 @@ export interface TableRow {
 /** Name, a bar relative to the largest rate, rate, total. Rows that never counted are left out; too many rows: those with the largest totals. */
 export function rateTable(rows: readonly TableRow[], width: number, height: number, headings: { name: string; total: boolean }): string[] {
   const shown = mostCounted(rows, Math.max(0, height - 1));
-  const numbers = headings.total ? 16 : 8;
+  // Where a total takes the room of the names, the numbers stand closer.
+  const [rateColumns, totalColumns] = headings.total && width < NARROW ? [6, 6] : [8, 8];
+  const numbers = rateColumns + (headings.total ? totalColumns : 0);
   const longest = shown.reduce((max, row) => Math.max(max, row.name.length), headings.name.length);
   const nameColumns = Math.min(longest + 1, width - numbers);
   const left = width - numbers - nameColumns - 1;
@@ -25,15 +29,15 @@ export function rateTable(rows: readonly TableRow[], width: number, height: numb
   const head = new Line(width)
     .left(headings.name, nameColumns, style.heading)
     .to(width - numbers)
-    .right('/s', 7, style.heading);
-  if (headings.total) head.right('total', 8, style.heading);
+    .right('/s', rateColumns - 1, style.heading);
+  if (headings.total) head.right('total', totalColumns, style.heading);
   const lines = [head.end()];
   const max = shown.reduce((most, row) => Math.max(most, row.rate || 0), 0);
   for (const row of shown) {
     const line = new Line(width).left(row.name, nameColumns, row.rate > 0 ? style.label : style.dim);
     line.put(bar(row.rate > 0 ? row.rate / max : 0, barColumns), style.busy).to(width - numbers);
-    line.right(si(row.rate), 7, row.rate > 0 ? style.number : style.dim);
-    if (headings.total) line.right(si(row.total), 8, style.dim);
+    line.right(si(row.rate), rateColumns - 1, row.rate > 0 ? style.number : style.dim);
+    if (headings.total) line.right(si(row.total), totalColumns, style.dim);
     lines.push(line.end());
   }
   if (shown.length === 0 && height > 1) lines.push(new Line(width).put('none yet', style.dim).end());
@@ -46,16 +50,17 @@ export interface MatrixColumn {
   readonly values: Readonly<Record<string, number>>;
 }
 
-/** One row per name, one column per LP or partition, the sum first. */
+/** One row per name, one column per LP or partition, the sum first. `among`: the rows of all matrices that stand under one another, so that their columns do too. */
 export function rateMatrix(
   rows: readonly TableRow[],
   columns: readonly MatrixColumn[],
   width: number,
   height: number,
   name: string,
+  among: readonly TableRow[] = rows,
 ): string[] {
   const shown = mostCounted(rows, Math.max(0, height - 1));
-  const nameColumns = Math.min(28, 2 + shown.reduce((max, row) => Math.max(max, words(row.name).length), 8));
+  const nameColumns = Math.min(28, 2 + mostCounted(among, among.length).reduce((max, row) => Math.max(max, words(row.name).length), 8));
   const head = new Line(width).left(name, nameColumns, style.heading).right('total', 8, style.heading).right('all/s', 8, style.heading);
   const cell = Math.min(12, Math.max(7, ...columns.map((column) => column.title.length + 2)));
   const fitting = columns.slice(0, Math.max(0, Math.floor((width - head.column) / cell)));
