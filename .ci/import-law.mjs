@@ -11,6 +11,7 @@ const LAW = {
   'shared/protocol': ['shared', 'msgpackr', 'zod'],
   'daemon/translate': ['shared', 'iced-x86'],
   'daemon/float': [],
+  'daemon/shortcuts': [],
   'daemon/machine': ['shared', 'daemon/translate', 'node:fs'],
   'daemon/platform': ['shared'],
   'daemon/hypervisor': ['shared', 'daemon/translate', 'daemon/machine', 'daemon/platform'],

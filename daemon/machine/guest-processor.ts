@@ -13,7 +13,6 @@ import { isStackAccess } from '../translate/decode/stack-access.js';
 import { needsNoAlignment } from '../translate/decode/unaligned-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
 import { SysResult } from '../translate/emit/frame.js';
-import { sysModule } from '../translate/emit/sys-module.js';
 import { Exit, SEGCHECK_EXECUTE, sysLength, sysOp } from '../translate/micro-op.js';
 import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
 import { applyMode, CodeModes } from './cpu/code-mode.js';
@@ -30,6 +29,7 @@ import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, ty
 import type { InstructionCount } from './instruction-count.js';
 import type { InstructionTrace } from './instruction-trace.js';
 import type { GuestFault, Intercepts, Processor } from './processor.js';
+import { type Shortcuts, shortcutsOf } from './shortcuts.js';
 import type { StackSampler } from './stack-sampler.js';
 
 /** What surrounds the processor: hypervisor, devices, the other LPs. */
@@ -97,6 +97,7 @@ export class GuestProcessor implements Processor {
   readonly answers: CpuidAnswers;
   readonly context: LpContext;
   readonly code: CodeCache;
+  readonly shortcuts: Shortcuts;
   readonly #host: ProcessorHost;
   readonly copy: (to: number, from: number, bytes: number) => void;
   readonly #run: (vp: number, context: number) => number;
@@ -151,8 +152,10 @@ export class GuestProcessor implements Processor {
     this.#stacks = options?.stacks;
     this.#trace = options?.trace;
     const floats = floatFunctions(memory);
-    const sys = new WebAssembly.Instance(new WebAssembly.Module(sysModule()), {
-      env: { memory, sysSlow: (descriptor: number) => this.#sys(descriptor) },
+    this.shortcuts = shortcutsOf(memory, {
+      sysSlow: (descriptor) => this.#sys(descriptor),
+      portRead: (port, bytes) => host.intercepts.ioRead(port, bytes as 1 | 2 | 4),
+      portWrite: (port, bytes, value) => host.intercepts.ioWrite(port, bytes as 1 | 2 | 4, value >>> 0),
     });
     const env = {
       ...floats,
@@ -163,7 +166,7 @@ export class GuestProcessor implements Processor {
       storeSlow: (gva: number, width: number) => this.memory.store(gva, width),
       atomicSlow: (gva: number, width: number) => this.memory.atomic(gva, width),
       segmentSlow: (offset: number, immediate: number) => this.#segmentSlow(offset, immediate),
-      sys: sys.exports.sys as WebAssembly.ExportValue,
+      sys: this.shortcuts.sys,
     };
     this.code = new CodeCache(
       this.views,
@@ -183,6 +186,7 @@ export class GuestProcessor implements Processor {
   load(index: number): void {
     (this.vp as { base: number }).base = vpBlockAt(index);
     this.debug.arm(this.vp);
+    this.shortcuts.attach(this.vp.base, this.context.base);
     this.modeChanged();
   }
 
@@ -211,10 +215,13 @@ export class GuestProcessor implements Processor {
     this.#useTlb();
     this.code.selectBank(bank);
   }
-  /** The half for the privilege; an empty one while every access must be looked at. */
+  /** The half for the privilege; an empty one, and no shortcuts, while every access must be looked at. */
   #useTlb(): void {
     const none = this.context.base + LpContextLayout.at.noTlb;
-    this.context.tlb = this.memory.looksAtAll ? none : this.memory.tlb + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0);
+    const all = this.memory.looksAtAll;
+    this.context.tlb = all ? none : this.memory.tlb + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0);
+    const watched = all || this.debug.active || this.#count !== undefined || this.#trace !== undefined;
+    this.context.shortcuts = watched ? 0 : 1;
   }
 
   #rip(): number {

@@ -6,6 +6,7 @@ import type { VpBlock } from '../../shared/layout/vp.js';
 import type { CodeModes } from './cpu/code-mode.js';
 import type { CpuidAnswers } from './cpuid-answers.js';
 import type { DebugUnit } from './debug-unit.js';
+import type { Shortcuts } from './shortcuts.js';
 
 /** A guest fault on its way to delivery. Thrown (a preallocated object, no stack) by anything below `sys` helpers and caught by the run loop. */
 export class GuestFault {
@@ -106,6 +107,8 @@ export interface Processor {
   readonly intercepts: Intercepts;
   /** Keeps what CPUID answered until `modeChanged`. */
   readonly answers: Pick<CpuidAnswers, 'keep'>;
+  /** For events within a level, where there are any. */
+  readonly shortcuts?: Pick<Shortcuts, 'deliver'>;
   /** Copies host memory of the partition; the ranges may overlap. */
   readonly copy: (to: number, from: number, bytes: number) => void;
   /** The one fault object to throw: `throw processor.fault.set(13, 0)`. */

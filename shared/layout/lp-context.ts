@@ -70,6 +70,8 @@ export const LpContextLayout = struct('LpContext', {
   codeCounts: block(8 * 4, 4),
   /** Record of the `count` micro-op that was executed last; only where instructions are counted. */
   counted: u32,
+  /** 1: instructions of the slow half may take their shortcuts (daemon/shortcuts); 0 while single instructions are watched. */
+  shortcuts: u32,
   /** Kept answers of CPUID (layout/cpuid-answer): those of this version hold, each costs so many cycles, so many were given by translated code. */
   answersVersion: i32,
   answerCycles: i32,

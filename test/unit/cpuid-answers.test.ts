@@ -1,6 +1,6 @@
 // Kept answers of CPUID: translated code gives what the intercept said, at the intercept's price, and nothing that may have changed.
 import test from 'ava';
-import { sysModule } from '../../daemon/translate/emit/sys-module.js';
+import { shortcutsOf } from '../../daemon/machine/shortcuts.js';
 import { packSys, SysOp } from '../../daemon/translate/micro-op.js';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { Slot } from '../../shared/layout/vp.js';
@@ -86,22 +86,16 @@ test('with a kick waiting CPUID goes the slow way, which looks at what another p
   ask(machine, 1);
   const { views, vp, processor } = machine;
   let slow = 0;
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(sysModule()), {
-    env: { memory: machine.memory, sysSlow: () => ++slow },
-  });
-  const sys = exports.sys as (vp: number, context: number, descriptor: number) => number;
+  const { attach, sys } = shortcutsOf(machine.memory, { sysSlow: () => ++slow, portRead: () => 0, portWrite: () => undefined });
+  attach(vp.base, processor.context.base);
   set(machine, Slot.RAX, 1);
   set(machine, Slot.RCX, 0);
   const descriptor = packSys({ op: SysOp.CPUID, length: 2, width: 2, addressWidth: 2 });
   const kick = (processor.context.base + LpContextLayout.at.kick) >>> 2;
   Atomics.store(views.i32, kick, KICKED);
-  t.is(sys(vp.base, processor.context.base, descriptor), 1);
+  t.is(sys(descriptor), 1);
   Atomics.store(views.i32, kick, 0);
-  t.is(sys(vp.base, processor.context.base, descriptor), 0);
+  t.is(sys(descriptor), 0);
   t.is(slow, 1);
-  t.is(
-    sys(vp.base, processor.context.base, packSys({ op: SysOp.HLT, length: 1, width: 2, addressWidth: 2 })),
-    2,
-    'nothing else is answered',
-  );
+  t.is(sys(packSys({ op: SysOp.HLT, length: 1, width: 2, addressWidth: 2 })), 2, 'nothing else is answered');
 });

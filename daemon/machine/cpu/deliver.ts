@@ -1,6 +1,7 @@
 // Delivery of interrupts and exceptions: picks the mode's way in, and turns faults on the way into double and triple faults.
 // References: SDM 3A 6.12 (protected mode), 6.14 (64-bit mode), 6.15 and tables 6-4, 6-5 (#DF), SDM 3B 20.1.4 (real mode).
-import { hasErrorCode, isContributory, Vector } from '../../../shared/abi/exceptions.js';
+import { hasErrorCode, isContributory, isFault, Vector } from '../../../shared/abi/exceptions.js';
+import { Rflags } from '../../../shared/abi/registers.js';
 import { EventKind, VpLayout, vpCounterIndex } from '../../../shared/layout/vp.js';
 import { leaveGeneralDetect } from '../debug-unit.js';
 import { GuestFault, type Processor } from '../processor.js';
@@ -23,8 +24,18 @@ export const promote = (first: number, second: number): 0 | 1 | 2 => {
 
 const COUNTER = (VpLayout.at.counters >>> 2) + vpCounterIndex.exceptionsDelivered;
 
+/** Events that leave no trace but their frame. */
+const isPlain = (kind: number, vector: number): boolean => kind !== EventKind.NMI && (kind !== EventKind.EXCEPTION || vector !== Vector.DB);
+
 const deliverOnce = (p: Processor, kind: number, vector: number, error: number, nextRip: number): void => {
   const vp = p.vp;
+  if (p.shortcuts !== undefined && isPlain(kind, vector)) {
+    const fault = kind === EventKind.EXCEPTION && isFault(vector);
+    if (p.shortcuts.deliver(kind, vector, error, nextRip, fault ? Rflags.RF : 0) !== 0) {
+      if (kind === EventKind.EXCEPTION) vp.views.u32[(vp.base >>> 2) + COUNTER]++;
+      return;
+    }
+  }
   if (!isProtectedMode(vp)) deliverReal(p, vector, nextRip);
   else if (isLongMode(vp)) deliverLong(p, kind, vector, error, nextRip);
   else deliverProtected(p, kind, vector, error, nextRip);

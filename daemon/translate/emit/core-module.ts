@@ -18,12 +18,10 @@ export const TYPES: readonly FunctionType[] = [
   { parameters: [I32, I32, I32, I64], results: [I32] },
   { parameters: [I32, I64, I64], results: [I64] },
   { parameters: [I32, I32, I32], results: [] },
-  { parameters: [I32, I32, I32], results: [I32] },
 ];
 const COPY_TYPE = 5;
-const SYS_TYPE = 6;
 export const UNIT_TYPE = 2;
-export const HELPER_IMPORTS = HELPERS.map((name) => ({ name, type: name === 'sys' ? SYS_TYPE : 0 }));
+export const HELPER_IMPORTS = HELPERS.map((name) => ({ name, type: name === 'sys' ? 1 : 0 }));
 
 const VP = 0;
 const CTX = 1;

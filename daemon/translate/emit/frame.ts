@@ -11,7 +11,7 @@ export const HELPERS = [
   'atomicSlow',
   /** (offset f64, segcheck immediate) -> 0 allowed, 1 fault recorded. */
   'segmentSlow',
-  /** (vp, context, descriptor) -> SysResult. RIP and all registers are in the VP block. */
+  /** (descriptor) -> SysResult. RIP and all registers are in the VP block. */
   'sys',
 ] as const;
 export const Helper = { loadSlow: 0, storeSlow: 1, atomicSlow: 2, segmentSlow: 3, sys: 4 } as const;

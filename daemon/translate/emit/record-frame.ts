@@ -220,8 +220,6 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
     afterSlow: () => {},
     callSys: () => {
       setRip(ripHere);
-      c.get(at.vp);
-      c.get(at.context);
       immediateLo();
       c.call(Helper.sys);
       c.tee(at.entry);

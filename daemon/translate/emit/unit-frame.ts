@@ -134,8 +134,6 @@ export const unitFrame = (
       ripHere();
       c.memory('i64_store', Slot.RIP * 8);
       giveBudget();
-      c.get(VP);
-      c.get(CTX);
       c.i32(immediateLo());
       c.call(Helper.sys);
       c.tee(status);

@@ -1,0 +1,9 @@
+// Compiles this folder to dist/daemon/shortcuts/shortcuts.wasm. The numbers of `sys` operations and results are those of translated code.
+
+import { SysResult } from '../../dist/daemon/translate/emit/frame.js';
+import { SysOp } from '../../dist/daemon/translate/micro-op.js';
+import { SHORTCUT_FIELDS } from '../../dist/shared/layout/shortcut-fields.js';
+import { buildModule } from '../build-module.mjs';
+
+const operations = Object.fromEntries(['CPUID', 'IN', 'OUT', 'INT', 'IRET'].map((name) => [`OP_${name}`, SysOp[name]]));
+await buildModule('shortcuts', { ...SHORTCUT_FIELDS, ...operations, ...SysResult });

@@ -1,0 +1,31 @@
+// What the module exports: `sys` is what translated code calls for an instruction of the slow half, in both tiers; `deliver` is for the slow half itself.
+import { cpuid } from './cpuid';
+import { deliver as deliverEvent, interruptReturn } from './interrupts';
+import { ARG0, CONTINUE, DISPATCH, OP_CPUID, OP_IN, OP_INT, OP_IRET, OP_OUT, RIP, SHORTCUTS, SOFTWARE } from './layout';
+import { input, mayUsePorts, output } from './ports';
+import { attach, context, rflags, vp } from './processor';
+import { sysSlow } from './slow';
+
+export { attach };
+
+/** (descriptor) -> SysResult. RIP and all registers are in the VP block. */
+export function sys(descriptor: i32): i32 {
+  const op = descriptor & 0xff;
+  if (op == OP_CPUID) return cpuid() ? CONTINUE : sysSlow(descriptor);
+  if (load<i32>(context + SHORTCUTS) != 0) {
+    if (op == OP_IN) {
+      if (mayUsePorts()) return input(descriptor);
+    } else if (op == OP_OUT) {
+      if (mayUsePorts()) return output(descriptor);
+    } else if (op == OP_INT) {
+      const next = load<i64>(vp + RIP) + <i64>((descriptor >>> 8) & 15);
+      if (deliverEvent(SOFTWARE, load<u8>(vp + ARG0), -1, next, rflags())) return DISPATCH;
+    } else if (op == OP_IRET && interruptReturn((descriptor >>> 12) & 3)) return DISPATCH;
+  }
+  return sysSlow(descriptor);
+}
+
+/** Delivers an event as `machine/cpu/deliver` does, or does nothing and says 0. `rip` is exact: an address. */
+export function deliver(kind: i32, vector: i32, error: i32, rip: f64, extraFlags: i32): i32 {
+  return load<i32>(context + SHORTCUTS) != 0 && deliverEvent(kind, vector, error, <i64>rip, rflags() | extraFlags) ? 1 : 0;
+}
