@@ -99,7 +99,9 @@ const members = (name: string, kind: Kind, offset: number): string => {
 
 /**
  * A constructor of accessors to one instance of the struct at byte address `base` of `views`. Plain (not atomic) reads and writes.
- * Why from text: functions made in a loop share what the engine learns of `this`, which is then a different class for every struct, and none of them is ever fast.
+ * Why from text: functions made in a loop share what the engine learns of `this`, which is then a different class for every struct. Where the optimizer inlines them
+ * that costs nothing (1.4 ns an access either way), elsewhere it does: `hvd run workload64 --vps 2 --append 'job=pagechurn milliseconds=200' --clock deterministic` took
+ * 2.46 s of CPU like this and 2.67 s with getters of `defineProperty` (medians); `job=ipi` took the same.
  */
 export const accessor = <F extends Fields>(layout: Struct<F>): new (views: Views, base: number) => Accessor<F> => {
   const fields = Object.entries(layout.fields).map(([name, field]) => members(name, field.kind, layout.at[name as keyof F]));

@@ -15,6 +15,7 @@ import {
   takeFxState,
   takeRegisters,
 } from './fpu-image.js';
+import { probeBlock, readBlock, writeBlock } from './memory-block.js';
 import { hasRealSegments, is64BitCode } from './mode.js';
 import { generalProtection } from './raise.js';
 import { slotNumber } from './slots.js';
@@ -30,13 +31,13 @@ const newImage = (bytes: number): DataView => new DataView(new ArrayBuffer(bytes
 /** Addresses wrap at 4 GiB outside 64-bit mode. */
 const addressAt = (p: Processor, at: number, offset: number): number => (is64BitCode(p.vp) ? at + offset : (at + offset) >>> 0);
 /** Words of the operand size are what must be aligned where alignment is checked (SDM 3A table 6-7). */
-const store = (p: Processor, image: DataView, wide: boolean, bytes: number = image.byteLength): void => {
+const store = (p: Processor, image: DataView, wide: boolean): void => {
   const { memory } = p;
   const at = slotNumber(p.vp, Slot.ARG0);
   memory.probeWrite(at, wide ? 4 : 2);
   memory.probeWrite(at, image.byteLength);
-  if (wide) for (let i = 0; i < bytes; i += 4) memory.write32(addressAt(p, at, i), image.getUint32(i, true));
-  else for (let i = 0; i < bytes; i += 2) memory.write16(addressAt(p, at, i), image.getUint16(i, true));
+  if (wide) for (let i = 0; i < image.byteLength; i += 4) memory.write32(addressAt(p, at, i), image.getUint32(i, true));
+  else for (let i = 0; i < image.byteLength; i += 2) memory.write16(addressAt(p, at, i), image.getUint16(i, true));
 };
 const load = (p: Processor, image: DataView, wide: boolean): void => {
   const { memory } = p;
@@ -87,29 +88,31 @@ const vectorsOf = (p: Processor): Uint8Array => {
   const from = p.vp.base + VpLayout.at.vectors + VectorSlot.XMM * 16;
   return p.views.u8.subarray(from, from + vectorBytes(p));
 };
-const requireAligned = (p: Processor): void => {
-  if ((slotNumber(p.vp, Slot.ARG0) & 15) !== 0) generalProtection(p);
+const alignedAddress = (p: Processor): number => {
+  const at = slotNumber(p.vp, Slot.ARG0);
+  if ((at & 15) !== 0) generalProtection(p);
+  return at;
 };
 /** The descriptor's `a` is 1 for the forms with REX.W. */
 export const fxSave = (p: Processor, d: number): number => {
-  requireAligned(p);
-  const image = newImage(FX_BYTES);
+  const at = alignedAddress(p);
+  probeBlock(p, at, FX_BYTES);
+  const block = new Uint8Array(FX_BYTES);
+  const image = new DataView(block.buffer);
   putFxState(p.vp, image, sysA(d) === 1);
   image.setUint32(FX_MXCSR, p.vp.mxcsr, true);
   image.setUint32(FX_MXCSR + 4, mxcsrMask(p), true);
-  new Uint8Array(image.buffer).set(vectorsOf(p), FX_VECTORS);
-  const registers = FX_VECTORS + vectorBytes(p);
-  store(p, image, true, Math.min(FX_STORED, registers));
+  block.set(vectorsOf(p), FX_VECTORS);
+  writeBlock(p, at, block.subarray(0, Math.min(FX_STORED, FX_VECTORS + vectorBytes(p))));
   return 0;
 };
 export const fxRestore = (p: Processor, d: number): number => {
-  requireAligned(p);
-  const image = newImage(FX_BYTES);
-  load(p, image, true);
+  const block = readBlock(p, alignedAddress(p), FX_BYTES, false);
+  const image = new DataView(block.buffer);
   const mxcsr = image.getUint32(FX_MXCSR, true);
   if ((mxcsr & ~mxcsrMask(p)) !== 0) generalProtection(p);
   takeFxState(p.vp, image, sysA(d) === 1);
   p.vp.mxcsr = mxcsr;
-  vectorsOf(p).set(new Uint8Array(image.buffer, FX_VECTORS, vectorBytes(p)));
+  vectorsOf(p).set(block.subarray(FX_VECTORS, FX_VECTORS + vectorBytes(p)));
   return 0;
 };

@@ -14,10 +14,14 @@ const byPages = (p: Processor, at: number, bytes: number, run: (linear: number, 
   }
 };
 
+/** All of the block may be written, or the fault of a write is raised. */
+export const probeBlock = (p: Processor, at: number, bytes: number): void =>
+  byPages(p, at, bytes, (linear, _, length) => p.memory.probeWrite(linear, length));
+
 /** Reads the block. `forWrite`: all of it may be written as well, or the fault of a write is raised. */
 export const readBlock = (p: Processor, at: number, bytes: number, forWrite: boolean): Uint8Array => {
   const block = new Uint8Array(bytes);
-  if (forWrite) byPages(p, at, bytes, (linear, _, length) => p.memory.probeWrite(linear, length));
+  if (forWrite) probeBlock(p, at, bytes);
   byPages(p, at, bytes, (linear, from, length) => {
     const spa = p.memory.hostRead(linear);
     if (spa >= 0) block.set(p.views.u8.subarray(spa, spa + length), from);
@@ -25,7 +29,7 @@ export const readBlock = (p: Processor, at: number, bytes: number, forWrite: boo
   });
   return block;
 };
-/** Writes the block, which has been read for writing. */
+/** Writes the block, which has been probed or read for writing. */
 export const writeBlock = (p: Processor, at: number, block: Uint8Array): void =>
   byPages(p, at, block.length, (linear, from, length) => {
     const spa = p.memory.hostWrite(linear);
