@@ -8,7 +8,7 @@ import { Access, Resolve, type Translator } from '../machine/guest-memory.js';
 import type { GuestFault } from '../machine/processor.js';
 import type { FetchCache } from '../machine/tlb.js';
 import { Walk } from '../machine/walker.js';
-import { createLpMmu, type LpMmu } from './vtlb/create-vtlb.js';
+import { createLpMmu, type LpMmu, type VtlbClasses } from './vtlb/create-vtlb.js';
 import { type Flush, PageFault } from './vtlb/vtlb.js';
 
 const BITS = { [Access.READ]: PageAccess.READ, [Access.WRITE]: PageAccess.WRITE, [Access.EXECUTE]: PageAccess.FETCH } as const;
@@ -24,6 +24,7 @@ export interface PageFaultListener {
   reflected(): void;
 }
 
+/** `classes`: tests put mutants in. */
 export class ShadowMmu implements Translator {
   readonly lp: LpMmu;
   readonly #listener: PageFaultListener;
@@ -32,8 +33,16 @@ export class ShadowMmu implements Translator {
   /** After MMIO: guest physical address. */
   gpa = 0;
 
-  constructor(machine: Views, partition: Views, lp: number, fetch: FetchCache, fault: GuestFault, listener: PageFaultListener) {
-    this.lp = createLpMmu({ machine, partition, lp, fetch });
+  constructor(
+    machine: Views,
+    partition: Views,
+    lp: number,
+    fetch: FetchCache,
+    fault: GuestFault,
+    listener: PageFaultListener,
+    classes?: VtlbClasses,
+  ) {
+    this.lp = createLpMmu({ machine, partition, lp, fetch, classes });
     this.#fault = fault;
     this.#listener = listener;
   }

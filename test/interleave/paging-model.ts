@@ -25,7 +25,8 @@ export interface Marked {
   readonly bytes: 4 | 8;
   readonly value: bigint;
 }
-export type Outcome = { readonly error: number } | { readonly gpa: bigint; readonly marked: readonly Marked[] };
+/** `size`: bytes of the page. */
+export type Outcome = { readonly error: number } | { readonly gpa: bigint; readonly size: number; readonly marked: readonly Marked[] };
 
 export interface PhysicalMemory {
   /** Beyond RAM: all ones. */
@@ -44,7 +45,7 @@ export const translate = (memory: PhysicalMemory, r: Registers, gva: number, w: 
     (w.user ? 4 : 0) +
     (reserved ? 8 : 0) +
     (w.fetch && (r.smep || (r.nxe && r.mode !== 'legacy')) ? 16 : 0);
-  if (r.mode === 'none') return { gpa: va & 0xffff_ffffn, marked: [] };
+  if (r.mode === 'none') return { gpa: va & 0xffff_ffffn, size: 4096, marked: [] };
 
   const bytes = r.mode === 'legacy' ? 4 : 8;
   const path: { address: bigint; entry: bigint }[] = [];
@@ -59,6 +60,7 @@ export const translate = (memory: PhysicalMemory, r: Registers, gva: number, w: 
 
   let [writable, userPage, executable] = [true, true, true];
   let gpa: bigint;
+  let size: number;
   for (;;) {
     const indexBits = bytes === 4 ? 10 : 9;
     const low = 12 + indexBits * (level - 1);
@@ -81,6 +83,7 @@ export const translate = (memory: PhysicalMemory, r: Registers, gva: number, w: 
       // Bits between PAT (12) and the page's own frame are reserved.
       if (large && field(entry, low - 1, 13) !== 0n) return { error: code(true, true) };
       gpa = ((frame >> BigInt(low)) << BigInt(low)) | field(va, low - 1, 0);
+      size = 2 ** low;
       break;
     }
     table = frame;
@@ -101,5 +104,5 @@ export const translate = (memory: PhysicalMemory, r: Registers, gva: number, w: 
     bytes,
     value: entry | 0x20n | (w.write && i === path.length - 1 ? 0x40n : 0n),
   })) as Marked[];
-  return { gpa, marked: marked.filter((m, i) => m.value !== path[i].entry) };
+  return { gpa, size, marked: marked.filter((m, i) => m.value !== path[i].entry) };
 };

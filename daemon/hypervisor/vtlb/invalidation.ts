@@ -2,7 +2,7 @@
 // Why only leaves: see shadow-tree.ts. Entries are cleared by their low half; a not-present entry's high half means nothing.
 import { PAGE_TABLE_ENTRIES, Pte } from '../../../shared/layout/paging.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import { PagingMode, Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 
@@ -48,18 +48,31 @@ export class Invalidation {
   #clearIn(root: number, low: number, high: number): boolean {
     const words = this.#words;
     let spt = root;
+    let twin = false;
     for (let level = 3; level > 0; level--) {
-      const entry = words.read(
-        sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8),
-      );
-      if ((entry & Pte.P) === 0) return false;
+      const at = sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8);
+      if (level === 1) twin = this.#clearTwin(spt, at);
+      const entry = words.read(at);
+      if ((entry & Pte.P) === 0) return twin;
       spt = sptOfEntry(entry);
       if ((this.#views.i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.DIRECT) === 0) continue;
       this.cleared += this.clearSubtree(spt, level);
       return true;
     }
     this.cleared += this.clearEntry(spt, sptPageAt(spt) + ((low >>> 9) & 0xff8));
-    return false;
+    return twin;
+  }
+
+  /** A page of 4 MiB has two SPTs: clears that of the other half, whether or not this half has one. True when there is one. */
+  #clearTwin(directory: number, at: number): boolean {
+    const { i32 } = this.#views;
+    if ((i32[(sptHeaderAt(directory) + Spt.role) >>> 2] & Role.MODE) >>> Role.MODE_SHIFT !== PagingMode.LEGACY) return false;
+    const entry = this.#words.read(at ^ 8);
+    if ((entry & Pte.P) === 0) return false;
+    const spt = sptOfEntry(entry);
+    if ((i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.DIRECT) === 0) return false;
+    this.cleared += this.clearSubtree(spt, 1);
+    return true;
   }
 
   /** Clears all leaves below an SPT. Entries cleared. */

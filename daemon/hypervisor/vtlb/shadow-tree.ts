@@ -66,7 +66,10 @@ export class ShadowTree {
     const high = Math.floor(gva / 4294967296) | 0;
     const lends = lendsWrite(access, role, walk.rights);
     // SMAP could not go on to forbid what the LP would take for a supervisor page: nothing is cached.
-    if (lends && (role & Role.SMAP) !== 0) return Publish.ONCE;
+    if (lends && (role & Role.SMAP) !== 0) {
+      this.#tracking.written(walk.gfn);
+      return Publish.ONCE;
+    }
     let leafLow = this.#leafEntry(role, walk, lends);
     let spt = u32[(sasAt(sas) + Sas.root) >>> 2];
     // The SPT whose guest table has the entry that the leaf comes from: above a large page's it is another than the leaf's own.

@@ -1,0 +1,39 @@
+// Invariant I1 under random guests: several VPs in every mode, edits of every kind, flushes or none, and policies that change meanwhile. 10,000 steps here; for a long run:
+//   HVD_STEPS=1000000 HVD_SEED=7 bash test/run.sh dist/test/property/vtlb-oracle.test.js
+// A guest lasts 500 steps; a failure prints the guest's own seed and the command that replays it alone.
+import test from 'ava';
+import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
+import { RandomGuest } from '../interleave/random-guest.js';
+
+const STEPS = Number(process.env.HVD_STEPS ?? 10_000);
+const SEED = Number(process.env.HVD_SEED ?? 1);
+const STEPS_OF_GUEST = 500;
+
+test('what a VP can use is what the architecture lets it use, after every step and under every combination of policies', async (t) => {
+  t.timeout(24 * 3600 * 1000);
+  let machine: RandomGuest['machine'] | undefined;
+  const totals = new Map<string, number>();
+  const add = (name: string, n: number): void => void totals.set(name, (totals.get(name) ?? 0) + n);
+  for (let n = 0; n * STEPS_OF_GUEST < STEPS; n++) {
+    const seed = SEED + n;
+    const guest: RandomGuest = new RandomGuest(seed, machine);
+    machine = guest.machine;
+    for (let step = 0; step < STEPS_OF_GUEST; step++)
+      try {
+        guest.step();
+      } catch (error) {
+        t.fail(
+          `step ${step} of the guest: ${error instanceof Error ? error.message : error}; replay: HVD_STEPS=${STEPS_OF_GUEST} HVD_SEED=${seed} bash test/run.sh dist/test/property/vtlb-oracle.test.js`,
+        );
+        return;
+      }
+    add('stale', guest.stale);
+    add('compared', guest.compared);
+    for (const [name, count] of guest.counts) add(name, count);
+    const counters = vtlbCounters(machine.partition);
+    for (const [name, count] of Object.entries(counters)) add(`counter ${name}`, count);
+    if (n % 64 === 63) await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.log(JSON.stringify(Object.fromEntries(totals)));
+  t.pass();
+});

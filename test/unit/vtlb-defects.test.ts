@@ -1,0 +1,63 @@
+// Defects that random guests have found, each as the shortest guest that shows it.
+import test from 'ava';
+import { ShadowMmu } from '../../daemon/hypervisor/shadow-mmu.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Access } from '../../daemon/machine/guest-memory.js';
+import { GuestFault } from '../../daemon/machine/processor.js';
+import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';
+import { MachineLayout } from '../../shared/layout/machine.js';
+import { Pte } from '../../shared/layout/paging.js';
+import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
+import { entry32, legacyVp, makeMachine, resetMachine, setFlags, spaOf } from '../interleave/small-machine.js';
+
+const m = makeMachine(1200, 1);
+const RW = Pte.P | Pte.W | Pte.U | Pte.A | Pte.D;
+const ROOT = 1;
+const TABLE = 2;
+const UPPER_HALF = 0x20_0000;
+
+const makeMmu = (tags: string): ShadowMmu => {
+  resetMachine(m, 24);
+  const policy = findPolicy('vtlb.tags');
+  m.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = settingOf(policy, tags);
+  const silent = { tlbMiss: () => {}, pageFault: () => {}, reflected: () => {} };
+  const none = { flushAll: () => {}, flushBank: () => {}, flushPage: () => {}, select: () => {} };
+  return new ShadowMmu(m.machine, m.partition, 0, none, new GuestFault(), silent);
+};
+
+for (const tags of ['1', '64'])
+  for (const flushed of [0, UPPER_HALF])
+    test.serial(`INVLPG in one half of a page of 4 MiB flushes the other half too: at ${flushed.toString(16)}, vtlb.tags=${tags}`, (t) => {
+      const mmu = makeMmu(tags);
+      const vp = legacyVp(m, 0, ROOT, Cr4.PSE);
+      m.partition.u32[entry32(ROOT, 0) >>> 2] = RW | Pte.PS;
+      mmu.load(vp);
+      const other = flushed ^ UPPER_HALF;
+      t.is(mmu.resolve(other, Access.READ, false, false), spaOf(other >>> 12));
+      m.partition.u32[entry32(ROOT, 0) >>> 2] = 0;
+      mmu.invlpg(flushed);
+      t.is(mmu.peek(other, false, Access.READ), -2);
+      t.true(mmu.resolve(other, Access.READ, false, false) < 0);
+    });
+
+test.serial('a write that is lent to the supervisor once, under SMAP, is seen when it is to a page table', (t) => {
+  const mmu = makeMmu('64');
+  const vp = legacyVp(m, 0, ROOT, Cr4.SMAP | Cr4.PGE);
+  vp.cr0 = (vp.cr0 & ~Cr0.WP) >>> 0;
+  setFlags(vp, Rflags.AC);
+  const data = 0x5000;
+  const window = 0x6000;
+  m.partition.u32[entry32(ROOT, 0) >>> 2] = (TABLE << 12) | RW;
+  m.partition.u32[entry32(TABLE, data >>> 12) >>> 2] = (40 << 12) | RW;
+  m.partition.u32[entry32(TABLE, window >>> 12) >>> 2] = (TABLE << 12) | Pte.P | Pte.U | Pte.A | Pte.D;
+  mmu.load(vp);
+  t.is(mmu.resolve(data, Access.READ, false, false), spaOf(40));
+  for (let n = 0; n < 200; n++) mmu.switchAddressSpace(Flush.NON_GLOBAL);
+  t.is(mmu.resolve(data, Access.READ, false, false), spaOf(40));
+  // A read-only user page, written by the supervisor: CR0.WP is 0.
+  const spa = mmu.resolve(window + (data >>> 12) * 4, Access.WRITE, false, false);
+  t.is(spa, entry32(TABLE, data >>> 12));
+  m.partition.u32[spa >>> 2] = (41 << 12) | RW;
+  mmu.switchAddressSpace(Flush.NON_GLOBAL);
+  t.is(mmu.resolve(data, Access.READ, false, false), spaOf(41));
+});
