@@ -55,6 +55,13 @@ export class CodeBlock implements SourceBlock {
     this.header = header;
   }
 
+  /** Whether the block's bytes or its unit's include some of the page. */
+  reaches(gfn: number): boolean {
+    if (gfn === this.gfn || gfn === this.gfn2) return true;
+    for (const s of this.span) if (s.gfn === gfn) return true;
+    return false;
+  }
+
   #word(offset: number): number {
     return this.#i32[(this.header + offset) >>> 2];
   }

@@ -93,7 +93,8 @@ export class CodeCache {
   readonly #count: InstructionCount | undefined;
   readonly #blockInstructions: number | undefined;
   readonly #plainModes = new Map<CodeMode, CodeMode>();
-  #units = 0;
+  /** Blocks that the units in the table begin with. */
+  readonly #unitEntries: CodeBlock[] = [];
   #nextModeId = 1;
   #mode: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false, features: IMPLEMENTED };
   #modeKey = 0;
@@ -224,9 +225,9 @@ export class CodeCache {
     return true;
   }
 
-  /** The partition's code epoch: changes whenever watched code is stored into. */
+  /** The partition's code epoch: changes whenever watched code is stored into. Read plainly: see CodePages. */
   epoch(): number {
-    return Atomics.load(this.#views.i32, PartitionLayout.at.codeEpoch >>> 2);
+    return this.#views.i32[CODE_EPOCH];
   }
 
   /**
@@ -249,14 +250,14 @@ export class CodeCache {
   covers(rip: number, gfn: number): boolean {
     const { i32 } = this.#views;
     const at = jumpEntryAt(this.#context, rip | 0) >>> 2;
-    // Nearly always it is a block that has just been entered from the jump cache.
-    if (i32[at] === (rip | 0) && i32[at + 1] === this.#tagHi(rip) && i32[at + 2] > 0) {
-      const only = i32[(i32[at + 2] + BlockHeader.GFN) >>> 2];
+    // Nearly always it is what has just been entered from the jump cache.
+    if (i32[at] === (rip | 0) && i32[at + 1] === this.#tagHi(rip)) {
+      const code = i32[at + 2];
+      if (code < 0) return this.#unitEntries[~code].reaches(gfn);
+      const only = i32[(code + BlockHeader.GFN) >>> 2];
       if (only >= 0) return only === gfn;
     }
-    const block = this.#blockAt(rip, false);
-    if (block === undefined) return true;
-    return block.gfn === gfn || block.gfn2 === gfn || block.span.some((s) => s.gfn === gfn);
+    return this.#blockAt(rip, false)?.reaches(gfn) ?? true;
   }
 
   /**
@@ -321,8 +322,8 @@ export class CodeCache {
     this.#pages.clear();
     this.#arena.clear();
     this.#account.templates(this.#templates.size);
-    for (let i = 0; i < this.#units; i++) this.#table.set(i, null);
-    this.#units = 0;
+    for (let i = 0; i < this.#unitEntries.length; i++) this.#table.set(i, null);
+    this.#unitEntries.length = 0;
     this.#views.u8.fill(
       0,
       this.#context + LpContextLayout.at.jump,
@@ -364,7 +365,7 @@ export class CodeCache {
     for (const s of block.span) this.#bank.codePages[this.#pageHash(s.page * 4096)] = 1;
   }
   #version(gfn: number): number {
-    return Atomics.load(this.#views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn);
+    return this.#views.i32[(PartitionMap.CODE_VERSIONS >>> 2) + gfn];
   }
   #spanHolds(block: CodeBlock): boolean {
     for (const s of block.span) if (this.#memory.peekPage(s.page * 4096) !== s.gfn || this.#version(s.gfn) !== s.version) return false;
@@ -407,15 +408,22 @@ export class CodeCache {
     return known >= 0 ? known : this.#memory.peekPage(linear);
   }
 
+  /** Marks the lines of a window: one or two, each of which costs a locked operation that nothing read here comes before. */
   #markLines(gfn: number, from: number, to: number): void {
+    const { i32 } = this.#views;
     const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
-    for (let line = from >>> 6; line <= (to - 1) >>> 6 && line < 64; line++)
-      Atomics.or(this.#views.i32, word + (line >>> 5), 1 << (line & 31));
+    const first = from >>> 6;
+    const last = (to - 1) >>> 6;
+    if (first >>> 5 === last >>> 5) Atomics.or(i32, word + (first >>> 5), (1 << (first & 31)) | (1 << (last & 31)));
+    else {
+      Atomics.or(i32, word, 1 << first);
+      Atomics.or(i32, word + 1, 1 << (last & 31));
+    }
   }
 
   #watch(gfn: number, from: number, to: number): void {
     this.#markLines(gfn, from, to);
-    if (!(Atomics.load(this.#views.i32, (PartitionMap.PAGE_FLAGS >>> 2) + gfn) & PageFlag.CODE)) this.#memory.watch(gfn);
+    if ((this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE) === 0) this.#memory.watch(gfn);
   }
 
   #translate(rip: number, linear: number, gfn: number): CodeBlock {
@@ -498,7 +506,8 @@ export class CodeCache {
     }
     this.compilations++;
     // A unit made again takes the place of the old one: the table stays as small as the blocks are few.
-    const index = entry.unit >= 0 ? entry.unit : this.#units++;
+    const index = entry.unit >= 0 ? entry.unit : this.#unitEntries.length;
+    this.#unitEntries[index] = entry;
     if (index >= this.#table.length) this.#table.grow(Math.max(256, this.#table.length));
     this.#table.set(index, instance.exports.unit as () => number);
     this.#account.unit(index, bytes.length);

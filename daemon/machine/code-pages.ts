@@ -69,13 +69,13 @@ export class CodePages {
 
   /** Forgets what was made from the page; `leave` is called with each such block. */
   forget(gfn: number, leave: (block: CodeBlock) => void): void {
-    const page = this.#pages.get(gfn);
+    const page = gfn === this.#lastGfn ? this.#last : this.#pages.get(gfn);
     if (page !== undefined) {
       for (let line = page.first; line < page.end; line++)
         for (let block = page.lines[line]; block !== undefined; block = block.next) leave(block);
       empty(page);
     }
-    const spanning = this.#spanning.get(gfn);
+    const spanning = this.#spanning.size === 0 ? undefined : this.#spanning.get(gfn);
     if (spanning === undefined) return;
     for (const block of spanning) leave(block);
     this.#spanning.delete(gfn);

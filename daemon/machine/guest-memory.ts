@@ -7,6 +7,7 @@ import type { Views } from '../../shared/layout/struct.js';
 import { Slot, VectorSlot, type VpBlock, VpLayout } from '../../shared/layout/vp.js';
 import type { DebugUnit } from './debug-unit.js';
 import type { GuestFault, LinearMemory } from './processor.js';
+import { TlbFlag } from './tlb.js';
 
 /** What an access wants; combined with the privilege of the TLB half. */
 export const Access = { READ: 0, WRITE: 1, EXECUTE: 2 } as const;
@@ -112,7 +113,16 @@ export class GuestMemory implements LinearMemory {
     const entry = this.tlb + user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
     const tag = (entry + (access === Access.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG)) >>> 2;
     // The 64-bit tag as a number: exact, as every address that is looked up is canonical or below 2^32.
-    return i32[tag + 1] * 4294967296 + u32[tag] === gva - (lo & 4095) ? (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0 : -1;
+    const page = gva - (lo & 4095);
+    if (i32[tag + 1] * 4294967296 + u32[tag] !== page && (access !== Access.WRITE || !this.#isWatched(entry, page))) return -1;
+    return (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0;
+  }
+  /** The entry is the page's and lacks its write tag only for a watch, which is still there: every store by way of here looks at it. */
+  #isWatched(entry: number, page: number): boolean {
+    const { u32, i32 } = this.#views;
+    const tag = (entry + TlbEntry.READ_TAG) >>> 2;
+    if ((i32[(entry + TlbEntry.FLAGS) >>> 2] & TlbFlag.WATCHED) === 0 || i32[tag + 1] * 4294967296 + u32[tag] !== page) return false;
+    return (i32[(PartitionMap.PAGE_FLAGS >>> 2) + i32[(entry + TlbEntry.GFN) >>> 2]] & PageFlag.CODE) !== 0;
   }
 
   /** SPA, or Resolve.MMIO with `translator.gpa`; throws GuestFault. All bytes of an access must lie in the page. */
@@ -394,13 +404,7 @@ export class GuestMemory implements LinearMemory {
   /** Whether a store of the bytes may change the code that runs now. */
   #changesItself(gfn: number, offset: number, bytes: number): boolean {
     const watched = (this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE) !== 0;
-    return ((watched && this.#hitsLines(gfn, offset, bytes)) || this.#watcher.outdated) && this.#watcher.running(gfn);
-  }
-  #hitsLines(gfn: number, offset: number, bytes: number): boolean {
-    const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
-    const last = Math.min(4095, offset + bytes - 1);
-    for (let line = offset >>> 6; line <= last >>> 6; line++) if (this.#views.i32[word + (line >>> 5)] & (1 << (line & 31))) return true;
-    return false;
+    return ((watched && hitsCodeLines(this.#views.i32, gfn, offset, bytes)) || this.#watcher.outdated) && this.#watcher.running(gfn);
   }
   /** `atomicSlow` of the compiled side. */
   atomic(gva: number, _width: number): number {
@@ -421,19 +425,24 @@ export class GuestMemory implements LinearMemory {
   }
 }
 
-/** Marks a store into watched code: forgets the page's lines, raises its version and the partition's epoch. True when any byte was code. */
-export const invalidateCode = (views: Views, gfn: number, offset: number, bytes: number): boolean => {
+/**
+ * Marks a store into watched code: forgets the page's lines, raises its version and the partition's epoch. True when any byte was code.
+ * Read and cleared plainly: whoever marks a line has every right to write the page taken away before it reads the bytes, and looks at the version then.
+ */
+export const invalidateCode = ({ i32 }: Views, gfn: number, offset: number, bytes: number): boolean => {
+  if (!hitsCodeLines(i32, gfn, offset, bytes)) return false;
   const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
-  let hit = false;
-  const last = Math.min(4095, offset + bytes - 1);
-  for (let line = offset >>> 6; line <= last >>> 6; line++)
-    if (Atomics.load(views.i32, word + (line >>> 5)) & (1 << (line & 31))) hit = true;
-  if (!hit) return false;
-  Atomics.store(views.i32, word, 0);
-  Atomics.store(views.i32, word + 1, 0);
-  Atomics.add(views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
-  Atomics.add(views.i32, PartitionLayout.at.codeEpoch >>> 2, 1);
+  i32[word] = 0;
+  i32[word + 1] = 0;
+  Atomics.add(i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
+  Atomics.add(i32, PartitionLayout.at.codeEpoch >>> 2, 1);
   return true;
+};
+const hitsCodeLines = (i32: Int32Array, gfn: number, offset: number, bytes: number): boolean => {
+  const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
+  const last = Math.min(4095, offset + bytes - 1);
+  for (let line = offset >>> 6; line <= last >>> 6; line++) if ((i32[word + (line >>> 5)] & (1 << (line & 31))) !== 0) return true;
+  return false;
 };
 
 /** Whether any line of the page is marked as code. */

@@ -22,7 +22,11 @@ import type { SharedWords } from './shared-words.js';
 /** Halves of the table. */
 export const TlbMode = { SUPERVISOR: 0, USER: 1 } as const;
 /** Bits of an entry's flags word. */
-export const TlbFlag = { GLOBAL: 1 } as const;
+export const TlbFlag = {
+  GLOBAL: 1,
+  /** It would have a write tag if the page were not watched: whoever looks at the watch himself may write. */
+  WATCHED: 2,
+} as const;
 
 /** Whoever caches by linear address beside the TLB (instruction fetch): told of every flush and switch, so that nothing outlives the TLB's entries. */
 export interface FetchCache {
@@ -137,16 +141,12 @@ export class HardwareTlb {
     bank.logged++;
     i[at] = low;
     i[at + 1] = high;
-    if (writable && this.#mayWrite(gfn)) {
-      i[at + 2] = low;
-      i[at + 3] = high;
-    } else {
-      i[at + 2] = -1;
-      i[at + 3] = -1;
-    }
+    const mayWrite = writable && this.#mayWrite(gfn);
+    i[at + 2] = mayWrite ? low : -1;
+    i[at + 3] = mayWrite ? high : -1;
     i[at + (TlbEntry.ADDEND >> 2)] = ((spa & -4096) - low) | 0;
     i[at + (TlbEntry.GFN >> 2)] = gfn;
-    i[at + (TlbEntry.FLAGS >> 2)] = global ? TlbFlag.GLOBAL : 0;
+    i[at + (TlbEntry.FLAGS >> 2)] = (global ? TlbFlag.GLOBAL : 0) | (writable && !mayWrite ? TlbFlag.WATCHED : 0);
   }
 
   /** For a write that no entry is kept of: whoever begins to watch the page waits for this LP as if one were. */
@@ -245,9 +245,7 @@ export class HardwareTlb {
       const count = whole ? TLB_MODES * TLB_ENTRIES : bank.logged;
       for (let k = 0; k < count; k++) {
         const at = bank.entry(whole ? k : bank.log[k]);
-        if (i[at + (TlbEntry.GFN >> 2)] !== gfn) continue;
-        i[at + 2] = -1;
-        i[at + 3] = -1;
+        if (i[at + (TlbEntry.GFN >> 2)] === gfn) this.#dropWrite(at);
       }
       this.#forgetRecent(bank);
     }
@@ -260,14 +258,18 @@ export class HardwareTlb {
       if (bank.space === NO_SPACE && bank !== this.#bank) continue;
       for (let mode = 0; mode < TLB_MODES; mode++) {
         const at = (bank.base + mode * TLB_MODE_SIZE + index * TLB_ENTRY_SIZE) >>> 2;
-        if (i[at + 2] === -1 || i[at + (TlbEntry.GFN >> 2)] !== gfn) continue;
-        i[at + 2] = -1;
-        i[at + 3] = -1;
+        if (i[at + (TlbEntry.GFN >> 2)] === gfn) this.#dropWrite(at);
       }
       this.#forgetRecent(bank, RECENT_WRITES_FROM);
     }
   }
 
+  #dropWrite(at: number): void {
+    const i = this.#i32;
+    i[at + 2] = -1;
+    i[at + 3] = -1;
+    i[at + (TlbEntry.FLAGS >> 2)] &= ~TlbFlag.WATCHED;
+  }
   #flush(bank: Bank): void {
     if (bank.fresh || bank.logged > LOG_MAX) this.#clearBank(bank);
     else if (bank.logged > 0) {

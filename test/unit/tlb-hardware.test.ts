@@ -1,7 +1,7 @@
 // The hardware TLB: what compiled code finds in it after inserts and flushes, and that watched code never gets a write tag.
 import test from 'ava';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
-import { type FetchCache, HardwareTlb, TlbMode } from '../../daemon/machine/tlb.js';
+import { type FetchCache, HardwareTlb, TlbFlag, TlbMode } from '../../daemon/machine/tlb.js';
 import {
   LpContextLayout,
   RECENT_READS,
@@ -49,6 +49,29 @@ test.serial('an address that differs only above bit 31 misses', (t) => {
   tlb.insert(TlbMode.SUPERVISOR, 0x1000, spaOf(1), true, 1);
   t.is(lookup(TlbMode.SUPERVISOR, 0x1000 + 2 ** 32, false), -1);
   t.is(lookup(TlbMode.SUPERVISOR, 0x1000 + 2 ** 40, true), -1);
+});
+
+test.serial('a page that only its watch keeps from being written says so, until the right itself is taken away', (t) => {
+  const tlb = make();
+  const says = (gva: number): boolean => {
+    const at = lpContextAt(0) + LpContextLayout.at.tlbs + ((gva >>> 12) & 1023) * TLB_ENTRY_SIZE;
+    return (views.i32[(at + TlbEntry.FLAGS) >>> 2] & TlbFlag.WATCHED) !== 0;
+  };
+  for (const gfn of [2, 3]) views.u32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] = PageFlag.CODE;
+  for (const [gfn, writable] of [
+    [1, true],
+    [2, true],
+    [3, false],
+  ] as const)
+    tlb.insert(TlbMode.SUPERVISOR, gfn << 12, spaOf(gfn), writable, gfn, true);
+  t.deepEqual([0x1000, 0x2000, 0x3000].map(says), [false, true, false]);
+  for (const drop of [() => tlb.dropWrites(2), () => tlb.dropWritesAt(2, 2)]) {
+    tlb.insert(TlbMode.SUPERVISOR, 0x2000, spaOf(2), true, 2);
+    t.true(says(0x2000));
+    drop();
+    t.false(says(0x2000));
+    t.is(lookup(TlbMode.SUPERVISOR, 0x2000, false), spaOf(2));
+  }
 });
 
 test.serial('read-only pages and code pages get no write tag', (t) => {
