@@ -45,7 +45,7 @@ export const POISON_LOW = 0x5afe_dea0 | 0;
 export const POISON_HIGH = 0x0bad_5b70 | 0;
 
 /** Which protocol orders fills and invalidations; changed only as fill-lock.ts says. */
-export const LockMode = { GENERATION: 0, GLOBAL: 1 } as const;
+export const LockMode = { GENERATION: 0, GLOBAL: 1, FINE: 2 } as const;
 
 /** How writes to guest page tables are found, as it is in force: `vtlb.track`, or OFF while `vtlb.tags` is 1 and nothing outlives a MOV CR3. */
 export const TrackMode = { OFF: 0, MAPPING: 1, RMAP: 2, WRITE: 3 } as const;
@@ -85,6 +85,7 @@ export const VTLB_COUNTERS = [
   'globalLockTaken',
   'globalLockWaits',
   'lockModeChanges',
+  'sptLockWaits',
   'spacesRenewed',
   'flushWalks',
   'accessedSet',
@@ -244,6 +245,8 @@ export const SptLayout = struct(
     next: i32,
     /** 1: the guest's table may have been written since its entries were made; they are gone over before the SAS is used after a flush. */
     stale: i32,
+    /** 1: an LP is in the table (`vtlb.lock=fine`). */
+    lock: i32,
   },
   SPT_HEADER_SIZE,
 );

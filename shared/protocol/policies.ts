@@ -18,10 +18,11 @@ export interface Policy {
 export const POLICIES: readonly Policy[] = [
   {
     name: 'vtlb.lock',
-    values: ['generation', 'global'],
+    values: ['generation', 'global', 'fine'],
     baseline: 'global',
     default: 'generation',
-    meaning: 'what keeps vTLB fills and invalidations apart: a generation counter for each LP (US7788464B2), or one lock for the partition',
+    meaning:
+      'what keeps vTLB fills and invalidations apart: a generation counter for each LP (US7788464B2), one lock for the partition, or a lock for each shadow table',
     word: 0,
   },
   {
@@ -86,7 +87,7 @@ export const POLICIES: readonly Policy[] = [
 ];
 
 /** Numbers of `vtlb.lock`. */
-export const VtlbLock = { GENERATION: 0, GLOBAL: 1 } as const;
+export const VtlbLock = { GENERATION: 0, GLOBAL: 1, FINE: 2 } as const;
 /** Numbers of `vtlb.track`. */
 export const VtlbTrack = { MAPPING: 0, RMAP: 1, WRITE: 2 } as const;
 

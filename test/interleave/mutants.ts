@@ -1,16 +1,20 @@
 // Deliberate faults in the protocols: each must make at least one schedule of its scenario fail, else the scenario proves nothing.
 import { AddressSpaces } from '../../daemon/hypervisor/vtlb/address-spaces.js';
+import type { VtlbCounting } from '../../daemon/hypervisor/vtlb/counters.js';
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
 import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
 import { Revalidation } from '../../daemon/hypervisor/vtlb/revalidation.js';
+import { SptLocks } from '../../daemon/hypervisor/vtlb/spt-locks.js';
 import { Tracking } from '../../daemon/hypervisor/vtlb/tracking.js';
 import { Validation } from '../../daemon/hypervisor/vtlb/validation.js';
 import { Vtlb } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { WritableMappings } from '../../daemon/hypervisor/vtlb/writable-mappings.js';
 import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
 import { GenerationCounters } from '../../daemon/machine/generation.js';
+import type { SharedWords } from '../../daemon/machine/shared-words.js';
+import { Role, Spt, sptHeaderAt } from '../../shared/layout/vtlb.js';
 
 class NoPendingWait extends FillLock {
   override waitForPendingFills(): void {}
@@ -98,6 +102,22 @@ class NoGeneration extends AddressSpaces {
 }
 class KeepsOldRoot extends Vtlb {
   override leaveOldRoot(): void {}
+}
+class NoTableLocks extends SptLocks {
+  override lock(): void {}
+}
+class OnlyLeavesLocked extends SptLocks {
+  readonly #words: SharedWords;
+  constructor(words: SharedWords, fillLock: FillLock, counting: VtlbCounting) {
+    super(words, fillLock, counting);
+    this.#words = words;
+  }
+  override lock(spt: number): void {
+    if ((this.#words.i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.LEVEL) === 1) super.lock(spt);
+  }
+}
+class PurgePassesNoFills extends Invalidation {
+  protected override passFills(): void {}
 }
 class NoFlushRequest extends FlushHandshake {
   override requestFlush(): void {}
@@ -191,6 +211,9 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('no wait before validation', { Revalidation: NoWaitBeforeValidation }),
   mutant('no flush of other LPs when a table is protected', { Revalidation: NoFlushWhenClosing }),
   mutant('no look at the state after the mark is cleared', { Revalidation: NoLookAtTheState }),
+  mutant('tables are not locked', { SptLocks: NoTableLocks }),
+  mutant('only leaf tables are locked', { SptLocks: OnlyLeavesLocked }),
+  mutant('a purge does not wait for the holders of tables', { Invalidation: PurgePassesNoFills }),
   mutant('no flush request', { FlushHandshake: NoFlushRequest }),
   mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),
   mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),

@@ -98,6 +98,12 @@ const inGuest = (t: ScenarioThread, body: () => void): void => {
 };
 const touch = (t: ScenarioThread): void => inGuest(t, () => void translate(t, PAGE));
 
+const tableLocks = (m: SmallMachine): void => {
+  oneSpace(m);
+  setPolicy(m, 'vtlb.lock', 'fine');
+  m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.FINE;
+};
+
 const remapThenInvlpg = (t: ScenarioThread): void => {
   remap(t, PAGE, NEW);
   t.lp.vtlb.invlpg(PAGE);
@@ -443,6 +449,84 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     prepare: loadWarm,
     threads: [remapThenInvlpg, touch],
+    check: noStaleEntry,
+  },
+  {
+    name: 'fill against INVLPG under table locks',
+    spts: 16,
+    setup: tableLocks,
+    prepare: loadWarm,
+    threads: [remapThenInvlpg, touch],
+    check: noStaleEntry,
+  },
+  {
+    name: 'first fill of a region against INVLPG under table locks',
+    spts: 16,
+    setup: tableLocks,
+    prepare: load,
+    threads: [remapAndInvlpg, fault],
+    check: noStaleEntry,
+  },
+  {
+    name: 'first fill of a region against MOV CR3 under table locks',
+    spts: 16,
+    setup: tableLocks,
+    prepare: load,
+    threads: [
+      (t) => {
+        remap(t, PAGE, NEW);
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+      },
+      fault,
+    ],
+    check: noStaleEntry,
+  },
+  {
+    name: 'two fills under a directory entry that changes under table locks',
+    spts: 16,
+    setup: (m) => {
+      tableLocks(m);
+      m.partition.i32[entry32(TABLE_B, PAGE >>> 12) >>> 2] = (NEW << 12) | RW;
+    },
+    prepare: loadWarm,
+    threads: [
+      (t) => {
+        t.words.store(entry32(ROOT, 0), (TABLE_B << 12) | RW);
+        t.lp.vtlb.invlpg(PAGE);
+        expectPage(t, PAGE, NEW);
+      },
+      touch,
+    ],
+    check: noStaleEntry,
+  },
+  {
+    name: 'fill and INVLPG while table locks replace the counters',
+    spts: 16,
+    setup: oneSpace,
+    prepare: loadWarm,
+    threads: [
+      remapAndInvlpg,
+      fault,
+      (t) => {
+        setPolicy(t.machine, 'vtlb.lock', 'fine');
+        t.lp.vtlb.pageFault(NEIGHBOUR, PageAccess.READ);
+      },
+    ],
+    check: noStaleEntry,
+  },
+  {
+    name: 'fill and INVLPG while the counters replace table locks',
+    spts: 16,
+    setup: tableLocks,
+    prepare: loadWarm,
+    threads: [
+      remapAndInvlpg,
+      fault,
+      (t) => {
+        setPolicy(t.machine, 'vtlb.lock', 'generation');
+        t.lp.vtlb.pageFault(NEIGHBOUR, PageAccess.READ);
+      },
+    ],
     check: noStaleEntry,
   },
   {

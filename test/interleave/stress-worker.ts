@@ -7,6 +7,7 @@ import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
+import { findPolicy } from '../../shared/protocol/policies.js';
 import { attachMachine, entry64, makeLp, spaOf } from './small-machine.js';
 import { BUS_COUNTER, FIRST_FRAME, FRAMES, ROOTS, SLOTS, slotAddress, slotByMovCr3, TABLE } from './stress-layout.js';
 
@@ -63,6 +64,10 @@ const translate = (gva: number, access: number): number => {
     fills++;
   }
   throw new Error('10000 fills and still no hit');
+};
+
+const setPolicy = (name: string, setting: number): void => {
+  machine.machine.i32[(MachineLayout.at.policies >>> 2) + findPolicy(name).word] = setting;
 };
 
 /** What this LP's own slots map to; 0 = not present. */
@@ -122,7 +127,11 @@ const operation = (): void => {
     vtlb.unload();
     vtlb.load(vp);
     handshake.enterGuest();
-  } else if (data.lp === 0) machine.machine.i32[MachineLayout.at.policies >>> 2] = random(2);
+  } else if (data.lp === 0) {
+    setPolicy('vtlb.lock', random(3));
+    setPolicy('vtlb.flush', random(2));
+    setPolicy('vtlb.pervp', random(2));
+  }
 };
 
 let error: string | null = null;

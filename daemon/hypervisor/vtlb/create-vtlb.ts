@@ -13,6 +13,7 @@ import { Invalidation } from './invalidation.js';
 import { Reclaim } from './reclaim.js';
 import { Revalidation } from './revalidation.js';
 import { ShadowTree } from './shadow-tree.js';
+import { SptLocks } from './spt-locks.js';
 import { SptPool } from './spt-pool.js';
 import { TablePolicy } from './table-policy.js';
 import { TrackPolicy } from './track-policy.js';
@@ -33,6 +34,7 @@ export const VTLB_CLASSES = {
   WritableMappings,
   Validation,
   Revalidation,
+  SptLocks,
   Vtlb,
 };
 export type VtlbClasses = typeof VTLB_CLASSES;
@@ -83,11 +85,12 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const mappings = new classes.WritableMappings(views, words, tlb);
   const tracking = new classes.Tracking(views, words, mappings, counting);
   const lock = new classes.FillLock(words, machine, generations, handshake, counting);
+  const locks = new classes.SptLocks(words, lock, counting);
   const pool = new SptPool(views, words, tables, handshake, counting);
   const reclaim = new classes.Reclaim(views, words, pool, tables, lock, handshake, counting);
   const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, tracking, counting);
-  const invalidation = new classes.Invalidation(views, words, counting);
-  const tree = new ShadowTree(views, words, pool, tracking, counting);
+  const invalidation = new classes.Invalidation(views, words, locks, counting);
+  const tree = new ShadowTree(views, words, pool, locks, tracking, counting);
   const validation = new classes.Validation(views, words, invalidation, counting);
   const discovery = new Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });
   const revalidation = new classes.Revalidation({ views, words, handshake, lock, tracking, mappings, validation, discovery, counting });

@@ -1,9 +1,11 @@
-// What orders fills against invalidations: the generation counters (`vtlb.lock=generation`) or one mutex (`global`, the baseline), switchable while guests run.
+// What orders fills against invalidations: the generation counters (`vtlb.lock=generation`), one mutex (`global`) or a lock for each SPT (`fine`, see spt-locks.ts),
+// switchable while guests run.
 //
 // Switching: the policy word is only a wish. `lockMode` in the arena is what holds; it is written under the mutex, by the first LP that finds the wish different.
-//   generation -> global: lockMode := GLOBAL, then, still holding the mutex, wait until every LP is out of the fill it had begun. A fill enters (counter odd)
-//     THEN looks at lockMode again: either it sees GLOBAL and leaves, or the switcher sees its odd counter and waits for it.
-//   global -> generation: lockMode := GENERATION under the mutex, so that no fill is under way; whoever gets the mutex later looks again and lets it go.
+//   Every change goes through GLOBAL. To GLOBAL: lockMode := GLOBAL, then, still holding the mutex, wait until every LP is out of the fill it had begun. A fill enters
+//     (counter odd) THEN looks at lockMode again: either it sees GLOBAL and leaves, or the switcher sees its odd counter and waits for it.
+//   From GLOBAL: lockMode := the other under the mutex, so that no fill is under way; whoever gets the mutex later looks again and lets it go.
+//   So the fills of one mode are over before any of the next begins, and who found one mode before it waited and another when it began has nothing to fear of either.
 import { MachineLayout } from '../../../shared/layout/machine.js';
 import { LockMode, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
@@ -15,6 +17,8 @@ import { Counter, type VtlbCounting } from './counters.js';
 /** `vtlb.lock` is policy word 0. */
 const POLICY = MachineLayout.at.policies;
 const LOCK_MODE = vtlbWord('lockMode');
+/** Settings of the policy have the numbers of modes; what is none of them is the default. */
+const lockModeOf = (setting: number): number => (setting === LockMode.GLOBAL || setting === LockMode.FINE ? setting : LockMode.GENERATION);
 
 export class FillLock {
   readonly #words: SharedWords;
@@ -23,6 +27,7 @@ export class FillLock {
   readonly #handshake: FlushHandshake;
   readonly #counting: VtlbCounting;
   readonly #mutex: FutexLock;
+  #mode = 0;
   #holdsMutex = false;
   #reenter = false;
 
@@ -46,23 +51,36 @@ export class FillLock {
     for (;;) {
       // A first look and a wish: what holds is seen by the second look, inside.
       const mode = this.#words.read(LOCK_MODE);
-      if (mode !== (this.#machine.read(POLICY) === LockMode.GLOBAL ? LockMode.GLOBAL : LockMode.GENERATION)) this.#change();
-      else if (mode === LockMode.GENERATION) {
+      if (mode !== lockModeOf(this.#machine.read(POLICY))) this.#change();
+      else if (mode !== LockMode.GLOBAL) {
         this.#generations.enter();
+        this.#mode = mode;
         if (this.modeStill(mode)) return;
         this.#generations.leave();
       } else {
         this.#lockMutex();
         this.#counting.add(Counter.globalLockTaken);
+        this.#mode = mode;
         if (this.modeStill(mode)) return;
         this.#unlockMutex();
       }
     }
   }
 
+  /** Between `begin` and `end`: SPTs are to be locked. */
+  get fine(): boolean {
+    return this.#mode === LockMode.FINE;
+  }
+
   end(): void {
     if (this.#holdsMutex) this.#unlockMutex();
     else this.#generations.leave();
+  }
+
+  /** As `waitForPendingFills`, by who then clears nothing but what it has locked: an SPT's lock is the wait. */
+  waitBeforeClear(): void {
+    if (this.#words.load(LOCK_MODE) === LockMode.FINE) this.#generations.fence();
+    else this.waitForPendingFills();
   }
 
   /**
@@ -72,7 +90,7 @@ export class FillLock {
    */
   waitForPendingFills(): void {
     this.#generations.fence();
-    if (this.#words.load(LOCK_MODE) === LockMode.GENERATION) this.#waitCounters();
+    if (this.#words.load(LOCK_MODE) !== LockMode.GLOBAL) this.#waitCounters();
   }
 
   /** Every fill and clearing that was under way is over: between unlinking an SPT and freeing it, in whatever mode. */
@@ -97,10 +115,14 @@ export class FillLock {
 
   #change(): void {
     this.#lockMutex();
-    const wish = this.#machine.load(POLICY) === LockMode.GLOBAL ? LockMode.GLOBAL : LockMode.GENERATION;
-    if (this.#words.load(LOCK_MODE) !== wish) {
-      this.#words.store(LOCK_MODE, wish);
-      if (wish === LockMode.GLOBAL) this.awaitCounterFills();
+    const wish = lockModeOf(this.#machine.load(POLICY));
+    const held = this.#words.load(LOCK_MODE);
+    if (held !== wish) {
+      if (held !== LockMode.GLOBAL) {
+        this.#words.store(LOCK_MODE, LockMode.GLOBAL);
+        this.awaitCounterFills();
+      }
+      if (wish !== LockMode.GLOBAL) this.#words.store(LOCK_MODE, wish);
       this.#counting.add(Counter.lockModeChanges);
     }
     this.#unlockMutex();

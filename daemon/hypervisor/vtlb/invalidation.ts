@@ -5,17 +5,20 @@ import type { Views } from '../../../shared/layout/struct.js';
 import { PagingMode, Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
+import type { SptLocks } from './spt-locks.js';
 
 export class Invalidation {
   readonly #views: Views;
   readonly #words: SharedWords;
+  readonly #locks: SptLocks;
   readonly #counting: VtlbCounting;
   /** After clearPage: entries cleared. */
   cleared = 0;
 
-  constructor(views: Views, words: SharedWords, counting: VtlbCounting) {
+  constructor(views: Views, words: SharedWords, locks: SptLocks, counting: VtlbCounting) {
     this.#views = views;
     this.#words = words;
+    this.#locks = locks;
     this.#counting = counting;
   }
 
@@ -47,20 +50,30 @@ export class Invalidation {
 
   #clearIn(root: number, low: number, high: number): boolean {
     const words = this.#words;
+    const locks = this.#locks;
     let spt = root;
-    let twin = false;
+    let large = false;
+    locks.lock(spt);
     for (let level = 3; level > 0; level--) {
       const at = sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8);
-      if (level === 1) twin = this.#clearTwin(spt, at);
+      if (level === 1) large = this.#clearTwin(spt, at);
       const entry = words.read(at);
-      if ((entry & Pte.P) === 0) return twin;
-      spt = sptOfEntry(entry);
+      if ((entry & Pte.P) === 0) {
+        locks.unlock(spt);
+        return large;
+      }
+      const below = sptOfEntry(entry);
+      locks.lock(below);
+      locks.unlock(spt);
+      spt = below;
       if ((this.#views.i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.DIRECT) === 0) continue;
-      this.cleared += this.clearSubtree(spt, level);
+      this.cleared += this.#clearBelow(spt, level);
+      locks.unlock(spt);
       return true;
     }
     this.cleared += this.clearEntry(spt, sptPageAt(spt) + ((low >>> 9) & 0xff8));
-    return twin;
+    locks.unlock(spt);
+    return large;
   }
 
   /** A page of 4 MiB has two SPTs: clears that of the other half, whether or not this half has one. True when there is one. */
@@ -77,6 +90,12 @@ export class Invalidation {
 
   /** Clears all leaves below an SPT. Entries cleared. */
   clearSubtree(spt: number, level: number): number {
+    this.#locks.lock(spt);
+    const cleared = this.#clearBelow(spt, level);
+    this.#locks.unlock(spt);
+    return cleared;
+  }
+  #clearBelow(spt: number, level: number): number {
     if (level === 1) return this.#words.load(sptHeaderAt(spt) + Spt.liveCount) === 0 ? 0 : this.#clearTable(spt, 0);
     const page = sptPageAt(spt);
     let cleared = 0;
@@ -91,19 +110,32 @@ export class Invalidation {
   purge(sas: number, all: boolean): void {
     const { i32 } = this.#views;
     const words = this.#words;
+    if (this.#locks.inForce) this.passFills(sas);
     for (let spt = words.load(sasAt(sas) + Sas.spts); spt !== 0; ) {
       const h = sptHeaderAt(spt);
       if ((i32[(h + Spt.role) >>> 2] & Role.LEVEL) === 1) {
         // Read before the table is: a fill that is not counted here is seen by the next purge.
         const fills = words.load(h + Spt.localFills);
         if (all || fills !== words.load(h + Spt.localPurged)) {
+          this.#locks.lock(spt);
           this.#clearTable(spt, all ? 0 : Pte.G);
+          this.#locks.unlock(spt);
           words.store(h + Spt.localPurged, fills);
         }
       }
       spt = words.load(h + Spt.sasNext);
     }
     this.#counting.add(Counter.purges);
+  }
+
+  /** A fill may be about to link a table that is in no list yet; it holds one above, which is. */
+  protected passFills(sas: number): void {
+    const pass = (spt: number): void => {
+      this.#locks.lock(spt);
+      this.#locks.unlock(spt);
+    };
+    for (let spt = this.#words.load(sasAt(sas) + Sas.spts); spt !== 0; spt = this.#words.load(sptHeaderAt(spt) + Spt.sasNext)) pass(spt);
+    pass(this.#views.u32[(sasAt(sas) + Sas.root) >>> 2]);
   }
 
   /** Clears a leaf table's present entries but those that have a bit of `keep`. */

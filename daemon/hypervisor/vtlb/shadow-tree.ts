@@ -22,6 +22,7 @@ import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { GuestWalk } from './guest-walk.js';
 import { isTable } from './role.js';
+import type { SptLocks } from './spt-locks.js';
 import type { SptPool } from './spt-pool.js';
 import { Grant, type Tracking } from './tracking.js';
 
@@ -38,6 +39,7 @@ export class ShadowTree {
   readonly #views: Views;
   readonly #words: SharedWords;
   readonly #pool: SptPool;
+  readonly #locks: SptLocks;
   readonly #tracking: Tracking;
   readonly #counting: VtlbCounting;
   readonly #ramPages: number;
@@ -47,23 +49,51 @@ export class ShadowTree {
   /** After DONE: low half of the leaf that was installed, 0 when an equal one was there already. */
   installed = 0;
   #leafHigh = 0;
+  // With SPT locks: what is held, from the top down, the level of the first of it, and the highest level at which a fill that lost wants to link.
+  readonly #held: number[] = [];
+  #heldLevel = 0;
+  #wanted = 0;
 
-  constructor(views: Views, words: SharedWords, pool: SptPool, tracking: Tracking, counting: VtlbCounting) {
+  constructor(views: Views, words: SharedWords, pool: SptPool, locks: SptLocks, tracking: Tracking, counting: VtlbCounting) {
     this.#views = views;
     this.#words = words;
     this.#pool = pool;
+    this.#locks = locks;
     this.#tracking = tracking;
     this.#counting = counting;
     this.#ramPages = views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12;
     this.#pagesPerNode = Math.max(1, Math.ceil(this.#ramPages / Math.max(1, views.u32[PartitionLayout.at.nodeCount >>> 2])));
   }
 
+  /** Locks the deepest SPT on the way to `gva`, or the one that the last try found it must change. Before the guest's tables are read. */
+  claim(sas: number, gva: number): void {
+    const locks = this.#locks;
+    let spt = this.#views.u32[(sasAt(sas) + Sas.root) >>> 2];
+    let level = 4;
+    locks.lock(spt);
+    while (level > 1 && level !== this.#wanted) {
+      const entry = this.#words.read(slotAt(spt, level, gva));
+      if ((entry & Pte.P) === 0) break;
+      const below = sptOfEntry(entry);
+      locks.lock(below);
+      locks.unlock(spt);
+      spt = below;
+      level--;
+    }
+    this.#held.push(spt);
+    this.#heldLevel = level;
+    this.#wanted = 0;
+  }
+  /** After the fill, whatever came of it. */
+  letGo(): void {
+    for (const spt of this.#held) this.#locks.unlock(spt);
+    this.#held.length = 0;
+  }
+
   /** Between `begin` and `end` of the fill lock. `walk` holds the guest's translation of `gva`. */
   publish(sas: number, gva: number, access: number, role: number, walk: GuestWalk): Publish {
     const words = this.#words;
     const { u32, i32 } = this.#views;
-    const low = gva & -4096;
-    const high = Math.floor(gva / 4294967296) | 0;
     const lends = lendsWrite(access, role, walk.rights);
     // SMAP could not go on to forbid what the LP would take for a supervisor page: nothing is cached.
     if (lends && (role & Role.SMAP) !== 0) {
@@ -71,27 +101,35 @@ export class ShadowTree {
       return Publish.ONCE;
     }
     let leafLow = this.#leafEntry(role, walk, lends);
+    const locked = this.#locks.inForce;
     let spt = u32[(sasAt(sas) + Sas.root) >>> 2];
     // The SPT whose guest table has the entry that the leaf comes from: above a large page's it is another than the leaf's own.
     let source = spt;
     for (let level = 3; level > 0; level--) {
-      const at = sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8);
+      const at = slotAt(spt, level + 1, gva);
       const entry = words.read(at);
       if ((entry & Pte.P) !== 0) {
         spt = sptOfEntry(entry);
+        // The way has changed since it was claimed.
+        if (locked && level === this.#heldLevel && spt !== this.#held[0]) return Publish.LOST;
         const h = sptHeaderAt(spt) >>> 2;
         if (i32[h + (Spt.gptGfn >> 2)] === walk.sptGfn[level] && i32[h + (Spt.role >> 2)] === walk.sptRole[level]) {
           if (i32[h + (Spt.lastUse >> 2)] === 0) i32[h + (Spt.lastUse >> 2)] = 1;
           if ((walk.sptRole[level] & Role.DIRECT) === 0) source = spt;
+          if (locked && level < this.#heldLevel) this.#hold(spt);
           continue;
         }
+      }
+      if (locked && level >= this.#heldLevel) {
+        this.#wanted = level + 1;
+        return Publish.LOST;
       }
       spt = this.#link(sas, at, entry, walk.sptGfn[level], walk.sptRole[level]);
       if (spt === 0) return Publish.NO_MEMORY;
       if (spt < 0) return Publish.LOST;
       if ((walk.sptRole[level] & Role.DIRECT) === 0) source = spt;
     }
-    const at = sptPageAt(spt) + ((low >>> 9) & 0xff8);
+    const at = slotAt(spt, 1, gva);
     if ((leafLow & Pte.W) !== 0) {
       const grant = this.#tracking.grant(walk.gfn, at, gva, (access & PageAccess.WRITE) !== 0);
       if (grant === Grant.ONCE) return Publish.ONCE;
@@ -117,6 +155,11 @@ export class ShadowTree {
     this.#track(source);
     this.installed = leafLow;
     return Publish.DONE;
+  }
+
+  #hold(spt: number): void {
+    this.#locks.lock(spt);
+    this.#held.push(spt);
   }
 
   /** An entry was added to what was made from the SPT's guest table. */
@@ -155,8 +198,11 @@ export class ShadowTree {
     i32[(h + Spt.generation) >>> 2] = i32[vtlbWord('generation') >>> 2];
     u32[(h + Spt.parent) >>> 2] = at;
     u32[(h + Spt.sas) >>> 2] = sas;
+    // Nobody else can reach it yet.
+    if (this.#locks.inForce) this.#hold(spt);
     if (words.compareExchange(at, entry, sptPageAt(spt) | LINK) !== entry) {
       this.#counting.add(Counter.casLost);
+      if (this.#locks.inForce) this.#locks.unlock(this.#held.pop() as number);
       this.#pool.free(spt);
       return -1;
     }
@@ -192,6 +238,15 @@ export class ShadowTree {
     }
   }
 }
+
+/** Byte address of the entry for `gva` in an SPT of a level. */
+const slotAt = (spt: number, level: number, gva: number): number => {
+  const low = gva | 0;
+  const high = Math.floor(gva / 4294967296) | 0;
+  return (
+    sptPageAt(spt) + ((level === 4 ? high >>> 4 : level === 3 ? (high << 5) | (low >>> 27) : level === 2 ? low >>> 18 : low >>> 9) & 0xff8)
+  );
+};
 
 /**
  * Supervisor write to a read-only user page with CR0.WP = 0: the SPTE becomes a writable supervisor one, until user code faults on it and gets it back read-only.

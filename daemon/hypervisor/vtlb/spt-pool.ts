@@ -80,6 +80,7 @@ export class SptPool {
     i[h + (Spt.gptNext >> 2)] = 0;
     i[h + (Spt.next >> 2)] = 0;
     i[h + (Spt.stale >> 2)] = 0;
+    i[h + (Spt.lock >> 2)] = 0;
     i[h + (Spt.state >> 2)] = SptState.LIVE;
     this.#counting.add(Counter.sptAllocated);
     return spt;

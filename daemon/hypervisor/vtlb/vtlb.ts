@@ -275,9 +275,11 @@ export class Vtlb {
         this.#renew();
         continue;
       }
+      if (lock.fine) tree.claim(this.#sas, gva);
       const result = walk.walk(vp, this.#key, gva, access);
       const published =
         result === GuestWalkResult.OK && walk.isRam(walk.gfn) ? tree.publish(this.#sas, gva, access, this.#key.role, walk) : Publish.DONE;
+      if (lock.fine) tree.letGo();
       lock.end();
       if (result === GuestWalkResult.FAULT) {
         counting.add(Counter.guestFaults);
@@ -413,7 +415,7 @@ export class Vtlb {
   /** What is cleared between this and the lock's `end` was filled before the guest's change, or after it and from it. */
   #beginClear(): void {
     const { lock } = this.#p;
-    lock.waitForPendingFills();
+    lock.waitBeforeClear();
     lock.begin();
   }
 }
