@@ -111,14 +111,14 @@ export class FlushHandshake {
 
   /** How many LPs may run VPs of the partition. */
   lps(): number {
-    return bitsIn(this.words.load(PartitionMap.HEADER + lpsLow)) + bitsIn(this.words.load(PartitionMap.HEADER + lpsHigh));
+    return bitsIn(this.words.read(PartitionMap.HEADER + lpsLow)) + bitsIn(this.words.read(PartitionMap.HEADER + lpsHigh));
   }
-  /** All LPs of the partition but this one. */
+  /** All LPs of the partition but this one. Read plainly: an LP joins before its first fill, and those that wait for it have a barrier behind them. */
   othersLow(): number {
-    return this.words.load(PartitionMap.HEADER + lpsLow) & (this.lp < 32 ? ~(1 << this.lp) : -1);
+    return this.words.read(PartitionMap.HEADER + lpsLow) & (this.lp < 32 ? ~(1 << this.lp) : -1);
   }
   othersHigh(): number {
-    return this.words.load(PartitionMap.HEADER + lpsHigh) & (this.lp >= 32 ? ~(1 << (this.lp & 31)) : -1);
+    return this.words.read(PartitionMap.HEADER + lpsHigh) & (this.lp >= 32 ? ~(1 << (this.lp & 31)) : -1);
   }
 
   /**

@@ -5,6 +5,7 @@
 // (SDM 3A 4.10.1). Who loads an address space names it (`select`); whether what its bank holds may still be used is for the one who names to know.
 import {
   LpContextLayout,
+  RECENT_ENTRY_SIZE,
   recentOffset,
   TLB_BANK_SIZE,
   TLB_BANKS,
@@ -230,8 +231,8 @@ export class HardwareTlb {
     for (let mode = 0; mode < TLB_MODES; mode++) {
       const at = (this.#bank.base + mode * TLB_MODE_SIZE + index * TLB_ENTRY_SIZE) >>> 2;
       if (i[at] === low && i[at + 1] === high) this.#clear(at);
+      this.#forgetRecentPage((this.#bank.base + mode * TLB_MODE_SIZE) >>> 2, low);
     }
-    this.#forgetRecent(this.#bank);
     this.devices.flush();
     this.#fetch?.flushPage(gva);
   }
@@ -287,6 +288,15 @@ export class HardwareTlb {
     for (let mode = 0; mode < TLB_MODES; mode++) {
       const half = bank.base + mode * TLB_MODE_SIZE;
       this.#i32.fill(-1, (half + from) >>> 2, (half + TLB_MODE_SIZE) >>> 2);
+    }
+  }
+  /** Of one half, whatever the high half of the address is. */
+  #forgetRecentPage(half: number, low: number): void {
+    const i = this.#i32;
+    for (let at = half + (RECENT_FROM >> 2); at < half + (TLB_MODE_SIZE >> 2); at += RECENT_ENTRY_SIZE >> 2) {
+      if (i[at] !== low) continue;
+      i[at] = -1;
+      i[at + 1] = -1;
     }
   }
   #clear(at: number): void {

@@ -54,7 +54,7 @@ export class GuestWalk {
 
   walk(vp: VpBlock, key: SpaceKey, gva: number, access: number): GuestWalkResult {
     // Every address that leaves the processor, of tables too (SDM 3A 9.7: A20M#).
-    this.#bus = this.#words.load(A20_CLOSED) === 0 ? -1 : ~A20_FRAME;
+    this.#bus = this.#words.read(A20_CLOSED) === 0 ? -1 : ~A20_FRAME;
     switch ((key.role & Role.MODE) >>> Role.MODE_SHIFT) {
       case PagingMode.LONG: {
         const frame = ((key.cr3Hi & FRAME_HIGH) << 20) | (key.cr3Lo >>> 12);

@@ -16,6 +16,7 @@ import {
   sptHeaderAt,
   sptOfEntry,
   sptPageAt,
+  TrackMode,
   vtlbWord,
 } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
@@ -141,7 +142,13 @@ export class ShadowTree {
     this.installed = 0;
     if ((oldLow | Pte.D) === (leafLow | Pte.D) && oldHigh === this.#leafHigh) return Publish.DONE;
     assert(oldLow !== POISON_LOW, `fill reached the freed SPT ${spt}`);
-    if (!words.compareExchange64(at, oldLow, oldHigh, leafLow, this.#leafHigh)) {
+    // With both halves 0 on the high side, whatever comes between can only make the entry forbid execution that is allowed, and that is found by the next fault.
+    const halves = oldHigh !== 0 || this.#leafHigh !== 0;
+    if (
+      halves
+        ? !words.compareExchange64(at, oldLow, oldHigh, leafLow, this.#leafHigh)
+        : words.compareExchange(at, oldLow, leafLow) !== oldLow
+    ) {
       this.#counting.add(Counter.casLost);
       return Publish.LOST;
     }
@@ -151,8 +158,9 @@ export class ShadowTree {
     else if (((oldLow ^ leafLow) & (-4096 | Pte.U)) !== 0 || (oldLow & ~leafLow & Pte.W) !== 0 || (oldHigh === 0 && this.#leafHigh !== 0))
       words.add(sasAt(sas) + Sas.version, 1);
     // After the entry and still inside the fill: a purge that has waited for this fill finds both.
-    if (!walk.global) words.add(h + Spt.localFills, 1);
-    this.#track(source);
+    if (this.#tracking.mode === TrackMode.OFF) {
+      if (!walk.global) words.add(h + Spt.localFills, 1);
+    } else this.#track(source);
     this.installed = leafLow;
     return Publish.DONE;
   }

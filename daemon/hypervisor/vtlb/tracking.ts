@@ -73,9 +73,9 @@ export class Tracking {
     if (state !== TrackState.TRACKED) this.markStale(spt);
   }
 
-  /** An entry was put into the SPT, and counted: while writes to its page may go unseen it must be gone over. */
+  /** An entry was put into the SPT, and counted by an atomic addition (a barrier): while writes to its page may go unseen it must be gone over. */
   filled(gfn: number, spt: number): void {
-    if (this.mode !== TrackMode.OFF && this.words.load(trackAt(gfn)) !== TrackState.TRACKED) this.markStale(spt);
+    if (this.mode !== TrackMode.OFF && this.words.read(trackAt(gfn)) !== TrackState.TRACKED) this.markStale(spt);
   }
 
   /** Inside a fill that is about to grant the guest's right to write the page by the SPTE at `at`. `write`: the access is a write. */
@@ -83,7 +83,8 @@ export class Tracking {
     const { mode } = this;
     if (mode === TrackMode.OFF) return Grant.WRITABLE;
     const word = trackAt(gfn);
-    for (let state = this.words.load(word); ; ) {
+    // Inside the fill: whoever takes rights away changes the state first and then waits for it.
+    for (let state = this.words.read(word); ; ) {
       switch (state) {
         case TrackState.TRACKED:
           if (!write) return Grant.READ_ONLY;
@@ -151,7 +152,7 @@ export class Tracking {
     const h = sptHeaderAt(spt);
     const sas = this.views.u32[(h + Spt.sas) >>> 2];
     // One of an evicted SAS is on its way out.
-    if (sas >= SAS_MAX || words.load(h + Spt.stale) !== 0) return;
+    if (sas >= SAS_MAX || words.read(h + Spt.stale) !== 0) return;
     words.store(h + Spt.stale, 1);
     words.store(sasAt(sas) + Sas.stale, 1);
     this.#counting.add(Counter.staleMarks);

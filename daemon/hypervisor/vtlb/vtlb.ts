@@ -188,12 +188,14 @@ export class Vtlb {
 
   /** INVLPG: returns when this VP can use no older translation of the page. */
   invlpg(gva: number): void {
-    const { counting, invalidation, lock, tlb, words } = this.#p;
+    const { counting, handshake, invalidation, lock, tlb, words } = this.#p;
     counting.add(Counter.invalidations);
     this.#beginClear();
     const tracks = this.#tracks;
     const large = tracks ? invalidation.clearPage(this.#sas, gva) : invalidation.clearPageEverywhere(gva);
-    if (tracks && invalidation.cleared > 0) this.#stepTogether(words.add(sasAt(this.#sas) + Sas.version, 1));
+    // The only LP has no other's TLB to be out of step.
+    if (tracks && invalidation.cleared > 0 && (handshake.othersLow() | handshake.othersHigh()) !== 0)
+      this.#stepTogether(words.add(sasAt(this.#sas) + Sas.version, 1));
     lock.end();
     if (!large) tlb.flushPage(gva);
     else if (tracks) tlb.flushSpace();
@@ -270,7 +272,7 @@ export class Vtlb {
     for (;;) {
       lock.begin();
       // Inside: the generation is checked where no flush of the whole vTLB can pass by unseen.
-      if (words.load(sasAt(this.#sas) + Sas.generation) !== words.load(GENERATION)) {
+      if (words.read(sasAt(this.#sas) + Sas.generation) !== words.load(GENERATION)) {
         lock.end();
         this.#renew();
         continue;
