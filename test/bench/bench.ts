@@ -1,9 +1,10 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|vtlb|interrupts|fp|smp|daemon|policies, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// Options: --suite cpu|vtlb|interrupts|fp|smp|scaling|daemon|policies, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
 // `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
 import { writeTables } from './markdown.js';
+import { measureScaling, scalingText } from './scaling-suite.js';
 import { asMarkdown, asText, type BenchResult, geomean, geomeanHot, Measurements } from './table.js';
 import { SUITES, type Suite, type Workload } from './workloads.js';
 
@@ -29,7 +30,7 @@ const say = (text: string): void => {
 
 const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 : fail(`--bits is 32 or 64, not ${text}`));
 const suiteOf = (name: string): Suite =>
-  SUITES[name] ?? fail(`--suite is one of ${[...Object.keys(SUITES), 'daemon', 'policies'].join(', ')}, not ${name}`);
+  SUITES[name] ?? fail(`--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'policies'].join(', ')}, not ${name}`);
 const peersOf = (text: string): string[] => {
   const peers = text.split(',').filter((name) => name !== '');
   for (const name of peers) if (!PEER_NAMES.includes(name)) fail(`--against knows ${PEER_NAMES.join(', ')}, not ${name}`);
@@ -85,9 +86,14 @@ if (values.markdown) {
       `Suite \`${suite}\`, ${bits}-bit guest, medians of ${result.rounds} round${result.rounds > 1 ? 's' : ''}:\n\n${asMarkdown(result, engines)}`,
     );
   }
+  const scaling = await measureScaling(64, ['tcg', 'native'], roundsOf(values.rounds), values.quick, say);
+  tables.push(`Suite \`scaling\`:\n\n\`\`\`\n${scalingText(scaling)}\n\`\`\``);
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');
   tables.push(`Suite \`daemon\`, configs/machines/default.yaml:\n\n\`\`\`\n${daemonText(await measureDaemon(values.quick, say))}\n\`\`\``);
   console.log(`written: ${writeTables(tables)}`);
+} else if (values.suite === 'scaling') {
+  const result = await measureScaling(bitsOf(values.bits), peersOf(values.against), roundsOf(values.rounds), values.quick, say);
+  console.log(values.json ? JSON.stringify(result) : scalingText(result));
 } else if (values.suite === 'daemon') {
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');
   const result = await measureDaemon(values.quick, say);
