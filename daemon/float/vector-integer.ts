@@ -1,7 +1,9 @@
 // Vector instructions on integers that WebAssembly's vectors lack, by number (shared/layout/vector-integer), and the two approximations of SSE.
 // Operands are in the VP block's vector slots SCRATCH and SCRATCH + 1; the result goes to RESULT.
 import { decrypt, encrypt, keyAssist, mixColumnsBack } from './aes';
+import { affine, multiply } from './galois';
 import * as L from './layout';
+import { sha1Message1, sha1Message2, sha1NextE, sha1Rounds, sha256Message1, sha256Message2, sha256Rounds } from './sha';
 import { compareStrings } from './strings';
 
 /** 64 bits of the carry-less product of a and b: the low ones. Integer products with room for carries between the bits (Pornin, BearSSL: bmul64). */
@@ -147,6 +149,34 @@ export function vectorInteger(vp: i32, what: i64, second: i64): i64 {
     case L.INTEGER_SHIFT_LEFT_64:
     case L.INTEGER_SHIFT_RIGHT_64:
       shiftEach64(vp, operation == L.INTEGER_SHIFT_LEFT_64);
+      break;
+    case L.INTEGER_SHA1_ROUNDS:
+      v128.store(vp, sha1Rounds(a, b, argument & 3), L.RESULT);
+      break;
+    case L.INTEGER_SHA1_NEXT:
+      v128.store(vp, sha1NextE(a, b), L.RESULT);
+      break;
+    case L.INTEGER_SHA1_MESSAGE1:
+      v128.store(vp, sha1Message1(a, b), L.RESULT);
+      break;
+    case L.INTEGER_SHA1_MESSAGE2:
+      v128.store(vp, sha1Message2(a, b), L.RESULT);
+      break;
+    case L.INTEGER_SHA256_ROUNDS:
+      v128.store(vp, sha256Rounds(a, b, second), L.RESULT);
+      break;
+    case L.INTEGER_SHA256_MESSAGE1:
+      v128.store(vp, sha256Message1(a, b), L.RESULT);
+      break;
+    case L.INTEGER_SHA256_MESSAGE2:
+      v128.store(vp, sha256Message2(a, b), L.RESULT);
+      break;
+    case L.INTEGER_GALOIS_PRODUCT:
+      v128.store(vp, multiply(a, b), L.RESULT);
+      break;
+    case L.INTEGER_GALOIS_MAP:
+    case L.INTEGER_GALOIS_INVERSE_MAP:
+      v128.store(vp, affine(a, b, argument, operation == L.INTEGER_GALOIS_INVERSE_MAP), L.RESULT);
       break;
     default:
       shiftEach32(vp, operation);

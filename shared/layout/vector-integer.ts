@@ -23,5 +23,18 @@ export const VectorInteger = {
   SHIFT_RIGHT_32: 14,
   SHIFT_RIGHT_64: 15,
   SHIFT_SIGNED_32: 16,
+  /** Argument = immediate: which twenty of the eighty rounds. */
+  SHA1_ROUNDS: 17,
+  SHA1_NEXT: 18,
+  SHA1_MESSAGE1: 19,
+  SHA1_MESSAGE2: 20,
+  /** Second argument = the two words of XMM0. */
+  SHA256_ROUNDS: 21,
+  SHA256_MESSAGE1: 22,
+  SHA256_MESSAGE2: 23,
+  /** In GF(2^8). Argument of the maps = immediate. */
+  GALOIS_PRODUCT: 24,
+  GALOIS_MAP: 25,
+  GALOIS_INVERSE_MAP: 26,
 } as const;
 export const IMPLICIT_LENGTHS = 0x1_0000;

@@ -1,4 +1,4 @@
-// Vector instructions that are done by a function of daemon/float: AES, carry-less products, strings, and the few that are rare.
+// Vector instructions that are done by a function of daemon/float: AES, SHA, GFNI, carry-less products, strings, and the few that are rare.
 // References: SDM 2A/2B by mnemonic.
 import { IMPLICIT_LENGTHS, VectorInteger } from '../../../../shared/layout/vector-integer.js';
 import { Slot, VectorSlot } from '../../../../shared/layout/vp.js';
@@ -82,6 +82,13 @@ const scalarApproximation =
     clearUpper(x, form, 1);
   };
 
+/** The words of two rounds are in XMM0. */
+const sha256Rounds: VectorFamily = (x, form) => {
+  const [b] = source(x, form, 1);
+  callVectorInteger(x, V.SHA256_ROUNDS, target(x), b, x.builder.fromVector('vgetl', VectorSlot.XMM));
+  x.builder.vector('vmov', VectorSlot.RESULT, 0, target(x));
+};
+
 export const vectorSpecialFamilies: Families = vectorFamilies({
   aesenc: binary(V.AES_ENCRYPT),
   aesenclast: binary(V.AES_ENCRYPT_LAST),
@@ -92,6 +99,16 @@ export const vectorSpecialFamilies: Families = vectorFamilies({
   pclmulqdq: binary(V.CARRYLESS, immediate),
   mpsadbw: binary(V.SUMS_OF_DIFFERENCES, perHalf),
   phminposuw: unary(V.LEAST_WORD),
+  sha1rnds4: binary(V.SHA1_ROUNDS, immediate),
+  sha1nexte: binary(V.SHA1_NEXT),
+  sha1msg1: binary(V.SHA1_MESSAGE1),
+  sha1msg2: binary(V.SHA1_MESSAGE2),
+  sha256rnds2: sha256Rounds,
+  sha256msg1: binary(V.SHA256_MESSAGE1),
+  sha256msg2: binary(V.SHA256_MESSAGE2),
+  gf2p8mulb: binary(V.GALOIS_PRODUCT),
+  gf2p8affineqb: binary(V.GALOIS_MAP, immediate),
+  gf2p8affineinvqb: binary(V.GALOIS_INVERSE_MAP, immediate),
   pcmpistri: strings('implicit', true),
   pcmpistrm: strings('implicit', false),
   pcmpestri: strings('dwords', true),
