@@ -27,6 +27,10 @@ export class HardwareWalker {
   /** False when the right depends on EFLAGS.AC (supervisor access to a user page under SMAP): not for the TLB, which cannot test AC. */
   cacheable = true;
   walks = 0;
+  /** SPAs of the memory on the LP's own node, as far as tables are in it; walks that ended in a table elsewhere. */
+  localFrom = 0;
+  localTo = Number.POSITIVE_INFINITY;
+  remoteWalks = 0;
 
   constructor(words: SharedWords) {
     this.#words = words;
@@ -46,6 +50,7 @@ export class HardwareWalker {
     const entry2 = words.read(((entry3 & -4096) >>> 0) + ((low >>> 18) & 0xff8));
     if ((entry2 & Pte.P) === 0) return Walk.NOT_PRESENT;
     const address = ((entry2 & -4096) >>> 0) + ((low >>> 9) & 0xff8);
+    if (address < this.localFrom || address >= this.localTo) this.remoteWalks++;
     for (;;) {
       let leaf: number;
       let executable = true;

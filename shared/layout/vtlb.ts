@@ -85,6 +85,9 @@ export const VTLB_COUNTERS = [
   'globalLockTaken',
   'globalLockWaits',
   'lockModeChanges',
+  'protectShootdowns',
+  'walks',
+  'remoteWalks',
   'sptLockWaits',
   'spacesRenewed',
   'flushWalks',
@@ -210,7 +213,7 @@ export const SasLayout = struct(
     stale: i32,
     /** Added to after entries were taken away or changed: hardware TLBs filled from it before may hold what it no longer has. */
     version: i32,
-    /** VP + 1 of the one VP that may load it (`vtlb.pervp=on`); 0: any. */
+    /** Who may load it: 0 all VPs, VP + 1 (`vtlb.pervp=on`), or the LPs of a node (`vtlb.numa=instance`, see numa.ts). */
     owner: u32,
   },
   SAS_SIZE,

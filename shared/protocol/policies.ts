@@ -59,6 +59,22 @@ export const POLICIES: readonly Policy[] = [
     word: 4,
   },
   {
+    name: 'vtlb.protect',
+    values: ['deferred', 'immediate'],
+    baseline: 'immediate',
+    default: 'deferred',
+    meaning: 'how guest page tables are write-protected again after edits: all of them after one shootdown, or each after one of its own',
+    word: 5,
+  },
+  {
+    name: 'vtlb.numa',
+    values: ['local', 'instance', 'off'],
+    baseline: 'off',
+    default: 'local',
+    meaning: 'the node of a shadow table: that of the guest table it shadows, one vTLB for each node, or all nodes in turn',
+    word: 6,
+  },
+  {
     name: 'vtlb.tags',
     values: ['1', '2', '4', '8', '16', '32', '64'],
     baseline: '1',

@@ -270,6 +270,26 @@ export const SCENARIOS: readonly Scenario[] = [
     check: checkStructure,
   },
   {
+    name: 'an entry made present without INVLPG against a fault',
+    spts: 16,
+    setup: (m) => {
+      oneSpace(m);
+      m.partition.i32[entry32(TABLE, PAGE >>> 12) >>> 2] = 0;
+    },
+    prepare: loadWarm,
+    threads: [
+      (t) => {
+        remap(t, PAGE, NEW);
+        expectPage(t, PAGE, NEW);
+      },
+      (t) => {
+        fault(t);
+        fault(t);
+      },
+    ],
+    check: noStaleEntry,
+  },
+  {
     name: 'two fills of one slot',
     spts: 16,
     setup: oneSpace,

@@ -8,6 +8,7 @@ import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import { FutexLock } from '../../machine/futex-lock.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
+import type { Numa } from './numa.js';
 import type { Reclaim } from './reclaim.js';
 import type { SpaceKey } from './role.js';
 import type { SptPool } from './spt-pool.js';
@@ -23,6 +24,7 @@ export class AddressSpaces {
   readonly #reclaim: Reclaim;
   readonly #handshake: FlushHandshake;
   readonly #counting: VtlbCounting;
+  readonly #numa: Numa;
   readonly #tracking: Tracking;
   readonly #structure: FutexLock;
   readonly #hints = new Uint8Array(HINTS);
@@ -35,6 +37,7 @@ export class AddressSpaces {
     pool: SptPool,
     reclaim: Reclaim,
     handshake: FlushHandshake,
+    numa: Numa,
     tracking: Tracking,
     counting: VtlbCounting,
   ) {
@@ -43,6 +46,7 @@ export class AddressSpaces {
     this.#pool = pool;
     this.#reclaim = reclaim;
     this.#handshake = handshake;
+    this.#numa = numa;
     this.#tracking = tracking;
     this.#counting = counting;
     this.#structure = new FutexLock(words, vtlbWord('structureLock'));
@@ -146,12 +150,13 @@ export class AddressSpaces {
       this.made = true;
       sas = this.#freeEntry();
       const { i32, u32 } = this.#views;
-      let root = this.#pool.allocate(0);
+      const node = this.#numa.nodeFor((key.cr3Hi << 20) | (key.cr3Lo >>> 12));
+      let root = this.#pool.allocate(node);
       for (let tries = 0; root === 0; tries++) {
         // A reclaim frees more than all other LPs can take at once; many in a row mean that the arena is broken.
         assert(tries < 1000, 'no SPT for a root');
         this.#reclaim.run();
-        root = this.#pool.allocate(0);
+        root = this.#pool.allocate(node);
       }
       const h = sptHeaderAt(root);
       i32[(h + Spt.gptGfn) >>> 2] = (key.cr3Hi << 20) | (key.cr3Lo >>> 12);

@@ -10,6 +10,7 @@ import { Counter, VtlbCounting } from './counters.js';
 import { Discovery } from './discovery.js';
 import { FillLock } from './fill-lock.js';
 import { Invalidation } from './invalidation.js';
+import { Numa } from './numa.js';
 import { Reclaim } from './reclaim.js';
 import { Revalidation } from './revalidation.js';
 import { ShadowTree } from './shadow-tree.js';
@@ -85,15 +86,29 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const mappings = new classes.WritableMappings(views, words, tlb);
   const tracking = new classes.Tracking(views, words, mappings, counting);
   const lock = new classes.FillLock(words, machine, generations, handshake, counting);
+  const numa = new Numa(views, options.machine, lp, tables);
+  walker.localFrom = numa.localFrom;
+  walker.localTo = numa.localTo;
   const locks = new classes.SptLocks(words, lock, counting);
   const pool = new SptPool(views, words, tables, handshake, counting);
   const reclaim = new classes.Reclaim(views, words, pool, tables, lock, handshake, counting);
-  const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, tracking, counting);
+  const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, numa, tracking, counting);
   const invalidation = new classes.Invalidation(views, words, locks, counting);
-  const tree = new ShadowTree(views, words, pool, locks, tracking, counting);
+  const tree = new ShadowTree(views, words, pool, locks, numa, tracking, counting);
   const validation = new classes.Validation(views, words, invalidation, counting);
   const discovery = new Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });
-  const revalidation = new classes.Revalidation({ views, words, handshake, lock, tracking, mappings, validation, discovery, counting });
+  const revalidation = new classes.Revalidation({
+    views,
+    words,
+    handshake,
+    lock,
+    tables,
+    tracking,
+    mappings,
+    validation,
+    discovery,
+    counting,
+  });
   handshake.join();
   const vtlb: Vtlb = new classes.Vtlb({
     views,
@@ -108,6 +123,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     tracking,
     policy,
     tables,
+    numa,
     discovery,
     revalidation,
     counting,

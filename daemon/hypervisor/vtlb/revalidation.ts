@@ -16,6 +16,7 @@ import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
+import type { TablePolicy } from './table-policy.js';
 import type { Tracking } from './tracking.js';
 import type { Validation } from './validation.js';
 import type { WritableMappings } from './writable-mappings.js';
@@ -27,6 +28,7 @@ export interface RevalidationParts {
   readonly words: SharedWords;
   readonly handshake: FlushHandshake;
   readonly lock: FillLock;
+  readonly tables: TablePolicy;
   readonly tracking: Tracking;
   readonly mappings: WritableMappings;
   readonly validation: Validation;
@@ -83,7 +85,7 @@ export class Revalidation {
 
   /** Steps 1 to 4. */
   #protect(sas: number): void {
-    const { words, views, lock, mappings, tracking, counting } = this.#p;
+    const { words, views, lock, tables, tracking, counting } = this.#p;
     const closing = this.#closing;
     closing.length = 0;
     lock.begin();
@@ -98,8 +100,8 @@ export class Revalidation {
     lock.end();
     if (closing.length === 0) return;
     this.awaitFills();
-    for (const gfn of closing) mappings.revoke(gfn);
-    this.flushOthers();
+    if (tables.protectsAtOnce) for (const gfn of closing) this.#revoke([gfn]);
+    else this.#revoke(closing);
     lock.begin();
     // A page that began anew meanwhile (discovery.ts) may be closing for somebody else.
     if (words.load(EPOCH) === epoch)
@@ -107,6 +109,13 @@ export class Revalidation {
         if (words.compareExchange(trackAt(gfn), TrackState.CLOSING, TrackState.TRACKED) === TrackState.CLOSING)
           counting.add(Counter.tablesProtected);
     lock.end();
+  }
+
+  /** Step 3, by one shootdown: in between, entries of other hardware TLBs may still let the pages be written, which is why they are not TRACKED yet. */
+  #revoke(pages: readonly number[]): void {
+    for (const gfn of pages) this.#p.mappings.revoke(gfn);
+    this.#p.counting.add(Counter.protectShootdowns);
+    this.flushOthers();
   }
 
   /** Step 6. Returns how many tables were met whose writable mappings are not known. */

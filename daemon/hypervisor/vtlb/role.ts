@@ -35,13 +35,13 @@ export class SpaceKey {
   /** CR3 11:0 with CR4.PCIDE (SDM 3A 4.10.1). */
   pcid = 0;
   readonly pdpte = new Int32Array(8);
-  /** VP + 1 where each VP has tables of its own. */
+  /** Whose tables they are: see Numa.ownerFor. */
   owner = 0;
 
   /** Takes the key from a VP's registers. */
-  read(vp: VpBlock, perVp: boolean): this {
+  read(vp: VpBlock, owner: number): this {
     this.role = roleOf(vp);
-    this.owner = perVp ? vp.index + 1 : 0;
+    this.owner = owner;
     this.cr3Lo = 0;
     this.cr3Hi = 0;
     this.pcid = 0;

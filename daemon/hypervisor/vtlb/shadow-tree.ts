@@ -22,6 +22,7 @@ import {
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { GuestWalk } from './guest-walk.js';
+import type { Numa } from './numa.js';
 import { isTable } from './role.js';
 import type { SptLocks } from './spt-locks.js';
 import type { SptPool } from './spt-pool.js';
@@ -41,10 +42,10 @@ export class ShadowTree {
   readonly #words: SharedWords;
   readonly #pool: SptPool;
   readonly #locks: SptLocks;
+  readonly #numa: Numa;
   readonly #tracking: Tracking;
   readonly #counting: VtlbCounting;
   readonly #ramPages: number;
-  readonly #pagesPerNode: number;
   /** Set when a large page's SPT was replaced: this LP's hardware TLB may hold granules of the old page that later INVLPGs could not name (SDM 3A 4.10.2.3). */
   replacedLarge = false;
   /** After DONE: low half of the leaf that was installed, 0 when an equal one was there already. */
@@ -55,15 +56,15 @@ export class ShadowTree {
   #heldLevel = 0;
   #wanted = 0;
 
-  constructor(views: Views, words: SharedWords, pool: SptPool, locks: SptLocks, tracking: Tracking, counting: VtlbCounting) {
+  constructor(views: Views, words: SharedWords, pool: SptPool, locks: SptLocks, numa: Numa, tracking: Tracking, counting: VtlbCounting) {
     this.#views = views;
     this.#words = words;
     this.#pool = pool;
     this.#locks = locks;
+    this.#numa = numa;
     this.#tracking = tracking;
     this.#counting = counting;
     this.#ramPages = views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12;
-    this.#pagesPerNode = Math.max(1, Math.ceil(this.#ramPages / Math.max(1, views.u32[PartitionLayout.at.nodeCount >>> 2])));
   }
 
   /** Locks the deepest SPT on the way to `gva`, or the one that the last try found it must change. Before the guest's tables are read. */
@@ -198,7 +199,7 @@ export class ShadowTree {
     const { i32, u32 } = this.#views;
     const words = this.#words;
     assert(entry !== POISON_LOW, `fill links into a freed SPT at ${at}`);
-    const spt = this.#pool.allocate(Math.min(Math.floor(gptGfn / this.#pagesPerNode), 7));
+    const spt = this.#pool.allocate(this.#numa.nodeFor(gptGfn));
     if (spt === 0) return 0;
     const h = sptHeaderAt(spt);
     i32[(h + Spt.gptGfn) >>> 2] = gptGfn;

@@ -1,4 +1,4 @@
-// The policies of how shadow tables are kept (`vtlb.flush`, `reclaim`, `pages`, `pervp`), as they are wished for just now.
+// The policies of how shadow tables are kept (`vtlb.flush`, `reclaim`, `pages`, `pervp`, `protect`, `numa`), as they are wished for just now.
 // Why no mode in force beside the wish: each operation reads its policy once, and what any setting leaves behind is right under every other.
 import { MachineLayout } from '../../../shared/layout/machine.js';
 import { findPolicy } from '../../../shared/protocol/policies.js';
@@ -9,8 +9,13 @@ const FLUSH = wordOf('vtlb.flush');
 const RECLAIM = wordOf('vtlb.reclaim');
 const PAGES = wordOf('vtlb.pages');
 const PER_VP = wordOf('vtlb.pervp');
+const PROTECT = wordOf('vtlb.protect');
+const NUMA = wordOf('vtlb.numa');
 /** `all` is no bound. */
 const BOUNDS = findPolicy('vtlb.pages').values.map((value) => (value === 'all' ? Number.POSITIVE_INFINITY : Number(value)));
+
+/** Numbers of `vtlb.numa`. */
+export const NumaMode = { LOCAL: 0, INSTANCE: 1, OFF: 2 } as const;
 
 export class TablePolicy {
   readonly #machine: SharedWords;
@@ -30,6 +35,14 @@ export class TablePolicy {
   /** Most SPTs in use. */
   get pages(): number {
     return BOUNDS[this.#machine.read(PAGES)] ?? Number.POSITIVE_INFINITY;
+  }
+  /** Each guest table is protected after a shootdown of its own. */
+  get protectsAtOnce(): boolean {
+    return this.#machine.read(PROTECT) === 1;
+  }
+  /** NumaMode. */
+  get numa(): number {
+    return this.#machine.read(NUMA);
   }
   /** Each VP has SASes of its own. */
   get perVp(): boolean {

@@ -32,6 +32,7 @@ import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
 import { GuestWalk, GuestWalkResult } from './guest-walk.js';
 import type { Invalidation } from './invalidation.js';
+import type { Numa } from './numa.js';
 import type { Revalidation } from './revalidation.js';
 import { SpaceKey } from './role.js';
 import { Publish, type ShadowTree } from './shadow-tree.js';
@@ -69,6 +70,7 @@ export interface VtlbParts {
   readonly tracking: Tracking;
   readonly policy: TrackPolicy;
   readonly tables: TablePolicy;
+  readonly numa: Numa;
   readonly discovery: Discovery;
   readonly revalidation: Revalidation;
   readonly counting: VtlbCounting;
@@ -83,6 +85,9 @@ export class Vtlb {
   #sas = -1;
   /** VP that was loaded here last. */
   #lastVp = -1;
+  /** Of the walker's counts, what has been counted. */
+  #walks = 0;
+  #remoteWalks = 0;
   /** Version of the SAS with which each bank of the hardware TLB is in step. */
   readonly #versions = new Int32Array(TLB_BANKS);
 
@@ -127,7 +132,7 @@ export class Vtlb {
     if (moved) this.#anotherVp();
     this.#lastVp = vp.index;
     u32[record + (at.lastLp >> 2)] = lp + 1;
-    const key = this.#next.read(vp, this.#p.tables.perVp);
+    const key = this.#next.read(vp, this.#p.numa.ownerFor(vp.index));
     // Registers changed while the VP was on no LP (INIT, restore): as a switch of address space.
     const changed =
       u32[record + (at.role >> 2)] !== key.role ||
@@ -153,6 +158,7 @@ export class Vtlb {
 
   /** The VP leaves this LP for long, or for good: its SAS may be evicted. Its hardware TLB entries stay good for its return. */
   unload(): void {
+    this.#countWalks();
     this.#p.walker.root = 0;
     if (this.#sas >= 0) this.#p.spaces.release(this.#sas);
     this.#sas = -1;
@@ -164,7 +170,7 @@ export class Vtlb {
     const { counting, tlb } = this.#p;
     const vp = this.#vp;
     if (vp === null) return;
-    const key = this.#next.read(vp, this.#p.tables.perVp);
+    const key = this.#next.read(vp, this.#p.numa.ownerFor(vp.index));
     if (flush === Flush.NONE && key.equals(this.#key)) return;
     this.#followPolicy();
     const role = this.#key.role;
@@ -269,6 +275,7 @@ export class Vtlb {
     const walk = this.#walk;
     const vp = this.#vp;
     if (vp === null) throw new RangeError('page fault with no VP loaded');
+    this.#countWalks();
     for (;;) {
       lock.begin();
       // Inside: the generation is checked where no flush of the whole vTLB can pass by unseen.
@@ -381,6 +388,15 @@ export class Vtlb {
     const held = tlb.select(spaces.nameOf(sas));
     if (held && this.#versions[tlb.bank] !== version) tlb.flushSpace();
     this.#versions[tlb.bank] = version;
+  }
+
+  /** The walker is hardware and counts for itself. */
+  #countWalks(): void {
+    const { counting, walker } = this.#p;
+    counting.add(Counter.walks, walker.walks - this.#walks);
+    counting.add(Counter.remoteWalks, walker.remoteWalks - this.#remoteWalks);
+    this.#walks = walker.walks;
+    this.#remoteWalks = walker.remoteWalks;
   }
 
   #stale(): boolean {

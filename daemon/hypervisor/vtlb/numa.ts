@@ -1,0 +1,58 @@
+// Where shadow tables are: `vtlb.numa` says from which node an SPT is taken, and whose tables an LP uses (US7788464B2).
+//   local     an SPT is on the node of the guest table that it shadows: a guest that places its tables well has local walks
+//   instance  one vTLB for each node: an LP fills and walks tables of its own node only; what is filled on both is filled twice, and invalidations go over both
+//   off       tables come from all nodes in turn
+// A node is a set of LPs, an equal part of guest RAM, and an equal run of SPTs (arena.ts).
+import { LpLayout, lpBlockAt } from '../../../shared/layout/machine.js';
+import { MAX_NODES, PartitionLayout } from '../../../shared/layout/partition.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import { SPT_PAGES, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import { NumaMode, type TablePolicy } from './table-policy.js';
+
+/** First SPT of a node; of the node after the last: one past the end. */
+export const firstSptOf = (node: number, nodes: number, count: number): number => 1 + Math.ceil((node * (count - 1)) / nodes);
+
+export class Numa {
+  readonly #policy: TablePolicy;
+  readonly #pagesPerNode: number;
+  readonly #nodes: number;
+  readonly #own: number;
+  #turn = 0;
+  /** SPAs of the tables on this LP's node. */
+  readonly localFrom: number;
+  readonly localTo: number;
+
+  /** `machine`: machine memory, whose LP blocks say where LPs are. */
+  constructor(views: Views, machine: Views, lp: number, policy: TablePolicy) {
+    this.#policy = policy;
+    const nodes = Math.min(MAX_NODES, Math.max(1, views.u32[PartitionLayout.at.nodeCount >>> 2]));
+    this.#nodes = nodes;
+    this.#own = Math.min(machine.u32[(lpBlockAt(lp) + LpLayout.at.node) >>> 2], nodes - 1);
+    this.#pagesPerNode = Math.max(1, Math.ceil((views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12) / nodes));
+    const count = views.u32[vtlbWord('sptCount') >>> 2];
+    this.localFrom = nodes === 1 ? SPT_PAGES : sptPageAt(firstSptOf(this.#own, nodes, count));
+    this.localTo = nodes === 1 ? Number.POSITIVE_INFINITY : sptPageAt(firstSptOf(this.#own + 1, nodes, count));
+  }
+
+  /** Node that an SPT for the guest table should come from. */
+  nodeFor(gptGfn: number): number {
+    switch (this.#policy.numa) {
+      case NumaMode.LOCAL:
+        return Math.min(Math.floor((gptGfn >>> 0) / this.#pagesPerNode), this.#nodes - 1);
+      case NumaMode.INSTANCE:
+        return this.#own;
+      default:
+        this.#turn = (this.#turn + 1) % this.#nodes;
+        return this.#turn;
+    }
+  }
+
+  /** Whose SASes a VP on this LP loads (SpaceKey.owner): everybody's, its own, or the node's. */
+  ownerFor(vp: number): number {
+    if (this.#policy.perVp) return vp + 1;
+    return this.#policy.numa === NumaMode.INSTANCE ? NODE_OWNERS + this.#own : 0;
+  }
+}
+
+/** Owners from here on are nodes. */
+const NODE_OWNERS = 0x100;

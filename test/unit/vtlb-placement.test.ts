@@ -1,0 +1,157 @@
+// Where shadow tables come from on a machine of two nodes, and how many shootdowns the protection of guest page tables takes: counted, each setting against its baseline.
+import test from 'ava';
+import { initVtlb } from '../../daemon/hypervisor/vtlb/arena.js';
+import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Walk } from '../../daemon/machine/walker.js';
+import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
+import { Cr0 } from '../../shared/abi/registers.js';
+import { LpLayout, lpBlockAt, MachineLayout } from '../../shared/layout/machine.js';
+import { PageAccess, Pte } from '../../shared/layout/paging.js';
+import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
+import { VpBlock } from '../../shared/layout/vp.js';
+import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
+import { checkTranslations } from '../interleave/oracle.js';
+import { entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
+import { checkStructure } from '../interleave/structure-check.js';
+
+const PAGES = 512;
+const SPTS = 512;
+const RW = Pte.P | Pte.W | Pte.U | Pte.A | Pte.D;
+const m = makeMachine(PAGES, 2);
+const set = (name: string, value: string): void => {
+  m.machine.i32[(MachineLayout.at.policies >>> 2) + findPolicy(name).word] = settingOf(findPolicy(name), value);
+};
+const link = (table: number, index: number, frame: number): void => {
+  m.partition.i32[entry64(table, index) >>> 2] = (frame << 12) | RW;
+};
+const reach = (lp: LpMmu, gva: number, access: number = PageAccess.READ): number => {
+  for (let n = 0; n < 50; n++) {
+    if (lp.walker.walk(gva, access) === Walk.HIT) return lp.walker.spa;
+    const result = lp.vtlb.pageFault(gva, access);
+    if (result === PageFault.ONCE) return lp.vtlb.spa & -4096;
+    if (result !== PageFault.FILLED) return -1;
+  }
+  throw new Error('50 fills and still no hit');
+};
+
+const TABLES = 64;
+/** Page of the region that leaf table `n` maps. */
+const region = (n: number): number => n * 0x20_0000 + 0x5000;
+
+for (const [protect, most] of [
+  ['deferred', 1],
+  ['immediate', TABLES],
+] as const)
+  test.serial(`${TABLES} page tables that were edited are protected again by ${most} shootdowns, vtlb.protect=${protect}`, (t) => {
+    resetMachine(m, SPTS);
+    set('vtlb.tags', '64');
+    set('vtlb.track', 'mapping');
+    set('vtlb.untracked', '0');
+    set('vtlb.protect', protect);
+    link(1, 0, 2);
+    link(2, 0, 3);
+    for (let n = 0; n < TABLES; n++) {
+      link(3, n, 4 + n);
+      link(4 + n, 5, 100 + n);
+    }
+    const [lp, editor] = [makeLp(m, 0), makeLp(m, 1)];
+    lp.vtlb.load(longVp(m, 0, 1));
+    // The editor has paging off: every frame is at its own address.
+    const vp = new VpBlock(m.partition, vpBlockAt(1));
+    vp.index = 1;
+    vp.cr0 = Cr0.PE;
+    editor.vtlb.load(vp);
+    const fill = (frame: (n: number) => number): void => {
+      for (let n = 0; n < TABLES; n++) t.is(reach(lp, region(n)), spaOf(frame(n)));
+    };
+    fill((n) => 100 + n);
+    lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+    fill((n) => 100 + n);
+    let writes = 0;
+    for (let round = 1; round <= 3; round++) {
+      for (let n = 0; n < TABLES; n++)
+        for (let write = 0; write < 4; write++, writes++) {
+          const spa = reach(editor, (4 + n) * 4096, PageAccess.WRITE);
+          m.partition.i32[(spa + 5 * 8) >>> 2] = ((200 + ((n + round) % 64)) << 12) | RW;
+        }
+      const before = vtlbCounters(m.partition);
+      lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+      const after = vtlbCounters(m.partition);
+      t.is(after.tablesProtected - before.tablesProtected, TABLES);
+      t.is(after.flushHandshakes - before.flushHandshakes, most);
+      t.is(after.protectShootdowns - before.protectShootdowns, most);
+      fill((n) => 200 + ((n + round) % 64));
+      t.is(checkTranslations(m, new VpBlock(m.partition, vpBlockAt(0)), lp.walker, [region(0), region(9), region(63)]), null);
+    }
+    const { protectShootdowns } = vtlbCounters(m.partition);
+    t.log(`${((protectShootdowns * 1000) / writes).toFixed(1)} shootdowns for 1,000 writes`);
+    t.is(checkStructure(m), null);
+  });
+
+/** Two nodes, an LP on each, and a VP on each LP whose tables are in its own node's half of RAM. Share of walks that end in another node's table. */
+const remoteShare = (t: { is(a: unknown, b: unknown): void }, numa: string): { share: number; fills: number } => {
+  resetMachine(m, SPTS);
+  m.partition.i32[PartitionLayout.at.nodeCount >>> 2] = 2;
+  initVtlb(m.partition, SPTS);
+  set('vtlb.numa', numa);
+  const roots = [1, PAGES / 2 + 1];
+  roots.forEach((root) => {
+    link(root, 0, root + 1);
+    link(root + 1, 0, root + 2);
+    for (let n = 0; n < 40; n++) {
+      link(root + 2, n, root + 3 + n);
+      link(root + 3 + n, 5, root + 100 + n);
+    }
+  });
+  const lps = roots.map((root, index) => {
+    m.machine.u32[(lpBlockAt(index) + LpLayout.at.node) >>> 2] = index;
+    const lp = makeLp(m, index);
+    lp.vtlb.load(longVp(m, index, root));
+    return lp;
+  });
+  for (let round = 0; round < 20; round++)
+    lps.forEach((lp, index) => {
+      for (let n = 0; n < 40; n++) t.is(reach(lp, region(n)), spaOf(roots[index] + 100 + n));
+    });
+  for (const lp of lps) lp.vtlb.unload();
+  t.is(checkStructure(m), null);
+  const { walks, remoteWalks, fills } = vtlbCounters(m.partition);
+  return { share: remoteWalks / walks, fills };
+};
+
+test.serial("walks stay on the LP's node with vtlb.numa=local where the guest's tables do, and always with instance", (t) => {
+  const off = remoteShare(t, 'off');
+  const local = remoteShare(t, 'local');
+  const instance = remoteShare(t, 'instance');
+  t.log(`remote walks: off ${off.share}, local ${local.share}, instance ${instance.share}`);
+  t.true(off.share > 0.3);
+  t.true(local.share <= off.share / 20);
+  t.is(instance.share, 0);
+});
+
+test.serial(
+  'each node has a vTLB of its own with vtlb.numa=instance: what two nodes use is filled twice, and an INVLPG goes over both',
+  (t) => {
+    resetMachine(m, SPTS);
+    m.partition.i32[PartitionLayout.at.nodeCount >>> 2] = 2;
+    initVtlb(m.partition, SPTS);
+    set('vtlb.numa', 'instance');
+    link(1, 0, 2);
+    link(2, 0, 3);
+    link(3, 0, 4);
+    link(4, 5, 100);
+    const lps = [0, 1].map((index) => {
+      m.machine.u32[(lpBlockAt(index) + LpLayout.at.node) >>> 2] = index;
+      const lp = makeLp(m, index);
+      lp.vtlb.load(longVp(m, index, 1));
+      t.is(reach(lp, region(0)), spaOf(100));
+      return lp;
+    });
+    t.not(lps[0].vtlb.sas, lps[1].vtlb.sas);
+    link(4, 5, 101);
+    lps[0].vtlb.invlpg(region(0));
+    for (const lp of lps) t.is(reach(lp, region(0)), spaOf(101));
+    t.is(checkStructure(m), null);
+  },
+);
