@@ -74,9 +74,9 @@ export class PartitionOnLp implements ApicBus {
     });
     this.apics = this.vps.map((vp) => new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector)));
     const fetch = {
-      flushAll: () => this.processor?.code.flushLookups(),
-      flushBank: (bank: number) => this.processor?.code.flushBank(bank),
-      flushPage: (gva: number) => this.processor?.code.flushLookup(gva),
+      flushAll: () => this.processor?.code.jumps.flush(),
+      flushBank: (bank: number) => this.processor?.code.jumps.flushBank(bank),
+      flushPage: (gva: number) => this.processor?.code.jumps.flushPage(gva),
       select: (bank: number) => this.processor?.selectBank(bank),
     };
     this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, this.fault, {

@@ -1,12 +1,10 @@
 // Translated code of one LP for one partition: blocks in the LP's arena, units in a function table, and the jump cache that leads to them.
 // Why per LP: no lock on the way from an address to its code; equal wasm bytes are compiled once by V8 for all workers anyway.
-// Code is keyed by guest page and RIP; the jump cache by RIP and mode id, and is emptied by taking new mode ids (O(1)). Address spaces that the TLB keeps
-// banks of have mode ids of their own: a switch back to one finds its entries again.
+// Code is keyed by guest page and RIP (code-pages.ts); where an address leads just now is in the jump cache (jump-cache.ts).
 //
 // Write watching: a page that code was translated from has its lines marked, then PageFlag.CODE set and all write tags to it flushed, then its bytes read.
 // A store to a marked line raises the page's version and the partition's code epoch; every LP compares both before it uses a block again.
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
-import { JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT, LpContextLayout, TLB_BANKS } from '../../shared/layout/lp-context.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder, type CodeMode } from '../translate/block-builder.js';
@@ -21,8 +19,8 @@ import { CodeAccount } from './code-account.js';
 import { CodeBlock, HOT_RUNS, type SpannedPage, Unit } from './code-block.js';
 import { CodePages } from './code-pages.js';
 import { CodeReader, FETCH_BYTES } from './code-reader.js';
-import { FetchTlb } from './fetch-tlb.js';
 import type { InstructionCount } from './instruction-count.js';
+import { JumpCache } from './jump-cache.js';
 
 /** What the cache needs to know of the guest's memory. */
 export interface CodeMemory {
@@ -36,8 +34,6 @@ export interface CodeMemory {
 
 const CODE_EPOCH = PartitionLayout.at.codeEpoch >>> 2;
 const NEVER_HOT = 0x7fffffff;
-/** The last mode id. 0xffff is none: all ones mark a jump cache entry as empty, and are the tag of RIPs at the end of the address space with that id. */
-const MODE_IDS = 0xfffe;
 
 export interface CodeCacheOptions {
   /** 'both' is the product; 'cold' never compiles, 'hot' compiles before the first run: for tests. */
@@ -52,31 +48,14 @@ export interface CodeCacheOptions {
   readonly blockInstructions?: number;
 }
 
-/** What is looked up by address in the address space of one bank of the TLB. */
-class Lookups {
-  /** Mode ids by CS base, mode and privilege. */
-  readonly modeIds = new Map<number, number>();
-  /** Pages with code in the jump cache or the fetch TLB, hashed. */
-  readonly codePages = new Uint8Array(4096);
-
-  forget(): void {
-    if (this.modeIds.size === 0) return;
-    this.modeIds.clear();
-    this.codePages.fill(0);
-  }
-}
-
-/** Address of the jump cache entry for a RIP's low half. */
-export const jumpEntryAt = (context: number, ripLo: number): number =>
-  context + LpContextLayout.at.jump + (Math.imul(ripLo, JUMP_MULTIPLIER) >>> JUMP_SHIFT) * JUMP_ENTRY_SIZE;
-
 const modeKeyOf = (m: CodeMode): number =>
   (m.bits === 16 ? 0 : m.bits === 32 ? 1 : 2) | (m.stackBits === 16 ? 0 : m.stackBits === 32 ? 4 : 8) | (m.flat ? 16 : 0);
 
 export class CodeCache {
   readonly #views: Views;
   readonly #memory: CodeMemory;
-  readonly #context: number;
+  /** Where addresses lead, and what takes them away. */
+  readonly jumps: JumpCache;
   readonly #arena: BlockArena;
   readonly #templates = new TemplateTable(FETCH_BYTES);
   readonly #table: WebAssembly.Table;
@@ -85,9 +64,6 @@ export class CodeCache {
   readonly #reader: CodeReader;
   readonly #account: CodeAccount;
   readonly #pages: CodePages;
-  readonly #fetchTlb = new FetchTlb();
-  readonly #banks: readonly Lookups[] = Array.from({ length: TLB_BANKS }, () => new Lookups());
-  #bank: Lookups = this.#banks[0];
   readonly #hotRuns: number;
   readonly #alone: boolean;
   readonly #count: InstructionCount | undefined;
@@ -95,12 +71,10 @@ export class CodeCache {
   readonly #plainModes = new Map<CodeMode, CodeMode>();
   /** Blocks that the units in the table begin with. */
   readonly #unitEntries: CodeBlock[] = [];
-  #nextModeId = 1;
   #mode: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false, features: IMPLEMENTED };
   #modeKey = 0;
   /** What `setMode` was last called with. */
   #setTo: CodeMode | undefined;
-  #modeId = 0;
   #csBase = 0;
   #user = 0;
   #epochSeen: number;
@@ -109,7 +83,6 @@ export class CodeCache {
   /** Totals for telemetry. */
   translations = 0;
   compilations = 0;
-  flushes = 0;
   /** Regions that V8 refused: they stay in the cold tier. */
   refused = 0;
 
@@ -125,7 +98,7 @@ export class CodeCache {
     this.#memory = memory;
     this.#pages = new CodePages(views);
     this.#reader = new CodeReader(views, (linear) => this.#fetchPage(linear));
-    this.#context = context;
+    this.jumps = new JumpCache(views, context);
     this.#account = new CodeAccount(views, context, options.unitBytesMax);
     this.#arena = new BlockArena(views, context);
     this.#table = table;
@@ -151,28 +124,7 @@ export class CodeCache {
     this.#modeKey = modeKeyOf(mode);
     this.#csBase = csBase;
     this.#user = privilege;
-    this.#takeModeId();
-  }
-  #takeModeId(): void {
-    const key = this.#csBase * 64 + this.#modeKey * 2 + this.#user;
-    let id = this.#bank.modeIds.get(key);
-    if (id === undefined) {
-      if (this.#nextModeId > MODE_IDS) {
-        // Ids have run out: really empty the jump cache and count again.
-        this.#views.u8.fill(
-          0,
-          this.#context + LpContextLayout.at.jump,
-          this.#context + LpContextLayout.at.jump + JUMP_ENTRIES * JUMP_ENTRY_SIZE,
-        );
-        this.#fetchTlb.clear();
-        this.#nextModeId = 1;
-        for (const bank of this.#banks) bank.forget();
-      }
-      id = this.#nextModeId++;
-      this.#bank.modeIds.set(key, id);
-    }
-    this.#modeId = id;
-    this.#views.u32[(this.#context + LpContextLayout.at.jumpTag + 4) >>> 2] = id << 16;
+    this.jumps.setMode(csBase * 64 + this.#modeKey * 2 + privilege);
   }
 
   #plain(mode: CodeMode): CodeMode {
@@ -181,34 +133,6 @@ export class CodeCache {
     const plain = { ...mode, plainLocks: true };
     this.#plainModes.set(mode, plain);
     return plain;
-  }
-
-  /** Mappings may have changed: every address is looked up again, in every address space. */
-  flushLookups(): void {
-    this.flushes++;
-    for (const bank of this.#banks) bank.forget();
-    this.#takeModeId();
-  }
-  /** As `flushLookups` in the address space of one bank of the TLB. */
-  flushBank(bank: number): void {
-    this.#banks[bank].forget();
-    if (this.#banks[bank] !== this.#bank) return;
-    this.flushes++;
-    this.#takeModeId();
-  }
-  /** The address space of this bank is in use: the jump cache shows its entries from now on. */
-  selectBank(bank: number): void {
-    this.flushes++;
-    this.#bank = this.#banks[bank];
-    this.#takeModeId();
-  }
-  /** One page's mapping may have changed. */
-  flushLookup(linear: number): void {
-    if (this.#bank.codePages[this.#pageHash(linear)]) this.flushBank(this.#banks.indexOf(this.#bank));
-  }
-  #pageHash(linear: number): number {
-    const page = Math.floor(linear / 4096);
-    return (page ^ (page / 4096)) & 4095;
   }
 
   /** Watched code was changed since `noticeEpoch` last looked. */
@@ -221,7 +145,7 @@ export class CodeCache {
     const epoch = this.#views.i32[CODE_EPOCH];
     if (epoch === this.#epochSeen) return false;
     this.#epochSeen = epoch;
-    this.flushLookups();
+    this.jumps.flush();
     return true;
   }
 
@@ -242,19 +166,16 @@ export class CodeCache {
   }
   /** Takes the block out of the jump cache. */
   readonly #leave = (block: CodeBlock): void => {
-    const at = jumpEntryAt(this.#context, block.rip | 0) >>> 2;
-    if (this.#views.i32[at] === (block.rip | 0)) this.#views.u32[at + 1] = 0xffff_ffff;
+    this.jumps.leave(block.rip);
   };
 
   /** Whether the code entered at RIP may include bytes of the page. RIPs inside a unit are not known: true to be safe. */
   covers(rip: number, gfn: number): boolean {
-    const { i32 } = this.#views;
-    const at = jumpEntryAt(this.#context, rip | 0) >>> 2;
     // Nearly always it is what has just been entered from the jump cache.
-    if (i32[at] === (rip | 0) && i32[at + 1] === this.#tagHi(rip)) {
-      const code = i32[at + 2];
-      if (code < 0) return this.#unitEntries[~code].reaches(gfn);
-      const only = i32[(code + BlockHeader.GFN) >>> 2];
+    const code = this.jumps.find(rip);
+    if (code < 0) return this.#unitEntries[~code].reaches(gfn);
+    if (code > 0) {
+      const only = this.#views.i32[(code + BlockHeader.GFN) >>> 2];
       if (only >= 0) return only === gfn;
     }
     return this.#blockAt(rip, false)?.reaches(gfn) ?? true;
@@ -265,7 +186,7 @@ export class CodeCache {
    * Throws GuestFault when the instruction cannot be fetched.
    */
   lookup(rip: number): void {
-    const { flushes } = this;
+    const { flushes } = this.jumps;
     this.#enterUnless(flushes, this.#blockAt(rip, true)!);
   }
 
@@ -277,7 +198,7 @@ export class CodeCache {
       this.lookup(rip);
       return;
     }
-    const { flushes } = this;
+    const { flushes } = this.jumps;
     const block = this.#blockAt(rip, true)!;
     if (block.unit === Unit.NONE || (block.unit >= 0 && this.#spanChanged(block))) this.#compile(block);
     if (block.unit < 0) this.#views.i32[(block.header + BlockHeader.RUNS) >>> 2] = NEVER_HOT;
@@ -324,12 +245,7 @@ export class CodeCache {
     this.#account.templates(this.#templates.size);
     for (let i = 0; i < this.#unitEntries.length; i++) this.#table.set(i, null);
     this.#unitEntries.length = 0;
-    this.#views.u8.fill(
-      0,
-      this.#context + LpContextLayout.at.jump,
-      this.#context + LpContextLayout.at.jump + JUMP_ENTRIES * JUMP_ENTRY_SIZE,
-    );
-    this.flushLookups();
+    this.jumps.drop();
   }
 
   /** Linear address of an instruction in the current mode. */
@@ -337,16 +253,12 @@ export class CodeCache {
     return this.#mode.bits === 64 ? rip : (this.#csBase + rip) >>> 0;
   }
 
-  /** Upper half of the jump cache's tag for the RIP in the current mode, as a signed word. */
-  #tagHi(rip: number): number {
-    return (Math.floor(rip / 4294967296) & 0xffff) | (this.#modeId << 16);
-  }
   /**
    * Whoever watches a page waits outside guest mode, and answers flushes there: a block found by the mapping before must not be entered in the jump cache
    * that was emptied since. `before`: flushes until it was looked for.
    */
   #enterUnless(before: number, block: CodeBlock): void {
-    if (this.flushes === before) this.#enter(block);
+    if (this.jumps.flushes === before) this.#enter(block);
   }
   #enter(block: CodeBlock): void {
     let code = block.header;
@@ -356,13 +268,11 @@ export class CodeCache {
       // A page of the unit was changed, or is not mapped just now: `heat` looks again when that much has run cold.
       else i32[(block.header + BlockHeader.RUNS) >>> 2] = HOT_RUNS;
     }
-    const at = jumpEntryAt(this.#context, block.rip | 0) >>> 2;
-    i32[at] = block.rip | 0;
-    i32[at + 1] = this.#tagHi(block.rip);
-    i32[at + 2] = code;
-    this.#bank.codePages[this.#pageHash(block.linear)] = 1;
-    if (block.gfn2 >= 0) this.#bank.codePages[this.#pageHash(block.linear + 4096)] = 1;
-    for (const s of block.span) this.#bank.codePages[this.#pageHash(s.page * 4096)] = 1;
+    const { jumps } = this;
+    jumps.enter(block.rip, code);
+    jumps.uses(block.linear);
+    if (block.gfn2 >= 0) jumps.uses(block.linear + 4096);
+    for (const s of block.span) jumps.uses(s.page * 4096);
   }
   #version(gfn: number): number {
     return this.#views.i32[(PartitionMap.CODE_VERSIONS >>> 2) + gfn];
@@ -393,18 +303,17 @@ export class CodeCache {
 
   /** Frame of the page that code at the linear address is fetched from, by the fetch TLB if it knows. */
   #fetchPage(linear: number): number {
-    const known = this.#fetchTlb.find(linear, this.#modeId);
+    const known = this.jumps.frame(linear);
     if (known >= 0) return known;
     const gfn = this.#memory.fetchPage(linear);
     if (gfn < 0) return gfn;
-    this.#bank.codePages[this.#pageHash(linear)] = 1;
-    this.#fetchTlb.insert(linear, this.#modeId, gfn);
+    this.jumps.enterFrame(linear, gfn);
     return gfn;
   }
 
   /** As #fetchPage, but -1 instead of faults and without effects. */
   #peekPage(linear: number): number {
-    const known = this.#fetchTlb.find(linear, this.#modeId);
+    const known = this.jumps.frame(linear);
     return known >= 0 ? known : this.#memory.peekPage(linear);
   }
 

@@ -14,7 +14,7 @@ import { needsNoAlignment } from '../translate/decode/unaligned-access.js';
 import { coreModule } from '../translate/emit/core-module.js';
 import { SysResult } from '../translate/emit/frame.js';
 import { Exit, SEGCHECK_EXECUTE, sysLength, sysOp } from '../translate/micro-op.js';
-import { CodeCache, type CodeCacheOptions, jumpEntryAt } from './code-cache.js';
+import { CodeCache, type CodeCacheOptions } from './code-cache.js';
 import { applyMode, CodeModes } from './cpu/code-mode.js';
 import { deliver, deliverFault } from './cpu/deliver.js';
 import { setSystemFlags, systemFlags } from './cpu/flags.js';
@@ -213,7 +213,7 @@ export class GuestProcessor implements Processor {
   selectBank(bank: number): void {
     this.memory.tlb = this.context.base + LpContextLayout.at.tlbs + bank * TLB_BANK_SIZE;
     this.#useTlb();
-    this.code.selectBank(bank);
+    this.code.jumps.selectBank(bank);
   }
   /** The half for the privilege; an empty one, and no shortcuts, while every access must be looked at. */
   #useTlb(): void {
@@ -286,13 +286,9 @@ export class GuestProcessor implements Processor {
   /** Runs the instruction at RIP alone, in the mode given, outside the cache. */
   #runSingle(mode: CodeMode): number {
     const rip = this.#rip();
-    const { u32, i32 } = this.views;
+    const { i32 } = this.views;
     const header = this.code.single(rip, mode);
-    const lo = rip | 0;
-    const at = jumpEntryAt(this.context.base, lo) >>> 2;
-    u32[at] = lo;
-    u32[at + 1] = (Math.floor(rip / 4294967296) & 0xffff) | this.context.jumpTagHi;
-    i32[at + 2] = header;
+    this.code.jumps.enter(rip, header);
     const outer = this.#aside;
     this.#aside = outer + this.context.budget;
     let kicked = 0;
@@ -307,7 +303,7 @@ export class GuestProcessor implements Processor {
     // 0 -> -1 when the instruction was retired.
     this.context.budget += this.#aside - outer;
     this.#aside = outer;
-    u32[at + 1] = 0xffff_ffff;
+    this.code.jumps.leave(rip);
     if (kicked) Atomics.store(i32, this.#kickWord, KICKED);
     return reason;
   }

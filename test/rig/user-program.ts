@@ -43,7 +43,7 @@ export const programMachine = (tiers: Tiers, counted = false, more: ProcessorOpt
 export const remapCode = (machine: BareProcessor, linear: number, gfn: number): void => {
   machine.pages.set(linear / 4096, { gfn, writable: true, user: true });
   machine.tlb.flushAll();
-  machine.processor.code.flushLookups();
+  machine.processor.code.jumps.flush();
 };
 
 /** The bytes of RAM behind a linear address of the code. */

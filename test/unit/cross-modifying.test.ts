@@ -164,7 +164,7 @@ for (const tiers of TIERS)
     machine.pages.set(high / 4096, machine.pages.get(Program.CODE / 4096)!);
     place(machine, Program.CODE, ['b801000000', 'cc']);
     for (let flushes = 0; flushes < 0x1_0000; flushes++) {
-      machine.processor.code.flushLookups();
+      machine.processor.code.jumps.flush();
       if (flushes < 0xffe0) continue;
       machine.processor.memory.setMode(true, true, false);
       machine.processor.memory.write8(high + 1, flushes & 0xff);

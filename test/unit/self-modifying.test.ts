@@ -1,6 +1,6 @@
 // Stores into code that runs: the very next instruction is the new one, in both tiers (SDM 3A 9.1.3, 12.6: P6 and later processors need no jump in between).
 import test, { type ExecutionContext } from 'ava';
-import { jumpEntryAt } from '../../daemon/machine/code-cache.js';
+import { jumpEntryAt } from '../../daemon/machine/jump-cache.js';
 import { Slot } from '../../shared/layout/vp.js';
 import type { BareProcessor } from '../rig/bare-processor.js';
 import { assembleCode, type CodeItem, littleEndian } from '../rig/code-bytes.js';
@@ -199,7 +199,7 @@ inEachTier('the second page of an instruction is remapped', (t, machine) => {
   t.is(register(runProgram(machine, base), RAX), 0x201);
   machine.pages.delete(PAGE_2 / 4096);
   machine.tlb.flushAll();
-  machine.processor.code.flushLookups();
+  machine.processor.code.jumps.flush();
   const end = runProgram(machine, base);
   t.is(end.vector, 14);
   t.is(machine.vp.cr2Num, PAGE_2);

@@ -1,0 +1,142 @@
+// What one LP finds by address alone: the code of a RIP, in the jump cache that the dispatcher looks up inline, and the page frame that code of a linear page is
+// fetched from. Both hold for one mode id, and are emptied by taking new ids (O(1)). Address spaces that the TLB keeps banks of have mode ids of their own: a
+// switch back to one finds its entries again.
+import { JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT, LpContextLayout, TLB_BANKS } from '../../shared/layout/lp-context.js';
+import type { Views } from '../../shared/layout/struct.js';
+import { FetchTlb } from './fetch-tlb.js';
+
+/** The last mode id. 0xffff is none: all ones mark a jump cache entry as empty, and are the tag of RIPs at the end of the address space with that id. */
+const MODE_IDS = 0xfffe;
+const NO_TAG = 0xffff_ffff;
+
+/** What is looked up by address in the address space of one bank of the TLB. */
+class Lookups {
+  /** Mode ids by CS base, mode and privilege. */
+  readonly modeIds = new Map<number, number>();
+  /** Pages with code in the jump cache or the fetch TLB, hashed. */
+  readonly codePages = new Uint8Array(4096);
+
+  forget(): void {
+    if (this.modeIds.size === 0) return;
+    this.modeIds.clear();
+    this.codePages.fill(0);
+  }
+}
+
+const hashOf = (linear: number): number => {
+  const page = Math.floor(linear / 4096);
+  return (page ^ (page / 4096)) & 4095;
+};
+
+/** Address of the jump cache entry for a RIP's low half. */
+export const jumpEntryAt = (context: number, ripLo: number): number =>
+  context + LpContextLayout.at.jump + (Math.imul(ripLo, JUMP_MULTIPLIER) >>> JUMP_SHIFT) * JUMP_ENTRY_SIZE;
+
+export class JumpCache {
+  readonly #views: Views;
+  readonly #context: number;
+  readonly #fetchTlb = new FetchTlb();
+  readonly #banks: readonly Lookups[] = Array.from({ length: TLB_BANKS }, () => new Lookups());
+  #bank: Lookups = this.#banks[0];
+  #nextModeId = 1;
+  #modeId = 0;
+  #key = 0;
+  /** How often what is looked up by address has become another. */
+  flushes = 0;
+
+  constructor(views: Views, context: number) {
+    this.#views = views;
+    this.#context = context;
+  }
+
+  /** Another mode, CS base or privilege, by a number of its own: that mode's entries are found from now on. */
+  setMode(key: number): void {
+    this.#key = key;
+    this.#takeModeId();
+  }
+  #takeModeId(): void {
+    let id = this.#bank.modeIds.get(this.#key);
+    if (id === undefined) {
+      if (this.#nextModeId > MODE_IDS) {
+        // Ids have run out: really empty it all and count again.
+        this.#empty();
+        this.#fetchTlb.clear();
+        this.#nextModeId = 1;
+        for (const bank of this.#banks) bank.forget();
+      }
+      id = this.#nextModeId++;
+      this.#bank.modeIds.set(this.#key, id);
+    }
+    this.#modeId = id;
+    this.#views.u32[(this.#context + LpContextLayout.at.jumpTag + 4) >>> 2] = id << 16;
+  }
+  #empty(): void {
+    const from = this.#context + LpContextLayout.at.jump;
+    this.#views.u8.fill(0, from, from + JUMP_ENTRIES * JUMP_ENTRY_SIZE);
+  }
+
+  /** Mappings may have changed: every address is looked up again, in every address space. */
+  flush(): void {
+    this.flushes++;
+    for (const bank of this.#banks) bank.forget();
+    this.#takeModeId();
+  }
+  /** As `flush` in the address space of one bank of the TLB. */
+  flushBank(bank: number): void {
+    this.#banks[bank].forget();
+    if (this.#banks[bank] !== this.#bank) return;
+    this.flushes++;
+    this.#takeModeId();
+  }
+  /** The address space of this bank is in use: its entries are found from now on. */
+  selectBank(bank: number): void {
+    this.flushes++;
+    this.#bank = this.#banks[bank];
+    this.#takeModeId();
+  }
+  /** One page's mapping may have changed. */
+  flushPage(linear: number): void {
+    if (this.#bank.codePages[hashOf(linear)]) this.flushBank(this.#banks.indexOf(this.#bank));
+  }
+  /** The code itself is given up. */
+  drop(): void {
+    this.#empty();
+    this.flush();
+  }
+
+  /** Upper half of the tag for the RIP in the current mode, as a signed word. */
+  #tagHi(rip: number): number {
+    return (Math.floor(rip / 4294967296) & 0xffff) | (this.#modeId << 16);
+  }
+  /** Code address of the RIP: of a block's header, ~index of a unit, 0 = none. */
+  find(rip: number): number {
+    const { i32 } = this.#views;
+    const at = jumpEntryAt(this.#context, rip | 0) >>> 2;
+    return i32[at] === (rip | 0) && i32[at + 1] === this.#tagHi(rip) ? i32[at + 2] : 0;
+  }
+  enter(rip: number, code: number): void {
+    const { i32 } = this.#views;
+    const at = jumpEntryAt(this.#context, rip | 0) >>> 2;
+    i32[at] = rip | 0;
+    i32[at + 1] = this.#tagHi(rip);
+    i32[at + 2] = code;
+  }
+  /** Takes the RIP out, in whatever mode. */
+  leave(rip: number): void {
+    const at = jumpEntryAt(this.#context, rip | 0) >>> 2;
+    if (this.#views.i32[at] === (rip | 0)) this.#views.u32[at + 1] = NO_TAG;
+  }
+  /** Something that is found by address depends on the mapping of the linear page. */
+  uses(linear: number): void {
+    this.#bank.codePages[hashOf(linear)] = 1;
+  }
+
+  /** Guest page frame of a linear address's code, or -1 when it is not known. */
+  frame(linear: number): number {
+    return this.#fetchTlb.find(linear, this.#modeId);
+  }
+  enterFrame(linear: number, gfn: number): void {
+    this.uses(linear);
+    this.#fetchTlb.insert(linear, this.#modeId, gfn);
+  }
+}
