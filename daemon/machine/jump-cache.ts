@@ -5,8 +5,11 @@ import { JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT, LpContextLa
 import type { Views } from '../../shared/layout/struct.js';
 import { FetchTlb } from './fetch-tlb.js';
 
-/** The last mode id. 0xffff is none: all ones mark a jump cache entry as empty, and are the tag of RIPs at the end of the address space with that id. */
-const MODE_IDS = 0xfffe;
+/**
+ * The last mode id. A tag is RIP with the mode id exclusively or-ed into its upper 16 bits, which of canonical RIPs, and of the one behind the last of the lower
+ * half, are all 0 or all 1: ids of 15 bits, and not 0, make tags of different RIPs and ids different, and none of them 0 or all ones, which mark empty entries.
+ */
+const MODE_IDS = 0x7ffe;
 const NO_TAG = 0xffff_ffff;
 
 /** What is looked up by address in the address space of one bank of the TLB. */
@@ -106,7 +109,7 @@ export class JumpCache {
 
   /** Upper half of the tag for the RIP in the current mode, as a signed word. */
   #tagHi(rip: number): number {
-    return (Math.floor(rip / 4294967296) & 0xffff) | (this.#modeId << 16);
+    return Math.floor(rip / 4294967296) ^ (this.#modeId << 16);
   }
   /** Code address of the RIP: of a block's header, ~index of a unit, 0 = none. */
   find(rip: number): number {

@@ -95,12 +95,12 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
   const dispatch = c.loop();
   c.get(CTX); c.memory('i32_load', CONTEXT.budget); c.get(CTX); c.memory('i32_load', CONTEXT.kick); c.op('i32_lt_s');
   c.if(); leave(Exit.BUDGET); c.op('end');
-  // Jump cache: index from RIP, tag RIP 47:0 | mode id.
+  // Jump cache: index from RIP, tag RIP ^ mode id << 48.
   c.get(VP); c.memory('i64_load', Slot.RIP * 8); c.tee(RIP);
   c.op('i32_wrap'); c.i32(JUMP_MULTIPLIER); c.op('i32_mul'); c.i32(JUMP_SHIFT); c.op('i32_shr_u'); c.i32(JUMP_ENTRY_SIZE); c.op('i32_mul');
   c.get(CTX); c.op('i32_add'); c.tee(ENTRY);
   c.memory('i64_load', CONTEXT.jump);
-  c.get(RIP); c.i64(-1, 0xffff); c.op('i64_and'); c.get(CTX); c.memory('i64_load', CONTEXT.jumpTag); c.op('i64_or');
+  c.get(RIP); c.get(CTX); c.memory('i64_load', CONTEXT.jumpTag); c.op('i64_xor');
   c.op('i64_ne');
   c.if(); leave(Exit.LOOKUP); c.op('end');
   c.get(ENTRY); c.memory('i32_load', CONTEXT.jump + 8); c.tee(CODE); c.i32(0); c.op('i32_lt_s');

@@ -7,6 +7,7 @@ import type { Families, Family, InstructionContext } from './instruction-context
 import { addToStackPointer, peek, setStackPointer, storeBelow } from './stack.js';
 
 const GP = 13;
+const CANONICAL_LIMIT = 2 ** 47;
 
 /** Bytes of the displacement and operand size of each relative branch: Jo_rel8_16, Call_rel32_64, Jmp_rel16. */
 const DISPLACEMENT_BYTES = new Uint8Array(CODE_COUNT);
@@ -43,8 +44,21 @@ const requireInside = (x: InstructionContext, width: Width, target: number): voi
   builder.trapIf(builder.value('xor64', extended, target), GP, 0);
 };
 
-/** A relative JMP or CALL: checked as others are; only 32-bit ones in segments with limits are. */
+/** Whether the target of a relative branch is not canonical: then it faults at the branch, if that is taken. */
+export const isBeyond = ({ builder }: InstructionContext, target: number): boolean => {
+  if (builder.mode.bits !== 64 || (target < CANONICAL_LIMIT && target >= -CANONICAL_LIMIT)) return false;
+  builder.constants.positionIsFixed = true;
+  return true;
+};
+/** A branch to such a target, taken when the condition is not 0. */
+export const branchBeyond = ({ builder }: InstructionContext, condition: Operand): void => {
+  builder.trapIf(condition, GP, 0);
+  builder.jump(builder.nextRip);
+};
+
+/** A relative JMP or CALL: checked as others are; of 32-bit ones only those in segments with limits are. */
 const requireTargetInside = (x: InstructionContext, width: Width, target: number): void => {
+  if (isBeyond(x, target)) x.builder.trapIf(x.builder.constant(1), GP, 0);
   if (width === 2 && !x.builder.mode.flat) requireInside(x, width, x.builder.slot(x.builder.position(target)));
 };
 const jumpRelative: Family = (x) => {
@@ -105,18 +119,27 @@ const loop =
     const { builder } = x;
     const width = COUNTER_WIDTH[x.code] as Width;
     const less = builder.constant(-1);
+    const target = nearTarget(x);
+    const beyond = isBeyond(x, target);
     let count: number;
     if (width === 1) {
       count = builder.zeroExtended(1, builder.value('add32', Slot.RCX, less));
       builder.value('ins16', Slot.RCX, count, Slot.RCX);
-    } else count = builder.value(width === 3 ? 'add64' : 'add32', Slot.RCX, less, Slot.RCX);
-    if (cc < 0) builder.branch(count, nearTarget(x));
-    else builder.branch(builder.value('and64', builder.value('ne', count, builder.constant(0)), builder.condition(cc)), nearTarget(x));
+    } else count = builder.value(width === 3 ? 'add64' : 'add32', Slot.RCX, less, beyond ? undefined : Slot.RCX);
+    const taken = cc < 0 ? count : builder.value('and64', builder.value('ne', count, builder.constant(0)), builder.condition(cc));
+    if (!beyond) builder.branch(taken, target);
+    else {
+      builder.trapIf(taken, GP, 0);
+      builder.move(Slot.RCX, count);
+      builder.jump(builder.nextRip);
+    }
   };
 const jcxz: Family = (x) => {
   const { builder } = x;
   const count = builder.slot(builder.zeroExtended(COUNTER_WIDTH[x.code] as Width, Slot.RCX));
-  builder.branch(count, builder.nextRip, nearTarget(x));
+  const target = nearTarget(x);
+  if (isBeyond(x, target)) branchBeyond(x, builder.value('eq', count, builder.constant(0)));
+  else builder.branch(count, builder.nextRip, target);
 };
 
 const families: Record<string, Family> = {

@@ -2,7 +2,7 @@
 import { Slot } from '../../../shared/layout/vp.js';
 import { REGISTER_SLOT } from '../decode/registers.js';
 import type { Condition } from '../micro-op.js';
-import { nearTarget } from './branch.js';
+import { branchBeyond, isBeyond, nearTarget } from './branch.js';
 import type { Families, Family } from './instruction-context.js';
 
 /** Condition codes by name, in encoding order. */
@@ -11,8 +11,11 @@ const DF = 0x400;
 
 const jcc =
   (cc: Condition): Family =>
-  (x) =>
-    x.builder.branchOn(cc, nearTarget(x));
+  (x) => {
+    const target = nearTarget(x);
+    if (isBeyond(x, target)) branchBeyond(x, x.builder.condition(cc));
+    else x.builder.branchOn(cc, target);
+  };
 
 const setcc =
   (cc: Condition): Family =>
