@@ -1,9 +1,9 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|vtlb|interrupts|fp|smp|scaling|daemon|policies, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
-// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md. HVD_NODE=path shows a newer Node beside this one.
+// Options: --suite cpu|interrupts|fp|smp|scaling|daemon|vtlb|policies, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb or policies theirs into daemon/SPECIFICATION.md. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
-import { writeTables } from './markdown.js';
+import { hostText, POLICY_TABLES, PROCESSOR_TABLES, VTLB_TABLES, writeTables } from './markdown.js';
 import { measureScaling, scalingText } from './scaling-suite.js';
 import { asMarkdown, asText, type BenchResult, geomean, geomeanHot, Measurements } from './table.js';
 import { SUITES, type Suite, type Workload } from './workloads.js';
@@ -30,7 +30,7 @@ const say = (text: string): void => {
 
 const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 : fail(`--bits is 32 or 64, not ${text}`));
 const suiteOf = (name: string): Suite =>
-  SUITES[name] ?? fail(`--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'policies'].join(', ')}, not ${name}`);
+  SUITES[name] ?? fail(`--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'vtlb', 'policies'].join(', ')}, not ${name}`);
 const peersOf = (text: string): string[] => {
   const peers = text.split(',').filter((name) => name !== '');
   for (const name of peers) if (!PEER_NAMES.includes(name)) fail(`--against knows ${PEER_NAMES.join(', ')}, not ${name}`);
@@ -73,7 +73,7 @@ const runSuite = async (name: string, bits: Bits, peers: readonly string[]): Pro
   return { result, engines: engines.map((engine) => engine.name) };
 };
 
-if (values.markdown) {
+if (values.markdown && values.suite === 'cpu') {
   const tables: string[] = [];
   for (const [suite, bits, peers] of [
     ['cpu', 32, ['v86', 'tcg', 'native']],
@@ -90,7 +90,9 @@ if (values.markdown) {
   tables.push(`Suite \`scaling\`:\n\n\`\`\`\n${scalingText(scaling)}\n\`\`\``);
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');
   tables.push(`Suite \`daemon\`, configs/machines/default.yaml:\n\n\`\`\`\n${daemonText(await measureDaemon(values.quick, say))}\n\`\`\``);
-  console.log(`written: ${writeTables(tables)}`);
+  console.log(
+    `written: ${writeTables(PROCESSOR_TABLES, [`${hostText()} Seconds are of the host's clock; ratios are the peer's seconds over hvd's (above 1: hvd is faster).`, ...tables])}`,
+  );
 } else if (values.suite === 'scaling') {
   const result = await measureScaling(bitsOf(values.bits), peersOf(values.against), roundsOf(values.rounds), values.quick, say);
   console.log(values.json ? JSON.stringify(result) : scalingText(result));
@@ -98,11 +100,17 @@ if (values.markdown) {
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');
   const result = await measureDaemon(values.quick, say);
   console.log(values.json ? JSON.stringify(result) : daemonText(result));
+} else if (values.suite === 'vtlb') {
+  const { measureVtlb, vtlbMarkdown } = await import('./vtlb-suite.js');
+  const numbers = await measureVtlb(values.quick, say);
+  if (values.markdown) console.log(`written: ${writeTables(VTLB_TABLES, [hostText(), vtlbMarkdown(numbers)])}`);
+  else console.log(values.json ? JSON.stringify(numbers) : vtlbMarkdown(numbers));
 } else if (values.suite === 'policies') {
   const { measurePolicies, policyMarkdown } = await import('./policy-suite.js');
   const rows = await measurePolicies(values.only, say);
   if (rows.length === 0) fail(`--only: no experiment's name contains ${values.only}`);
-  console.log(values.json ? JSON.stringify(rows) : policyMarkdown(rows));
+  if (values.markdown) console.log(`written: ${writeTables(POLICY_TABLES, [policyMarkdown(rows)])}`);
+  else console.log(values.json ? JSON.stringify(rows) : policyMarkdown(rows));
 } else {
   const { result, engines } = await runSuite(values.suite, bitsOf(values.bits), peersOf(values.against));
   console.log(values.json ? JSON.stringify(result) : asText(result, engines));

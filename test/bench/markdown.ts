@@ -1,22 +1,36 @@
-// Puts measured tables into daemon/PROCESSOR.md, between two marks, with the day and the machine.
+// Puts measured tables into a document, between two marks that name the command, with the day and the machine.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../daemon/root/package-root.js';
 
-const FILE = join(packageRoot(), 'daemon/PROCESSOR.md');
-const BEGIN = '<!-- bench: begin (npm run bench -- --markdown) -->';
+export interface Place {
+  /** From the package's root. */
+  readonly file: string;
+  /** The command that measures: stands in the first mark. */
+  readonly command: string;
+}
+export const PROCESSOR_TABLES: Place = { file: 'daemon/PROCESSOR.md', command: 'npm run bench -- --markdown' };
+export const VTLB_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite vtlb --markdown' };
+export const POLICY_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite policies --markdown' };
+
 const END = '<!-- bench: end -->';
 
-/** Returns the file's name. */
-export const writeTables = (tables: readonly string[]): string => {
-  const text = readFileSync(FILE, 'utf8');
-  const from = text.indexOf(BEGIN);
-  const to = text.indexOf(END);
-  if (from < 0 || to < from) throw new Error(`${FILE} has no ${BEGIN} … ${END}`);
+/** Day and machine, and how busy it was: for numbers of the host's clock. */
+export const hostText = (): string => {
   const cores = cpus();
   const machine = `${cores.length} x ${cores[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}`;
-  const head = `Measured on ${new Date().toISOString().slice(0, 10)}, ${machine}. The host's load average was ${loadavg()[1]!.toFixed(1)}: above the number of its cores, single rows say little. Seconds are of the host's clock; ratios are the peer's seconds over hvd's (above 1: hvd is faster).`;
-  writeFileSync(FILE, `${text.slice(0, from) + BEGIN}\n${[head, ...tables].join('\n\n')}\n\n${text.slice(to)}`);
-  return FILE;
+  return `Measured on ${new Date().toISOString().slice(0, 10)}, ${machine}. The host's load average was ${loadavg()[1]!.toFixed(1)}: above the number of its cores, single rows say little.`;
+};
+
+/** Returns the file's name. `paragraphs`: what the numbers are, and the tables. */
+export const writeTables = ({ file, command }: Place, paragraphs: readonly string[]): string => {
+  const path = join(packageRoot(), file);
+  const begin = `<!-- bench: begin (${command}) -->`;
+  const text = readFileSync(path, 'utf8');
+  const from = text.indexOf(begin);
+  const to = text.indexOf(END, from);
+  if (from < 0 || to < 0) throw new Error(`${path} has no ${begin} … ${END}`);
+  writeFileSync(path, `${text.slice(0, from) + begin}\n${paragraphs.join('\n\n')}\n\n${text.slice(to)}`);
+  return path;
 };

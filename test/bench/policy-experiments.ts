@@ -92,4 +92,32 @@ export const EXPERIMENTS: readonly Experiment[] = [
     unit: 'cycles a round',
     measure: latency,
   },
+  {
+    name: 'reclaim: more spaces than shadow tables',
+    guest: guest('switch:spaces=64,pages=4', 1),
+    settings: ['vtlb.pages=64 vtlb.reclaim=immediate', 'vtlb.pages=64 vtlb.reclaim=deferred', 'vtlb.pages=all'],
+    unit: 'operations in the run',
+    measure: operations,
+  },
+  {
+    name: 'reclaim: shootdowns',
+    guest: guest('switch:spaces=64,pages=4', 2),
+    settings: ['vtlb.pages=64 vtlb.reclaim=immediate', 'vtlb.pages=64 vtlb.reclaim=deferred'],
+    unit: 'hardware TLB shootdowns per 1,000 tables freed',
+    measure: ({ partition: { vtlb } }) => (1000 * (vtlb.flushHandshakes ?? 0)) / Math.max(1, vtlb.sptFreed ?? 0),
+  },
+  {
+    name: 'pervp: VPs in one address space',
+    guest: guest('switch:spaces=4,pages=16', 4),
+    settings: ['vtlb.pervp=on', 'vtlb.pervp=off'],
+    unit: 'shadow tables in use',
+    measure: ({ partition }) => partition.vtlb.sptLive ?? 0,
+  },
+  {
+    name: 'lock: fills of VPs in spaces of their own',
+    guest: guest('pagechurn:pages=16', 4),
+    settings: ['vtlb.lock=global', 'vtlb.lock=generation'],
+    unit: 'cycles a round',
+    measure: latency,
+  },
 ];

@@ -39,7 +39,6 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       fpsse: 4,
     }),
   },
-  vtlb: { vps: 1, workloads: of({ crcpg: 4, ptchurn: 20, cr3sw: 20 }) },
   interrupts: { vps: 1, workloads: of({ lapic: 20, int: 20, outb: 10, inb: 10 }) },
   fp: { vps: 1, workloads: of({ fpsse: 1, fpx87: 1 }) },
   smp: { vps: 2, workloads: of({ xadd2: 10, tick2: 10, ping: 10, pcrc: 4 }) },

@@ -1,0 +1,95 @@
+// One LP's part of the vTLB measurements, on this thread: fills and invalidations of pages through walker, vTLB and hardware TLB, and flushes of everything.
+// Guest tables: page directories from frame 3 on, a page table for each LP behind them; one address space for all (CR3 in frame 1), or one for each LP.
+// Every page maps the same frame of RAM.
+import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Walk } from '../../daemon/machine/walker.js';
+import { MachineLayout } from '../../shared/layout/machine.js';
+import { PageAccess, Pte } from '../../shared/layout/paging.js';
+import { vpBlockAt } from '../../shared/layout/partition.js';
+import { VpBlock } from '../../shared/layout/vp.js';
+import { findPolicy } from '../../shared/protocol/policies.js';
+import { entry64, longVp, makeLp, resetMachine, type SmallMachine } from '../interleave/small-machine.js';
+
+/** 2 MiB pages behind each directory, 4 KiB pages behind each LP's table. */
+const ENTRIES = 512;
+const PAGE = 4096;
+const LARGE = PAGE * ENTRIES;
+const ROOT = 1;
+const POINTERS = 2;
+const DIRECTORY = 3;
+const DIRECTORIES = 20;
+const FIRST_TABLE = DIRECTORY + DIRECTORIES + 1;
+const RIGHTS = Pte.P | Pte.W | Pte.U | Pte.A | Pte.D;
+/** Where the LPs' tables are mapped: behind the directories of large pages. */
+const SMALL_PAGES = DIRECTORIES * LARGE * ENTRIES;
+/** A large page at 0 must be RAM from end to end. */
+export const RAM_PAGES = ENTRIES;
+
+/** Tables of all LPs, an empty vTLB of so many shadow tables, every policy at its first setting but `vtlb.lock`. */
+export const layOut = (m: SmallMachine, spts: number, lock: string, oneSpace: boolean): void => {
+  resetMachine(m, spts);
+  const set = (frame: number, index: number, target: number, bits = 0): void => {
+    m.partition.i32[entry64(frame, index) >>> 2] = (target * PAGE) | RIGHTS | bits;
+  };
+  for (let i = 0; i <= DIRECTORIES; i++) set(POINTERS, i, DIRECTORY + i);
+  for (let i = 0; i < DIRECTORIES; i++) for (let page = 0; page < ENTRIES; page++) set(DIRECTORY + i, page, 0, Pte.PS);
+  for (let lp = 0; lp < m.lps; lp++) {
+    set(DIRECTORY + DIRECTORIES, lp, FIRST_TABLE + lp);
+    for (let page = 0; page < ENTRIES; page++) set(FIRST_TABLE + lp, page, RAM_PAGES - 1);
+    const root = oneSpace ? ROOT : FIRST_TABLE + m.lps + lp;
+    set(root, 0, POINTERS);
+    longVp(m, lp, root);
+  }
+  const policy = findPolicy('vtlb.lock')!;
+  m.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = policy.values.indexOf(lock);
+};
+
+export class FillingLp {
+  readonly #lp: ReturnType<typeof makeLp>;
+  readonly #pages: number;
+
+  /** Runs VP `lp`; touches the pages of `table`'s LP: its own, or one that several share. */
+  constructor(m: SmallMachine, lp: number, table = lp) {
+    this.#lp = makeLp(m, lp);
+    this.#pages = SMALL_PAGES + table * LARGE;
+    this.#lp.vtlb.load(new VpBlock(m.partition, vpBlockAt(lp)));
+    this.#lp.handshake.enterGuest();
+  }
+
+  /** A miss of the hardware TLB from the walker's look to the entry in the hardware TLB. */
+  #touch(gva: number): void {
+    const { walker, vtlb, tlb } = this.#lp;
+    while (walker.walk(gva, PageAccess.READ) !== Walk.HIT)
+      if (vtlb.pageFault(gva, PageAccess.READ) !== PageFault.FILLED) throw new Error(`no fill at ${gva.toString(16)}`);
+    tlb.insert(0, gva, walker.spa, walker.writable, walker.gfn, walker.global);
+  }
+  /** Milliseconds of 512 fills. */
+  fillAll(): number {
+    const start = performance.now();
+    for (let page = 0; page < ENTRIES; page++) this.#touch(this.#pages + page * PAGE);
+    return performance.now() - start;
+  }
+  /** Milliseconds of 512 INVLPGs. */
+  invalidateAll(): number {
+    const start = performance.now();
+    for (let page = 0; page < ENTRIES; page++) this.#lp.vtlb.invlpg(this.#pages + page * PAGE);
+    return performance.now() - start;
+  }
+  /** What MOV CR3 does: every translation of this VP's goes, and is filled anew. */
+  flushSpace(): void {
+    this.#lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+  }
+  /** One fill in each of so many large pages: each needs a shadow table of its own. */
+  touchLarge(pages: number): void {
+    for (let page = 0; page < pages; page++) this.#touch(page * LARGE);
+  }
+  /** Milliseconds of emptying the vTLB for every VP. */
+  flushPartition(): number {
+    const start = performance.now();
+    this.#lp.vtlb.flushPartition();
+    return performance.now() - start;
+  }
+  leave(): void {
+    this.#lp.handshake.leaveGuest();
+  }
+}
