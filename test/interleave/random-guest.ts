@@ -403,23 +403,11 @@ export class RandomGuest {
     const pcid = this.#random(PCIDS);
     const type = this.#random(4);
     const gva = pageOf(this.#pick(ADDRESSES[processor.mode]));
-    switch (type) {
-      case InvpcidType.ADDRESS:
-        horizon.flushPage(gva, 4096, pcid, false, this.#now);
-        mmu.invlpg(gva);
-        break;
-      case InvpcidType.CONTEXT:
-        horizon.flushContext(pcid, this.#now);
-        mmu.switchAddressSpace(Flush.NON_GLOBAL);
-        break;
-      case InvpcidType.ALL:
-        horizon.flushAll(this.#now);
-        mmu.switchAddressSpace(Flush.ALL);
-        break;
-      default:
-        horizon.flushContexts(this.#now);
-        mmu.switchAddressSpace(Flush.NON_GLOBAL);
-    }
+    if (type === InvpcidType.ADDRESS) horizon.flushPage(gva, 4096, pcid, false, this.#now);
+    else if (type === InvpcidType.CONTEXT) horizon.flushContext(pcid, this.#now);
+    else if (type === InvpcidType.ALL) horizon.flushAll(this.#now);
+    else horizon.flushContexts(this.#now);
+    mmu.invpcid(type, pcid, gva);
     return 'INVPCID';
   }
 
