@@ -47,6 +47,10 @@ export class ShadowMmu implements Translator {
     this.#listener = listener;
   }
 
+  get flushes(): number {
+    return this.lp.tlb.flushes;
+  }
+
   load(vp: VpBlock): void {
     this.#vp = vp;
     this.lp.vtlb.load(vp);

@@ -22,6 +22,8 @@ export interface Translator {
   resolve(gva: number, access: Access, user: boolean, implicit: boolean): number;
   /** As resolve for execution (or the access given), without faults, fills or other effects: SPA or a negative number. */
   peek(gva: number, user: boolean, access?: Access): number;
+  /** Counts flushes of the hardware TLB, by whoever asked for them. */
+  readonly flushes: number;
   gpa: number;
 }
 
@@ -280,6 +282,9 @@ export class GuestMemory implements LinearMemory {
     if (this.looksAtAll && !this.#implicit) return -1;
     this.#check(gva);
     return this.#resolve(gva, Access.READ);
+  }
+  get flushes(): number {
+    return this.#translator.flushes;
   }
   hostTable(gva: number): number {
     this.#check(gva);

@@ -56,6 +56,8 @@ export interface LinearMemory {
   hostWrite(gva: number): number;
   /** As hostRead by the processor itself: an implicit supervisor access. For descriptor tables. */
   hostTable(gva: number): number;
+  /** Counts flushes of the TLB: while it stays the same, what `host*` said before is still so. To find a second address this LP may have to leave guest mode. */
+  readonly flushes: number;
 }
 
 /** Results of an intercept that may have to leave guest code. */

@@ -75,6 +75,8 @@ export class HardwareTlb {
   readonly #i32: Int32Array;
   readonly #words: SharedWords;
   readonly #fetch: FetchCache | null;
+  /** Word that says that this LP has something to look at. */
+  readonly #kick: number;
   readonly #banks: readonly Bank[];
   #bank: Bank;
   #clock = 0;
@@ -87,6 +89,7 @@ export class HardwareTlb {
     this.#i32 = views.i32;
     this.#words = words;
     this.#fetch = fetch;
+    this.#kick = (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2;
     const base = lpContextAt(lp) + LpContextLayout.at.tlbs;
     this.#banks = Array.from({ length: TLB_BANKS }, (_, n) => new Bank(n, base + n * TLB_BANK_SIZE));
     this.#bank = this.#banks[0];
@@ -142,7 +145,8 @@ export class HardwareTlb {
     bank.logged++;
     i[at] = low;
     i[at + 1] = high;
-    const mayWrite = writable && this.#mayWrite(gfn);
+    // While a kick is pending, code may have been given up and unwatched that this LP is still in: it must look at its own stores there.
+    const mayWrite = writable && i[this.#kick] === 0 && this.#mayWrite(gfn);
     i[at + 2] = mayWrite ? low : -1;
     i[at + 3] = mayWrite ? high : -1;
     i[at + (TlbEntry.ADDEND >> 2)] = ((spa & -4096) - low) | 0;

@@ -7,6 +7,7 @@ import type { LpMmu, VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtl
 import { Flush } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Access, Resolve } from '../../daemon/machine/guest-memory.js';
 import { GuestFault, InvpcidType } from '../../daemon/machine/processor.js';
+import { TlbFlag } from '../../daemon/machine/tlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
 import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
@@ -491,12 +492,15 @@ export class RandomGuest {
           [at, PageAccess.READ],
           [at + 2, PageAccess.WRITE],
         ]) {
-          if (i32[tag] !== (gva & -4096) || i32[tag + 1] !== Math.floor(gva / 4294967296)) continue;
+          // A watched page has its right to be written in a flag, and its address in the tag for reads.
+          const flagged = access === PageAccess.WRITE && (i32[at + (TlbEntry.FLAGS >> 2)] & TlbFlag.WATCHED) !== 0;
+          const named = flagged ? at : tag;
+          if (i32[named] !== (gva & -4096) || i32[named + 1] !== Math.floor(gva / 4294967296)) continue;
           const kind = access | (mode === 1 ? PageAccess.USER : 0);
           const what = `the TLB of LP ${place.index} grants access ${kind} to ${gva.toString(16)} at frame ${frame}`;
           if (((gva + i32[at + (TlbEntry.ADDEND >> 2)]) >>> 0) - (gva & 4095) !== spaOf(frame))
             throw new Error(`${what}, by another addend`);
-          if (access === PageAccess.WRITE && watched) throw new Error(`${what}, which is watched code`);
+          if (access === PageAccess.WRITE && watched && !flagged) throw new Error(`${what}, which is watched code`);
           // What the TLB holds must not hang on EFLAGS.AC.
           const strict = mode === 0 && (processor.vp.cr4 & Cr4.SMAP) !== 0 ? kind | PageAccess.IMPLICIT : kind;
           if (!this.#allows(processor, gva, strict, frame)) throw new Error(`${what} to VP ${processor.vp.index} (${processor.mode})`);

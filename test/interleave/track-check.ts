@@ -1,6 +1,7 @@
 // Invariants of write tracking at rest: what is known as a page table that nobody can write unseen is one, and what was made from it is what it says.
 // Why apart from the structure check: these hold for entries and hardware TLBs, whatever the trees look like.
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+import { TlbFlag } from '../../daemon/machine/tlb.js';
 import {
   LpContextLayout,
   TLB_BANK_SIZE,
@@ -55,7 +56,8 @@ export const checkTracking = (
       for (let n = 0; n < TLB_ENTRIES; n++) {
         const at = (lpContextAt(lp) + LpContextLayout.at.tlbs + tlb.bank * TLB_BANK_SIZE + mode * TLB_MODE_SIZE + n * TLB_ENTRY_SIZE) >>> 2;
         const gfn = u32[at + (TlbEntry.GFN >> 2)];
-        if (i32[at + (TlbEntry.WRITE_TAG >> 2)] !== -1 && state(gfn) === TrackState.TRACKED)
+        const watched = i32[at + (TlbEntry.READ_TAG >> 2)] !== -1 && (i32[at + (TlbEntry.FLAGS >> 2)] & TlbFlag.WATCHED) !== 0;
+        if ((watched || i32[at + (TlbEntry.WRITE_TAG >> 2)] !== -1) && state(gfn) === TrackState.TRACKED)
           return `LP ${lp} may write page ${gfn}, which is TRACKED`;
       }
   return null;

@@ -12,33 +12,36 @@ const STEPS_OF_GUEST = 500;
 /** Of the guest before: memory is not made anew for each. */
 let machine: RandomGuest['machine'] | undefined;
 
-test.serial('what a VP can use is what the architecture lets it use, after every step and under every combination of policies', async (t) => {
-  t.timeout(24 * 3600 * 1000);
-  const totals = new Map<string, number>();
-  const add = (name: string, n: number): void => void totals.set(name, (totals.get(name) ?? 0) + n);
-  for (let n = 0; n * STEPS_OF_GUEST < STEPS; n++) {
-    const seed = SEED + n;
-    const guest: RandomGuest = new RandomGuest(seed, machine);
-    machine = guest.machine;
-    for (let step = 0; step < STEPS_OF_GUEST; step++)
-      try {
-        guest.step();
-      } catch (error) {
-        t.fail(
-          `step ${step} of the guest: ${error instanceof Error ? error.message : error}; replay: HVD_STEPS=${STEPS_OF_GUEST} HVD_SEED=${seed} bash test/run.sh dist/test/property/vtlb-oracle.test.js`,
-        );
-        return;
-      }
-    add('stale', guest.stale);
-    add('compared', guest.compared);
-    for (const [name, count] of guest.counts) add(name, count);
-    const counters = vtlbCounters(machine.partition);
-    for (const [name, count] of Object.entries(counters)) add(`counter ${name}`, count);
-    if (n % 64 === 63) await new Promise((resolve) => setImmediate(resolve));
-  }
-  t.log(JSON.stringify(Object.fromEntries(totals)));
-  t.pass();
-});
+test.serial(
+  'what a VP can use is what the architecture lets it use, after every step and under every combination of policies',
+  async (t) => {
+    t.timeout(24 * 3600 * 1000);
+    const totals = new Map<string, number>();
+    const add = (name: string, n: number): void => void totals.set(name, (totals.get(name) ?? 0) + n);
+    for (let n = 0; n * STEPS_OF_GUEST < STEPS; n++) {
+      const seed = SEED + n;
+      const guest: RandomGuest = new RandomGuest(seed, machine);
+      machine = guest.machine;
+      for (let step = 0; step < STEPS_OF_GUEST; step++)
+        try {
+          guest.step();
+        } catch (error) {
+          t.fail(
+            `step ${step} of the guest: ${error instanceof Error ? error.message : error}; replay: HVD_STEPS=${STEPS_OF_GUEST} HVD_SEED=${seed} bash test/run.sh dist/test/property/vtlb-oracle.test.js`,
+          );
+          return;
+        }
+      add('stale', guest.stale);
+      add('compared', guest.compared);
+      for (const [name, count] of guest.counts) add(name, count);
+      const counters = vtlbCounters(machine.partition);
+      for (const [name, count] of Object.entries(counters)) add(`counter ${name}`, count);
+      if (n % 64 === 63) await new Promise((resolve) => setImmediate(resolve));
+    }
+    t.log(JSON.stringify(Object.fromEntries(totals)));
+    t.pass();
+  },
+);
 
 /** Of the faults that a single thread can show, each is found by one of the first guests: else the oracle proves nothing. */
 for (const name of [

@@ -95,6 +95,9 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
       fault: new GuestFault(),
       translator: {
         gpa: 0,
+        get flushes() {
+          return tlb.flushes;
+        },
         resolve: (gva, access, user) => {
           const page = pageOf(gva);
           const allowed =

@@ -24,6 +24,9 @@ export class FlatMemory implements LinearMemory {
   readonly supervisorOnly = new Set<number>();
   /** Pages that bulk operations may not use, as MMIO and watched ones. */
   readonly slow = new Set<number>();
+  /** Pages that stand for others. */
+  readonly moved = new Map<number, number>();
+  flushes = 0;
   readonly #views: Views;
   readonly #vp: VpBlock;
   readonly #fault: GuestFault;
@@ -43,7 +46,8 @@ export class FlatMemory implements LinearMemory {
       }
     }
     if (gva < 0 || gva + bytes > RAM_BYTES) throw new RangeError(`test memory: address ${gva.toString(16)}`);
-    return RAM_AT + gva;
+    const to = this.moved.get(Math.floor(gva / 4096));
+    return RAM_AT + (to === undefined ? gva : to * 4096 + (gva % 4096));
   }
   read8(a: number): number {
     return this.#views.data.getUint8(this.#at(a, 1, false));

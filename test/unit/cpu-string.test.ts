@@ -296,3 +296,34 @@ test('filling from any start, of any length and width, equals the element loop',
   );
   t.pass();
 });
+
+test('what is flushed while the second operand is looked up is not used for the first', (t) => {
+  for (const op of [SysOp.MOVS, SysOp.CMPS]) {
+    const p = protectedMode();
+    const { memory } = p;
+    const pages = p.views.u8.subarray(0x10000);
+    pages.fill(1, 0x2000, 0x3000);
+    pages.fill(2, 0x3000, 0x4000);
+    pages.fill(1, 0x6000, 0x7000);
+    // Another processor takes the page of the operand that was looked up first away, and has that acknowledged.
+    const remap = (): void => {
+      if (memory.moved.size > 0) return;
+      memory.moved.set(op === SysOp.MOVS ? 2 : 6, 3);
+      memory.flushes++;
+    };
+    const { hostRead, hostWrite } = memory;
+    memory.hostWrite = (at) => {
+      remap();
+      return hostWrite.call(memory, at);
+    };
+    memory.hostRead = (at) => {
+      if (op === SysOp.CMPS && at < 0x3000) remap();
+      return hostRead.call(memory, at);
+    };
+    start(p, 100, 0x2000, 0x6000);
+    p.run(op, { width: 0, rep: true });
+    if (op === SysOp.MOVS) t.true(pages.subarray(0x6000, 0x6000 + 100).every((byte) => byte === 2));
+    // The old page would have been equal throughout.
+    else t.true(p.slot(Slot.RCX) > 0n);
+  }
+});

@@ -5,8 +5,10 @@ import { Flush } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Access } from '../../daemon/machine/guest-memory.js';
 import { GuestFault } from '../../daemon/machine/processor.js';
 import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';
+import { KICKED, LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { Pte } from '../../shared/layout/paging.js';
+import { lpContextAt } from '../../shared/layout/partition.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { entry32, legacyVp, makeMachine, resetMachine, setFlags, spaOf } from '../interleave/small-machine.js';
 
@@ -60,4 +62,21 @@ test.serial('a write that is lent to the supervisor once, under SMAP, is seen wh
   m.partition.u32[spa >>> 2] = (41 << 12) | RW;
   mmu.switchAddressSpace(Flush.NON_GLOBAL);
   t.is(mmu.resolve(data, Access.READ, false, false), spaOf(41));
+});
+
+test.serial('while a kick is pending no page is entered as writable without a look', (t) => {
+  const mmu = makeMmu('64');
+  const vp = legacyVp(m, 0, ROOT, Cr4.PSE);
+  m.partition.u32[entry32(ROOT, 0) >>> 2] = RW | Pte.PS;
+  mmu.load(vp);
+  const kick = (lpContextAt(0) + LpContextLayout.at.kick) >>> 2;
+  const entry = (lpContextAt(0) + LpContextLayout.at.tlbs + mmu.lp.tlb.bank * TLB_BANK_SIZE + 7 * TLB_ENTRY_SIZE) >>> 2;
+  const { i32 } = m.partition;
+  i32[kick] = KICKED;
+  t.is(mmu.resolve(0x7000, Access.WRITE, false, false), spaOf(7));
+  t.is(i32[entry], 0x7000);
+  t.is(i32[entry + (TlbEntry.WRITE_TAG >> 2)], -1);
+  i32[kick] = 0;
+  t.is(mmu.resolve(0x7000, Access.WRITE, false, false), spaOf(7));
+  t.is(i32[entry + (TlbEntry.WRITE_TAG >> 2)], 0x7000);
 });

@@ -50,11 +50,13 @@ export const compareString = (p: Processor, d: number): number => {
           ? Math.min(runLength(p, d, segment, source, width, left, false), runLength(p, d, Segment.ES, target, width, left, false))
           : 0;
       // Of two operands that both fault, processors report ES:rDI's.
+      const { flushes } = memory;
       const hostB = run > 0 ? memory.hostRead(second) : -1;
       if (hostB < 0) loadScratch(p, second, width, Slot.ARG1);
       const first = elementAddress(p, segment, source, width, false);
       const hostA = hostB >= 0 ? memory.hostRead(first) : -1;
-      if (hostA >= 0) {
+      // Else the first address may not be what it was when it was asked for: one pair, and then both anew.
+      if (hostA >= 0 && memory.flushes === flushes) {
         const at = findPair(views, hostA, hostB, run, width, stopWhenEqual);
         stopped = at < run;
         const last = (stopped ? at : run - 1) << width;

@@ -59,9 +59,11 @@ export const moveString = (p: Processor, d: number): number => {
           runLength(p, d, Segment.ES, target, width, count - done, true),
         );
         if (run > 0) {
+          const { flushes } = memory;
           const hostFrom = memory.hostRead(from);
           const hostTo = memory.hostWrite(to);
-          if (hostFrom >= 0 && hostTo >= 0) {
+          // Else the first address is not what it was when it was asked for: one element, and then both anew.
+          if (hostFrom >= 0 && hostTo >= 0 && memory.flushes === flushes) {
             copyForward(p.copy, hostFrom, hostTo, run << width, width);
             done += run;
             continue;
