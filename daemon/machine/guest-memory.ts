@@ -209,10 +209,15 @@ export class GuestMemory implements LinearMemory {
       this.#mmio.write(this.#translator.gpa, bytes, value >>> 0);
       return;
     }
+    this.#put(spa, bytes, value, 0);
+  }
+  /** To memory. Eight bytes are aligned: a store that is single-copy atomic (SDM 3A 9.1.1). */
+  #put(spa: number, bytes: number, low: number, high: number): void {
     this.#beforeStore(spa, bytes);
-    if (bytes === 1) this.#u8[spa] = value;
-    else if (bytes === 2) this.#data.setUint16(spa, value, true);
-    else this.#data.setUint32(spa, value, true);
+    if (bytes === 1) this.#u8[spa] = low;
+    else if (bytes === 2) this.#data.setUint16(spa, low, true);
+    else if (bytes === 4) this.#data.setUint32(spa, low, true);
+    else this.#views.u64[spa >>> 3] = BigInt(low) | (BigInt(high) << 32n);
     this.#afterStore(spa, bytes);
   }
   #isCode(spa: number): boolean {
@@ -369,7 +374,13 @@ export class GuestMemory implements LinearMemory {
         this.#check(gva, bytes);
         const spa = this.#resolve(gva, Access.WRITE);
         if (spa >= 0 && this.#changesItself((spa - PartitionMap.RAM) >>> 12, spa & 4095, bytes)) return 2;
-        if ((gva & 4095) + bytes > 4096) {
+        const inPage = (gva & 4095) + bytes <= 4096;
+        // The right was found just now; looking again would be another intercept where it is good for one access only.
+        if (spa >= 0 && inPage && this.debug === undefined && (width < 3 || (width === 3 && (gva & 7) === 0))) {
+          this.#put(spa, bytes, u32[at], u32[at + 1]);
+          return 0;
+        }
+        if (!inPage) {
           const second = this.#wrap(gva + bytes - 1);
           const spa2 = this.#resolve(second - (second & 4095), Access.WRITE);
           if (spa2 >= 0 && this.#changesItself((spa2 - PartitionMap.RAM) >>> 12, 0, bytes)) return 2;
@@ -392,14 +403,11 @@ export class GuestMemory implements LinearMemory {
     }
   }
   #write64(gva: number, lo: number, hi: number): void {
-    // An aligned 8-byte store is single-copy atomic (SDM 3A 9.1.1): one write where it is memory.
     if ((gva & 7) === 0) {
       this.debug?.access(gva, 8, true);
       const spa = this.#resolve(gva, Access.WRITE);
       if (spa >= 0) {
-        this.#beforeStore(spa, 8);
-        this.#views.u64[spa >>> 3] = BigInt(lo) | (BigInt(hi) << 32n);
-        this.#afterStore(spa, 8);
+        this.#put(spa, 8, lo, hi);
         return;
       }
     }

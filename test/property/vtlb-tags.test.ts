@@ -155,6 +155,19 @@ for (const track of ['mapping', 'rmap', 'write'])
         for (let n = 8 * tablesOf(mode).length; n > 0; n--) edit();
         let exact = false;
         let compared = 0;
+        let edited = true;
+        const switchTo = (flush: Flush): void => {
+          const before = vtlbCounters(m.partition).staleEntriesPurged;
+          lp.vtlb.switchAddressSpace(flush);
+          if (!edited)
+            t.is(
+              vtlbCounters(m.partition).staleEntriesPurged,
+              before,
+              `HVD_SEED=${SEED}: entries that are what the tables say were purged`,
+            );
+          edited = false;
+          exact = true;
+        };
         const check = (gva: number): void => {
           const kind = pick(KINDS);
           const expected = translate(memory, registersOf(vp), gva, wantedOf(kind));
@@ -174,6 +187,7 @@ for (const track of ['mapping', 'rmap', 'write'])
           if (dice < 55) check(pick(vas));
           else if (dice < 75) {
             edit();
+            edited = true;
             exact = false;
             if (random(3) === 0) {
               const gva = pick(vas);
@@ -183,13 +197,14 @@ for (const track of ['mapping', 'rmap', 'write'])
               exact = false;
             }
           } else if (dice < 95) {
-            loadCr3(vp, mode, pick(ROOTS));
-            lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
-            exact = true;
+            const root = pick(ROOTS);
+            if (vp.cr3Num !== root * 4096) edited = true;
+            loadCr3(vp, mode, root);
+            switchTo(Flush.NON_GLOBAL);
           } else if (dice < 98) {
             registers(vp, mode, random(16));
-            lp.vtlb.switchAddressSpace(Flush.ALL);
-            exact = true;
+            edited = true;
+            switchTo(Flush.ALL);
           } else if (dice < 99) lp.spaces.reclaim();
           else {
             lp.vtlb.unload();

@@ -9,6 +9,7 @@ import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import { GuestEntry } from './guest-entry.js';
 import type { Invalidation } from './invalidation.js';
+import { isTable } from './role.js';
 
 const A20_CLOSED = PartitionMap.HEADER + PartitionLayout.at.a20Closed;
 const A20_FRAME = 1 << (20 - 12);
@@ -33,8 +34,10 @@ export class Validation {
   validate(spt: number): number {
     const { i32, u32 } = this.#views;
     const h = sptHeaderAt(spt) >>> 2;
-    const role = i32[h + (Spt.role >> 2)];
-    const level = role & Role.LEVEL;
+    const level = i32[h + (Spt.role >> 2)] & Role.LEVEL;
+    // Nothing above a root takes rights away; its role has none.
+    const role = i32[h + (Spt.role >> 2)] | (level === 4 ? Role.ACCESS : 0);
+    if (!isTable(role)) return 0;
     this.#counting.add(Counter.validations);
     const gfn = u32[h + (Spt.gptGfn >> 2)];
     const bus = this.#words.load(A20_CLOSED) === 0 ? -1 : ~A20_FRAME;
