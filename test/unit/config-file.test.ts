@@ -64,7 +64,7 @@ const WRONG: readonly [string, string, RegExp][] = [
   [
     'a setting that a policy has not',
     'lps: 1\npolicies:\n  vtlb.lock: none\n',
-    /^file\.yaml:3 policies\.vtlb\.lock: vtlb\.lock: none is not one of generation, global$/,
+    /^file\.yaml:3 policies\.vtlb\.lock: vtlb\.lock: none is not one of generation, global, fine$/,
   ],
   ['a size between steps', partition('').replace('64M', '1048577'), /partitions\[0\]\.memory: expected a size/],
   [

@@ -13,7 +13,7 @@ test('a block ends at control flow', (t) => {
   for (const end of ['c3', 'eb 05', '75 05', 'e8 00 00 00 00', 'ff e0', 'f4', '0f 05', 'cc', 'cd 80', 'e2 fe', '0f 22 d8', '0f 30', 'fb']) {
     const builder = new BlockBuilder();
     const block = translateBytes(builder, hex(`90 ${end} 90 90`), LONG);
-    t.deepEqual(block, { bytes: 1 + hex(end).length, instructions: 2, crossesPage: false }, end);
+    t.deepEqual(block, { bytes: 1 + hex(end).length, instructions: 2, crossesPage: false, complete: true }, end);
   }
 });
 
@@ -36,7 +36,7 @@ test('bytes beyond the first window are found', (t) => {
   const builder = new BlockBuilder();
   // 48 x mov rax, imm64 = 480 bytes
   const block = translateBytes(builder, repeat('48 b8 01 02 03 04 05 06 07 08', 60), LONG);
-  t.deepEqual(block, { bytes: 480, instructions: 48, crossesPage: false });
+  t.deepEqual(block, { bytes: 480, instructions: 48, crossesPage: false, complete: false });
 });
 
 test('a block stops before an instruction that crosses the page', (t) => {
@@ -47,14 +47,14 @@ test('a block stops before an instruction that crosses the page', (t) => {
     return new Uint8Array(14);
   };
   const block = translateBlock(builder, { bytes: hex('90 90 b8 01 02'), following }, LONG, RIP);
-  t.deepEqual(block, { bytes: 2, instructions: 2, crossesPage: false });
+  t.deepEqual(block, { bytes: 2, instructions: 2, crossesPage: false, complete: false });
   t.false(asked);
 });
 
 test('a first instruction that crosses the page is a block of its own', (t) => {
   const builder = new BlockBuilder();
   const block = translateBytes(builder, hex('b8 01 02'), LONG, hex('03 04 90 90'));
-  t.deepEqual(block, { bytes: 5, instructions: 1, crossesPage: true });
+  t.deepEqual(block, { bytes: 5, instructions: 1, crossesPage: true, complete: false });
   t.deepEqual(dumpMicroOps(builder), ['movi rax, 0x4030201', 'jump 0x1005']);
 });
 
