@@ -26,6 +26,7 @@ export const buildProcessor = (
       mmio,
       intercepts,
       cpuidCycles: on.roundTrip(),
+      exitCycles: { apicPage: on.roundTrip('sptFill') + on.roundTrip('mmio'), port: on.roundTrip('portIo') },
       watchCode: (gfn) => handshake.watchCode(gfn),
       unwatchCode: (gfn, marked) => {
         if (handshake.unwatchCode(gfn, marked)) return;

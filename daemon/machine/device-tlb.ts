@@ -2,43 +2,55 @@
 // Why apart from the inline table: compiled code must miss. Why at all: an access that only has to reach its device need not walk the shadow tables, which never
 // hold such a page, and then the guest's. It is a TLB like the other: filled from a walk, emptied by each of its flushes, whole (SDM 3A 4.10.2, 4.10.4).
 
-/** A power of two. The pages of the local and the I/O APIC fall on different ones. */
-const ENTRIES = 8;
+// In the LP context, where the shortcuts (daemon/shortcuts) find the local APIC's page.
+import { DEVICE_ENTRIES, DEVICE_ENTRY_SIZE, DeviceEntry, LpContextLayout } from '../../shared/layout/lp-context.js';
+import type { Views } from '../../shared/layout/struct.js';
+
 /** No page begins here: it is not canonical. */
 const NONE = -0x8000_0000_0000_0000;
-
-/** The entry of a page for accesses of one privilege. */
-const indexOf = (gva: number, user: boolean): number => (((gva >>> 12) ^ (gva >>> 20)) & (ENTRIES - 1)) | (user ? ENTRIES : 0);
+const DOUBLES = DEVICE_ENTRY_SIZE / 8;
+const PHYSICAL = DeviceEntry.PHYSICAL / 8;
 
 export class DeviceTlb {
-  /** First byte of the page: linear, by privilege, and guest-physical. */
-  readonly #linear = new Float64Array(2 * ENTRIES).fill(NONE);
-  readonly #physical = new Float64Array(2 * ENTRIES);
-  /** 1: filled by a write, which has set D. */
-  readonly #written = new Uint8Array(2 * ENTRIES);
-  #empty = true;
+  /** The entries: first byte of the page, linear and guest-physical, as numbers. */
+  readonly #pages: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #written: number;
+  #empty = false;
+
+  constructor(views: Views, context: number) {
+    const at = context + LpContextLayout.at.devices;
+    this.#pages = new Float64Array(views.buffer, at, 2 * DEVICE_ENTRIES * DOUBLES);
+    this.#i32 = views.i32;
+    this.#written = (at + DeviceEntry.WRITTEN) >>> 2;
+    this.flush();
+  }
 
   /** Guest-physical address of the byte, or -1. */
   lookup(gva: number, write: boolean, user: boolean): number {
     const offset = gva & 4095;
-    const index = indexOf(gva, user);
-    if (this.#linear[index] !== gva - offset || (write && this.#written[index] === 0)) return -1;
-    return this.#physical[index] + offset;
+    const entry = indexOf(gva, user) * DOUBLES;
+    if (this.#pages[entry] !== gva - offset || (write && this.#i32[this.#written + entry * 2] === 0)) return -1;
+    return this.#pages[entry + PHYSICAL] + offset;
   }
 
-  /** A walk for such an access has succeeded and ended at `gpa`. */
+  /** A walk for such an access has succeeded and ended at `gpa`; `write`: it has set D. */
   insert(gva: number, gpa: number, write: boolean, user: boolean): void {
     const offset = gva & 4095;
-    const index = indexOf(gva, user);
-    this.#linear[index] = gva - offset;
-    this.#physical[index] = gpa - offset;
-    this.#written[index] = write ? 1 : 0;
+    const entry = indexOf(gva, user) * DOUBLES;
+    this.#pages[entry] = gva - offset;
+    this.#pages[entry + PHYSICAL] = gpa - offset;
+    this.#i32[this.#written + entry * 2] = write ? 1 : 0;
     this.#empty = false;
   }
 
   flush(): void {
     if (this.#empty) return;
-    this.#linear.fill(NONE);
+    for (let n = 0; n < 2 * DEVICE_ENTRIES; n++) this.#pages[n * DOUBLES] = NONE;
     this.#empty = true;
   }
 }
+
+/** Number of the entry of a page for accesses of one privilege. */
+const indexOf = (gva: number, user: boolean): number =>
+  (((gva >>> 12) ^ (gva >>> 20)) & (DEVICE_ENTRIES - 1)) | (user ? DEVICE_ENTRIES : 0);

@@ -373,6 +373,12 @@ export class GuestMemory implements LinearMemory {
         // A store into the code that is running must be seen by the very next instruction: that one is then run alone.
         this.#check(gva, bytes);
         const spa = this.#resolve(gva, Access.WRITE);
+        if (spa < 0 && bytes <= 4 && (gva & 4095) + bytes <= 4096) {
+          // A device: it has been reached, once.
+          this.debug?.access(gva, bytes, true);
+          this.#mmio.write(this.#translator.gpa, bytes as 1 | 2 | 4, u32[at]);
+          return 0;
+        }
         if (spa >= 0 && this.#changesItself((spa - PartitionMap.RAM) >>> 12, spa & 4095, bytes)) return 2;
         const inPage = (gva & 4095) + bytes <= 4096;
         // The right was found just now; looking again would be another intercept where it is good for one access only.

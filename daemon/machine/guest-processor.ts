@@ -4,7 +4,7 @@ import { Vector } from '../../shared/abi/exceptions.js';
 import { Cr0, Rflags } from '../../shared/abi/registers.js';
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { honourBranchHints } from '../../shared/kit/branch-hints.js';
-import { KICKED, LpContext, LpContextLayout, TLB_BANK_SIZE, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContext, LpContextLayout, type ShortcutExit, TLB_BANK_SIZE, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, InterruptShadow, Slot, VpBlock, VpLayout, VpState } from '../../shared/layout/vp.js';
@@ -29,6 +29,7 @@ import { GuestMemory, hasCodeLines, invalidateCode, type Mmio, NON_CANONICAL, ty
 import type { InstructionCount } from './instruction-count.js';
 import type { InstructionTrace } from './instruction-trace.js';
 import type { GuestFault, Intercepts, Processor } from './processor.js';
+import { ShortcutAccount } from './shortcut-account.js';
 import { type Shortcuts, shortcutsOf } from './shortcuts.js';
 import type { StackSampler } from './stack-sampler.js';
 
@@ -42,6 +43,8 @@ export interface ProcessorHost {
   readonly intercepts: Intercepts;
   /** What an answer of CPUID costs: what `intercepts.cpuid` charges. */
   readonly cpuidCycles: number;
+  /** What the intercepts cost that shortcuts deal with. */
+  readonly exitCycles: Readonly<Record<ShortcutExit, number>>;
   /** Marks the page as code and returns when no LP holds a write tag for it. */
   watchCode(gfn: number): void;
   /** The page's code is forgotten: it may be written freely again, unless `marked` says that somebody has just translated from it. */
@@ -98,6 +101,7 @@ export class GuestProcessor implements Processor {
   readonly context: LpContext;
   readonly code: CodeCache;
   readonly shortcuts: Shortcuts;
+  readonly #exits: ShortcutAccount;
   readonly #host: ProcessorHost;
   readonly copy: (to: number, from: number, bytes: number) => void;
   readonly #run: (vp: number, context: number) => number;
@@ -124,6 +128,7 @@ export class GuestProcessor implements Processor {
     this.modes = new CodeModes(host.features);
     this.#host = host;
     this.answers = new CpuidAnswers(this.views, contextAddress, host.cpuidCycles);
+    this.#exits = new ShortcutAccount(this.views, contextAddress, host.exitCycles);
     this.#kickWord = (contextAddress + LpContextLayout.at.kick) >>> 2;
     const isOutdated = (): boolean => this.code.isOutdated;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
@@ -154,6 +159,8 @@ export class GuestProcessor implements Processor {
     const floats = floatFunctions(memory);
     this.shortcuts = shortcutsOf(memory, {
       sysSlow: (descriptor) => this.#sys(descriptor),
+      loadSlow: (gva, info) => this.memory.load(gva, info),
+      storeSlow: (gva, width) => this.memory.store(gva, width),
       portRead: (port, bytes) => host.intercepts.ioRead(port, bytes as 1 | 2 | 4),
       portWrite: (port, bytes, value) => host.intercepts.ioWrite(port, bytes as 1 | 2 | 4, value >>> 0),
     });
@@ -162,8 +169,8 @@ export class GuestProcessor implements Processor {
       memory,
       table,
       functions: functionTable(floats),
-      loadSlow: (gva: number, info: number) => this.memory.load(gva, info),
-      storeSlow: (gva: number, width: number) => this.memory.store(gva, width),
+      loadSlow: this.shortcuts.loadMissed,
+      storeSlow: this.shortcuts.storeMissed,
       atomicSlow: (gva: number, width: number) => this.memory.atomic(gva, width),
       segmentSlow: (offset: number, immediate: number) => this.#segmentSlow(offset, immediate),
       sys: this.shortcuts.sys,
@@ -332,6 +339,7 @@ export class GuestProcessor implements Processor {
       this.intercepts.cpuidAnswered(answered);
       this.#charged += answered * this.context.answerCycles;
     }
+    this.#charged += this.#exits.settle(this.intercepts);
     if (this.#count !== undefined) this.#countExit(this.#count, reason);
     return reason;
   }

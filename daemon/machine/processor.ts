@@ -1,6 +1,7 @@
 // What the slow half of the simulated processor works with: contracts between the CPU's parts, and between the CPU and the hypervisor above it.
 // Why interfaces: the run loop provides them, tests provide small ones.
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
+import type { ShortcutExit } from '../../shared/layout/lp-context.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
 import type { CodeModes } from './cpu/code-mode.js';
@@ -83,6 +84,8 @@ export interface Intercepts {
   cpuid(leaf: number, subleaf: number): readonly [number, number, number, number];
   /** CPUID was answered so many times more as before, and charged: to be counted. */
   cpuidAnswered(times: number): void;
+  /** Shortcuts have dealt with so many of them, charged and counted for the VP: the machine is to count them. */
+  shortened(exit: ShortcutExit, times: number): void;
   /** HLT with no interrupt deliverable. The VP's state changes; the helper then leaves guest code. */
   halt(): void;
   /** MONITOR of the line with this address in partition memory. */

@@ -81,7 +81,7 @@ export class HardwareTlb {
   #bank: Bank;
   #clock = 0;
   /** Translations to devices: emptied by whatever could take one away. */
-  readonly devices: DeviceTlb = new DeviceTlb();
+  readonly devices: DeviceTlb;
   /** Flushes of everything, of a bank or of all non-global entries, since start. */
   flushes = 0;
 
@@ -90,6 +90,7 @@ export class HardwareTlb {
     this.#words = words;
     this.#fetch = fetch;
     this.#kick = (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2;
+    this.devices = new DeviceTlb(views, lpContextAt(lp));
     const base = lpContextAt(lp) + LpContextLayout.at.tlbs;
     this.#banks = Array.from({ length: TLB_BANKS }, (_, n) => new Bank(n, base + n * TLB_BANK_SIZE));
     this.#bank = this.#banks[0];

@@ -1,12 +1,21 @@
 // What the module exports: `sys` is what translated code calls for an instruction of the slow half, in both tiers; `deliver` is for the slow half itself.
+import { readApic, writeApic } from './apic-page';
 import { cpuid } from './cpuid';
 import { deliver as deliverEvent, interruptReturn } from './interrupts';
 import { ARG0, CONTINUE, DISPATCH, OP_CPUID, OP_IN, OP_INT, OP_IRET, OP_OUT, RIP, SHORTCUTS, SOFTWARE } from './layout';
 import { input, mayUsePorts, output } from './ports';
 import { attach, context, rflags, vp } from './processor';
-import { sysSlow } from './slow';
+import { loadSlow, storeSlow, sysSlow } from './slow';
 
 export { attach };
+
+/** The helpers `loadSlow` and `storeSlow` of translated code: 32 bits may be a register of the local APIC. */
+export function loadMissed(gva: f64, info: i32): i32 {
+  return info == 2 && load<i32>(context + SHORTCUTS) != 0 && readApic(gva) ? 0 : loadSlow(gva, info);
+}
+export function storeMissed(gva: f64, width: i32): i32 {
+  return width == 2 && load<i32>(context + SHORTCUTS) != 0 && writeApic(gva) ? 0 : storeSlow(gva, width);
+}
 
 /** (descriptor) -> SysResult. RIP and all registers are in the VP block. */
 export function sys(descriptor: i32): i32 {

@@ -1,7 +1,29 @@
 // IN and OUT where the privilege level alone allows them: straight to the port intercept, without the way through the slow half's table of instructions.
 // References: SDM 1 19.5; machine/cpu/port-io, which does the rest (permission bitmap, breakpoints on ports, INS and OUTS).
-import { ARG1, CODE_EPOCH, CONTINUE, CR0, CR0_PE, CS_ACCESS, EFER, EFER_LMA, KICK, LEAVE, LONG, RAX, RIP, VM } from './layout';
-import { context, cplOf, systemFlags, vp } from './processor';
+import {
+  ARG1,
+  CODE_EPOCH,
+  CONSOLE_IN_HEAD,
+  CONSOLE_IN_TAIL,
+  CONTINUE,
+  CR0,
+  CR0_PE,
+  CS_ACCESS,
+  EFER,
+  EFER_LMA,
+  EXIT_PORT,
+  IO_INTERCEPTS,
+  KICK,
+  LEAVE,
+  LONG,
+  POST_CODE,
+  RAX,
+  RIP,
+  UART_FIFO_COUNT,
+  UART_LINE_ERRORS,
+  VM,
+} from './layout';
+import { charge, context, count, cplOf, systemFlags, vp } from './processor';
 import { portRead, portWrite } from './slow';
 
 /** Real mode, or CPL at most IOPL outside virtual-8086 mode. */
@@ -20,10 +42,35 @@ function after(descriptor: i32, epoch: i32): i32 {
   return LEAVE;
 }
 
+const LINE_STATUS = 0x3fd;
+const POST = 0x80;
+/** Transmitter and its register empty. */
+const TRANSMITTER_EMPTY = 0x60;
+
+/**
+ * The byte that a port has without its device being asked, or -1: the line status of COM1 while there is nothing to receive (platform/uart `quietStatus`), which
+ * drivers poll before each byte, and the page register behind port 80h (platform/dma).
+ */
+function quietByte(port: i32): i32 {
+  if (port == POST) return load<u8>(POST_CODE);
+  const quiet =
+    port == LINE_STATUS &&
+    (load<u8>(UART_FIFO_COUNT) | load<u8>(UART_LINE_ERRORS)) == 0 &&
+    load<i32>(CONSOLE_IN_HEAD) == load<i32>(CONSOLE_IN_TAIL);
+  return quiet ? TRANSMITTER_EMPTY : -1;
+}
+function account(): void {
+  count(IO_INTERCEPTS);
+  charge(EXIT_PORT);
+}
+
 export function input(descriptor: i32): i32 {
   const epoch = load<i32>(CODE_EPOCH);
   const width = (descriptor >>> 12) & 3;
-  const value = portRead(load<u16>(vp + ARG1), 1 << width);
+  const port: i32 = load<u16>(vp + ARG1);
+  let value = width == 0 ? quietByte(port) : -1;
+  if (value >= 0) account();
+  else value = portRead(port, 1 << width);
   if (width == 0) store<u8>(vp + RAX, <u8>value);
   else if (width == 1) store<u16>(vp + RAX, <u16>value);
   else store<i64>(vp + RAX, <i64>(<u32>value));
@@ -33,7 +80,12 @@ export function input(descriptor: i32): i32 {
 export function output(descriptor: i32): i32 {
   const epoch = load<i32>(CODE_EPOCH);
   const width = (descriptor >>> 12) & 3;
+  const port: i32 = load<u16>(vp + ARG1);
   const value = load<i32>(vp + RAX);
-  portWrite(load<u16>(vp + ARG1), 1 << width, width == 0 ? value & 0xff : width == 1 ? value & 0xffff : value);
+  // POST codes, and the pause between two accesses of slow devices: nothing hangs on them.
+  if (port == POST && width == 0) {
+    account();
+    store<u8>(POST_CODE, value);
+  } else portWrite(port, 1 << width, width == 0 ? value & 0xff : width == 1 ? value & 0xffff : value);
   return after(descriptor, epoch);
 }

@@ -3,7 +3,10 @@
 import {
   ADDEND,
   ARITHMETIC,
+  BUDGET,
   CPL,
+  EXIT_CYCLES,
+  EXITS,
   FLAG_AUX,
   FLAG_RESULT,
   FLAG_SYSTEM,
@@ -21,6 +24,16 @@ export let context: i32 = 0;
 export function attach(vpBlock: i32, lpContext: i32): void {
   vp = vpBlock;
   context = lpContext;
+}
+
+/** A counter of the VP. */
+export function count(counter: i32): void {
+  store<i32>(vp + counter, load<i32>(vp + counter) + 1);
+}
+/** An intercept of a kind was dealt with here: its charge is made at once, the machine counts it when guest code is left. */
+export function charge(kind: i32): void {
+  store<i32>(context + BUDGET, load<i32>(context + BUDGET) - load<i32>(context + EXIT_CYCLES + kind * 4));
+  store<i32>(context + EXITS + kind * 4, load<i32>(context + EXITS + kind * 4) + 1);
 }
 
 export function cplOf(): i32 {

@@ -52,6 +52,16 @@ export const CODE_COUNTS = [
 ] as const;
 export type CodeCount = (typeof CODE_COUNTS)[number];
 
+/** Entries of the TLB's part for devices, for each privilege (a power of two: the pages of the local and the I/O APIC fall on different ones). */
+export const DEVICE_ENTRIES = 8;
+/** LINEAR, PHYSICAL: first byte of the page, f64. WRITTEN: u32, 1 when a write has filled it. */
+export const DEVICE_ENTRY_SIZE = 24;
+export const DeviceEntry = { LINEAR: 0, PHYSICAL: 8, WRITTEN: 16 } as const;
+
+/** Intercepts that shortcuts deal with: an access to a register of the local APIC's page, a byte at a port. */
+export const SHORTCUT_EXITS = ['apicPage', 'port'] as const;
+export type ShortcutExit = (typeof SHORTCUT_EXITS)[number];
+
 export const LpContextLayout = struct('LpContext', {
   /** 0, or KICKED: leave guest code at the next loop head. Any thread may set it (Atomics.store, then notify); only the LP clears it. */
   kick: i32,
@@ -72,6 +82,11 @@ export const LpContextLayout = struct('LpContext', {
   counted: u32,
   /** 1: instructions of the slow half may take their shortcuts (daemon/shortcuts); 0 while single instructions are watched. */
   shortcuts: u32,
+  /** Intercepts by SHORTCUT_EXITS that shortcuts have dealt with since the machine counted them last, and what each is charged, u32 each. */
+  exits: block(2 * 4, 4),
+  exitCycles: block(2 * 4, 4),
+  /** The part of the TLB for devices (machine/device-tlb). */
+  devices: block(2 * DEVICE_ENTRIES * DEVICE_ENTRY_SIZE, 8),
   /** Kept answers of CPUID (layout/cpuid-answer): those of this version hold, each costs so many cycles, so many were given by translated code. */
   answersVersion: i32,
   answerCycles: i32,

@@ -1,15 +1,27 @@
 // What the shortcuts through the slow half (daemon/shortcuts) work on, and numbers that they share with it, by the names that they know them by.
 // Why here: AssemblyScript cannot import `struct`; its build makes constants of these (daemon/build-module.mjs).
+import { APIC_DEFAULT_BASE, APIC_VERSION, ApicBase, ApicRegister } from '../abi/apic.js';
 import { Access, Cr0, Efer, Rflags } from '../abi/registers.js';
 import { ANSWER_ENTRIES, ANSWER_SIZE, Answer } from './cpuid-answer.js';
-import { DeviceMap, PicOutputLayout } from './devices.js';
-import { LpContextLayout, TLB_ENTRIES, TLB_MODE_SIZE, TlbEntry } from './lp-context.js';
+import { DeviceMap, DmaLayout, PicOutputLayout, UartLayout } from './devices.js';
+import {
+  DEVICE_ENTRIES,
+  DEVICE_ENTRY_SIZE,
+  DeviceEntry,
+  LpContextLayout,
+  SHORTCUT_EXITS,
+  TLB_ENTRIES,
+  TLB_MODE_SIZE,
+  TlbEntry,
+} from './lp-context.js';
 import { PartitionLayout, PartitionMap } from './partition.js';
-import { EventKind, Slot, VpLayout } from './vp.js';
+import { RingLayout } from './ring.js';
+import { EventKind, Slot, type VpCounter, VpLayout, vpCounterIndex } from './vp.js';
 
 const { at } = VpLayout;
 const context = LpContextLayout.at;
 const SS = 2;
+const counter = (name: VpCounter): number => at.counters + vpCounterIndex[name] * 4;
 export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   // --- registers in the VP block
   RAX: Slot.RAX * 8,
@@ -44,11 +56,44 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   NMI_PENDING: at.nmiPending,
   NMI_BLOCKED: at.nmiBlocked,
   IRR: at.irr,
+  ISR: at.isr,
+  TMR: at.tmr,
+  SCRATCH: Slot.SCRATCH * 8,
+  APIC_BASE: at.apicBase,
+  APIC_ID: at.apicId,
+  APIC_TPR: at.apicTpr,
+  APIC_LDR: at.apicLdr,
+  APIC_DFR: at.apicDfr,
+  APIC_SVR: at.apicSvr,
+  APIC_ICR_LO: at.apicIcrLo,
+  APIC_ICR_HI: at.apicIcrHi,
+  LVT_CMCI: at.lvtCmci,
+  LVT_TIMER: at.lvtTimer,
+  LVT_THERMAL: at.lvtThermal,
+  LVT_PERF: at.lvtPerf,
+  LVT_LINT0: at.lvtLint0,
+  LVT_LINT1: at.lvtLint1,
+  LVT_ERROR: at.lvtError,
+  HARDWARE_TLB_MISSES: counter('hardwareTlbMisses'),
+  PAGE_FAULT_INTERCEPTS: counter('pageFaultIntercepts'),
+  IO_INTERCEPTS: counter('ioIntercepts'),
+  APIC_ACCESSES: counter('apicMmioAccesses'),
+  APIC_TPR_WRITES: counter('apicTprAccesses'),
+  APIC_EOI_WRITES: counter('apicEoiAccesses'),
   // --- in the LP context
   KICK: context.kick,
   BUDGET: context.budget,
   TLB: context.tlb,
   SHORTCUTS: context.shortcuts,
+  EXITS: context.exits,
+  EXIT_CYCLES: context.exitCycles,
+  EXIT_APIC_PAGE: SHORTCUT_EXITS.indexOf('apicPage'),
+  EXIT_PORT: SHORTCUT_EXITS.indexOf('port'),
+  DEVICES: context.devices,
+  DEVICE_ENTRIES,
+  DEVICE_ENTRY_SIZE,
+  DEVICE_PHYSICAL: DeviceEntry.PHYSICAL,
+  DEVICE_WRITTEN: DeviceEntry.WRITTEN,
   ANSWERS: context.answers,
   ANSWERS_VERSION: context.answersVersion,
   ANSWERS_GIVEN: context.answersGiven,
@@ -63,6 +108,11 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   ADDEND: TlbEntry.ADDEND,
   // --- addresses
   CODE_EPOCH: PartitionMap.HEADER + PartitionLayout.at.codeEpoch,
+  POST_CODE: DeviceMap.DMA + DmaLayout.at.pages,
+  UART_LINE_ERRORS: DeviceMap.UART + UartLayout.at.lineErrors,
+  UART_FIFO_COUNT: DeviceMap.UART + UartLayout.at.fifoCount,
+  CONSOLE_IN_HEAD: DeviceMap.CONSOLE_IN + RingLayout.at.head,
+  CONSOLE_IN_TAIL: DeviceMap.CONSOLE_IN + RingLayout.at.tail,
   PIC_INTR: DeviceMap.PIC_OUTPUT + PicOutputLayout.at.intr,
   // --- bits
   ...Rflags,
@@ -72,4 +122,9 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   DB: Access.DB,
   UNUSABLE: Access.UNUSABLE,
   SOFTWARE: EventKind.SOFTWARE,
+  APIC_EN: ApicBase.ENABLE,
+  APIC_X2: ApicBase.X2APIC,
+  APIC_FIRST: APIC_DEFAULT_BASE | 0,
+  APIC_VERSION,
+  ...Object.fromEntries(Object.entries(ApicRegister).map(([name, offset]) => [`REGISTER_${name}`, offset])),
 };

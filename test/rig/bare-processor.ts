@@ -24,6 +24,8 @@ export interface MappedPage {
 
 /** What its CPUID costs. */
 export const CPUID_CYCLES = 40;
+/** What intercepts cost that shortcuts deal with. */
+export const EXIT_CYCLES = { apicPage: 50, port: 60 } as const;
 
 export interface BareProcessor {
   readonly memory: WebAssembly.Memory;
@@ -49,6 +51,8 @@ export interface BareProcessor {
   floatErrors: number;
   /** CPUID: how often the intercept was asked, how often its kept answers were given, and what it says in ECX (EAX and EBX are leaf and subleaf). */
   readonly cpuid: { asked: number; answered: number; third: number };
+  /** Intercepts that shortcuts have dealt with. */
+  readonly shortened: { apicPage: number; port: number };
   /** What was retired, where it is counted. */
   readonly count: InstructionCount | undefined;
 }
@@ -134,6 +138,9 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         cpuidAnswered: (times) => {
           machine.cpuid.answered += times;
         },
+        shortened: (exit, times) => {
+          machine.shortened[exit] += times;
+        },
         halt: () => {
           machine.halted = true;
         },
@@ -151,6 +158,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         wbinvd: () => {},
       },
       cpuidCycles: CPUID_CYCLES,
+      exitCycles: EXIT_CYCLES,
       watchCode: (gfn) => {
         if (handshake !== undefined) {
           handshake.watchCode(gfn);
@@ -205,6 +213,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
     shutDown: false,
     busLocks: 0,
     floatErrors: 0,
+    shortened: { apicPage: 0, port: 0 },
     cpuid: { asked: 0, answered: 0, third: 3 },
     count,
   };

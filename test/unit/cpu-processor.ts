@@ -150,6 +150,7 @@ export class RecordedIntercepts implements Intercepts {
     return [leaf, subleaf, 3, 0xffff_ffff];
   }
   cpuidAnswered(): void {}
+  shortened(): void {}
   halt(): void {
     this.calls.push('halt');
   }

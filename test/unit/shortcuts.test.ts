@@ -38,7 +38,13 @@ interface Rig {
 const rigOf = (bits: 32 | 64): Rig => {
   const machine = bareProcessor(0x20000);
   userMode(machine, bits, TABLES);
-  const short = shortcutsOf(machine.memory, { sysSlow: () => NOT_TAKEN, portRead: () => 0, portWrite: () => undefined });
+  const short = shortcutsOf(machine.memory, {
+    sysSlow: () => NOT_TAKEN,
+    loadSlow: () => NOT_TAKEN,
+    storeSlow: () => NOT_TAKEN,
+    portRead: () => 0,
+    portWrite: () => undefined,
+  });
   short.attach(machine.vp.base, machine.processor.context.base);
   return { machine, bits, short };
 };
@@ -222,6 +228,8 @@ test('IN and OUT: widths, privilege, and a look where somebody has asked for one
   const asked: number[][] = [];
   const short = shortcutsOf(machine.memory, {
     sysSlow: () => NOT_TAKEN,
+    loadSlow: () => NOT_TAKEN,
+    storeSlow: () => NOT_TAKEN,
     portRead: (port, bytes) => {
       asked.push([port, bytes]);
       return 0x8765_4321 | 0;

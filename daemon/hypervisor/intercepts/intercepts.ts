@@ -10,6 +10,7 @@ import { cpuidIntercept } from './cpuid.js';
 import { floatErrorIntercept } from './float-error.js';
 import { msrIntercepts } from './msrs.js';
 import { portIntercepts } from './ports.js';
+import { shortenedIntercepts } from './shortened.js';
 import { shutdownIntercepts } from './shutdown.js';
 import { translationIntercepts } from './translations.js';
 import { waitingIntercepts } from './waiting.js';
@@ -20,6 +21,7 @@ export const interceptsOf = (on: PartitionOnLp, readiness: VpReadiness, pauseLoo
   ...portIntercepts(on, readiness),
   ...msrIntercepts(on),
   ...cpuidIntercept(on),
+  ...shortenedIntercepts(on),
   ...waitingIntercepts(on, pauseLoop),
   ...floatErrorIntercept(on),
   ...shutdownIntercepts(on),
