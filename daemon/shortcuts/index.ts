@@ -7,7 +7,8 @@ import { input, mayUsePorts, output } from './ports';
 import { attach, context, rflags, vp } from './processor';
 import { loadSlow, storeSlow, sysSlow } from './slow';
 
-export { attach };
+// The larger ones by name, too: what is exported is not made part of `sys`, whose frame stays small for CPUID.
+export { attach, input, interruptReturn, output };
 
 /** The helpers `loadSlow` and `storeSlow` of translated code: 32 bits may be a register of the local APIC. */
 export function loadMissed(gva: f64, info: i32): i32 {

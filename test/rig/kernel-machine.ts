@@ -5,6 +5,7 @@ import { invalidateCode } from '../../daemon/machine/guest-memory.js';
 import { writeProcessor } from '../../shared/cpu/partition-processor.js';
 import { parseProcessor } from '../../shared/cpu/processor-choice.js';
 import { machineMemorySize } from '../../shared/layout/machine.js';
+import type { Observe } from '../../shared/layout/observation.js';
 import { PARTITION_MAGIC, PartitionHeader, PartitionMap, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock, VpState } from '../../shared/layout/vp.js';
@@ -56,7 +57,16 @@ export interface RunOptions {
   readonly ldt?: number;
 }
 
+/** Charges of configs/costs.yaml by name, and what root would want to know. */
+export interface Surroundings {
+  readonly costs?: Readonly<Record<string, number>>;
+  readonly observe?: Observe | undefined;
+}
+
 export class KernelMachine {
+  readonly memory: WebAssembly.Memory;
+  /** The machine's memory: counters of the LP. */
+  readonly machine: Views;
   readonly views: Views;
   readonly vps: readonly VpBlock[];
   /** VP 0. */
@@ -66,10 +76,12 @@ export class KernelMachine {
   #clock = 0;
 
   /** All VPs belong to the one LP. */
-  constructor(tiers: 'cold' | 'hot' | 'both', cpu = 'max', vps = 1) {
+  constructor(tiers: 'cold' | 'hot' | 'both', cpu = 'max', vps = 1, { costs = {}, observe }: Surroundings = {}) {
     const pages = (PartitionMap.RAM + RAM) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.memory = memory;
     this.views = viewsOf(memory.buffer);
+    this.machine = viewsOf(new SharedArrayBuffer(machineMemorySize(1)));
     this.header = new PartitionHeader(this.views, PartitionMap.HEADER);
     Object.assign(this.header, {
       magic: PARTITION_MAGIC,
@@ -90,16 +102,16 @@ export class KernelMachine {
     this.#tables();
     this.guest = new Guest({
       lp: 0,
-      machine: viewsOf(new SharedArrayBuffer(machineMemorySize(1))),
+      machine: this.machine,
       slot: 0,
       memory,
       name: 'kernel',
       frequencyHz: 1_000_000_000,
       realtime: false,
       hostCycles: () => 0,
-      costs: {},
+      costs,
       tiers,
-      observe: undefined,
+      observe,
       signal: () => undefined,
       event: () => undefined,
     });

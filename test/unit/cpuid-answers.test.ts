@@ -86,7 +86,13 @@ test('with a kick waiting CPUID goes the slow way, which looks at what another p
   ask(machine, 1);
   const { views, vp, processor } = machine;
   let slow = 0;
-  const { attach, sys } = shortcutsOf(machine.memory, { sysSlow: () => ++slow, loadSlow: () => 1, storeSlow: () => 1, portRead: () => 0, portWrite: () => undefined });
+  const { attach, sys } = shortcutsOf(machine.memory, {
+    sysSlow: () => ++slow,
+    loadSlow: () => 1,
+    storeSlow: () => 1,
+    portRead: () => 0,
+    portWrite: () => undefined,
+  });
   attach(vp.base, processor.context.base);
   set(machine, Slot.RAX, 1);
   set(machine, Slot.RCX, 0);

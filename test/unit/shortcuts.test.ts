@@ -82,6 +82,13 @@ const prepare = (rig: Rig, pick: (n: number) => number): void => {
   vp.ssSelector = pick(4) === 0 && bits === 64 ? level : (code === 0x08 ? 0x10 : 0x20) | level;
   vp.ssAccess = (rarely() ? 0x8093 : 0xc093) | dpl;
   if (rarely()) vp.csLimit = pick(0x1000);
+  if (rarely()) {
+    // A segment that neither handlers nor program lie in, in CS and in its descriptor.
+    u32[gdt + (code >>> 3) * 2] = 0xffff;
+    u32[gdt + (code >>> 3) * 2 + 1] &= ~0x8f_0000;
+    vp.csLimit = 0xffff;
+    vp.csAccess &= ~0x8000;
+  }
   if (rarely()) vp.idtrLimit = pick(0x800);
   if (rarely()) vp.gdtrLimit = pick(0x28);
   // IA-32e mode has PE set and VM clear always.
