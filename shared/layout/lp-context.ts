@@ -74,7 +74,7 @@ export const LpContextLayout = struct('LpContext', {
   budget: i32,
   /** Address of the TLB half in use, in the bank of the address space in use. */
   tlb: u32,
-  /** Mode id << 48 of the jump cache's valid entries, as a u64. */
+  /** Mode id << 48, exclusively or-ed to the RIPs of the jump cache's valid entries. */
   jumpTag: u64,
   /** CODE_COUNTS, u32 each: written by the LP, read by root. */
   codeCounts: block(8 * 4, 4),
