@@ -9,6 +9,8 @@ export const TABLE = 5;
 export const SLOTS = 64;
 export const FIRST_FRAME = 64;
 export const FRAMES = 192;
+/** Where the guest has the table itself: it is written through a translation, as a guest writes its tables. */
+export const WINDOW_SLOT = 300;
 /** A word that is only right if the bus lock excludes. */
 export const BUS_COUNTER = PartitionMap.DEVICES;
 /** Slots are spread over the upper tables, so that they need many SPTs. */

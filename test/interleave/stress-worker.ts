@@ -2,14 +2,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
-import { LpContextLayout, TLB_ENTRY_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
+import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
-import { findPolicy } from '../../shared/protocol/policies.js';
+import { POLICIES } from '../../shared/protocol/policies.js';
 import { attachMachine, entry64, makeLp, spaOf } from './small-machine.js';
-import { BUS_COUNTER, FIRST_FRAME, FRAMES, ROOTS, SLOTS, slotAddress, slotByMovCr3, TABLE } from './stress-layout.js';
+import { BUS_COUNTER, FIRST_FRAME, FRAMES, ROOTS, SLOTS, slotAddress, slotByMovCr3, TABLE, WINDOW_SLOT } from './stress-layout.js';
 
 export interface StressData {
   readonly partition: SharedArrayBuffer;
@@ -19,6 +19,8 @@ export interface StressData {
   readonly lp: number;
   readonly seed: number;
   readonly operations: number;
+  /** Not 0: host time, in milliseconds, at which it ends instead. */
+  readonly until: number;
 }
 export interface StressResult {
   readonly lp: number;
@@ -41,13 +43,16 @@ const random = (n: number): number => {
   state ^= state << 5;
   return (state >>> 0) % n;
 };
+const SWITCHED = POLICIES.filter(({ name }) => name.startsWith('vtlb.'));
 let hits = 0;
 let fills = 0;
 let busLocks = 0;
+let policyChanges = 0;
 
 /** SPA of the page, or 0 for a page fault: TLB, walk, fill, walk, insert, as the processor does. */
 const translate = (gva: number, access: number): number => {
-  const entry = (context + LpContextLayout.at.tlbs + ((gva >>> 12) & 1023) * TLB_ENTRY_SIZE) >>> 2;
+  const bank = context + LpContextLayout.at.tlbs + lp.tlb.bank * TLB_BANK_SIZE;
+  const entry = (bank + ((gva >>> 12) & 1023) * TLB_ENTRY_SIZE) >>> 2;
   const tag = entry + ((access & PageAccess.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG) >> 2);
   if (i32[tag] === (gva | 0) && i32[tag + 1] === Math.floor(gva / 4294967296)) {
     hits++;
@@ -60,14 +65,11 @@ const translate = (gva: number, access: number): number => {
     }
     const result = lp.vtlb.pageFault(gva, access);
     if (result === PageFault.GUEST_FAULT) return 0;
+    if (result === PageFault.ONCE) return lp.vtlb.spa;
     if (result !== PageFault.FILLED) throw new Error(`page fault ended with ${result}`);
     fills++;
   }
   throw new Error('10000 fills and still no hit');
-};
-
-const setPolicy = (name: string, setting: number): void => {
-  machine.machine.i32[(MachineLayout.at.policies >>> 2) + findPolicy(name).word] = setting;
 };
 
 /** What this LP's own slots map to; 0 = not present. */
@@ -75,7 +77,8 @@ const own = new Map<number, number>();
 const write = (slot: number, frame: number): void => {
   const bits =
     frame === 0 ? 0 : Pte.P | Pte.W | Pte.U | (random(2) ? Pte.A | Pte.D : 0) | (!slotByMovCr3(slot) && random(3) === 0 ? Pte.G : 0);
-  machine.partition.u64[entry64(TABLE, slot) >>> 3] = BigInt(frame * 4096 + bits);
+  const table = translate(WINDOW_SLOT * 4096, PageAccess.WRITE);
+  machine.partition.u64[(table + slot * 8) >>> 3] = BigInt(frame * 4096 + bits);
   own.set(slot, frame);
 };
 const check = (slot: number, access: number): void => {
@@ -115,22 +118,23 @@ const operation = (): void => {
     const frame = FIRST_FRAME + random(FRAMES);
     handshake.watchCode(frame);
     if (random(2)) handshake.unwatchCode(frame);
-  } else if (dice < 992) {
+  } else if (dice < 991) {
     handshake.stopOthers();
     const value = i32[BUS_COUNTER >>> 2];
     for (let i = 0; i < 20; i++) check(ownSlot(), PageAccess.READ);
     i32[BUS_COUNTER >>> 2] = value + 1;
     busLocks++;
     handshake.releaseOthers();
-  } else if (dice < 996) {
+  } else if (dice < 993) {
     handshake.leaveGuest();
     vtlb.unload();
     vtlb.load(vp);
     handshake.enterGuest();
   } else if (data.lp === 0) {
-    setPolicy('vtlb.lock', random(3));
-    setPolicy('vtlb.flush', random(2));
-    setPolicy('vtlb.pervp', random(2));
+    // In turn: a short run, too, has every policy changed.
+    const policy = SWITCHED[policyChanges++ % SWITCHED.length];
+    const word = (MachineLayout.at.policies >>> 2) + policy.word;
+    machine.machine.i32[word] = (machine.machine.i32[word] + 1) % policy.values.length;
   }
 };
 
@@ -139,7 +143,7 @@ try {
   for (let slot = data.lp; slot < SLOTS; slot += data.lps) own.set(slot, u32[entry64(TABLE, slot) >>> 2] >>> 12);
   lp.vtlb.load(vp);
   lp.handshake.enterGuest();
-  for (let n = 0; n < data.operations; n++) {
+  for (let n = 0; data.until === 0 ? n < data.operations : (n & 255) !== 0 || Date.now() < data.until; n++) {
     operation();
     if (Atomics.load(i32, (context + LpContextLayout.at.kick) >>> 2) !== 0) {
       Atomics.store(i32, (context + LpContextLayout.at.kick) >>> 2, 0);

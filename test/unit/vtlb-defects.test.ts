@@ -9,8 +9,10 @@ import { KICKED, LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE, TlbEntry } from
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { Pte } from '../../shared/layout/paging.js';
 import { lpContextAt } from '../../shared/layout/partition.js';
+import { SAS_MAX } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
-import { entry32, legacyVp, makeMachine, resetMachine, setFlags, spaOf } from '../interleave/small-machine.js';
+import { entry32, entry64, legacyVp, longVp, makeMachine, resetMachine, setFlags, spaOf } from '../interleave/small-machine.js';
+import { checkStructure } from '../interleave/structure-check.js';
 
 const m = makeMachine(1200, 1);
 const RW = Pte.P | Pte.W | Pte.U | Pte.A | Pte.D;
@@ -18,8 +20,8 @@ const ROOT = 1;
 const TABLE = 2;
 const UPPER_HALF = 0x20_0000;
 
-const makeMmu = (tags: string): ShadowMmu => {
-  resetMachine(m, 24);
+const makeMmu = (tags: string, spts = 24): ShadowMmu => {
+  resetMachine(m, spts);
   const policy = findPolicy('vtlb.tags');
   m.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = settingOf(policy, tags);
   const silent = { tlbMiss: () => {}, pageFault: () => {}, reflected: () => {} };
@@ -79,4 +81,31 @@ test.serial('while a kick is pending no page is entered as writable without a lo
   i32[kick] = 0;
   t.is(mmu.resolve(0x7000, Access.WRITE, false, false), spaOf(7));
   t.is(i32[entry + (TlbEntry.WRITE_TAG >> 2)], 0x7000);
+});
+
+test.serial('a table that was replaced in an address space that is evicted does not take others with it', (t) => {
+  const mmu = makeMmu('64', 600);
+  const vp = longVp(m, 0, ROOT);
+  const link = (table: number, index: number, frame: number): void => {
+    m.partition.u32[entry64(table, index) >>> 2] = (frame << 12) | RW;
+  };
+  // Two chains of tables; the second replaces the first at the top.
+  for (const first of [10, 20]) for (const n of [0, 1, 2]) link(first + n, 0, n === 2 ? 40 : first + n + 1);
+  link(ROOT, 0, 10);
+  mmu.load(vp);
+  mmu.resolve(0, Access.READ, false, false);
+  link(ROOT, 0, 20);
+  mmu.invlpg(0);
+  mmu.resolve(0, Access.READ, false, false);
+  // So many address spaces that the first is evicted; then the tables that it had are used again.
+  for (let space = 0; space < SAS_MAX + 2; space++) {
+    link(200 + space, 0, 10);
+    vp.cr3Num = (200 + space) * 4096;
+    mmu.switchAddressSpace(Flush.NON_GLOBAL);
+    mmu.resolve(0, Access.READ, false, false);
+  }
+  const lowered = findPolicy('vtlb.pages');
+  m.machine.i32[(MachineLayout.at.policies >>> 2) + lowered.word] = settingOf(lowered, '512');
+  mmu.lp.spaces.reclaim();
+  t.is(checkStructure(m), null);
 });

@@ -104,14 +104,18 @@ export class Reclaim {
 
   /** Stage two for unlinked, condemned SPTs, and for what hangs below them. */
   retire(batch: number[]): void {
+    // What a fill had replaced in a SAS that is in the batch leads to SPTs of the batch: it must not be gathered from after they are freed.
+    this.#takeCondemned(batch);
+    if (batch.length === 0) return;
+    this.awaitFills();
+    // Nothing is linked below them any more: the subtrees can be gathered. All of them before any is freed: links to what is freed stay where they are, and
+    // by then another LP may have made a table of it.
+    for (let n = 0; n < batch.length; n++) this.#gather(batch[n], batch);
     if (this.#policy.reclaimsAtOnce) for (const spt of batch) this.#free([spt]);
-    else if (batch.length > 0) this.#free(batch);
+    else this.#free(batch);
   }
 
-  #free(batch: number[]): void {
-    this.awaitFills();
-    // Nothing is linked below them any more: the subtrees can be gathered.
-    for (let n = 0; n < batch.length; n++) this.#gather(batch[n], batch);
+  #free(batch: readonly number[]): void {
     this.#leaveLists(batch);
     this.awaitFills();
     this.awaitWalkers();
