@@ -127,6 +127,14 @@ for (const tiers of ['cold', 'hot'] as const) {
     t.is(machine.run({ ...AT_LEVEL_3, ...on, registers: registersAt(DATA + 1) }).vector, BP);
   });
 
+  test.serial(`so does IRET within level 3 (${tiers})`, (t) => {
+    // mov eax, ss; push rax; lea rax, [rsp + 8]; push rax; push AC; mov eax, cs; push rax; lea rax, [rip + 3]; push rax; iretq; mov eax, [rdi]; int3
+    const into = '8cd050488d442408506800000400' + '8cc850488d050300000050' + '48cf';
+    machine.load(`8b07${into}8b07cc`, Kernel.USER_CODE);
+    const stop = machine.run({ level: 3, ...on, registers: registersAt(DATA + 1) });
+    t.deepEqual([stop.vector, stop.rip], [AC, Kernel.USER_CODE + 2 + into.length / 2]);
+  });
+
   test.serial(`the handler of #AC is not checked, and IRET goes on checking (${tiers})`, (t) => {
     machine.load('8b07cc', Kernel.USER_CODE);
     const stop = machine.run({ ...AT_LEVEL_3, ...on, registers: registersAt(DATA + 1) });

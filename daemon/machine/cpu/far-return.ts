@@ -1,7 +1,7 @@
 // Far RET and IRET between segments of protected and IA-32e mode: checks of the popped CS and SS, and the way out to an outer level.
 // References: SDM 2B RET, SDM 2A IRET (operation), SDM 3A 5.8.6.
 import { Vector } from '../../../shared/abi/exceptions.js';
-import { Access, Rflags } from '../../../shared/abi/registers.js';
+import { Access, Cr0, Rflags } from '../../../shared/abi/registers.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { sysWidth, type Width } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
@@ -80,7 +80,9 @@ export const returnFlags = (p: Processor, image: number, width: Width, extra = 0
   if (vp.cpl === 0) mask |= Rflags.IOPL | (width !== 1 ? Rflags.VIF | Rflags.VIP : 0);
   // Without breakpoints nothing can see RF after the next instruction: it is dropped at once, so that a return from a page fault costs no single step.
   const keeps = p.debug.keepsRf && width !== 1;
-  setRflags(vp, (rflags(vp) & ~mask & ~Rflags.RF) | (image & (keeps ? mask | Rflags.RF : mask)));
+  const before = rflags(vp);
+  setRflags(vp, (before & ~mask & ~Rflags.RF) | (image & (keeps ? mask | Rflags.RF : mask)));
+  if (((before ^ rflags(vp)) & Rflags.AC) !== 0 && (vp.cr0 & Cr0.AM) !== 0) p.modeChanged();
 };
 
 export const farReturn = (p: Processor, d: number): number => {

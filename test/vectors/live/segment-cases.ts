@@ -16,8 +16,8 @@ type Width = 2 | 4 | 8;
 const [RBX, RSP, RSI, RDI] = [3, 4, 6, 7];
 const SS = 2;
 const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
-/** TF, NT and AC stay out of images: the case would not end where it should. */
-const IMAGE = ~0x4_4100;
+/** TF and NT stay out of images: the case would not end where it should. */
+const IMAGE = ~0x4100;
 /** The upper halves of TSS and LDT, and the host's CPU number. */
 const NOT_ASKED = [9, 11, 15];
 const CODE_SELECTORS = [0x23, 0x33, 0x07, 0x2f, 0x47, 0x5f];
@@ -136,7 +136,7 @@ const interruptReturn: Make = (a, chance, place) => {
   const selector = codeSelector(chance);
   const frame = [offsetOf(chance, selector, place), selector, chance.u32() & IMAGE];
   const stack = stackSelector(chance);
-  const outer = chance.one(2) ? 0x600 : DATA_PAGE + 0x600;
+  const outer = (chance.one(2) ? 0x600 : DATA_PAGE + 0x600) + (chance.one(4) ? chance.below(8) : 0);
   a.store(RSP, width, a.bits === 64 ? [...frame, outer, stack] : frame);
   a.sized(width, 0xcf);
 };
