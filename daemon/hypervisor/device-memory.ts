@@ -1,6 +1,7 @@
 // Accesses to guest-physical addresses that are not RAM: the VP's own APIC page, the platform's devices, and nothing at all.
 import { ApicRegister } from '../../shared/abi/apic.js';
 import type { Mmio } from '../machine/guest-memory.js';
+import { awaitedBefore, wakeIfEarlier } from './device-timers.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 
 const XAPIC_FIRST = 0xfee0_0000;
@@ -48,7 +49,10 @@ export class DeviceMemory implements Mmio {
       return;
     }
     on.count(on.vps[on.current], 'mmioAccesses');
-    if (on.platform.claimsMmio(gpa)) on.platform.mmioWrite(gpa, bytes, value);
+    if (!on.platform.claimsMmio(gpa)) return;
+    const awaited = awaitedBefore(on);
+    on.platform.mmioWrite(gpa, bytes, value);
+    wakeIfEarlier(on, awaited);
   }
 
   #account(gpa: number): void {

@@ -41,7 +41,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   },
   interrupts: { vps: 1, workloads: of({ lapic: 20, int: 20, outb: 10, inb: 10 }) },
   fp: { vps: 1, workloads: of({ fpsse: 1, fpx87: 1 }) },
-  smp: { vps: 2, workloads: of({ xadd2: 10, tick2: 10, ping: 10, pcrc: 4 }) },
+  smp: { vps: 2, workloads: of({ xadd2: 10, tick2: 1, ping: 2, pcrc: 4 }) },
 };
 /** Workloads that stay in a few loops: their geometric mean is given apart. */
 export const HOT: readonly string[] = ['crc', 'crcpg', 'sieve', 'dhry', 'matmul', 'qsort'];

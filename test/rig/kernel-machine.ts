@@ -61,6 +61,8 @@ export interface RunOptions {
 export interface Surroundings {
   readonly costs?: Readonly<Record<string, number>>;
   readonly observe?: Observe | undefined;
+  /** Another LP is told that it has work. */
+  readonly signal?: (lp: number) => void;
 }
 
 export class KernelMachine {
@@ -76,7 +78,7 @@ export class KernelMachine {
   #clock = 0;
 
   /** All VPs belong to the one LP. */
-  constructor(tiers: 'cold' | 'hot' | 'both', cpu = 'max', vps = 1, { costs = {}, observe }: Surroundings = {}) {
+  constructor(tiers: 'cold' | 'hot' | 'both', cpu = 'max', vps = 1, { costs = {}, observe, signal = () => undefined }: Surroundings = {}) {
     const pages = (PartitionMap.RAM + RAM) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.memory = memory;
@@ -112,7 +114,7 @@ export class KernelMachine {
       costs,
       tiers,
       observe,
-      signal: () => undefined,
+      signal,
       event: () => undefined,
     });
   }

@@ -1,6 +1,7 @@
 // IN and OUT: the platform answers. A write may start a device timer that is due before the run would end.
 import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Intercepts } from '../../machine/processor.js';
+import { awaitedBefore, wakeIfEarlier } from '../device-timers.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 import type { VpReadiness } from '../vp-readiness.js';
 import { ignoreFloatError } from './float-error.js';
@@ -27,10 +28,12 @@ export const portIntercepts = (on: PartitionOnLp, readiness: VpReadiness): Pick<
     },
     ioWrite(port, bytes, value) {
       account();
+      const awaited = awaitedBefore(on);
       if (!on.platform.ioWrite(port, bytes, value)) return;
       if (port === SystemPort.CONTROL_A || port === SystemPort.KEYBOARD_DATA || port === SystemPort.KEYBOARD_COMMAND) followA20();
       ignoreFloatError(on, port);
       if (on.platform.nextDeadline() < Number.POSITIVE_INFINITY) shorten();
+      wakeIfEarlier(on, awaited);
     },
   };
 };
