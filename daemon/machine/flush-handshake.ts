@@ -32,6 +32,8 @@ export class FlushHandshake {
   readonly #watchLock: FutexLock;
   #inGuest = false;
   #ownsBus = false;
+  /** Stops within a stop: a locked access that faults may make the hypervisor stop the others once more. */
+  #stopsWithin = 0;
 
   /**
    * `tlb`: this LP's, of the same partition. `wake(lp)` does what it takes, beyond setting its `kick`, to make an LP in guest mode look
@@ -147,6 +149,10 @@ export class FlushHandshake {
    * (SDM 3A 9.1.2). This LP is in guest mode on return.
    */
   stopOthers(): void {
+    if (this.#ownsBus) {
+      this.#stopsWithin++;
+      return;
+    }
     if (this.#inGuest) this.leaveGuest();
     for (;;) {
       const holder = this.words.compareExchange(PartitionMap.HEADER + busLock, 0, this.lp + 1);
@@ -165,6 +171,10 @@ export class FlushHandshake {
   }
 
   releaseOthers(): void {
+    if (this.#stopsWithin > 0) {
+      this.#stopsWithin--;
+      return;
+    }
     this.#ownsBus = false;
     this.words.store(PartitionMap.HEADER + busLock, 0);
     this.words.notify(PartitionMap.HEADER + busLock);

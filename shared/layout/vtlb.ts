@@ -85,6 +85,8 @@ export const VTLB_COUNTERS = [
   'globalLockTaken',
   'globalLockWaits',
   'lockModeChanges',
+  'nodesMade',
+  'nodeLinks',
   'protectShootdowns',
   'walks',
   'remoteWalks',
@@ -188,7 +190,7 @@ export const VtlbVpLayout = struct(
 );
 export const vtlbVpAt = (vp: number): number => PartitionMap.VTLB + VtlbLayout.at.vps + vp * VtlbVpLayout.size;
 
-/** Shadow address space: the tree of SPTs for one (CR3, PDPTEs, role). */
+/** Shadow address space: the tree of SPTs for one (CR3, PDPTEs, role); or, its role with a level, a shared node (sharing.ts). */
 export const SasLayout = struct(
   'Sas',
   {
@@ -215,6 +217,8 @@ export const SasLayout = struct(
     version: i32,
     /** Who may load it: 0 all VPs, VP + 1 (`vtlb.pervp=on`), or the LPs of a node (`vtlb.numa=instance`, see numa.ts). */
     owner: u32,
+    /** Bit set of the shared nodes that it has linked, by their numbers in this table (sharing.ts). */
+    nodes: block(SAS_MAX / 8),
   },
   SAS_SIZE,
 );

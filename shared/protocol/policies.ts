@@ -47,7 +47,7 @@ export const POLICIES: readonly Policy[] = [
     values: ['all', '64', '128', '256', '512', '1024', '2048', '4096', '8192'],
     baseline: 'all',
     default: 'all',
-    meaning: 'most shadow tables of a partition (never fewer than 8 for each LP that runs it); beyond that tables are evicted',
+    meaning: 'most shadow tables of a partition (never fewer than 16 for each LP that runs it); beyond that tables are evicted',
     word: 3,
   },
   {
@@ -73,6 +73,15 @@ export const POLICIES: readonly Policy[] = [
     default: 'local',
     meaning: 'the node of a shadow table: that of the guest table it shadows, one vTLB for each node, or all nodes in turn',
     word: 6,
+  },
+  {
+    name: 'vtlb.share',
+    values: ['off', '2', '3'],
+    baseline: 'off',
+    default: 'off',
+    meaning:
+      'level at which address spaces of 64-bit guests share the shadow tables of their upper halves: 2 a page directory, 3 a page directory pointer table',
+    word: 7,
   },
   {
     name: 'vtlb.tags',

@@ -6,6 +6,7 @@ import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
 import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
 import { Revalidation } from '../../daemon/hypervisor/vtlb/revalidation.js';
+import { Sharing } from '../../daemon/hypervisor/vtlb/sharing.js';
 import { SptLocks } from '../../daemon/hypervisor/vtlb/spt-locks.js';
 import { Tracking } from '../../daemon/hypervisor/vtlb/tracking.js';
 import { Validation } from '../../daemon/hypervisor/vtlb/validation.js';
@@ -119,6 +120,9 @@ class OnlyLeavesLocked extends SptLocks {
 class PurgePassesNoFills extends Invalidation {
   protected override passFills(): void {}
 }
+class TakesUpAsItIs extends Sharing {
+  protected override cleanse(): void {}
+}
 class NoFlushRequest extends FlushHandshake {
   override requestFlush(): void {}
 }
@@ -214,6 +218,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('tables are not locked', { SptLocks: NoTableLocks }),
   mutant('only leaf tables are locked', { SptLocks: OnlyLeavesLocked }),
   mutant('a purge does not wait for the holders of tables', { Invalidation: PurgePassesNoFills }),
+  mutant('a node is taken up as it is', { Sharing: TakesUpAsItIs }),
   mutant('no flush request', { FlushHandshake: NoFlushRequest }),
   mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),
   mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),

@@ -13,7 +13,7 @@ import { VpBlock } from '../../shared/layout/vp.js';
 import { LockMode, SAS_MAX, Sas, sasAt, sptPageAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { checkTranslations } from './oracle.js';
-import { entry32, legacyVp, type SmallMachine, spaOf } from './small-machine.js';
+import { entry32, entry64, legacyVp, longVp, type SmallMachine, spaOf } from './small-machine.js';
 import { checkStructure } from './structure-check.js';
 import { checkTracking } from './track-check.js';
 
@@ -103,6 +103,37 @@ const tableLocks = (m: SmallMachine): void => {
   setPolicy(m, 'vtlb.lock', 'fine');
   m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.FINE;
 };
+
+/** 64-bit spaces whose upper halves are one: tables in frames 8 to 10, a page that maps to OLD. */
+const KERNEL_ROOT_A = 1;
+const KERNEL_ROOT_B = 3;
+const KERNEL_TABLE = 10;
+const KERNEL_PAGE = -(2 ** 47) + PAGE;
+const KERNEL_NEIGHBOUR = -(2 ** 47) + NEIGHBOUR;
+const twoSpaces = (m: SmallMachine, roots: readonly number[]): void => {
+  const { i32 } = m.partition;
+  roots.forEach((root, vp) => {
+    longVp(m, vp, root);
+  });
+  setPolicy(m, 'vtlb.share', '3');
+  for (const root of [KERNEL_ROOT_A, KERNEL_ROOT_B]) i32[entry64(root, 256) >>> 2] = (8 << 12) | RW;
+  i32[entry64(8, 0) >>> 2] = (9 << 12) | RW;
+  i32[entry64(9, 0) >>> 2] = (KERNEL_TABLE << 12) | RW;
+  i32[entry64(KERNEL_TABLE, 5) >>> 2] = (OLD << 12) | RW;
+  i32[entry64(KERNEL_TABLE, 6) >>> 2] = (18 << 12) | RW;
+};
+/** The last LP fills the node in space B. */
+const loadKernel = (t: ScenarioThread): void => {
+  load(t);
+  if (t.index === LAST) translate(t, KERNEL_PAGE);
+};
+const remapKernel = (t: ScenarioThread, before: () => void): void =>
+  inGuest(t, () => {
+    t.words.store(entry64(KERNEL_TABLE, 5), (NEW << 12) | RW);
+    t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+    before();
+    expectPage(t, KERNEL_PAGE, NEW);
+  });
 
 const remapThenInvlpg = (t: ScenarioThread): void => {
   remap(t, PAGE, NEW);
@@ -548,6 +579,22 @@ export const SCENARIOS: readonly Scenario[] = [
       },
     ],
     check: noStaleEntry,
+  },
+  {
+    name: 'a shared node is taken up against a fill in another space',
+    spts: 24,
+    setup: (m) => twoSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_B, KERNEL_ROOT_B]),
+    prepare: loadKernel,
+    threads: [(t) => remapKernel(t, () => void translate(t, KERNEL_NEIGHBOUR)), (t) => inGuest(t, () => void translate(t, KERNEL_PAGE))],
+    check: checkStructure,
+  },
+  {
+    name: 'a shared node is taken up against an edit and MOV CR3',
+    spts: 24,
+    setup: (m) => twoSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_A, KERNEL_ROOT_B]),
+    prepare: loadKernel,
+    threads: [(t) => remapKernel(t, () => t.lp.handshake.acknowledge()), (t) => inGuest(t, () => void translate(t, KERNEL_NEIGHBOUR))],
+    check: checkStructure,
   },
   {
     name: 'entering guest mode against a flush request',

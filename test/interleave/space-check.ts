@@ -27,6 +27,8 @@ export const checkSpaces = ({ partition: { i32, u32 } }: SmallMachine, memory: P
     const at = sasAt(sas) >>> 2;
     if (i32[at + (Sas.users >> 2)] < 0 || i32[at + (Sas.generation >> 2)] !== i32[vtlbWord('generation') >>> 2]) continue;
     const role = i32[at + (Sas.role >> 2)];
+    // What is shared is looked at from each space that leads to it.
+    if ((role & Role.LEVEL) !== 0) continue;
     const mode = (role & Role.MODE) >>> Role.MODE_SHIFT;
     if (mode === PagingMode.NONE) continue;
     const wide = at + (Sas.pdpte >> 2);

@@ -13,7 +13,9 @@ export const FRAMES = 192;
 export const WINDOW_SLOT = 300;
 /** A word that is only right if the bus lock excludes. */
 export const BUS_COUNTER = PartitionMap.DEVICES;
-/** Slots are spread over the upper tables, so that they need many SPTs. */
-export const slotAddress = (slot: number): number => (slot % 3) * 2 ** 39 + (slot % 5) * 2 ** 30 + (slot % 7) * 2 ** 21 + slot * 4096;
+/** Slots are spread over the upper tables, so that they need many SPTs, and over the upper half of the address space, which can be shared. */
+export const UPPER_HALF = 256;
+export const slotAddress = (slot: number): number =>
+  -(2 ** 47) + (slot % 3) * 2 ** 39 + (slot % 5) * 2 ** 30 + (slot % 7) * 2 ** 21 + slot * 4096;
 /** Changes of these slots are followed by MOV CR3 instead of INVLPG: SASes that are not loaded keep the old translation, legally. */
 export const slotByMovCr3 = (slot: number): boolean => slot % 8 === 7;

@@ -77,7 +77,7 @@ const own = new Map<number, number>();
 const write = (slot: number, frame: number): void => {
   const bits =
     frame === 0 ? 0 : Pte.P | Pte.W | Pte.U | (random(2) ? Pte.A | Pte.D : 0) | (!slotByMovCr3(slot) && random(3) === 0 ? Pte.G : 0);
-  const table = translate(WINDOW_SLOT * 4096, PageAccess.WRITE);
+  const table = translate(-(2 ** 47) + WINDOW_SLOT * 4096, PageAccess.WRITE);
   machine.partition.u64[(table + slot * 8) >>> 3] = BigInt(frame * 4096 + bits);
   own.set(slot, frame);
 };

@@ -1,6 +1,7 @@
 // Invariants of a quiescent vTLB: what the arena must look like whenever no LP is inside an operation.
 // Why one function: explorer, stress and property tests ask the same after every run.
 
+import { leadsToNode } from '../../daemon/hypervisor/vtlb/sharing.js';
 import { generationAt } from '../../shared/layout/machine.js';
 import { Pte } from '../../shared/layout/paging.js';
 import { MAX_LPS, MAX_NODES } from '../../shared/layout/partition.js';
@@ -23,7 +24,8 @@ import {
 import type { SmallMachine } from './small-machine.js';
 
 /** What is wrong, or null. Freed tables hold poison from the start in a pool of a test's size. */
-export const checkStructure = ({ partition: { i32, u32 }, machine, pages }: SmallMachine): string | null => {
+export const checkStructure = ({ partition, machine, pages }: SmallMachine): string | null => {
+  const { i32, u32 } = partition;
   for (let lp = 0; lp < MAX_LPS; lp++) if ((machine.i32[generationAt(lp) >>> 2] & 1) !== 0) return `LP ${lp} is still inside a fill`;
   const count = u32[vtlbWord('sptCount') >>> 2];
   const free = new Set<number>();
@@ -60,6 +62,12 @@ export const checkStructure = ({ partition: { i32, u32 }, machine, pages }: Smal
       live++;
       if (level === 1) continue;
       const child = sptOfEntry(entry);
+      if (leadsToNode(partition, entry)) {
+        const node = u32[(sptHeaderAt(child) + Spt.sas) >>> 2];
+        if (((i32[(sasAt(sas) + Sas.nodes + (node >>> 5) * 4) >>> 2] >>> (node & 31)) & 1) === 0)
+          return `SPT ${spt} leads to node ${node}, which its SAS has not taken up`;
+        continue;
+      }
       if (u32[(sptHeaderAt(child) + Spt.parent) >>> 2] !== sptPageAt(spt) + i * 8) return `SPT ${child} names another parent`;
       const wrong = descend(child, level - 1, sas);
       if (wrong !== null) return wrong;
@@ -70,7 +78,13 @@ export const checkStructure = ({ partition: { i32, u32 }, machine, pages }: Smal
   for (let sas = 0; sas < SAS_MAX; sas++) {
     const at = sasAt(sas) >>> 2;
     if (i32[at + (Sas.users >> 2)] < 0) continue;
-    const wrong = descend(u32[at + (Sas.root >> 2)], 4, sas);
+    const level = i32[at + (Sas.role >> 2)] & Role.LEVEL;
+    let takers = 0;
+    for (let other = 0; other < SAS_MAX; other++)
+      if (i32[(sasAt(other) + Sas.users) >>> 2] >= 0)
+        takers += (i32[(sasAt(other) + Sas.nodes + (sas >>> 5) * 4) >>> 2] >>> (sas & 31)) & 1;
+    if (level !== 0 && i32[at + (Sas.users >> 2)] !== takers) return `node ${sas} has ${takers} takers and counts another number`;
+    const wrong = descend(u32[at + (Sas.root >> 2)], level === 0 ? 4 : level, sas);
     if (wrong !== null) return wrong;
     for (let spt = i32[at + (Sas.spts >> 2)]; spt !== 0; spt = i32[(sptHeaderAt(spt) + Spt.sasNext) >>> 2]) {
       if (listed.has(spt)) return `SPT ${spt} is listed twice`;

@@ -36,6 +36,8 @@ const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
   'two fills under a directory entry that changes under table locks': ['tables are not locked'],
   'fill and INVLPG while table locks replace the counters': ['no second look at the lock mode', 'no wait when the lock mode changes'],
   'fill and INVLPG while the counters replace table locks': ['no wait when the lock mode changes'],
+  'a shared node is taken up against a fill in another space': ['a node is taken up as it is'],
+  'a shared node is taken up against an edit and MOV CR3': ['a node is taken up as it is'],
   'entering guest mode against a flush request': ['look for requests before entering', 'leave without acknowledging', 'no flush request'],
   'marking code against a write tag': ['no flush request', 'torn compare-and-swap'],
   'two that mark the same code': ['no flush request'],

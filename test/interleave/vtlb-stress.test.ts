@@ -24,6 +24,7 @@ import {
   slotAddress,
   slotByMovCr3,
   TABLE,
+  UPPER_HALF,
   WINDOW_SLOT,
 } from './stress-layout.js';
 import type { StressData, StressResult } from './stress-worker.js';
@@ -44,7 +45,7 @@ for (const lps of [2, 4, 8])
     resetMachine(m, 40 + 16 * lps);
     const { i32, u64 } = m.partition;
     const table = (frame: number): bigint => BigInt(frame * 4096 + (Pte.P | Pte.W | Pte.U));
-    for (const root of ROOTS) for (let i = 0; i < 3; i++) u64[entry64(root, i) >>> 3] = table(DIRECTORY_POINTERS);
+    for (const root of ROOTS) for (let i = 0; i < 3; i++) u64[entry64(root, UPPER_HALF + i) >>> 3] = table(DIRECTORY_POINTERS);
     for (let i = 0; i < 5; i++) u64[entry64(DIRECTORY_POINTERS, i) >>> 3] = table(DIRECTORY);
     for (let i = 0; i < 7; i++) u64[entry64(DIRECTORY, i) >>> 3] = table(TABLE);
     for (let slot = 0; slot < SLOTS; slot++) u64[entry64(TABLE, slot) >>> 3] = table(FIRST_FRAME + (slot % FRAMES));

@@ -82,7 +82,8 @@ export class AddressSpaces {
     for (let other = 0; other < limit; other++) {
       const at = sasAt(other) >>> 2;
       const users = i32[at + (Sas.users >> 2)];
-      if (other === sas || users < 0) continue;
+      // What is shared is no address space.
+      if (other === sas || users < 0 || (i32[at + (Sas.role >> 2)] & Role.LEVEL) !== 0) continue;
       if (users > 0 || ((i32[at + (Sas.lastUse >> 2)] - last) | 0) > 0) newer++;
     }
     return newer < tags;
@@ -148,42 +149,56 @@ export class AddressSpaces {
       sas = this.#find(key); // another LP may have made it
       if (sas >= 0) return;
       this.made = true;
-      sas = this.#freeEntry();
-      const { i32, u32 } = this.#views;
-      const node = this.#numa.nodeFor((key.cr3Hi << 20) | (key.cr3Lo >>> 12));
-      let root = this.#pool.allocate(node);
-      for (let tries = 0; root === 0; tries++) {
-        // A reclaim frees more than all other LPs can take at once; many in a row mean that the arena is broken.
-        assert(tries < 1000, 'no SPT for a root');
-        this.#reclaim.run();
-        root = this.#pool.allocate(node);
-      }
-      const h = sptHeaderAt(root);
-      i32[(h + Spt.gptGfn) >>> 2] = (key.cr3Hi << 20) | (key.cr3Lo >>> 12);
-      i32[(h + Spt.role) >>> 2] = key.role | 4;
-      i32[(h + Spt.generation) >>> 2] = this.#words.load(vtlbWord('generation'));
-      u32[(h + Spt.parent) >>> 2] = 0;
-      u32[(h + Spt.sas) >>> 2] = sas;
-      const at = sasAt(sas);
-      i32[(at + Sas.generation) >>> 2] = i32[(h + Spt.generation) >>> 2];
-      u32[(at + Sas.root) >>> 2] = root;
-      i32[(at + Sas.role) >>> 2] = key.role;
-      i32[(at + Sas.cr3Lo) >>> 2] = key.cr3Lo;
-      i32[(at + Sas.cr3Hi) >>> 2] = key.cr3Hi;
-      i32[(at + Sas.pcid) >>> 2] = key.pcid;
-      i32[(at + Sas.owner) >>> 2] = key.owner;
-      i32[(at + Sas.spts) >>> 2] = 0;
-      i32[(at + Sas.stale) >>> 2] = 0;
-      i32.set(key.pdpte, (at + Sas.pdpte) >>> 2);
-      u32[(at + Sas.serial) >>> 2]++;
-      if (sas >= this.#words.load(vtlbWord('sasLimit'))) this.#words.store(vtlbWord('sasLimit'), sas + 1);
-      this.#words.store(at + Sas.users, 1);
-      // After it can be found by whoever marks what is made from the page. In other modes the root holds nothing that the guest could edit.
-      const gfn = u32[(h + Spt.gptGfn) >>> 2];
-      if ((key.role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LONG && gfn < u32[PartitionLayout.at.ramSize >>> 2] >>> 12)
-        this.#tracking.shadowed(gfn, root);
+      sas = this.#create(key, 1);
       this.#counting.add(Counter.sasCreated);
     });
+    return sas;
+  }
+
+  /** The shared node of a tag, as it is or new and with no users. Under the structure lock. */
+  nodeOf(key: SpaceKey): number {
+    const limit = this.#words.load(vtlbWord('sasLimit'));
+    for (let sas = 0; sas < limit; sas++) if (this.#matches(sas, key)) return sas;
+    this.#counting.add(Counter.nodesMade);
+    return this.#create(key, 0);
+  }
+
+  #create(key: SpaceKey, users: number): number {
+    const sas = this.#freeEntry();
+    const { i32, u32 } = this.#views;
+    const node = this.#numa.nodeFor((key.cr3Hi << 20) | (key.cr3Lo >>> 12));
+    let root = this.#pool.allocate(node);
+    for (let tries = 0; root === 0; tries++) {
+      // A reclaim frees more than all other LPs can take at once; many in a row mean that the arena is broken.
+      assert(tries < 1000, 'no SPT for a root');
+      this.#reclaim.run();
+      root = this.#pool.allocate(node);
+    }
+    const h = sptHeaderAt(root);
+    i32[(h + Spt.gptGfn) >>> 2] = (key.cr3Hi << 20) | (key.cr3Lo >>> 12);
+    i32[(h + Spt.role) >>> 2] = (key.role & Role.LEVEL) !== 0 ? key.role : key.role | 4;
+    i32[(h + Spt.generation) >>> 2] = this.#words.load(vtlbWord('generation'));
+    u32[(h + Spt.parent) >>> 2] = 0;
+    u32[(h + Spt.sas) >>> 2] = sas;
+    const at = sasAt(sas);
+    i32[(at + Sas.generation) >>> 2] = i32[(h + Spt.generation) >>> 2];
+    u32[(at + Sas.root) >>> 2] = root;
+    i32[(at + Sas.role) >>> 2] = key.role;
+    i32[(at + Sas.cr3Lo) >>> 2] = key.cr3Lo;
+    i32[(at + Sas.cr3Hi) >>> 2] = key.cr3Hi;
+    i32[(at + Sas.pcid) >>> 2] = key.pcid;
+    i32[(at + Sas.owner) >>> 2] = key.owner;
+    i32[(at + Sas.spts) >>> 2] = 0;
+    i32.fill(0, (at + Sas.nodes) >>> 2, (at + Sas.nodes + SAS_MAX / 8) >>> 2);
+    i32[(at + Sas.stale) >>> 2] = 0;
+    i32.set(key.pdpte, (at + Sas.pdpte) >>> 2);
+    u32[(at + Sas.serial) >>> 2]++;
+    if (sas >= this.#words.load(vtlbWord('sasLimit'))) this.#words.store(vtlbWord('sasLimit'), sas + 1);
+    this.#words.store(at + Sas.users, users);
+    // After it can be found by whoever marks what is made from the page. In other modes the root holds nothing that the guest could edit.
+    const gfn = u32[(h + Spt.gptGfn) >>> 2];
+    if ((key.role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LONG && gfn < u32[PartitionLayout.at.ramSize >>> 2] >>> 12)
+      this.#tracking.shadowed(gfn, root);
     return sas;
   }
 

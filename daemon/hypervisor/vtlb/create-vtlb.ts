@@ -14,6 +14,7 @@ import { Numa } from './numa.js';
 import { Reclaim } from './reclaim.js';
 import { Revalidation } from './revalidation.js';
 import { ShadowTree } from './shadow-tree.js';
+import { Sharing } from './sharing.js';
 import { SptLocks } from './spt-locks.js';
 import { SptPool } from './spt-pool.js';
 import { TablePolicy } from './table-policy.js';
@@ -36,6 +37,7 @@ export const VTLB_CLASSES = {
   Validation,
   Revalidation,
   SptLocks,
+  Sharing,
   Vtlb,
 };
 export type VtlbClasses = typeof VTLB_CLASSES;
@@ -94,7 +96,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const reclaim = new classes.Reclaim(views, words, pool, tables, lock, handshake, counting);
   const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, numa, tracking, counting);
   const invalidation = new classes.Invalidation(views, words, locks, counting);
-  const tree = new ShadowTree(views, words, pool, locks, numa, tracking, counting);
+  const tree = new ShadowTree(views, words, pool, locks, numa, tables, tracking, counting);
   const validation = new classes.Validation(views, words, invalidation, counting);
   const discovery = new Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });
   const revalidation = new classes.Revalidation({
@@ -109,6 +111,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     discovery,
     counting,
   });
+  const sharing = new classes.Sharing({ views, words, handshake, lock, tree, invalidation, spaces, tracking, counting });
   handshake.join();
   const vtlb: Vtlb = new classes.Vtlb({
     views,
@@ -124,6 +127,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     policy,
     tables,
     numa,
+    sharing,
     discovery,
     revalidation,
     counting,

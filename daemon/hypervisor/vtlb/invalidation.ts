@@ -5,6 +5,7 @@ import type { Views } from '../../../shared/layout/struct.js';
 import { PagingMode, Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
+import { placeOf } from './sharing.js';
 import type { SptLocks } from './spt-locks.js';
 
 export class Invalidation {
@@ -14,6 +15,8 @@ export class Invalidation {
   readonly #counting: VtlbCounting;
   /** After clearPage: entries cleared. */
   cleared = 0;
+  /** After clearPage: SAS or shared node that the leaf table belongs to. */
+  owner = 0;
 
   constructor(views: Views, words: SharedWords, locks: SptLocks, counting: VtlbCounting) {
     this.#views = views;
@@ -29,7 +32,7 @@ export class Invalidation {
    */
   clearPage(sas: number, gva: number): boolean {
     this.cleared = 0;
-    return this.#clearIn(this.#views.u32[(sasAt(sas) + Sas.root) >>> 2], gva & -4096, Math.floor(gva / 4294967296) | 0);
+    return this.#clearIn(this.#views.u32[(sasAt(sas) + Sas.root) >>> 2], 4, gva & -4096, Math.floor(gva / 4294967296) | 0);
   }
 
   /** As `clearPage` in every SAS. */
@@ -43,18 +46,21 @@ export class Invalidation {
       const at = sasAt(sas);
       // Paging off: translations never change.
       if (this.#views.i32[(at + Sas.users) >>> 2] < 0 || (this.#views.i32[(at + Sas.role) >>> 2] & Role.MODE) === 0) continue;
-      if (this.#clearIn(this.#views.u32[(at + Sas.root) >>> 2], low, high)) large = true;
+      // A node that no root leads to just now may be taken up again.
+      const level = this.#views.i32[(at + Sas.role) >>> 2] & Role.LEVEL;
+      if (level !== 0 && this.#views.i32[(at + Sas.pdpte) >>> 2] !== placeOf(gva, level)) continue;
+      if (this.#clearIn(this.#views.u32[(at + Sas.root) >>> 2], level === 0 ? 4 : level, low, high)) large = true;
     }
     return large;
   }
 
-  #clearIn(root: number, low: number, high: number): boolean {
+  #clearIn(root: number, top: number, low: number, high: number): boolean {
     const words = this.#words;
     const locks = this.#locks;
     let spt = root;
     let large = false;
     locks.lock(spt);
-    for (let level = 3; level > 0; level--) {
+    for (let level = top - 1; level > 0; level--) {
       const at = sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8);
       if (level === 1) large = this.#clearTwin(spt, at);
       const entry = words.read(at);
@@ -67,10 +73,12 @@ export class Invalidation {
       locks.unlock(spt);
       spt = below;
       if ((this.#views.i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.DIRECT) === 0) continue;
+      this.owner = this.#views.u32[(sptHeaderAt(spt) + Spt.sas) >>> 2];
       this.cleared += this.#clearBelow(spt, level);
       locks.unlock(spt);
       return true;
     }
+    this.owner = this.#views.u32[(sptHeaderAt(spt) + Spt.sas) >>> 2];
     this.cleared += this.clearEntry(spt, sptPageAt(spt) + ((low >>> 9) & 0xff8));
     locks.unlock(spt);
     return large;

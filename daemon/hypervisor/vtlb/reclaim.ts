@@ -25,6 +25,7 @@ import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { FillLock } from './fill-lock.js';
+import { eachNode, leadsToNode } from './sharing.js';
 import type { SptPool } from './spt-pool.js';
 import type { TablePolicy } from './table-policy.js';
 
@@ -99,6 +100,10 @@ export class Reclaim {
     const root = this.#views.u32[(at + Sas.root) >>> 2];
     this.#words.store(sptHeaderAt(root) + Spt.state, SptState.CONDEMNED);
     batch.push(root);
+    // A shared node goes with the last space that has linked it.
+    eachNode(this.#views, sas, (node) => {
+      if (this.#words.add(sasAt(node) + Sas.users, -1) === 1) this.evict(node, batch);
+    });
     return true;
   }
 
@@ -195,6 +200,7 @@ export class Reclaim {
     for (let i = 0; i < PAGE_TABLE_ENTRIES; i++) {
       const entry = this.#words.load(page + i * 8);
       if ((entry & Pte.P) === 0) continue;
+      if (leadsToNode(this.#views, entry)) continue;
       const child = sptOfEntry(entry);
       if (this.#words.compareExchange(sptHeaderAt(child) + Spt.state, SptState.LIVE, SptState.CONDEMNED) === SptState.LIVE)
         batch.push(child);

@@ -16,6 +16,7 @@ import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
+import { eachPart } from './sharing.js';
 import type { TablePolicy } from './table-policy.js';
 import type { Tracking } from './tracking.js';
 import type { Validation } from './validation.js';
@@ -47,17 +48,18 @@ export class Revalidation {
 
   /** On return the SAS's entries are what the guest's tables say, as far as this VP may have noticed that they changed. Outside fills. */
   run(sas: number): void {
-    const { words, lock, discovery } = this.#p;
+    const { words, views, lock, discovery } = this.#p;
     // A fill that read an entry before this VP changed it has published, and marked its table, after this.
     this.awaitFills();
     let untracked = 0;
-    if (words.load(sasAt(sas) + Sas.stale) !== 0) {
-      this.#protect(sas);
+    eachPart(views, sas, (part) => {
+      if (words.load(sasAt(part) + Sas.stale) === 0) return;
+      this.#protect(part);
       this.awaitFills();
       lock.begin();
-      untracked = this.#validate(sas);
+      untracked += this.#validate(part);
       lock.end();
-    }
+    });
     // Another LP that has taken marks away has gone over their tables after this.
     this.awaitFills();
     if (untracked > 0) discovery.visited(untracked);

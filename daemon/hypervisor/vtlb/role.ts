@@ -66,6 +66,18 @@ export class SpaceKey {
     for (let i = 0; i < 8; i++) this.pdpte[i] = 0;
   }
 
+  /** The tag of a shared node: its role has a level, which no space's has. */
+  node(gptGfn: number, role: number, place: number, owner: number): this {
+    this.role = role;
+    this.owner = owner;
+    this.cr3Lo = gptGfn << 12;
+    this.cr3Hi = gptGfn >>> 20;
+    this.pcid = 0;
+    this.#noPdptes();
+    this.pdpte[0] = place;
+    return this;
+  }
+
   equals(other: SpaceKey): boolean {
     if (
       this.role !== other.role ||

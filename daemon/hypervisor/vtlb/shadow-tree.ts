@@ -7,6 +7,7 @@ import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.
 import type { Views } from '../../../shared/layout/struct.js';
 import {
   gptIndexAt,
+  PagingMode,
   POISON_LOW,
   Role,
   Sas,
@@ -24,16 +25,18 @@ import { Counter, type VtlbCounting } from './counters.js';
 import type { GuestWalk } from './guest-walk.js';
 import type { Numa } from './numa.js';
 import { isTable } from './role.js';
+import { hasRoomForNode, leadsToNode } from './sharing.js';
 import type { SptLocks } from './spt-locks.js';
 import type { SptPool } from './spt-pool.js';
+import type { TablePolicy } from './table-policy.js';
 import { Grant, type Tracking } from './tracking.js';
 
 /**
  * NO_MEMORY: the pool is empty, nothing was published. LOST: another LP was faster. ONCE: right for this access only, `spa` has it, no SPTE was made.
- * NO_RECORD: the page's writable mappings could not be written down, nothing was published.
+ * NO_RECORD: the page's writable mappings could not be written down, nothing was published. SHARE: the table that `wish` says is to be taken up first.
  */
-export const Publish = { DONE: 0, NO_MEMORY: 1, LOST: 2, ONCE: 3, NO_RECORD: 4 } as const;
-export type Publish = 0 | 1 | 2 | 3 | 4;
+export const Publish = { DONE: 0, NO_MEMORY: 1, LOST: 2, ONCE: 3, NO_RECORD: 4, SHARE: 5 } as const;
+export type Publish = 0 | 1 | 2 | 3 | 4 | 5;
 
 const LINK = Pte.P | Pte.W | Pte.U | Pte.A;
 
@@ -43,6 +46,7 @@ export class ShadowTree {
   readonly #pool: SptPool;
   readonly #locks: SptLocks;
   readonly #numa: Numa;
+  readonly #tables: TablePolicy;
   readonly #tracking: Tracking;
   readonly #counting: VtlbCounting;
   readonly #ramPages: number;
@@ -50,18 +54,30 @@ export class ShadowTree {
   replacedLarge = false;
   /** After DONE: low half of the leaf that was installed, 0 when an equal one was there already. */
   installed = 0;
+  /** After SHARE: what the fill would link, and for which address. */
+  readonly wish = { gva: 0, level: 0, gptGfn: 0, role: 0 };
   #leafHigh = 0;
   // With SPT locks: what is held, from the top down, the level of the first of it, and the highest level at which a fill that lost wants to link.
   readonly #held: number[] = [];
   #heldLevel = 0;
   #wanted = 0;
 
-  constructor(views: Views, words: SharedWords, pool: SptPool, locks: SptLocks, numa: Numa, tracking: Tracking, counting: VtlbCounting) {
+  constructor(
+    views: Views,
+    words: SharedWords,
+    pool: SptPool,
+    locks: SptLocks,
+    numa: Numa,
+    tables: TablePolicy,
+    tracking: Tracking,
+    counting: VtlbCounting,
+  ) {
     this.#views = views;
     this.#words = words;
     this.#pool = pool;
     this.#locks = locks;
     this.#numa = numa;
+    this.#tables = tables;
     this.#tracking = tracking;
     this.#counting = counting;
     this.#ramPages = views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12;
@@ -111,6 +127,7 @@ export class ShadowTree {
       const at = slotAt(spt, level + 1, gva);
       const entry = words.read(at);
       if ((entry & Pte.P) !== 0) {
+        const above = spt;
         spt = sptOfEntry(entry);
         // The way has changed since it was claimed.
         if (locked && level === this.#heldLevel && spt !== this.#held[0]) return Publish.LOST;
@@ -121,12 +138,24 @@ export class ShadowTree {
           if (locked && level < this.#heldLevel) this.#hold(spt);
           continue;
         }
+        spt = above;
       }
       if (locked && level >= this.#heldLevel) {
         this.#wanted = level + 1;
         return Publish.LOST;
       }
-      spt = this.#link(sas, at, entry, walk.sptGfn[level], walk.sptRole[level]);
+      const owner = u32[(sptHeaderAt(spt) + Spt.sas) >>> 2];
+      // Not within a node of a higher level: nodes hang in spaces only.
+      if (
+        level === this.#tables.share &&
+        owner === sas &&
+        hasRoomForNode(this.#views, sas) &&
+        this.#mayShare(gva, walk.sptGfn[level], walk.sptRole[level])
+      ) {
+        Object.assign(this.wish, { gva, level, gptGfn: walk.sptGfn[level], role: walk.sptRole[level] });
+        return Publish.SHARE;
+      }
+      spt = this.#link(owner, at, entry, walk.sptGfn[level], walk.sptRole[level]);
       if (spt === 0) return Publish.NO_MEMORY;
       if (spt < 0) return Publish.LOST;
       if ((walk.sptRole[level] & Role.DIRECT) === 0) source = spt;
@@ -157,7 +186,7 @@ export class ShadowTree {
     if ((oldLow & Pte.P) === 0) words.add(h + Spt.liveCount, 1);
     // What hardware TLBs hold of the old entry is more than the new one grants: no longer in step.
     else if (((oldLow ^ leafLow) & (-4096 | Pte.U)) !== 0 || (oldLow & ~leafLow & Pte.W) !== 0 || (oldHigh === 0 && this.#leafHigh !== 0))
-      words.add(sasAt(sas) + Sas.version, 1);
+      words.add(sasAt(u32[(h + Spt.sas) >>> 2]) + Sas.version, 1);
     // After the entry and still inside the fill: a purge that has waited for this fill finds both.
     if (this.#tracking.mode === TrackMode.OFF) {
       if (!walk.global) words.add(h + Spt.localFills, 1);
@@ -222,11 +251,38 @@ export class ShadowTree {
     const parent = sptOfEntry(at);
     if ((entry & Pte.P) === 0) words.add(sptHeaderAt(parent) + Spt.liveCount, 1);
     else {
-      this.#condemn(sptOfEntry(entry));
+      if (!leadsToNode(this.#views, entry)) this.#condemn(sptOfEntry(entry));
       words.add(sasAt(sas) + Sas.version, 1);
     }
     this.#track(parent);
     return spt;
+  }
+
+  /** Upper halves of 64-bit spaces, and nothing below a large page. */
+  #mayShare(gva: number, gptGfn: number, role: number): boolean {
+    return gva < 0 && (role & Role.DIRECT) === 0 && gptGfn < this.#ramPages && (role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LONG;
+  }
+
+  /** Links a shared node where `wish` says. False when it is there already, or when tables above are missing. Between `begin` and `end`; nobody else fills. */
+  linkNode(sas: number, root: number): boolean {
+    const words = this.#words;
+    const { gva, level } = this.wish;
+    let spt = this.#views.u32[(sasAt(sas) + Sas.root) >>> 2];
+    for (let above = 4; above > level + 1; above--) {
+      const entry = words.read(slotAt(spt, above, gva));
+      if ((entry & Pte.P) === 0) return false;
+      spt = sptOfEntry(entry);
+    }
+    if (this.#views.u32[(sptHeaderAt(spt) + Spt.sas) >>> 2] !== sas) return false;
+    const at = slotAt(spt, level + 1, gva);
+    const entry = words.read(at);
+    const link = sptPageAt(root) | LINK;
+    if (entry === link || words.compareExchange(at, entry, link) !== entry) return false;
+    if ((entry & Pte.P) === 0) words.add(sptHeaderAt(spt) + Spt.liveCount, 1);
+    else if (!leadsToNode(this.#views, entry)) this.#condemn(sptOfEntry(entry));
+    words.add(sasAt(sas) + Sas.version, 1);
+    this.#track(spt);
+    return true;
   }
 
   /** The LP whose compare-and-swap unlinked an SPT, and no other, condemns it. */

@@ -26,8 +26,11 @@ export const poison = (views: Views, spt: number): void => {
   views.u64.fill(POISON, from, from + 512);
 };
 
-/** However small `vtlb.pages` is: a root and the three tables of a fill for each LP, and as many again, so that LPs do not only take tables from each other. */
-const PER_LP = 8;
+/**
+ * However small `vtlb.pages` is: a root, the shared nodes of its space and the three tables of a fill for each LP, and some more, so that
+ * LPs do not only take tables from each other.
+ */
+const PER_LP = 16;
 const IN_USE = vtlbWord('sptsInUse');
 
 export class SptPool {

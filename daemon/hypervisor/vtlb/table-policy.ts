@@ -1,4 +1,4 @@
-// The policies of how shadow tables are kept (`vtlb.flush`, `reclaim`, `pages`, `pervp`, `protect`, `numa`), as they are wished for just now.
+// The policies of how shadow tables are kept (`vtlb.flush`, `reclaim`, `pages`, `pervp`, `protect`, `numa`, `share`), as they are wished for just now.
 // Why no mode in force beside the wish: each operation reads its policy once, and what any setting leaves behind is right under every other.
 import { MachineLayout } from '../../../shared/layout/machine.js';
 import { findPolicy } from '../../../shared/protocol/policies.js';
@@ -10,6 +10,7 @@ const RECLAIM = wordOf('vtlb.reclaim');
 const PAGES = wordOf('vtlb.pages');
 const PER_VP = wordOf('vtlb.pervp');
 const PROTECT = wordOf('vtlb.protect');
+const SHARE = wordOf('vtlb.share');
 const NUMA = wordOf('vtlb.numa');
 /** `all` is no bound. */
 const BOUNDS = findPolicy('vtlb.pages').values.map((value) => (value === 'all' ? Number.POSITIVE_INFINITY : Number(value)));
@@ -39,6 +40,11 @@ export class TablePolicy {
   /** Each guest table is protected after a shootdown of its own. */
   get protectsAtOnce(): boolean {
     return this.#machine.read(PROTECT) === 1;
+  }
+  /** Level at which tables are shared; 0 none. */
+  get share(): number {
+    const setting = this.#machine.read(SHARE);
+    return setting === 1 ? 2 : setting === 2 ? 3 : 0;
   }
   /** NumaMode. */
   get numa(): number {

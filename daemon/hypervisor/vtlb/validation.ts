@@ -10,6 +10,7 @@ import { Counter, type VtlbCounting } from './counters.js';
 import { GuestEntry } from './guest-entry.js';
 import type { Invalidation } from './invalidation.js';
 import { isTable } from './role.js';
+import { leadsToNode } from './sharing.js';
 
 const A20_CLOSED = PartitionMap.HEADER + PartitionLayout.at.a20Closed;
 const A20_FRAME = 1 << (20 - 12);
@@ -58,15 +59,16 @@ export class Validation {
         const frame = (((entry & -4096) >>> 0) - PartitionMap.RAM) >>> 12;
         if (guest.usable && guest.frame === frame && this.#granted(role, entry, i32[at + 1])) continue;
         cleared += this.#invalidation.clearEntry(spt, page + i * 8);
-      } else cleared += this.#link(role, level, i, sptOfEntry(entry));
+      } else cleared += this.#link(spt, role, level, i, entry);
     }
     if (cleared > 0) this.#counting.add(Counter.staleEntriesPurged, cleared);
     return cleared;
   }
 
   /** What hangs below a link stays if the entry leads to where it led, with the same rights. */
-  #link(role: number, level: number, index: number, child: number): number {
+  #link(spt: number, role: number, level: number, index: number, entry: number): number {
     const guest = this.#guest;
+    const child = sptOfEntry(entry);
     const h = sptHeaderAt(child) >>> 2;
     const below = this.#views.i32[h + (Spt.role >> 2)];
     const narrow = (role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LEGACY;
@@ -77,6 +79,8 @@ export class Validation {
       if (narrow) gfn += (index & 1) * 512;
     } else if (narrow) wanted |= (index & 1) << Role.QUADRANT_SHIFT;
     const same = guest.usable && below === wanted && this.#views.u32[h + (Spt.gptGfn >> 2)] === gfn;
+    // What others share is not ours to clear.
+    if (!same && leadsToNode(this.#views, entry)) return this.#invalidation.clearEntry(spt, sptPageAt(spt) + index * 8);
     if (!same) return this.#invalidation.clearSubtree(child, level - 1);
     return guest.large ? this.#direct(child, level - 1) : 0;
   }

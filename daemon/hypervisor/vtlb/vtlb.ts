@@ -36,6 +36,7 @@ import type { Numa } from './numa.js';
 import type { Revalidation } from './revalidation.js';
 import { SpaceKey } from './role.js';
 import { Publish, type ShadowTree } from './shadow-tree.js';
+import { eachPart, type Sharing, versionOf } from './sharing.js';
 import type { TablePolicy } from './table-policy.js';
 import type { TrackPolicy } from './track-policy.js';
 import type { Tracking } from './tracking.js';
@@ -71,6 +72,7 @@ export interface VtlbParts {
   readonly policy: TrackPolicy;
   readonly tables: TablePolicy;
   readonly numa: Numa;
+  readonly sharing: Sharing;
   readonly discovery: Discovery;
   readonly revalidation: Revalidation;
   readonly counting: VtlbCounting;
@@ -194,14 +196,18 @@ export class Vtlb {
 
   /** INVLPG: returns when this VP can use no older translation of the page. */
   invlpg(gva: number): void {
-    const { counting, handshake, invalidation, lock, tlb, words } = this.#p;
+    const { counting, handshake, invalidation, lock, tlb, views, words } = this.#p;
     counting.add(Counter.invalidations);
     this.#beginClear();
     const tracks = this.#tracks;
     const large = tracks ? invalidation.clearPage(this.#sas, gva) : invalidation.clearPageEverywhere(gva);
-    // The only LP has no other's TLB to be out of step.
-    if (tracks && invalidation.cleared > 0 && (handshake.othersLow() | handshake.othersHigh()) !== 0)
-      this.#stepTogether(words.add(sasAt(this.#sas) + Sas.version, 1));
+    // The only LP has no other's TLB to be out of step, nor its own for another space unless that shares the table.
+    const { owner } = invalidation;
+    if (tracks && invalidation.cleared > 0 && (owner !== this.#sas || (handshake.othersLow() | handshake.othersHigh()) !== 0)) {
+      const version = versionOf(views, words, this.#sas);
+      words.add(sasAt(owner) + Sas.version, 1);
+      this.#stepTogether(version);
+    }
     lock.end();
     if (!large) tlb.flushPage(gva);
     else if (tracks) tlb.flushSpace();
@@ -317,10 +323,21 @@ export class Vtlb {
           return PageFault.ONCE;
         }
         if (published === Publish.NO_MEMORY) spaces.reclaim();
+        if (published === Publish.SHARE) this.#takeUpNode(vp, gva, access);
         if (published === Publish.NO_RECORD) this.#p.discovery.forgetMappings();
       }
       counting.add(Counter.fillRetries);
     }
+  }
+
+  #takeUpNode(vp: VpBlock, gva: number, access: number): void {
+    const walk = this.#walk;
+    const { level, gptGfn, role } = this.#p.tree.wish;
+    this.#p.sharing.takeUp(
+      this.#sas,
+      this.#key.owner,
+      () => walk.walk(vp, this.#key, gva, access) === GuestWalkResult.OK && walk.sptGfn[level] === gptGfn && walk.sptRole[level] === role,
+    );
   }
 
   #filled(gva: number, access: number, walk: GuestWalk): void {
@@ -372,19 +389,19 @@ export class Vtlb {
     // With paging off translations never change.
     if (flush && (key.role & Role.MODE) !== 0) {
       this.#beginClear();
-      invalidation.purge(this.#sas, false);
+      eachPart(views, this.#sas, (part) => invalidation.purge(part, false));
       this.#p.lock.end();
     }
   }
 
   /** Brings SAS and hardware TLB to where the VP may use them. `kept`: the SAS's tag has not been given up since it was used. */
   #take(kept: boolean, flush: boolean): void {
-    const { revalidation, spaces, tlb, words } = this.#p;
+    const { revalidation, spaces, tlb, views, words } = this.#p;
     const sas = this.#sas;
     if (!kept) this.#forget();
-    else if (flush) revalidation.run(sas);
+    if (!kept || flush) revalidation.run(sas);
     // After what was taken away: what this LP enters from here on is of this version or a later one.
-    const version = words.load(sasAt(sas) + Sas.version);
+    const version = versionOf(views, words, sas);
     const held = tlb.select(spaces.nameOf(sas));
     if (held && this.#versions[tlb.bank] !== version) tlb.flushSpace();
     this.#versions[tlb.bank] = version;
@@ -423,7 +440,7 @@ export class Vtlb {
     counting.add(Counter.spacesRenewed);
     if (this.#tracks) {
       if (!spaces.made) revalidation.run(this.#sas);
-      this.#versions[tlb.bank] = words.load(sasAt(this.#sas) + Sas.version);
+      this.#versions[tlb.bank] = versionOf(views, words, this.#sas);
       tlb.rename(spaces.nameOf(this.#sas));
       views.u32[(vtlbVpAt((this.#vp as VpBlock).index) + VtlbVpLayout.at.space) >>> 2] = spaces.nameOf(this.#sas);
     } else tlb.flushAll();

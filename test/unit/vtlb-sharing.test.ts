@@ -1,0 +1,146 @@
+// Processes whose address spaces have the same upper half, as Linux makes them: how many shadow tables they need with vtlb.share and without, and that edits of what is
+// shared reach each of them when the architecture says so.
+import test from 'ava';
+import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
+import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Walk } from '../../daemon/machine/walker.js';
+import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
+import { MachineLayout } from '../../shared/layout/machine.js';
+import { PageAccess, Pte } from '../../shared/layout/paging.js';
+import type { VpBlock } from '../../shared/layout/vp.js';
+import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
+import { checkTranslations } from '../interleave/oracle.js';
+import { entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
+import { checkStructure } from '../interleave/structure-check.js';
+
+const PAGES = 512;
+const PROCESSES = 16;
+const RW = Pte.P | Pte.W | Pte.U | Pte.A | Pte.D;
+/** Regions of 2 MiB that the kernel touches. */
+const REGIONS = 12;
+const KERNEL = 100;
+const rootOf = (process: number): number => 1 + process * 4;
+const kernelPage = (region: number): number => -(2 ** 47) + region * 0x20_0000 + 0x5000;
+const USER_PAGE = 0x5000;
+
+const m = makeMachine(PAGES, 2);
+const set = (name: string, value: string): void => {
+  m.machine.i32[(MachineLayout.at.policies >>> 2) + findPolicy(name).word] = settingOf(findPolicy(name), value);
+};
+const link = (table: number, index: number, frame: number, bits: number = RW): void => {
+  m.partition.i32[entry64(table, index) >>> 2] = (frame << 12) | bits;
+};
+const build = (share: string, tags: string): void => {
+  resetMachine(m, 700);
+  set('vtlb.share', share);
+  set('vtlb.tags', tags);
+  for (let process = 0; process < PROCESSES; process++) {
+    const root = rootOf(process);
+    link(root, 0, root + 1);
+    link(root + 1, 0, root + 2);
+    link(root + 2, 0, root + 3);
+    link(root + 3, 5, 300 + process);
+    link(root, 256, KERNEL);
+  }
+  link(KERNEL, 0, KERNEL + 1);
+  for (let region = 0; region < REGIONS; region++) {
+    link(KERNEL + 1, region, KERNEL + 2 + region);
+    link(KERNEL + 2 + region, 5, 200 + region, RW | (region & 1 ? Pte.G : 0));
+  }
+};
+const reach = (lp: LpMmu, gva: number): number => {
+  for (let n = 0; n < 50; n++) {
+    if (lp.walker.walk(gva, PageAccess.READ) === Walk.HIT) return lp.walker.spa;
+    if (lp.vtlb.pageFault(gva, PageAccess.READ) !== PageFault.FILLED) return -1;
+  }
+  throw new Error('50 fills and still no hit');
+};
+const enter = (lp: LpMmu, vp: VpBlock, process: number): void => {
+  vp.cr3Num = rootOf(process) * 4096;
+  lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+};
+
+/** SPTs in use after all processes have touched their page and the kernel's. */
+const run = (
+  t: { is(a: unknown, b: unknown): void; true(a: boolean): void },
+  share: string,
+  tags: string,
+): { live: number; fills: number } => {
+  build(share, tags);
+  const lps = [0, 1].map((index) => ({ lp: makeLp(m, index), vp: longVp(m, index, rootOf(index)) }));
+  for (const { lp, vp } of lps) lp.vtlb.load(vp);
+  for (let n = 0; n < 2 * PROCESSES; n++) {
+    const { lp, vp } = lps[n & 1];
+    enter(lp, vp, n % PROCESSES);
+    t.is(reach(lp, USER_PAGE), spaOf(300 + (n % PROCESSES)));
+    for (let region = 0; region < REGIONS; region++) t.is(reach(lp, kernelPage(region)), spaOf(200 + region));
+  }
+  t.is(checkStructure(m), null);
+  const { sptLive, fills } = vtlbCounters(m.partition);
+  // An edit in one process is there in every other after a flush of its own.
+  link(KERNEL + 2, 5, 250);
+  for (let process = 0; process < PROCESSES; process++) {
+    const { lp, vp } = lps[process & 1];
+    lp.vtlb.noteWrite(KERNEL + 2);
+    enter(lp, vp, process);
+    t.is(reach(lp, kernelPage(0)), spaOf(250));
+    t.is(checkTranslations(m, vp, lp.walker, [USER_PAGE, kernelPage(0), kernelPage(1), kernelPage(7)]), null);
+  }
+  return { live: sptLive, fills };
+};
+
+for (const tags of ['1', '64'])
+  test.serial(`16 processes with one kernel half need at most 40 % of the shadow tables with vtlb.share=3, vtlb.tags=${tags}`, (t) => {
+    const off = run(t, 'off', tags);
+    const two = run(t, '2', tags);
+    const three = run(t, '3', tags);
+    t.log(`tables: off ${off.live}, level 2 ${two.live}, level 3 ${three.live}; fills: ${off.fills}, ${two.fills}, ${three.fills}`);
+    t.true(three.live <= 0.4 * off.live);
+    t.true(two.live < 0.5 * off.live);
+    t.true(tags === '1' || three.fills < 0.7 * off.fills);
+  });
+
+test.serial('an INVLPG in one process takes the shared translation from all, and tables are shared or not as the policy changes', (t) => {
+  for (const tags of ['1', '64']) {
+    build('3', tags);
+    const lp = makeLp(m, 0);
+    const vp = longVp(m, 0, rootOf(0));
+    lp.vtlb.load(vp);
+    for (let process = 0; process < 4; process++) {
+      set('vtlb.share', ['3', 'off', '2', '3'][process]);
+      enter(lp, vp, process);
+      t.is(reach(lp, kernelPage(1)), spaOf(201));
+    }
+    lp.vtlb.noteWrite(KERNEL + 3);
+    link(KERNEL + 3, 5, 251, RW | Pte.G);
+    lp.vtlb.invlpg(kernelPage(1));
+    for (let process = 3; process >= 0; process--) {
+      enter(lp, vp, process);
+      t.is(reach(lp, kernelPage(1)), spaOf(251));
+      t.is(checkTranslations(m, vp, lp.walker, [kernelPage(1)]), null);
+    }
+    t.is(checkStructure(m), null);
+  }
+});
+
+test.serial('a shared node goes with the last space that has taken it up', (t) => {
+  build('3', '64');
+  set('vtlb.pages', '64');
+  const lp = makeLp(m, 0);
+  const vp = longVp(m, 0, rootOf(0));
+  lp.vtlb.load(vp);
+  for (let n = 0; n < 5 * PROCESSES; n++) {
+    enter(lp, vp, (n * 5) % PROCESSES);
+    t.is(reach(lp, USER_PAGE), spaOf(300 + ((n * 5) % PROCESSES)));
+    t.is(reach(lp, kernelPage(n % REGIONS)), spaOf(200 + (n % REGIONS)));
+    if (n % 20 === 0) t.is(checkStructure(m), null);
+  }
+  lp.vtlb.flushPartition();
+  for (let n = 0; n < 5 * PROCESSES; n++) {
+    enter(lp, vp, n % PROCESSES);
+    t.is(reach(lp, kernelPage(n % REGIONS)), spaOf(200 + (n % REGIONS)));
+  }
+  t.is(checkStructure(m), null);
+  const { nodesMade, nodeLinks } = vtlbCounters(m.partition);
+  t.true(nodesMade < nodeLinks);
+});
