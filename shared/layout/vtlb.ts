@@ -59,6 +59,9 @@ export const TrackMode = { OFF: 0, MAPPING: 1, RMAP: 2, WRITE: 3 } as const;
  *   CLOSING      on the way from D to T: its writable mappings are being taken away
  */
 export const TrackState = { NONE: 0, UNTRACKED: 1, TRACKED: 2, DIRTY: 3, CLOSING: 4 } as const;
+/** The word of a page that an LP closes names the LP: who finds it at the end knows that nobody else has closed the page in between. */
+export const closingBy = (lp: number): number => TrackState.CLOSING | (lp << 8);
+export const trackStateOf = (word: number): number => word & 0xff;
 
 /** Names of the counters, index = number. One column of u32 a LP, so that counting shares no cache line. */
 export const VTLB_COUNTERS = [
@@ -250,13 +253,16 @@ export const SptLayout = struct(
     gptNext: i32,
     /** Chain of the free or the condemned stack. */
     next: i32,
-    /** 1: the guest's table may have been written since its entries were made; they are gone over before the SAS is used after a flush. */
+    /** STALE: the guest's table may have been written since its entries were made; they are gone over before the SAS is used after a flush. Or goneOverBy(lp). */
     stale: i32,
     /** 1: an LP is in the table (`vtlb.lock=fine`). */
     lock: i32,
   },
   SPT_HEADER_SIZE,
 );
+/** `stale` of an SPT; the other values name the LP that is going over it. */
+export const STALE = 1;
+export const goneOverBy = (lp: number): number => 2 + lp;
 export const Sas = SasLayout.at;
 export const Spt = SptLayout.at;
 

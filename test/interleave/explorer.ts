@@ -34,7 +34,7 @@ export interface ExploreOptions {
   /** Most schedules of the bounded search, and number of random ones after it. */
   readonly limit?: number;
   readonly random?: number;
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 type Switches = readonly (readonly [step: number, thread: number])[];

@@ -167,6 +167,14 @@ const manyRegions = (m: SmallMachine): void => {
   }
 };
 const regionPage = (r: number): number => r * REGION + PAGE;
+const reachRegions = (t: ScenarioThread, regions: readonly number[]): void =>
+  inGuest(t, () => {
+    for (const r of regions) expectPage(t, regionPage(r), 20 + r);
+  });
+const fillRegions = (t: ScenarioThread): void => {
+  load(t);
+  if (t.index === LAST) for (let r = 0; r < REGIONS; r++) translate(t, regionPage(r));
+};
 
 /** As `oneSpace`, with tags: the tables are tracked. The table itself can be written at WINDOW, which comes from a table of its own. */
 const WINDOW = 0x40_7000;
@@ -371,10 +379,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'fill against reclaim',
     spts: 16,
     setup: manyRegions,
-    prepare: (t) => {
-      load(t);
-      if (t.index === LAST) for (let r = 0; r < REGIONS; r++) translate(t, regionPage(r));
-    },
+    prepare: fillRegions,
     threads: [
       (t) => t.lp.spaces.reclaim(),
       (t) =>
@@ -390,10 +395,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'walk against reclaim and reuse',
     spts: 16,
     setup: manyRegions,
-    prepare: (t) => {
-      load(t);
-      if (t.index === LAST) for (let r = 0; r < REGIONS; r++) translate(t, regionPage(r));
-    },
+    prepare: fillRegions,
     threads: [
       (t) => {
         t.lp.spaces.reclaim();
@@ -771,6 +773,53 @@ export const SCENARIOS: readonly Scenario[] = [
         editAndSwitch(t);
       },
       touch,
+    ],
+    check: checkAll,
+  },
+  {
+    name: 'fill, INVLPG and reclaim',
+    spts: 16,
+    setup: manyRegions,
+    prepare: fillRegions,
+    threads: [
+      (t) => {
+        t.words.store(entry32(40, 512 + 5), (NEW << 12) | RW);
+        t.lp.vtlb.invlpg(regionPage(1));
+        expectPage(t, regionPage(1), NEW);
+      },
+      (t) => t.lp.spaces.reclaim(),
+      (t) =>
+        inGuest(t, () => {
+          const spa = translate(t, regionPage(1));
+          if (spa !== spaOf(21) && spa !== spaOf(NEW)) throw new Error('wrong frame');
+          expectPage(t, regionPage(9), 29);
+        }),
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'fills of two LPs against a reclaim that frees tables one by one',
+    spts: 16,
+    setup: (m) => {
+      manyRegions(m);
+      setPolicy(m, 'vtlb.reclaim', 'immediate');
+    },
+    prepare: fillRegions,
+    threads: [(t) => t.lp.spaces.reclaim(), (t) => reachRegions(t, [8, 9, 1]), (t) => reachRegions(t, [10, 0])],
+    check: checkStructure,
+  },
+  {
+    name: 'edit of a tracked table, fill from it and switch',
+    spts: 16,
+    setup: trackedSpace,
+    prepare: loadTracked,
+    threads: [
+      editAndSwitch,
+      (t) => {
+        touch(t);
+        movCr3(t);
+      },
+      movCr3,
     ],
     check: checkAll,
   },

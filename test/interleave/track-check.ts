@@ -24,6 +24,7 @@ import {
   sptPageAt,
   TrackState,
   trackAt,
+  trackStateOf,
   vtlbWord,
 } from '../../shared/layout/vtlb.js';
 import type { SmallMachine } from './small-machine.js';
@@ -34,7 +35,7 @@ export const checkTracking = (
   lps: readonly (readonly [number, LpMmu])[],
 ): string | null => {
   const state = (gfn: number): number => i32[trackAt(gfn) >>> 2];
-  for (let gfn = 0; gfn < pages; gfn++) if (state(gfn) === TrackState.CLOSING) return `page ${gfn} is still closing`;
+  for (let gfn = 0; gfn < pages; gfn++) if (trackStateOf(state(gfn)) === TrackState.CLOSING) return `page ${gfn} is still closing`;
   const count = u32[vtlbWord('sptCount') >>> 2];
   for (let spt = 1; spt < count; spt++) {
     const h = sptHeaderAt(spt) >>> 2;

@@ -4,13 +4,14 @@
 //   1. state := CLOSING: a fill that wants to grant W from here on undoes this step (tracking.ts);
 //   2. wait for pending fills: those that saw the state before have published;
 //   3. take W from the entries recorded; own write tags go with them, other LPs flush (handshake). Nobody can write the page unseen;
-//   4. CLOSING -> TRACKED, unless step 1 was undone;
+//   4. CLOSING -> TRACKED, unless step 1 was undone, even if another LP is closing the page by now: a right that was granted in between is not taken back yet;
 //   5. wait for pending fills: those that had read the table before step 4 have published;
-//   6. clear the SPT's mark, THEN look at the state (not TRACKED: mark again), THEN compare its entries with the table.
+//   6. clear the SAS's mark; make the mark of each SPT this LP's own, THEN look at the state (not TRACKED: mark again), THEN compare its entries with the table,
+//      THEN clear the mark if it is still this LP's.
 // Steps 1 and 6 are inside a fill of this LP's own, so that tables are not freed; waits and handshakes are outside. All of it comes after a wait for pending fills, which may
 // be about to mark, and before another: an LP that has taken a mark away is past step 6 then.
 import type { Views } from '../../../shared/layout/struct.js';
-import { Sas, Spt, sasAt, sptHeaderAt, TrackMode, TrackState, trackAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import { goneOverBy, Sas, Spt, sasAt, sptHeaderAt, TrackMode, TrackState, trackAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
@@ -87,7 +88,7 @@ export class Revalidation {
 
   /** Steps 1 to 4. */
   #protect(sas: number): void {
-    const { words, views, lock, tables, tracking, counting } = this.#p;
+    const { words, views, handshake, lock, tables, tracking, counting } = this.#p;
     const closing = this.#closing;
     closing.length = 0;
     lock.begin();
@@ -97,7 +98,7 @@ export class Revalidation {
       // What was made from it is gone: it may be written freely until something is made from it again.
       if (words.load(h + Spt.liveCount) === 0) continue;
       const gfn = views.u32[(h + Spt.gptGfn) >>> 2];
-      if (tracking.close(gfn)) closing.push(gfn);
+      if (tracking.close(gfn, handshake.lp)) closing.push(gfn);
     }
     lock.end();
     if (closing.length === 0) return;
@@ -105,11 +106,9 @@ export class Revalidation {
     if (tables.protectsAtOnce) for (const gfn of closing) this.#revoke([gfn]);
     else this.#revoke(closing);
     lock.begin();
-    // A page that began anew meanwhile (discovery.ts) may be closing for somebody else.
+    // Of a page that began anew meanwhile (discovery.ts) all is known already.
     if (words.load(EPOCH) === epoch)
-      for (const gfn of closing)
-        if (words.compareExchange(trackAt(gfn), TrackState.CLOSING, TrackState.TRACKED) === TrackState.CLOSING)
-          counting.add(Counter.tablesProtected);
+      for (const gfn of closing) if (tracking.closed(gfn, handshake.lp)) counting.add(Counter.tablesProtected);
     lock.end();
   }
 
@@ -120,23 +119,34 @@ export class Revalidation {
     this.flushOthers();
   }
 
-  /** Step 6. Returns how many tables were met whose writable mappings are not known. */
+  /**
+   * Step 6. Returns how many tables were met whose writable mappings are not known. What another LP is going over just now is gone over again: who sees the SAS
+   * without its mark waits for this LP, and perhaps not for the other one.
+   */
   #validate(sas: number): number {
-    const { words, views, tracking, validation } = this.#p;
+    const { words, views, handshake, tracking, validation } = this.#p;
     let untracked = 0;
     let cleared = 0;
     if (tracking.mode === TrackMode.OFF) return 0;
+    const mine = goneOverBy(handshake.lp);
     words.store(sasAt(sas) + Sas.stale, 0);
     for (const spt of this.#collect(sas)) {
       const h = sptHeaderAt(spt);
-      words.store(h + Spt.stale, 0);
-      if (words.load(h + Spt.liveCount) === 0) continue;
-      if (this.stillWritable(views.u32[(h + Spt.gptGfn) >>> 2])) tracking.markStale(spt);
-      if (words.load(trackAt(views.u32[(h + Spt.gptGfn) >>> 2])) === TrackState.UNTRACKED) untracked++;
-      cleared += validation.validate(spt);
+      words.store(h + Spt.stale, mine);
+      if (words.load(h + Spt.liveCount) !== 0) {
+        if (this.stillWritable(views.u32[(h + Spt.gptGfn) >>> 2])) tracking.markStale(spt);
+        if (words.load(trackAt(views.u32[(h + Spt.gptGfn) >>> 2])) === TrackState.UNTRACKED) untracked++;
+        cleared += validation.validate(spt);
+      }
+      this.finish(spt, mine);
     }
     if (cleared > 0) words.add(sasAt(sas) + Sas.version, 1);
     return untracked;
+  }
+
+  /** Unless it was marked meanwhile, or is another LP's by now. */
+  protected finish(spt: number, mine: number): void {
+    this.#p.words.compareExchange(sptHeaderAt(spt) + Spt.stale, mine, 0);
   }
 
   protected stillWritable(gfn: number): boolean {

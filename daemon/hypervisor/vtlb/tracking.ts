@@ -14,17 +14,20 @@
 // While the page is CLOSING, a fill that wants to grant W puts it back to DIRTY, and who closes finds that it has failed. So neither waits for the other.
 import type { Views } from '../../../shared/layout/struct.js';
 import {
+  closingBy,
   gptIndexAt,
   PagingMode,
   Role,
   SAS_MAX,
   Sas,
   Spt,
+  STALE,
   sasAt,
   sptHeaderAt,
   TrackMode,
   TrackState,
   trackAt,
+  trackStateOf,
   vtlbWord,
 } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
@@ -85,7 +88,7 @@ export class Tracking {
     const word = trackAt(gfn);
     // Inside the fill: whoever takes rights away changes the state first and then waits for it.
     for (let state = this.words.read(word); ; ) {
-      switch (state) {
+      switch (trackStateOf(state)) {
         case TrackState.TRACKED:
           if (!write) return Grant.READ_ONLY;
           state = this.words.compareExchange(word, TrackState.TRACKED, TrackState.DIRTY);
@@ -100,8 +103,8 @@ export class Tracking {
           return Grant.ONCE;
         case TrackState.CLOSING:
           if (!write) return Grant.READ_ONLY;
-          state = this.words.compareExchange(word, TrackState.CLOSING, TrackState.DIRTY);
-          if (state === TrackState.CLOSING) state = TrackState.DIRTY;
+          if (this.words.compareExchange(word, state, TrackState.DIRTY) === state) state = TrackState.DIRTY;
+          else state = this.words.load(word);
           continue;
         default:
           return mode === TrackMode.RMAP ? this.#open(mode, gfn, at, gva) : Grant.WRITABLE;
@@ -113,16 +116,20 @@ export class Tracking {
     return this.#mappings.record(gfn, at, gva) ? Grant.WRITABLE : Grant.NO_RECORD;
   }
 
-  /** Begins to take the page's writable mappings away: they are known. False when they are not, or when that is under way. */
-  close(gfn: number): boolean {
-    return this.words.compareExchange(trackAt(gfn), TrackState.DIRTY, TrackState.CLOSING) === TrackState.DIRTY;
+  /** This LP begins to take the page's writable mappings away: they are known. False when they are not, or when that is under way. */
+  close(gfn: number, lp: number): boolean {
+    return this.words.compareExchange(trackAt(gfn), TrackState.DIRTY, closingBy(lp)) === TrackState.DIRTY;
+  }
+  /** All of them are gone. False when one has been granted again since, whoever may close the page now. */
+  closed(gfn: number, lp: number): boolean {
+    return this.words.compareExchange(trackAt(gfn), closingBy(lp), TrackState.TRACKED) === closingBy(lp);
   }
 
   /** Somebody other than a processor is about to write the page: a device, a hypercall. Inside a fill, as the marks it makes are. */
   written(gfn: number): void {
     if (this.mode === TrackMode.OFF) return;
     const word = trackAt(gfn);
-    for (let state = this.words.load(word); state === TrackState.TRACKED || state === TrackState.CLOSING; ) {
+    for (let state = this.words.load(word); state === TrackState.TRACKED || trackStateOf(state) === TrackState.CLOSING; ) {
       const seen = this.words.compareExchange(word, state, TrackState.DIRTY);
       if (seen === state) break;
       state = seen;
@@ -152,8 +159,8 @@ export class Tracking {
     const h = sptHeaderAt(spt);
     const sas = this.views.u32[(h + Spt.sas) >>> 2];
     // One of an evicted SAS is on its way out.
-    if (sas >= SAS_MAX || words.read(h + Spt.stale) !== 0) return;
-    words.store(h + Spt.stale, 1);
+    if (sas >= SAS_MAX || words.read(h + Spt.stale) === STALE) return;
+    words.store(h + Spt.stale, STALE);
     words.store(sasAt(sas) + Sas.stale, 1);
     this.#counting.add(Counter.staleMarks);
   }

@@ -10,6 +10,7 @@ import {
   sasAt,
   TrackState,
   trackAt,
+  trackStateOf,
   VTLB_COUNTERS,
   type VtlbCounter,
   vtlbCountersAt,
@@ -64,6 +65,6 @@ const tablePages = (views: Views): number[] => {
   const pages = [0, 0, 0, 0, 0];
   const from = trackAt(0) >>> 2;
   const to = trackAt(views.u32[PartitionLayout.at.ramSize >>> 2]! >>> 12) >>> 2;
-  for (let at = from; at < to; at++) pages[views.i32[at]!]!++;
+  for (let at = from; at < to; at++) pages[trackStateOf(views.i32[at]!)]!++;
   return pages;
 };
