@@ -12,7 +12,7 @@ export interface RunReport {
 
 export interface Experiment {
   readonly name: string;
-  readonly guest: { readonly image: string; readonly vps: number; readonly append: string };
+  readonly guest: { readonly image: string; readonly vps: number; readonly nodes?: number; readonly append: string };
   /** Each is `policy=value`, several with spaces between. The first is the baseline. */
   readonly settings: readonly string[];
   readonly unit: string;
@@ -119,5 +119,19 @@ export const EXPERIMENTS: readonly Experiment[] = [
     settings: ['vtlb.lock=global', 'vtlb.lock=generation'],
     unit: 'cycles a round',
     measure: latency,
+  },
+  {
+    name: 'numa: walks of shadow tables on the other node',
+    guest: { ...guest('switch:spaces=4,pages=16,private=1', 4), nodes: 2 },
+    settings: ['vtlb.numa=off', 'vtlb.numa=local', 'vtlb.numa=instance'],
+    unit: 'remote table loads a hardware walk',
+    measure: ({ partition: { vtlb } }) => (vtlb.remoteWalks ?? 0) / Math.max(1, vtlb.walks ?? 0),
+  },
+  {
+    name: 'numa: tables that instances cost',
+    guest: { ...guest('switch:spaces=4,pages=16', 4), nodes: 2 },
+    settings: ['vtlb.numa=off', 'vtlb.numa=local', 'vtlb.numa=instance'],
+    unit: 'shadow tables in use',
+    measure: ({ partition }) => partition.vtlb.sptLive ?? 0,
   },
 ];

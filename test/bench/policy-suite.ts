@@ -17,6 +17,7 @@ const PROGRAM = join(packageRoot(), 'dist/daemon/cli/hvd.js');
 export const commandOf = ({ guest }: Experiment, setting: string): string[] => [
   'run',
   guest.image,
+  ...(guest.nodes === undefined ? [] : ['--nodes', String(guest.nodes)]),
   ...['--vps', String(guest.vps), '--lps', String(guest.vps), '--memory', '64M', '--clock', 'deterministic', '--json'],
   ...['--policy', ...setting.split(' '), '--append', guest.append],
 ];

@@ -10,6 +10,7 @@ import { LpLayout, lpBlockAt, MachineLayout } from '../../shared/layout/machine.
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
+import { vtlbWord } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { checkTranslations } from '../interleave/oracle.js';
 import { entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
@@ -91,11 +92,17 @@ for (const [protect, most] of [
 
 /** Two nodes, an LP on each, and a VP on each LP whose tables are in its own node's half of RAM. Share of walks that end in another node's table. */
 const remoteShare = (t: { is(a: unknown, b: unknown): void }, numa: string): { share: number; fills: number } => {
+  const roots = [1, PAGES / 2 + 1];
   resetMachine(m, SPTS);
   m.partition.i32[PartitionLayout.at.nodeCount >>> 2] = 2;
+  roots.forEach((_, index) => {
+    m.machine.u32[(lpBlockAt(index) + LpLayout.at.node) >>> 2] = index;
+  });
+  // As in a machine: LPs are there before the arena is laid out.
+  m.partition.u32[vtlbWord('sptCount') >>> 2] = 0;
+  const lps = roots.map((_, index) => makeLp(m, index));
   initVtlb(m.partition, SPTS);
   set('vtlb.numa', numa);
-  const roots = [1, PAGES / 2 + 1];
   roots.forEach((root) => {
     link(root, 0, root + 1);
     link(root + 1, 0, root + 2);
@@ -104,12 +111,7 @@ const remoteShare = (t: { is(a: unknown, b: unknown): void }, numa: string): { s
       link(root + 3 + n, 5, root + 100 + n);
     }
   });
-  const lps = roots.map((root, index) => {
-    m.machine.u32[(lpBlockAt(index) + LpLayout.at.node) >>> 2] = index;
-    const lp = makeLp(m, index);
-    lp.vtlb.load(longVp(m, index, root));
-    return lp;
-  });
+  for (const [index, lp] of lps.entries()) lp.vtlb.load(longVp(m, index, roots[index]!));
   for (let round = 0; round < 20; round++)
     lps.forEach((lp, index) => {
       for (let n = 0; n < 40; n++) t.is(reach(lp, region(n)), spaOf(roots[index] + 100 + n));

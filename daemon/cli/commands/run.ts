@@ -13,6 +13,7 @@ export const addRun = (program: Command): void => {
     .option('--append <text>', 'command line')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--lps <n>', 'logical processors (default: as many as VPs, at most 4)')
+    .option('--nodes <n>', 'NUMA nodes, 1 to 8 (default: 1)')
     .addOption(clockOption())
     .addOption(new Option('--idle <how>', 'virtual time while all VPs idle').choices(['skip', 'pace']).default('skip'))
     .option('--policy <name=value...>', 'settings of policies, as `hvd policy list` names them')

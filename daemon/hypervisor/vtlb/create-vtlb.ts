@@ -89,8 +89,6 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const tracking = new classes.Tracking(views, words, mappings, counting);
   const lock = new classes.FillLock(words, machine, generations, handshake, counting);
   const numa = new Numa(views, options.machine, lp, tables);
-  walker.localFrom = numa.localFrom;
-  walker.localTo = numa.localTo;
   const locks = new classes.SptLocks(words, lock, counting);
   const pool = new SptPool(views, words, tables, handshake, counting);
   const reclaim = new classes.Reclaim(views, words, pool, tables, lock, handshake, counting);

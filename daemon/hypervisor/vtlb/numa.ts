@@ -6,7 +6,7 @@
 import { LpLayout, lpBlockAt } from '../../../shared/layout/machine.js';
 import { MAX_NODES, PartitionLayout } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { SPT_PAGES, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import { sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import { NumaMode, type TablePolicy } from './table-policy.js';
 
 /** First SPT of a node; of the node after the last: one past the end. */
@@ -17,21 +17,25 @@ export class Numa {
   readonly #pagesPerNode: number;
   readonly #nodes: number;
   readonly #own: number;
+  readonly #views: Views;
   #turn = 0;
-  /** SPAs of the tables on this LP's node. */
-  readonly localFrom: number;
-  readonly localTo: number;
 
   /** `machine`: machine memory, whose LP blocks say where LPs are. */
   constructor(views: Views, machine: Views, lp: number, policy: TablePolicy) {
     this.#policy = policy;
+    this.#views = views;
     const nodes = Math.min(MAX_NODES, Math.max(1, views.u32[PartitionLayout.at.nodeCount >>> 2]));
     this.#nodes = nodes;
     this.#own = Math.min(machine.u32[(lpBlockAt(lp) + LpLayout.at.node) >>> 2], nodes - 1);
     this.#pagesPerNode = Math.max(1, Math.ceil((views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12) / nodes));
-    const count = views.u32[vtlbWord('sptCount') >>> 2];
-    this.localFrom = nodes === 1 ? SPT_PAGES : sptPageAt(firstSptOf(this.#own, nodes, count));
-    this.localTo = nodes === 1 ? Number.POSITIVE_INFINITY : sptPageAt(firstSptOf(this.#own + 1, nodes, count));
+  }
+
+  /** Tells the walker where the tables of this LP's node are. Not when it is made: LPs come before the arena is laid out. */
+  place(walker: { localFrom: number; localTo: number }): void {
+    if (this.#nodes === 1) return;
+    const count = this.#views.u32[vtlbWord('sptCount') >>> 2];
+    walker.localFrom = sptPageAt(firstSptOf(this.#own, this.#nodes, count));
+    walker.localTo = sptPageAt(firstSptOf(this.#own + 1, this.#nodes, count));
   }
 
   /** Node that an SPT for the guest table should come from. */

@@ -129,6 +129,7 @@ export class Vtlb {
     const at = VtlbVpLayout.at;
     const { u32 } = views;
     this.#followPolicy();
+    this.#p.numa.place(this.#p.walker);
     // Another LP may have invalidated for this VP since it was here, and another VP may have used this TLB.
     const moved = this.#lastVp !== vp.index || u32[record + (at.lastLp >> 2)] !== lp + 1;
     if (moved) this.#anotherVp();
