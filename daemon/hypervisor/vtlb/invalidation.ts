@@ -5,7 +5,7 @@ import type { Views } from '../../../shared/layout/struct.js';
 import { PagingMode, Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
-import { placeOf } from './sharing.js';
+import { leadsToNode, placeOf } from './sharing.js';
 import type { SptLocks } from './spt-locks.js';
 
 export class Invalidation {
@@ -59,6 +59,7 @@ export class Invalidation {
     const locks = this.#locks;
     let spt = root;
     let large = false;
+    let marked = false;
     locks.lock(spt);
     for (let level = top - 1; level > 0; level--) {
       const at = sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8);
@@ -68,6 +69,9 @@ export class Invalidation {
         locks.unlock(spt);
         return large;
       }
+      marked ||= words.load(sptHeaderAt(spt) + Spt.stale) !== 0;
+      // Others may fill what they share again: a link that may be out of date goes.
+      if (marked && leadsToNode(this.#views, entry)) this.clearEntry(spt, at);
       const below = sptOfEntry(entry);
       locks.lock(below);
       locks.unlock(spt);
@@ -109,7 +113,10 @@ export class Invalidation {
     let cleared = 0;
     for (let i = 0; i < PAGE_TABLE_ENTRIES; i++) {
       const entry = this.#words.load(page + i * 8);
-      if ((entry & Pte.P) !== 0) cleared += this.clearSubtree(sptOfEntry(entry), level - 1);
+      if ((entry & Pte.P) === 0) continue;
+      // What others share is not ours to clear, and they fill it again: the link goes.
+      if (leadsToNode(this.#views, entry)) cleared += this.clearEntry(spt, page + i * 8);
+      else cleared += this.clearSubtree(sptOfEntry(entry), level - 1);
     }
     return cleared;
   }
