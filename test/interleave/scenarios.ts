@@ -186,6 +186,11 @@ const trackedSpace = (m: SmallMachine, untracked = '0'): void => {
   setPolicy(m, 'vtlb.track', 'mapping');
   setPolicy(m, 'vtlb.untracked', untracked);
 };
+const trackedUnderMutex = (m: SmallMachine): void => {
+  trackedSpace(m);
+  setPolicy(m, 'vtlb.lock', 'global');
+  m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.GLOBAL;
+};
 const movCr3 = (t: ScenarioThread): void => t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
 /** The last LP meets the tables, and a switch makes all their writable mappings known. The pages are in the tree again afterwards. */
 const loadTracked = (t: ScenarioThread): void => {
@@ -820,6 +825,31 @@ export const SCENARIOS: readonly Scenario[] = [
         movCr3(t);
       },
       movCr3,
+    ],
+    check: checkAll,
+  },
+  {
+    name: 'first write to a tracked table against a switch on another LP, under the mutex',
+    spts: 16,
+    setup: trackedUnderMutex,
+    prepare: loadTracked,
+    threads: [editAndSwitch, movCr3],
+    check: checkAll,
+  },
+  {
+    name: 'fill from an untracked table against a write and a switch, under the mutex',
+    spts: 16,
+    setup: (m) => {
+      trackedUnderMutex(m);
+      setPolicy(m, 'vtlb.untracked', '1024');
+    },
+    prepare: loadTracked,
+    threads: [
+      editAndSwitch,
+      (t) => {
+        t.lp.vtlb.invlpg(PAGE);
+        touch(t);
+      },
     ],
     check: checkAll,
   },

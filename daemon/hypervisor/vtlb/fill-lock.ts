@@ -93,6 +93,20 @@ export class FillLock {
     if (this.#words.load(LOCK_MODE) !== LockMode.GLOBAL) this.#waitCounters();
   }
 
+  /**
+   * The same for who relies on the wait itself and need not begin anything after it: fills and clearings that were under way are over on return, in every mode. A turn at
+   * the mutex is the wait for its holder, and, while the mode changes, for those whom the holder waits for.
+   */
+  awaitPendingFills(): void {
+    this.#generations.fence();
+    if (this.#words.load(LOCK_MODE) !== LockMode.GLOBAL) {
+      this.#waitCounters();
+      return;
+    }
+    this.#lockMutex();
+    this.#unlockMutex();
+  }
+
   /** Every fill and clearing that was under way is over: between unlinking an SPT and freeing it, in whatever mode. */
   quiesce(): void {
     this.#waitCounters();

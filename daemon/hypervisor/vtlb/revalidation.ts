@@ -67,7 +67,7 @@ export class Revalidation {
   }
 
   protected awaitFills(): void {
-    this.#p.lock.waitForPendingFills();
+    this.#p.lock.awaitPendingFills();
   }
   protected flushOthers(): void {
     const { handshake } = this.#p;
