@@ -79,9 +79,9 @@ export class FillingLp {
   flushSpace(): void {
     this.#lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
   }
-  /** One fill in each of so many large pages: each needs a shadow table of its own. */
-  touchLarge(pages: number): void {
-    for (let page = 0; page < pages; page++) this.#touch(page * LARGE);
+  /** Touches 4 KiB granules of so many large pages in turn: each large page needs a shadow table of its own. */
+  touchLarge(pages: number, touches: number): void {
+    for (let n = 0; n < touches; n++) this.#touch((n % pages) * LARGE + (Math.floor(n / pages) % ENTRIES) * PAGE);
   }
   /** Milliseconds of emptying the vTLB for every VP. */
   flushPartition(): number {

@@ -27,12 +27,12 @@ test.serial('large pages need a shadow table each, and a whole flush makes the n
   const m = makeMachine(RAM_PAGES, 1);
   layOut(m, 2000, 'generation', true);
   const lp = new FillingLp(m, 0);
-  lp.touchLarge(1000);
+  lp.touchLarge(1000, 1000);
   const { sptLive, fills } = vtlbCounters(m.partition);
   t.true(sptLive! > 1000);
-  lp.touchLarge(1000);
+  lp.touchLarge(1000, 1000);
   t.is(vtlbCounters(m.partition).fills, fills);
   lp.flushPartition();
-  lp.touchLarge(10);
+  lp.touchLarge(10, 10);
   t.is(vtlbCounters(m.partition).fills! - fills!, 10);
 });
