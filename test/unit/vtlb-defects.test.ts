@@ -4,14 +4,15 @@ import { ShadowMmu } from '../../daemon/hypervisor/shadow-mmu.js';
 import { Flush } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Access } from '../../daemon/machine/guest-memory.js';
 import { GuestFault } from '../../daemon/machine/processor.js';
+import { Walk } from '../../daemon/machine/walker.js';
 import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';
 import { KICKED, LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
-import { Pte } from '../../shared/layout/paging.js';
+import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt } from '../../shared/layout/partition.js';
-import { SAS_MAX } from '../../shared/layout/vtlb.js';
+import { SAS_MAX, Sas, sasAt } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
-import { entry32, entry64, legacyVp, longVp, makeMachine, resetMachine, setFlags, spaOf } from '../interleave/small-machine.js';
+import { entry32, entry64, legacyVp, longVp, makeLp, makeMachine, resetMachine, setFlags, spaOf } from '../interleave/small-machine.js';
 import { checkStructure } from '../interleave/structure-check.js';
 
 const m = makeMachine(1200, 1);
@@ -43,6 +44,27 @@ for (const tags of ['1', '64'])
       t.is(mmu.peek(other, false, Access.READ), -2);
       t.true(mmu.resolve(other, Access.READ, false, false) < 0);
     });
+
+test.serial('INVLPG that clears the other half of a page of 4 MiB alone leaves the hardware TLBs of its own space out of step', (t) => {
+  const two = makeMachine(1200, 2);
+  resetMachine(two, 24);
+  const policy = findPolicy('vtlb.tags');
+  two.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = settingOf(policy, '64');
+  const lps = [0, 1].map((index) => {
+    const lp = makeLp(two, index);
+    lp.vtlb.load(legacyVp(two, index, ROOT + index, Cr4.PSE));
+    two.partition.u32[entry32(ROOT + index, 0) >>> 2] = RW | Pte.PS;
+    return lp;
+  });
+  const [, own] = lps.map((lp) => lp.vtlb.sas);
+  const versions = (): number[] => lps.map((lp) => two.partition.i32[(sasAt(lp.vtlb.sas) + Sas.version) >>> 2]);
+  lps[1].vtlb.pageFault(UPPER_HALF, PageAccess.READ);
+  t.is(lps[1].walker.walk(UPPER_HALF, PageAccess.READ), Walk.HIT);
+  const before = versions();
+  lps[1].vtlb.invlpg(0);
+  t.not(own, lps[0].vtlb.sas);
+  t.deepEqual(versions(), [before[0], before[1] + 1]);
+});
 
 test.serial('a write that is lent to the supervisor once, under SMAP, is seen when it is to a page table', (t) => {
   const mmu = makeMmu('64');

@@ -32,6 +32,7 @@ export class Invalidation {
    */
   clearPage(sas: number, gva: number): boolean {
     this.cleared = 0;
+    this.owner = sas;
     return this.#clearIn(this.#views.u32[(sasAt(sas) + Sas.root) >>> 2], 4, gva & -4096, Math.floor(gva / 4294967296) | 0);
   }
 
@@ -96,6 +97,7 @@ export class Invalidation {
     if ((entry & Pte.P) === 0) return false;
     const spt = sptOfEntry(entry);
     if ((i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.DIRECT) === 0) return false;
+    this.owner = this.#views.u32[(sptHeaderAt(spt) + Spt.sas) >>> 2];
     this.cleared += this.clearSubtree(spt, 1);
     return true;
   }
