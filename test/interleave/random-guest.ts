@@ -42,7 +42,9 @@ const DATA = 16;
 const WIDE_INDEXES = [0, 1, 2, 3, 511];
 const NARROW_INDEXES = [0, 2, 3, 511, 512, 1023];
 const PCIDS = 3;
-const SWITCHED = POLICIES.filter(({ name }) => name.startsWith('vtlb.'));
+/** Policies that are drawn. Those named in HVD_WITHOUT (with commas) stay at their first setting: to find out which one a failure needs. */
+const LEFT_OUT = (process.env.HVD_WITHOUT ?? '').split(',');
+const SWITCHED = POLICIES.filter(({ name }) => name.startsWith('vtlb.') && !LEFT_OUT.includes(name));
 const NO_CACHE = { flushAll: () => {}, flushBank: () => {}, flushPage: () => {}, select: () => {} };
 const SILENT = { tlbMiss: () => {}, pageFault: () => {}, reflected: () => {} };
 

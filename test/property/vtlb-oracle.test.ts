@@ -1,5 +1,6 @@
 // Invariant I1 under random guests: several VPs in every mode, edits of every kind, flushes or none, and policies that change meanwhile. 10,000 steps here; for a long run:
 //   HVD_STEPS=1000000 HVD_SEED=7 bash test/run.sh dist/test/property/vtlb-oracle.test.js
+// HVD_WITHOUT=vtlb.share,vtlb.numa leaves policies at their first setting.
 // A guest lasts 500 steps; a failure prints the guest's own seed and the command that replays it alone.
 import test from 'ava';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
