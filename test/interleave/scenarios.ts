@@ -104,6 +104,17 @@ const tableLocks = (m: SmallMachine): void => {
   m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.FINE;
 };
 
+/** A second table in which the page is NEW, and the directory's change to it. */
+const withOtherTable = (setup: (m: SmallMachine) => void, m: SmallMachine): void => {
+  setup(m);
+  m.partition.i32[entry32(TABLE_B, PAGE >>> 12) >>> 2] = (NEW << 12) | RW;
+};
+const replaceDirectoryEntry = (t: ScenarioThread): void => {
+  t.words.store(entry32(ROOT, 0), (TABLE_B << 12) | RW);
+  t.lp.vtlb.invlpg(PAGE);
+  expectPage(t, PAGE, NEW);
+};
+
 /** 64-bit spaces whose upper halves are one: tables in frames 8 to 10, a page that maps to OLD. */
 const KERNEL_ROOT_A = 1;
 const KERNEL_ROOT_B = 3;
@@ -347,19 +358,9 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'two fills under a directory entry that changes',
     spts: 16,
-    setup: (m) => {
-      oneSpace(m);
-      m.partition.i32[entry32(TABLE_B, PAGE >>> 12) >>> 2] = (NEW << 12) | RW;
-    },
+    setup: (m) => withOtherTable(oneSpace, m),
     prepare: loadWarm,
-    threads: [
-      (t) => {
-        t.words.store(entry32(ROOT, 0), (TABLE_B << 12) | RW);
-        t.lp.vtlb.invlpg(PAGE);
-        expectPage(t, PAGE, NEW);
-      },
-      touch,
-    ],
+    threads: [replaceDirectoryEntry, touch],
     check: checkStructure,
   },
   {
@@ -542,19 +543,9 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'two fills under a directory entry that changes under table locks',
     spts: 16,
-    setup: (m) => {
-      tableLocks(m);
-      m.partition.i32[entry32(TABLE_B, PAGE >>> 12) >>> 2] = (NEW << 12) | RW;
-    },
+    setup: (m) => withOtherTable(tableLocks, m),
     prepare: loadWarm,
-    threads: [
-      (t) => {
-        t.words.store(entry32(ROOT, 0), (TABLE_B << 12) | RW);
-        t.lp.vtlb.invlpg(PAGE);
-        expectPage(t, PAGE, NEW);
-      },
-      touch,
-    ],
+    threads: [replaceDirectoryEntry, touch],
     check: noStaleEntry,
   },
   {
