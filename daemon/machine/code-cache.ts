@@ -7,7 +7,8 @@
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
-import { BlockBuilder, type CodeMode } from '../translate/block-builder.js';
+import { BlockBuilder } from '../translate/block-builder.js';
+import type { CodeMode } from '../translate/code-mode.js';
 import { INSTRUCTION_BYTES_MAX } from '../translate/decode/code-source.js';
 import { BLOCK_HEADER_SIZE, BlockHeader } from '../translate/emit/block-layout.js';
 import { region } from '../translate/emit/region.js';

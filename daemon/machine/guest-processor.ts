@@ -8,7 +8,7 @@ import { KICKED, LpContext, LpContextLayout, type ShortcutExit, TLB_BANK_SIZE, T
 import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { EventKind, InterruptShadow, Slot, VpBlock, VpLayout, VpState } from '../../shared/layout/vp.js';
-import type { CodeMode } from '../translate/block-builder.js';
+import type { CodeMode } from '../translate/code-mode.js';
 import { isStackAccess } from '../translate/decode/stack-access.js';
 import { needsNoAlignment } from '../translate/decode/unaligned-access.js';
 import { coreModule } from '../translate/emit/core-module.js';

@@ -1,6 +1,5 @@
 // Micro-ops as text, for tests and for people: `add32 rax, rax, 5`.
 import { Slot, VectorSlot } from '../../shared/layout/vp.js';
-import type { MicroOps } from './block-builder.js';
 import { FLOAT_FUNCTIONS } from './float-functions.js';
 import {
   IMMEDIATE_FORM,
@@ -20,6 +19,7 @@ import {
   sysSegment,
   sysWidth,
 } from './micro-op.js';
+import type { MicroOps } from './micro-op-buffer.js';
 
 const SLOT_NAMES = new Map<number, string>(Object.entries(Slot).map(([name, slot]) => [slot, name.toLowerCase()]));
 const SYS_NAMES = new Map<number, string>(Object.entries(SysOp).map(([name, op]) => [op, name]));

@@ -1,8 +1,8 @@
 // What the builder knows of each micro-op's effects: which slots it reads and writes, how wide its result is, whether it may be left out.
 // Why: families state flags and copies freely; one backward pass over the finished block drops those that nobody can see.
 import { SLOTS, Slot, TEMPS, VECTOR_SLOTS, VECTOR_TEMPS, VectorSlot } from '../../shared/layout/vp.js';
-import type { MicroOps } from './block-builder.js';
 import { IMMEDIATE_FORM, MICRO_OP_NAMES, MICRO_OPS, type MicroOpName, OP_MASK, Op } from './micro-op.js';
+import type { MicroOps } from './micro-op-buffer.js';
 
 const table = (f: (name: MicroOpName, shape: string) => boolean): Uint8Array =>
   Uint8Array.from(MICRO_OP_NAMES, (n) => (f(n, MICRO_OPS[n]) ? 1 : 0));

@@ -1,5 +1,5 @@
 // Micro-ops as records of four words (micro-op.ts has the drawing), as the micro-op machine reads them.
-import type { MicroOps } from './block-builder.js';
+import type { MicroOps } from './micro-op-buffer.js';
 
 export const RECORD_WORDS = 4;
 

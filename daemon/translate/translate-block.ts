@@ -1,6 +1,7 @@
 // One block: decodes from RIP until control flow, a limit or the end of the page, and has each instruction's family state its micro-ops.
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
-import type { BlockBuilder, CodeMode } from './block-builder.js';
+import type { BlockBuilder } from './block-builder.js';
+import type { CodeMode } from './code-mode.js';
 import type { CodeSource } from './decode/code-source.js';
 import { Decoded } from './decode/decoder.js';
 import { FAMILIES } from './families/family-table.js';

@@ -1,6 +1,7 @@
 // A compiled unit of given code without a machine round it: blocks are translated, laid out as the code cache does, made a region of and compiled.
 import { CodeBlock } from '../../daemon/machine/code-block.js';
-import { BlockBuilder, type CodeMode } from '../../daemon/translate/block-builder.js';
+import { BlockBuilder } from '../../daemon/translate/block-builder.js';
+import type { CodeMode } from '../../daemon/translate/code-mode.js';
 import { BLOCK_HEADER_SIZE, BlockHeader, OBSERVED } from '../../daemon/translate/emit/block-layout.js';
 import { type Region, region } from '../../daemon/translate/emit/region.js';
 import { compileUnit } from '../../daemon/translate/emit/unit.js';

@@ -1,7 +1,8 @@
 // A template that says it fits must give what translation would have given, record for record: over all one- and two-byte opcodes, with values and positions
 // at the borders of what micro-ops are chosen by.
 import test from 'ava';
-import { BlockBuilder, type CodeMode } from '../../daemon/translate/block-builder.js';
+import { BlockBuilder } from '../../daemon/translate/block-builder.js';
+import type { CodeMode } from '../../daemon/translate/code-mode.js';
 import { packRecords, RECORD_WORDS } from '../../daemon/translate/records.js';
 import { TemplateTable } from '../../daemon/translate/template-table.js';
 import { FLAT32, LONG, REAL, translateBytes } from './translate-support.js';

@@ -1,7 +1,7 @@
 // Golden micro-ops: what single instructions become. A change of the translator shows here as a change of text, to be looked at, not only run.
 // Each is a block of its own at 1000h, so the flags are live at its end.
 import test from 'ava';
-import type { CodeMode } from '../../daemon/translate/block-builder.js';
+import type { CodeMode } from '../../daemon/translate/code-mode.js';
 import { FLAT32, LONG, microOps, REAL } from './translate-support.js';
 
 const GOLDEN: readonly (readonly [CodeMode, string, string, readonly string[]])[] = [

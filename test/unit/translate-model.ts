@@ -1,7 +1,8 @@
 // A plain model of the micro-ops in BigInt, straight from the table's words: what translated blocks are run on in tests of the translator.
 // It shares no code with the emitter, so that neither can hide the other's mistakes; memory is one small array at address 0.
-import type { MicroOps } from '../../daemon/translate/block-builder.js';
+
 import { IMMEDIATE_FORM, MICRO_OP_NAMES, OP_MASK } from '../../daemon/translate/micro-op.js';
+import type { MicroOps } from '../../daemon/translate/micro-op-buffer.js';
 import { SLOTS, Slot } from '../../shared/layout/vp.js';
 
 const u64 = (x: bigint): bigint => BigInt.asUintN(64, x);

@@ -1,7 +1,8 @@
 // What must hold of every block whatever its bytes: nothing throws, records are well formed, and faults are precise.
 import test from 'ava';
 import fc from 'fast-check';
-import { BlockBuilder, type CodeMode } from '../../daemon/translate/block-builder.js';
+import { BlockBuilder } from '../../daemon/translate/block-builder.js';
+import type { CodeMode } from '../../daemon/translate/code-mode.js';
 import { dumpMicroOps } from '../../daemon/translate/dump.js';
 import {
   BLOCK_INSTRUCTIONS_MAX,

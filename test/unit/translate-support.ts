@@ -1,5 +1,6 @@
 // Translating bytes in tests: one call from hex to micro-ops.
-import { BlockBuilder, type CodeMode } from '../../daemon/translate/block-builder.js';
+import { BlockBuilder } from '../../daemon/translate/block-builder.js';
+import type { CodeMode } from '../../daemon/translate/code-mode.js';
 import { dumpMicroOps } from '../../daemon/translate/dump.js';
 import { type TranslatedBlock, translateBlock } from '../../daemon/translate/translate-block.js';
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import type { CodeMode } from '../../daemon/translate/block-builder.js';
+import type { CodeMode } from '../../daemon/translate/code-mode.js';
 import { unitOf } from '../rig/unit-bytes.js';
 import { wasmText } from '../rig/wasm-text.js';
 import { FLAT32, hex, LONG, RIP } from './translate-support.js';

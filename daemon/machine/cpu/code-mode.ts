@@ -3,7 +3,7 @@
 import { Access } from '../../../shared/abi/registers.js';
 import type { FeatureSet } from '../../../shared/cpu/feature-set.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
-import type { CodeMode } from '../../translate/block-builder.js';
+import type { CodeMode } from '../../translate/code-mode.js';
 import type { Processor } from '../processor.js';
 import { fillUnusable } from './extended-state.js';
 import { is64BitCode } from './mode.js';

@@ -1,8 +1,8 @@
 // ADD OR ADC SBB AND SUB XOR CMP TEST, INC DEC NEG NOT (SDM 1 7.3.2): registers in place, memory as load, compute, store, then flags.
 
 import { Slot } from '../../../shared/layout/vp.js';
-import type { Operand } from '../block-builder.js';
 import { REGISTER_WIDTH } from '../decode/registers.js';
+import type { Operand } from '../operand.js';
 
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 import { lockedAdd, lockedLogic, lockedStep } from './locked.js';

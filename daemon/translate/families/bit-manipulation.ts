@@ -1,10 +1,10 @@
 // Counting and bit manipulation: POPCNT, LZCNT, TZCNT, BMI1, BMI2, ADX, MOVBE, CRC32. References: SDM 2A/2B by mnemonic.
 // Flags that are undefined: as results of the same kind leave them (SF and PF by the result, AF clear).
 import { ExtendedState, Slot } from '../../../shared/layout/vp.js';
-import type { Operand } from '../block-builder.js';
 import { CODES } from '../decode/forms.js';
 import { REGISTER_SLOT, REGISTER_WIDTH } from '../decode/registers.js';
 import type { MicroOpName } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 
 const CF = 1;

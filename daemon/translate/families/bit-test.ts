@@ -1,9 +1,9 @@
 // BT BTS BTR BTC, BSF BSR (SDM 2A). Of the flags BT changes CF only.
 // BSF, BSR: flags other than ZF are undefined; processors set PF by the index and clear the rest, and leave the destination alone for a source of 0.
 import { OpKind } from 'iced-x86';
-import type { Operand } from '../block-builder.js';
 import { REGISTER_SLOT } from '../decode/registers.js';
 import type { Width } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import { effectiveOffset, segmented } from './effective-address.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 

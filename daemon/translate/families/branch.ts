@@ -1,8 +1,8 @@
 // Near JMP, CALL, RET, LOOP and JCXZ (SDM 1 7.3.8). The target is cut to the operand size; in 64-bit mode that is always 64 bits.
 import { Slot } from '../../../shared/layout/vp.js';
-import type { Operand } from '../block-builder.js';
 import { CODE_COUNT, CODES, codeNumber } from '../decode/forms.js';
 import type { Width } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 import { addToStackPointer, peek, setStackPointer, storeBelow } from './stack.js';
 

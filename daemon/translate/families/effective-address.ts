@@ -2,9 +2,9 @@
 // Kept minimal, for nearly every second instruction has one: base alone costs no micro-op in flat code, base + displacement one.
 import { Register } from 'iced-x86';
 import { Slot } from '../../../shared/layout/vp.js';
-import type { Operand } from '../block-builder.js';
 import { Origin } from '../constants.js';
 import { REGISTER_SLOT, REGISTER_WIDTH, segmentNumber } from '../decode/registers.js';
+import type { Operand } from '../operand.js';
 import type { InstructionContext } from './instruction-context.js';
 
 const FS = 4;

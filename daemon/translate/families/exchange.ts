@@ -2,8 +2,8 @@
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { Rflags } from '../../../shared/abi/registers.js';
 import { Slot } from '../../../shared/layout/vp.js';
-import type { Operand } from '../block-builder.js';
 import { REGISTER_SLOT } from '../decode/registers.js';
+import type { Operand } from '../operand.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 
 const xchg: Family = (x) => {

@@ -3,11 +3,12 @@
 import { OpKind, type Register } from 'iced-x86';
 import type { FeatureSet } from '../../../shared/cpu/feature-set.js';
 import { Slot } from '../../../shared/layout/vp.js';
-import type { BlockBuilder, Operand } from '../block-builder.js';
+import type { BlockBuilder } from '../block-builder.js';
 import { Origin } from '../constants.js';
 import { InstructionDecoder } from '../decode/decoder.js';
 import { REGISTER_IS_HIGH, REGISTER_SLOT, REGISTER_WIDTH } from '../decode/registers.js';
 import type { Width } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import { linearAddress } from './effective-address.js';
 
 /** Translates one instruction. */

@@ -1,7 +1,7 @@
 // LOCK forms as the host's atomics (SDM 3A 9.1.2): old value out, flags computed from it afterwards.
 // ADC, SBB and NEG have no such atomic: they run with the bus locked (see BlockBuilder.busLock).
 import { Slot } from '../../../shared/layout/vp.js';
-import type { Operand } from '../block-builder.js';
+import type { Operand } from '../operand.js';
 import type { InstructionContext } from './instruction-context.js';
 
 export const lockedAdd = (x: InstructionContext, address: number, b: Operand, subtract: boolean): void => {

@@ -1,8 +1,9 @@
 // MUL, IMUL, DIV, IDIV (SDM 2A, 2B).
 // Undefined flags as current Intel processors leave them: products set SF and PF from the low half and clear ZF and AF; divisions change nothing.
 import { Slot } from '../../../shared/layout/vp.js';
-import type { BlockBuilder, Operand } from '../block-builder.js';
+import type { BlockBuilder } from '../block-builder.js';
 import { SysOp, type Width } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 
 const BITS = [8, 16, 32, 64] as const;

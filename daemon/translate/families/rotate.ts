@@ -1,8 +1,9 @@
 // ROL ROR RCL RCR (SDM 2B): only CF and OF change.
 // OF is defined for a count of 1 only. For others current Intel processors compute it from the unrotated operand by the same rule, but leave it alone
 // when a register is rotated by another immediate (ROL, ROR) or the count comes round to 0 (RCL, RCR).
-import type { BlockBuilder, Operand } from '../block-builder.js';
+import type { BlockBuilder } from '../block-builder.js';
 import type { Width } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 import { asOverflow, BITS, bit, finishShift, fromTop, isNoShift, minusOne, overflowLeft, shiftCount } from './shift.js';
 

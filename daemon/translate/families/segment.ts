@@ -1,9 +1,9 @@
 // Segment registers, far transfers and descriptor tables (SDM 3A 3, 5): operands are fetched here, the rest is the slow half's.
 import { OpKind } from 'iced-x86';
 import { Slot } from '../../../shared/layout/vp.js';
-import type { Operand } from '../block-builder.js';
 import { REGISTER_SLOT, REGISTER_WIDTH, segmentNumber } from '../decode/registers.js';
 import { SysOp, type Width } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import { effectiveOffset, segmented } from './effective-address.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 import { undefinedInstruction } from './undefined.js';

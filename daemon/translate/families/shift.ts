@@ -2,8 +2,9 @@
 // OF is defined for a count of 1 only; for others it is computed from the unshifted operand by the same rule, as current Intel processors do. AF is cleared.
 import { OpKind } from 'iced-x86';
 import { Slot } from '../../../shared/layout/vp.js';
-import type { BlockBuilder, Operand } from '../block-builder.js';
+import type { BlockBuilder } from '../block-builder.js';
 import type { Width } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 
 export const BITS = [8, 16, 32, 64] as const;

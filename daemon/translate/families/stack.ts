@@ -1,9 +1,9 @@
 // PUSH, POP, LEAVE and what they share with CALL and RET: the stack pointer by stack width (SDM 1 6.2.3), moved only after the access succeeded.
 import { OpKind } from 'iced-x86';
 import { Slot } from '../../../shared/layout/vp.js';
-import type { Operand } from '../block-builder.js';
 import { REGISTER_SLOT, segmentNumber } from '../decode/registers.js';
 import { SysOp, type Width } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import { inSegment } from './effective-address.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 

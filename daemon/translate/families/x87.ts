@@ -2,9 +2,9 @@
 // Here are operands in memory and what comes before: #NM while the state is not usable, #MF while an unmasked exception is pending (SDM 1 8.7).
 // Undefined condition codes are left as they were.
 import { ExtendedState, Slot } from '../../../shared/layout/vp.js';
-import type { Operand } from '../block-builder.js';
 import type { FloatFunction } from '../float-functions.js';
 import { type Condition, SysOp, type Width } from '../micro-op.js';
+import type { Operand } from '../operand.js';
 import { effectiveOffset, segmented } from './effective-address.js';
 import type { Families, Family, InstructionContext } from './instruction-context.js';
 

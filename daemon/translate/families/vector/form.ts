@@ -2,9 +2,9 @@
 // Why from iced's code names: Paddb_mm_mmm64, Paddb_xmm_xmmm128, VEX_Vpaddb_ymm_ymm_ymmm256 say all that differs. References: SDM 2A 2.3, 2.4.
 import { OpKind, Register } from 'iced-x86';
 import { ExtendedState, VectorSlot } from '../../../../shared/layout/vp.js';
-import type { Operand } from '../../block-builder.js';
 import { CODES } from '../../decode/forms.js';
 import type { Width } from '../../micro-op.js';
+import type { Operand } from '../../operand.js';
 import type { Families, InstructionContext } from '../instruction-context.js';
 
 export interface VectorForm {

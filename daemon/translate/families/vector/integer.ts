@@ -1,7 +1,7 @@
 // Packed integer arithmetic, comparison and logic: instructions that are one micro-op for each 128 bits, and those that are two or three.
 // References: SDM 2B, by mnemonic.
 import { VectorSlot } from '../../../../shared/layout/vp.js';
-import type { VectorName } from '../../block-builder.js';
+import type { VectorName } from '../../vector-builder.js';
 import type { Families } from '../instruction-context.js';
 import { lanewiseFamilies, type Operation, vectorFamilies } from './form.js';
 

@@ -3,9 +3,10 @@
 import { Register } from 'iced-x86';
 import { FloatShape, VectorFloat } from '../../../../shared/layout/vector-float.js';
 import { ExtendedState, Slot, VectorSlot } from '../../../../shared/layout/vp.js';
-import type { Operand, VectorName } from '../../block-builder.js';
 import { REGISTER_SLOT } from '../../decode/registers.js';
 import type { Width } from '../../micro-op.js';
+import type { Operand } from '../../operand.js';
+import type { VectorName } from '../../vector-builder.js';
 import type { Families, Family, InstructionContext } from '../instruction-context.js';
 import {
   halfOf,

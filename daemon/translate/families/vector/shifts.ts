@@ -1,7 +1,8 @@
 // Packed shifts: by an immediate, by the low quadword of another register, and of whole registers by bytes.
 // References: SDM 2B PSLLW, PSRAW, PSLLDQ. Counts beyond the lane's width give zero, or the sign.
 import { VectorSlot } from '../../../../shared/layout/vp.js';
-import type { Operand, VectorShiftName } from '../../block-builder.js';
+import type { Operand } from '../../operand.js';
+import type { VectorShiftName } from '../../vector-builder.js';
 import type { Families } from '../instruction-context.js';
 import { clearUpper, immediate8, source, target, unary, type VectorFamily, vectorFamilies } from './form.js';
 

@@ -1,8 +1,8 @@
 // Lanes put elsewhere: unpacks, packs, shuffles by immediate and by vector, blends, inserts and extracts, widening moves.
 // References: SDM 2B, by mnemonic. Lane numbers of vshuf16 and vshuf32 run through both operands, four bits each.
 import { Slot, VectorSlot } from '../../../../shared/layout/vp.js';
-import type { VectorName } from '../../block-builder.js';
 import type { Width } from '../../micro-op.js';
+import type { VectorName } from '../../vector-builder.js';
 import type { Families, InstructionContext } from '../instruction-context.js';
 import {
   clearUpper,

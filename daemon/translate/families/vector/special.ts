@@ -2,7 +2,7 @@
 // References: SDM 2A/2B by mnemonic.
 import { IMPLICIT_LENGTHS, VectorInteger } from '../../../../shared/layout/vector-integer.js';
 import { Slot, VectorSlot } from '../../../../shared/layout/vp.js';
-import type { Operand } from '../../block-builder.js';
+import type { Operand } from '../../operand.js';
 import type { Families, InstructionContext } from '../instruction-context.js';
 import { Alignment, assign, clearUpper, immediate8, source, target, type VectorFamily, type VectorForm, vectorFamilies } from './form.js';
 
