@@ -9,7 +9,7 @@
 //
 // Why deterministic mode repeats: the LP that goes on is the only one that acts, and stays so until it publishes a later word. Whatever decides its course
 // (posts, timers, its own word) it therefore looks at while it is its turn, never before and never after it has published.
-import { ClockMode, generationAt, LpBlock, LpLayout, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
+import { ClockMode, LpBlock, LpLayout, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import type { Views } from '../../shared/layout/struct.js';
 
 /**
@@ -166,10 +166,6 @@ export class Turn {
   /** Sleeps while the doorbell still has the value; at most `ms`. */
   sleep(seen: number, ms: number): void {
     Atomics.wait(this.#views.i32, this.#doorbell(this.#lp), seen, ms);
-  }
-  /** Even while the LP is in guest code or idle (invariant I7). */
-  generation(): number {
-    return Atomics.load(this.#views.i32, generationAt(this.#lp) >>> 2);
   }
   get block(): LpBlock {
     return this.#block;

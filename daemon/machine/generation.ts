@@ -1,7 +1,7 @@
-// Per-processor generation counters CTR[p] (US7788464B2): odd while LP p is inside a fill, so that an invalidation can wait for the fills it may race with.
+// Per-processor generation counters CTR[p] (US7788464B2): odd while LP p is inside a fill of the partition, so that an invalidation can wait for the fills it may race with.
 // Why counters and not a lock: a fill pays two atomic additions to words of its own; only the rarer invalidation looks at the other LPs.
 import { assert } from '../../shared/kit/assert.js';
-import { generationAt } from '../../shared/layout/machine.js';
+import { generationAt } from '../../shared/layout/vtlb.js';
 import type { SharedWords } from './shared-words.js';
 
 export class GenerationCounters {
@@ -14,7 +14,6 @@ export class GenerationCounters {
   waits = 0;
   waitUs = 0;
 
-  /** `words`: machine memory. */
   constructor(words: SharedWords, lp: number) {
     this.#words = words;
     this.lp = lp;

@@ -2,12 +2,12 @@
 // Whatever fails on the way to a new partition leaves nothing behind: no slot, no name, no memory at any LP.
 import { collectGarbage } from '../../shared/kit/collect-garbage.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
-import { generationAt, LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
+import { LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import type { Observe } from '../../shared/layout/observation.js';
 import { ExitCause, lpContextAt, PartitionLayout, PartitionMap, PartitionState } from '../../shared/layout/partition.js';
 import { VpLayout, VpState } from '../../shared/layout/vp.js';
-import { vtlbWord } from '../../shared/layout/vtlb.js';
+import { generationAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../shared/protocol/messages.js';
 import type { Log } from './log.js';
@@ -149,8 +149,12 @@ export class Partitions {
       const { body } = partition;
       const hit = body.vps.some((vp) => vp.homeLp === lp || vp.lp === lp);
       if (hit) body.crash(ExitCause.MACHINE_CHECK, `machine check: LP ${lp}: ${reason}`);
-      // The dead LP touches no guest memory any more: flush handshakes need not wait for it, nor sleep on its answer.
       const { i32 } = body.views;
+      // It may have died inside a fill, too: nobody waits for that to end.
+      const generation = generationAt(lp) >>> 2;
+      if ((Atomics.load(i32, generation) & 1) === 1) Atomics.add(i32, generation, 1);
+      Atomics.notify(i32, generation);
+      // The dead LP touches no guest memory any more: flush handshakes need not wait for it, nor sleep on its answer.
       Atomics.store(i32, (lpContextAt(lp) + LpContextLayout.at.inGuest) >>> 2, 0);
       for (const word of [LpContextLayout.at.inGuest, LpContextLayout.at.flushAck]) Atomics.notify(i32, (lpContextAt(lp) + word) >>> 2);
       // It may have died with a lock of a partition whose VPs it ran. That partition is over, but its other LPs must not sleep on the lock.
@@ -171,9 +175,6 @@ export class Partitions {
     Atomics.store(views.i32, (block.base + LpLayout.at.current) >>> 2, -1);
     // It awaits nothing: in the virtual clock modes nobody waits for its clock (lp/turn).
     Atomics.store(views.i32, (block.base + LpLayout.at.turn) >>> 2, 1);
-    const generation = generationAt(lp) >>> 2;
-    if ((Atomics.load(views.i32, generation) & 1) === 1) Atomics.add(views.i32, generation, 1);
-    Atomics.notify(views.i32, generation);
     const token = (header.base + MachineLayout.at.token) >>> 2;
     const next = this.#workers.alive.find((other) => other > lp) ?? this.#workers.alive[0];
     if (next !== undefined && Atomics.compareExchange(views.i32, token, lp, next) === lp) Atomics.notify(views.i32, token);

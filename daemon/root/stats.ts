@@ -1,11 +1,11 @@
 // Everything that is counted, read out of shared memory into one plain object. Totals only: whoever wants rates keeps the last one.
 
 import { CODE_COUNTS, LpContextLayout } from '../../shared/layout/lp-context.js';
-import { CLOCK_MODE_NAMES, generationAt, INTERCEPTS, LP_STATE_NAMES, LpLayout } from '../../shared/layout/machine.js';
+import { CLOCK_MODE_NAMES, INTERCEPTS, LP_STATE_NAMES, LpLayout } from '../../shared/layout/machine.js';
 import { lpContextAt, PartitionState } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { VP_COUNTERS, VP_STATE_NAMES, type VpBlock, type VpCounter, vpCounterIndex } from '../../shared/layout/vp.js';
-import type { VtlbCounter } from '../../shared/layout/vtlb.js';
+import { generationAt, type VtlbCounter } from '../../shared/layout/vtlb.js';
 import type { LpStats, MachineStats, PartitionStats, VpStats } from '../../shared/protocol/messages.js';
 import { POLICIES, readPolicy } from '../../shared/protocol/policies.js';
 import { loadCounters } from './loads.js';
@@ -44,7 +44,8 @@ const lpStats = (memory: MachineMemory, lp: number, partitions: readonly Partiti
     vp: running === undefined ? null : `${running.name}/${current & 0xff}`,
     clock: block.clockNum,
     idleCycles: block.idleCyclesNum,
-    generation: Atomics.load(u32, generationAt(lp) >>> 2),
+    // Odd while it is inside a fill of one of them: it is in no two.
+    generation: partitions.reduce((sum, { body }) => sum + Atomics.load(body.views.u32, generationAt(lp) >>> 2), 0),
     hostCore: block.hostCore < 0 ? null : block.hostCore,
     queue: block.queueLength,
     intercepts: Object.fromEntries(INTERCEPTS.map((name, index) => [name, u32[counts + index]!])),

@@ -27,8 +27,6 @@ export const MachineLayout = struct('MachineHeader', {
   pausedForIdle: i32,
   /** Policy words, one i32 each: see shared/protocol/policies. */
   policies: block(64 * 4, 4),
-  /** vTLB generation counters: CTR[p], one i32 per LP, 64 bytes apart, odd = LP inside a fill (US7788464B2). */
-  generations: block(64 * 64, 64),
 });
 export const MachineHeader = accessor(MachineLayout);
 export type MachineHeader = InstanceType<typeof MachineHeader>;
@@ -111,5 +109,4 @@ export const MACHINE_LPS = Math.ceil(MachineLayout.size / 4096) * 4096;
 export const lpBlockAt = (lp: number): number => MACHINE_LPS + lp * LP_BLOCK_SIZE;
 export const eventRingAt = (lp: number, lpCount: number): number => lpBlockAt(lpCount) + lp * EVENT_RING * EVENT_SIZE;
 export const machineMemorySize = (lpCount: number): number => eventRingAt(lpCount, lpCount);
-export const generationAt = (lp: number): number => MachineLayout.at.generations + lp * 64;
 export const MACHINE_MAGIC = 0x4d647668;

@@ -117,18 +117,19 @@ export const FILL_WAIT_BUCKETS = 16;
 export const VtlbLayout = struct(
   'VtlbHeader',
   {
-    /** Generation of the whole vTLB: a SAS of another generation is empty, whatever its SPTs hold. */
+    /** Generation of the whole vTLB: a SAS of another generation is empty, whatever its SPTs hold. What every fill reads is on a line that hardly anybody writes. */
     generation: i32,
     /** LockMode in force. */
     lockMode: i32,
     /** SPTs in the pool, SPT 0 included. */
     sptCount: u32,
-    /** Counts operations that stamp `lastUse`. */
-    tick: i32,
     /** SASes from this number on have never been used. Written under the structure lock, before a SAS is first loaded. */
     sasLimit: i32,
     /** TrackMode in force. */
     trackMode: i32,
+    _pad0: block(44, 4),
+    /** Counts operations that stamp `lastUse`. */
+    tick: i32,
     /** Guest page tables that are UNTRACKED; and how often one was met, found or gone over again, since all mappings were last purged. */
     untracked: i32,
     untrackedVisits: i32,
@@ -138,20 +139,22 @@ export const VtlbLayout = struct(
     trackEpoch: i32,
     /** SPTs that are not free. */
     sptsInUse: i32,
-    _pad0: block(20),
+    _pad1: block(40, 4),
     /** Futex of `vtlb.lock=global`: 0 free, 1 held, 2 held with waiters. */
     globalLock: i32,
-    _pad1: block(60),
+    _pad2: block(60, 4),
     /** Futex of whoever makes or evicts SASes or reclaims SPTs (never taken on the fill path): 0, 1, 2. */
     structureLock: i32,
     /** Top of the stack of condemned SPTs, chained by `next`, and how many there are. */
     condemned: i32,
     condemnedCount: i32,
     clockHand: u32,
-    _pad2: block(48),
+    _pad3: block(48, 4),
     /** Free SPTs of each node: stack top (SPT u32, version u32: no ABA), 8 bytes; then their number, i32. */
     freeTop: block(MAX_NODES * 8, 64),
     freeCount: block(MAX_NODES * 4, 64),
+    /** CTR[p]: i32 for each LP, on a cache line of its own; odd while the LP is inside a fill (US7788464B2). */
+    generations: block(MAX_LPS * 64, 64),
     /** Each VP's last place and address space: see VtlbVpLayout. */
     vps: block(MAX_VPS * 32, 64),
     counters: block(MAX_LPS * COUNTERS_PER_LP * 4, 64),
@@ -179,6 +182,7 @@ export const vtlbWord = (
     | 'condemnedCount'
     | 'clockHand',
 ): number => PartitionMap.VTLB + VtlbLayout.at[name];
+export const generationAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.generations + lp * 64;
 export const freeTopAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeTop + node * 8;
 export const freeCountAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeCount + node * 4;
 export const vtlbCountersAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.counters + lp * COUNTERS_PER_LP * 4;

@@ -2,11 +2,11 @@
 // Why one function: explorer, stress and property tests ask the same after every run.
 
 import { leadsToNode } from '../../daemon/hypervisor/vtlb/sharing.js';
-import { generationAt } from '../../shared/layout/machine.js';
 import { Pte } from '../../shared/layout/paging.js';
 import { MAX_LPS, MAX_NODES } from '../../shared/layout/partition.js';
 import {
   freeTopAt,
+  generationAt,
   gptIndexAt,
   POISON_HIGH,
   POISON_LOW,
@@ -24,9 +24,9 @@ import {
 import type { SmallMachine } from './small-machine.js';
 
 /** What is wrong, or null. Freed tables hold poison from the start in a pool of a test's size. */
-export const checkStructure = ({ partition, machine, pages }: SmallMachine): string | null => {
+export const checkStructure = ({ partition, pages }: SmallMachine): string | null => {
   const { i32, u32 } = partition;
-  for (let lp = 0; lp < MAX_LPS; lp++) if ((machine.i32[generationAt(lp) >>> 2] & 1) !== 0) return `LP ${lp} is still inside a fill`;
+  for (let lp = 0; lp < MAX_LPS; lp++) if ((partition.i32[generationAt(lp) >>> 2] & 1) !== 0) return `LP ${lp} is still inside a fill`;
   const count = u32[vtlbWord('sptCount') >>> 2];
   const free = new Set<number>();
   for (let node = 0; node < MAX_NODES; node++)

@@ -82,7 +82,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     dropWrites: (gfn: number) => tlb.dropWrites(gfn),
   };
   const handshake = new classes.FlushHandshake(words, lp, flushed, options.wake, () => counting.add(Counter.flushHandshakes));
-  const generations = new classes.GenerationCounters(machine, lp);
+  const generations = new classes.GenerationCounters(words, lp);
   const policy = new TrackPolicy(machine);
   const tables = new TablePolicy(machine);
   const mappings = new classes.WritableMappings(views, words, tlb);
