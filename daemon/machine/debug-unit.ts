@@ -1,5 +1,5 @@
 // Breakpoints and single steps of the VP that runs (SDM 3B 18.2, 18.3): what DR7 watches, what has been hit, and what is reported after an instruction.
-// Why apart from the code cache: while anything is watched or RFLAGS.TF is set, instructions are run one at a time (GuestProcessor), with every data access going
+// Why apart from the code cache: while anything is watched or RFLAGS.TF is set, instructions are run one at a time (single-step.ts), with every data access going
 // the slow way past `access`. While nothing is, no instruction and no access pays anything.
 import { Cr4, Rflags } from '../../shared/abi/registers.js';
 import { InterruptShadow, Slot, type VpBlock } from '../../shared/layout/vp.js';

@@ -1,6 +1,6 @@
 // One thread of guest-threads.ts: a processor that runs what it is told until INT3 or a fault.
 import { parentPort, workerData } from 'node:worker_threads';
-import { Left } from '../../daemon/machine/guest-processor.js';
+import { Left } from '../../daemon/machine/guest-exits.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { bareProcessor, takeEvent, toUser, userMode } from './bare-processor.js';
 import {

@@ -1,5 +1,6 @@
 // Runs a 64-bit user program on the bare processor until it ends by INT3: code pages that may be written, one data page, a stack.
-import { Left, type ProcessorOptions } from '../../daemon/machine/guest-processor.js';
+import { Left } from '../../daemon/machine/guest-exits.js';
+import type { ProcessorOptions } from '../../daemon/machine/guest-processor.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, takeEvent, toUser, userMode } from './bare-processor.js';
 

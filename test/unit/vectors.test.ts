@@ -1,6 +1,6 @@
 // Every committed vector of a real processor, in both tiers: the cold micro-op machine and compiled units must agree with silicon, and so with each other.
 import test, { type ExecutionContext } from 'ava';
-import { Left } from '../../daemon/machine/guest-processor.js';
+import { Left } from '../../daemon/machine/guest-exits.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { bareProcessor, takeEvent, toUser, userMode } from '../rig/bare-processor.js';
 import {

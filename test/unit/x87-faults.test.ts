@@ -1,6 +1,6 @@
 // What surrounds x87 arithmetic: #NM and #MF, FERR#, the pointers, memory operands that fault, and the images of the state. SDM 1 8.1, 8.5 to 8.7; SDM 3A 2.5.
 import test from 'ava';
-import { Left } from '../../daemon/machine/guest-processor.js';
+import { Left } from '../../daemon/machine/guest-exits.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, type TakenEvent, takeEvent, userMode } from '../rig/bare-processor.js';
 import { hex } from './translate-support.js';

@@ -1,6 +1,6 @@
 // x87 instructions in both tiers and in 64- and 32-bit code against what a real processor did: registers, tags, status, condition codes, memory, EFLAGS.
 import test, { type ExecutionContext } from 'ava';
-import { Left } from '../../daemon/machine/guest-processor.js';
+import { Left } from '../../daemon/machine/guest-exits.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, takeEvent, toUser, userMode } from '../rig/bare-processor.js';
 import { loadX87Cases, type X87Case, type X87State } from '../vectors/load-x87.js';

@@ -3,8 +3,8 @@
 
 import { setRflags } from '../../../daemon/machine/cpu/flags.js';
 import { putFxState, takeFxState } from '../../../daemon/machine/cpu/fpu-image.js';
+import { Left } from '../../../daemon/machine/guest-exits.js';
 import { invalidateCode } from '../../../daemon/machine/guest-memory.js';
-import { Left } from '../../../daemon/machine/guest-processor.js';
 import { Cr0 } from '../../../shared/abi/registers.js';
 import { SEGMENTS as SEGMENT_NAMES, Slot, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, System, takeEvent, userMode } from '../../rig/bare-processor.js';
