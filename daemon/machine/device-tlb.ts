@@ -16,13 +16,16 @@ export class DeviceTlb {
   readonly #pages: Float64Array;
   readonly #i32: Int32Array;
   readonly #written: number;
-  #empty = false;
+  /** Word that is 1 while there is an entry. */
+  readonly #used: number;
 
   constructor(views: Views, context: number) {
     const at = context + LpContextLayout.at.devices;
     this.#pages = new Float64Array(views.buffer, at, 2 * DEVICE_ENTRIES * DOUBLES);
     this.#i32 = views.i32;
     this.#written = (at + DeviceEntry.WRITTEN) >>> 2;
+    this.#used = (context + LpContextLayout.at.devicesUsed) >>> 2;
+    this.#i32[this.#used] = 1;
     this.flush();
   }
 
@@ -41,13 +44,13 @@ export class DeviceTlb {
     this.#pages[entry] = gva - offset;
     this.#pages[entry + PHYSICAL] = gpa - offset;
     this.#i32[this.#written + entry * 2] = write ? 1 : 0;
-    this.#empty = false;
+    this.#i32[this.#used] = 1;
   }
 
   flush(): void {
-    if (this.#empty) return;
+    if (this.#i32[this.#used] === 0) return;
     for (let n = 0; n < 2 * DEVICE_ENTRIES; n++) this.#pages[n * DOUBLES] = NONE;
-    this.#empty = true;
+    this.#i32[this.#used] = 0;
   }
 }
 

@@ -1,7 +1,15 @@
 // What one LP finds by address alone: the code of a RIP, in the jump cache that the dispatcher looks up inline, and the page frame that code of a linear page is
 // fetched from. Both hold for one mode id, and are emptied by taking new ids (O(1)). Address spaces that the TLB keeps banks of have mode ids of their own: a
 // switch back to one finds its entries again.
-import { JUMP_ENTRIES, JUMP_ENTRY_SIZE, JUMP_MULTIPLIER, JUMP_SHIFT, LpContextLayout, TLB_BANKS } from '../../shared/layout/lp-context.js';
+import {
+  CODE_PAGE_HASHES,
+  JUMP_ENTRIES,
+  JUMP_ENTRY_SIZE,
+  JUMP_MULTIPLIER,
+  JUMP_SHIFT,
+  LpContextLayout,
+  TLB_BANKS,
+} from '../../shared/layout/lp-context.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { FetchTlb } from './fetch-tlb.js';
 
@@ -16,8 +24,12 @@ const NO_TAG = 0xffff_ffff;
 class Lookups {
   /** Mode ids by CS base, mode and privilege. */
   readonly modeIds = new Map<number, number>();
-  /** Pages with code in the jump cache or the fetch TLB, hashed. */
-  readonly codePages = new Uint8Array(4096);
+  /** Pages with code in the jump cache or the fetch TLB, hashed; in the LP context. */
+  readonly codePages: Uint8Array;
+
+  constructor({ buffer }: Views, context: number, bank: number) {
+    this.codePages = new Uint8Array(buffer, context + LpContextLayout.at.codePages + bank * CODE_PAGE_HASHES, CODE_PAGE_HASHES).fill(0);
+  }
 
   forget(): void {
     if (this.modeIds.size === 0) return;
@@ -28,7 +40,7 @@ class Lookups {
 
 const hashOf = (linear: number): number => {
   const page = Math.floor(linear / 4096);
-  return (page ^ (page / 4096)) & 4095;
+  return (page ^ (page / CODE_PAGE_HASHES)) & (CODE_PAGE_HASHES - 1);
 };
 
 /** Address of the jump cache entry for a RIP's low half. */
@@ -39,8 +51,8 @@ export class JumpCache {
   readonly #views: Views;
   readonly #context: number;
   readonly #fetchTlb = new FetchTlb();
-  readonly #banks: readonly Lookups[] = Array.from({ length: TLB_BANKS }, () => new Lookups());
-  #bank: Lookups = this.#banks[0];
+  readonly #banks: readonly Lookups[];
+  #bank: Lookups;
   #nextModeId = 1;
   #modeId = 0;
   #key = 0;
@@ -50,6 +62,8 @@ export class JumpCache {
   constructor(views: Views, context: number) {
     this.#views = views;
     this.#context = context;
+    this.#banks = Array.from({ length: TLB_BANKS }, (_, bank) => new Lookups(views, context, bank));
+    this.#bank = this.#banks[0];
   }
 
   /** Another mode, CS base or privilege, by a number of its own: that mode's entries are found from now on. */

@@ -11,6 +11,7 @@ import {
   TLB_BANKS,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
+  TLB_LOG_MAX,
   TLB_MODE_SIZE,
   TLB_MODES,
   TlbEntry,
@@ -41,8 +42,6 @@ export interface FetchCache {
   select(bank: number): void;
 }
 
-/** Entries remembered since the last flush; beyond that a flush clears the whole table. */
-const LOG_MAX = 512;
 const NO_SPACE = -1;
 /** Where the recent pages of a half begin, and those for writes. */
 const RECENT_FROM = recentOffset(false, 0);
@@ -57,13 +56,25 @@ class Bank {
   lastUse = 0;
   /** Never cleared yet: what its memory holds is not a TLB. */
   fresh = true;
-  // Numbers of the entries used since the last flush (mode << 10 | index): a flush after a short stay costs what the stay used.
-  readonly log = new Uint16Array(LOG_MAX);
-  logged = 0;
+  // Numbers of the entries used since the last flush (mode << 10 | index): a flush after a short stay costs what the stay used. In the LP context, for entries are
+  // made by daemon/shortcuts, too.
+  readonly log: Uint16Array;
+  readonly #u32: Uint32Array;
+  readonly #logged: number;
 
-  constructor(number: number, base: number) {
+  constructor({ buffer, u32 }: Views, context: number, number: number) {
     this.number = number;
-    this.base = base;
+    this.base = context + LpContextLayout.at.tlbs + number * TLB_BANK_SIZE;
+    this.log = new Uint16Array(buffer, context + LpContextLayout.at.bankLogs + number * TLB_LOG_MAX * 2, TLB_LOG_MAX);
+    this.#u32 = u32;
+    this.#logged = (context + LpContextLayout.at.bankLogged + number * 4) >>> 2;
+    this.logged = 0;
+  }
+  get logged(): number {
+    return this.#u32[this.#logged];
+  }
+  set logged(count: number) {
+    this.#u32[this.#logged] = count;
   }
   /** Word of the entry by its number in the log. */
   entry(n: number): number {
@@ -77,6 +88,8 @@ export class HardwareTlb {
   readonly #fetch: FetchCache | null;
   /** Word that says that this LP has something to look at. */
   readonly #kick: number;
+  /** Word that says which bank is in use. */
+  readonly #bankInUse: number;
   readonly #banks: readonly Bank[];
   #bank: Bank;
   #clock = 0;
@@ -89,14 +102,16 @@ export class HardwareTlb {
     this.#i32 = views.i32;
     this.#words = words;
     this.#fetch = fetch;
-    this.#kick = (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2;
-    this.devices = new DeviceTlb(views, lpContextAt(lp));
-    const base = lpContextAt(lp) + LpContextLayout.at.tlbs;
-    this.#banks = Array.from({ length: TLB_BANKS }, (_, n) => new Bank(n, base + n * TLB_BANK_SIZE));
+    const context = lpContextAt(lp);
+    this.#kick = (context + LpContextLayout.at.kick) >>> 2;
+    this.#bankInUse = (context + LpContextLayout.at.bank) >>> 2;
+    this.devices = new DeviceTlb(views, context);
+    this.#banks = Array.from({ length: TLB_BANKS }, (_, n) => new Bank(views, context, n));
     this.#bank = this.#banks[0];
+    this.#i32[this.#bankInUse] = 0;
     // A bank is first cleared when it is first used: memory that no guest needs is never touched.
     this.#clearBank(this.#bank);
-    const none = (lpContextAt(lp) + LpContextLayout.at.noTlb) >>> 2;
+    const none = (context + LpContextLayout.at.noTlb) >>> 2;
     this.#i32.fill(-1, none, none + (TLB_MODE_SIZE >> 2));
   }
 
@@ -128,6 +143,7 @@ export class HardwareTlb {
   #use(bank: Bank): void {
     bank.lastUse = ++this.#clock;
     this.#bank = bank;
+    this.#i32[this.#bankInUse] = bank.number;
     this.#fetch?.select(bank.number);
   }
 
@@ -142,7 +158,7 @@ export class HardwareTlb {
     const high = Math.floor(gva / 4294967296);
     const index = (low >>> 12) & (TLB_ENTRIES - 1);
     const at = (bank.base + mode * TLB_MODE_SIZE + index * TLB_ENTRY_SIZE) >>> 2;
-    if (bank.logged < LOG_MAX) bank.log[bank.logged] = (mode << 10) | index;
+    if (bank.logged < TLB_LOG_MAX) bank.log[bank.logged] = (mode << 10) | index;
     bank.logged++;
     i[at] = low;
     i[at + 1] = high;
@@ -198,7 +214,7 @@ export class HardwareTlb {
     this.flushes++;
     const i = this.#i32;
     const bank = this.#bank;
-    const whole = bank.logged > LOG_MAX;
+    const whole = bank.logged > TLB_LOG_MAX;
     const count = whole ? TLB_MODES * TLB_ENTRIES : bank.logged;
     let kept = 0;
     for (let k = 0; k < count; k++) {
@@ -207,7 +223,7 @@ export class HardwareTlb {
       if (i[at] === -1) continue;
       if ((i[at + (TlbEntry.FLAGS >> 2)] & TlbFlag.GLOBAL) === 0) this.#clear(at);
       else {
-        if (kept < LOG_MAX) bank.log[kept] = n;
+        if (kept < TLB_LOG_MAX) bank.log[kept] = n;
         kept++;
       }
     }
@@ -247,7 +263,7 @@ export class HardwareTlb {
     const i = this.#i32;
     for (const bank of this.#banks) {
       if (bank.space === NO_SPACE && bank !== this.#bank) continue;
-      const whole = bank.logged > LOG_MAX;
+      const whole = bank.logged > TLB_LOG_MAX;
       const count = whole ? TLB_MODES * TLB_ENTRIES : bank.logged;
       for (let k = 0; k < count; k++) {
         const at = bank.entry(whole ? k : bank.log[k]);
@@ -277,7 +293,7 @@ export class HardwareTlb {
     i[at + (TlbEntry.FLAGS >> 2)] &= ~TlbFlag.WATCHED;
   }
   #flush(bank: Bank): void {
-    if (bank.fresh || bank.logged > LOG_MAX) this.#clearBank(bank);
+    if (bank.fresh || bank.logged > TLB_LOG_MAX) this.#clearBank(bank);
     else if (bank.logged > 0) {
       for (let k = 0; k < bank.logged; k++) this.#clear(bank.entry(bank.log[k]));
       this.#forgetRecent(bank);

@@ -2,6 +2,7 @@
 // Why it knows nothing of guests: the tables are shadow page tables; that they are is the hypervisor's business. The LP always runs with CR0.WP=1 and EFER.NXE=1.
 
 import { Rflags } from '../../shared/abi/registers.js';
+import { type LpContext, WALK_SMAP, WALK_SMEP } from '../../shared/layout/lp-context.js';
 import { PageAccess, PTE_XD_HIGH, Pte } from '../../shared/layout/paging.js';
 import { PartitionMap } from '../../shared/layout/partition.js';
 import type { SharedWords } from './shared-words.js';
@@ -10,13 +11,17 @@ import type { SharedWords } from './shared-words.js';
 export const Walk = { HIT: 0, NOT_PRESENT: 1, PROTECTION: 2 } as const;
 export type Walk = 0 | 1 | 2;
 
+/** Above all SPAs. */
+const END_OF_MEMORY = 0xffff_ffff;
+
 export class HardwareWalker {
   readonly #words: SharedWords;
-  /** LP.CR3: SPA of the level-4 table; 0 = none loaded, every walk misses. */
-  root = 0;
-  /** LP's CR4.SMEP and CR4.SMAP, and the byte address of its RFLAGS. */
-  smep = false;
-  smap = false;
+  /** The registers below are in the LP context, too: for the walks of daemon/shortcuts. */
+  readonly #context: LpContext | undefined;
+  #root = 0;
+  #smep = false;
+  #smap = false;
+  /** Byte address of the LP's RFLAGS. */
   rflags = 0;
   /** Of the last hit. SPA of the page's first byte. */
   spa = 0;
@@ -28,12 +33,38 @@ export class HardwareWalker {
   cacheable = true;
   walks = 0;
   /** SPAs of the memory on the LP's own node, as far as tables are in it; walks that ended in a table elsewhere. */
-  localFrom = 0;
-  localTo = Number.POSITIVE_INFINITY;
+  #localFrom = 0;
+  #localTo = END_OF_MEMORY;
   remoteWalks = 0;
 
-  constructor(words: SharedWords) {
+  constructor(words: SharedWords, context?: LpContext) {
     this.#words = words;
+    this.#context = context;
+    this.root = 0;
+    this.protect(false, false);
+    this.setLocal(0, END_OF_MEMORY);
+  }
+
+  /** LP.CR3: SPA of the level-4 table; 0 = none loaded, every walk misses. */
+  get root(): number {
+    return this.#root;
+  }
+  set root(spa: number) {
+    this.#root = spa;
+    if (this.#context !== undefined) this.#context.walkRoot = spa;
+  }
+  /** LP's CR4.SMEP and CR4.SMAP. */
+  protect(smep: boolean, smap: boolean): void {
+    this.#smep = smep;
+    this.#smap = smap;
+    if (this.#context !== undefined) this.#context.walkRights = (smep ? WALK_SMEP : 0) | (smap ? WALK_SMAP : 0);
+  }
+  setLocal(from: number, to: number): void {
+    this.#localFrom = from;
+    this.#localTo = to;
+    if (this.#context === undefined) return;
+    this.#context.localFrom = from;
+    this.#context.localTo = to;
   }
 
   /** Translates a canonical GVA for an access (PageAccess bits). The page's address and rights are in the fields after a HIT. */
@@ -42,15 +73,15 @@ export class HardwareWalker {
     const words = this.#words;
     const low = gva | 0;
     const high = Math.floor(gva / 4294967296) | 0;
-    if (this.root === 0) return Walk.NOT_PRESENT;
-    const entry4 = words.read(this.root + ((high >>> 4) & 0xff8));
+    if (this.#root === 0) return Walk.NOT_PRESENT;
+    const entry4 = words.read(this.#root + ((high >>> 4) & 0xff8));
     if ((entry4 & Pte.P) === 0) return Walk.NOT_PRESENT;
     const entry3 = words.read(((entry4 & -4096) >>> 0) + (((high << 5) | (low >>> 27)) & 0xff8));
     if ((entry3 & Pte.P) === 0) return Walk.NOT_PRESENT;
     const entry2 = words.read(((entry3 & -4096) >>> 0) + ((low >>> 18) & 0xff8));
     if ((entry2 & Pte.P) === 0) return Walk.NOT_PRESENT;
     const address = ((entry2 & -4096) >>> 0) + ((low >>> 9) & 0xff8);
-    if (address < this.localFrom || address >= this.localTo) this.remoteWalks++;
+    if (address < this.#localFrom || address >= this.#localTo) this.remoteWalks++;
     for (;;) {
       let leaf: number;
       let executable = true;
@@ -67,8 +98,8 @@ export class HardwareWalker {
         if ((leaf & Pte.U) === 0) return Walk.PROTECTION;
       } else if ((leaf & Pte.U) !== 0) {
         if ((access & PageAccess.FETCH) !== 0) {
-          if (this.smep) return Walk.PROTECTION;
-        } else if (this.smap) {
+          if (this.#smep) return Walk.PROTECTION;
+        } else if (this.#smap) {
           if ((access & PageAccess.IMPLICIT) !== 0 || (words.i32[this.rflags >>> 2] & Rflags.AC) === 0) return Walk.PROTECTION;
           this.cacheable = false;
         }

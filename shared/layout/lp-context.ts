@@ -26,6 +26,10 @@ export const TLB_MODE_SIZE: number = TLB_TAGS_SIZE + (RECENT_READS + RECENT_WRIT
 export const recentOffset = (write: boolean, entry: number): number =>
   TLB_TAGS_SIZE + (entry + (write ? RECENT_READS : 0)) * RECENT_ENTRY_SIZE;
 export const TLB_BANK_SIZE: number = TLB_MODES * TLB_MODE_SIZE;
+/** Entries of a bank that are remembered since its last flush (mode << 10 | index, u16 each); beyond that a flush clears the whole bank. */
+export const TLB_LOG_MAX = 512;
+/** Of the hash by which a bank knows the pages that something found by address depends on (machine/jump-cache). */
+export const CODE_PAGE_HASHES = 4096;
 export const JUMP_ENTRIES = 65536;
 export const JUMP_ENTRY_SIZE = 16;
 /** Fibonacci hashing of RIP's low half: blocks lie at regular distances, which plain low bits would make collide. Index = product >>> JUMP_SHIFT. */
@@ -62,6 +66,10 @@ export const DeviceEntry = { LINEAR: 0, PHYSICAL: 8, WRITTEN: 16 } as const;
 export const SHORTCUT_EXITS = ['apicPage', 'port'] as const;
 export type ShortcutExit = (typeof SHORTCUT_EXITS)[number];
 
+/** Bits of `walkRights`. */
+export const WALK_SMEP = 1;
+export const WALK_SMAP = 2;
+
 export const LpContextLayout = struct('LpContext', {
   /** 0, or KICKED: leave guest code at the next loop head. Any thread may set it (Atomics.store, then notify); only the LP clears it. */
   kick: i32,
@@ -92,6 +100,24 @@ export const LpContextLayout = struct('LpContext', {
   answerCycles: i32,
   answersGiven: i32,
   answers: block(ANSWER_ENTRIES * ANSWER_SIZE, 32),
+  /** This LP's number. */
+  lp: u32,
+  /** Bank of the TLB that is in use; for each bank, how many entries were made since its last flush, and the first TLB_LOG_MAX of them. */
+  bank: u32,
+  bankLogged: block(TLB_BANKS * 4, 4),
+  bankLogs: block(TLB_BANKS * TLB_LOG_MAX * 2, 4),
+  /** A byte for each hash of a page, for each bank: 1, something that is found by address depends on such a page. */
+  codePages: block(TLB_BANKS * CODE_PAGE_HASHES, 4),
+  /** 1: the part for devices has an entry. */
+  devicesUsed: u32,
+  /** What the LP's walker walks (0: nothing) and under which rights: WALK_SMEP, WALK_SMAP. Tables from localFrom up to localTo are on the LP's own node. */
+  walkRoot: u32,
+  walkRights: u32,
+  localFrom: u32,
+  localTo: u32,
+  /** SAS that is loaded, -1 none; and for each bank the version of its SAS with which it is in step. */
+  sas: i32,
+  bankVersions: block(TLB_BANKS * 4, 4),
   _pad: block(64),
   jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
   tlbs: block(TLB_BANKS * TLB_BANK_SIZE, 64),

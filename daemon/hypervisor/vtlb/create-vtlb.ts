@@ -1,4 +1,6 @@
 // Wires hardware and vTLB of one LP for one partition. Why one function: tests build the same parts with some replaced.
+import { LpContext } from '../../../shared/layout/lp-context.js';
+import { lpContextAt } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { FlushHandshake } from '../../machine/flush-handshake.js';
 import { GenerationCounters } from '../../machine/generation.js';
@@ -71,7 +73,9 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const words = options.words ?? new SharedWords(views);
   const machine = options.machineWords ?? new SharedWords(options.machine);
   const tlb = new HardwareTlb(views, words, lp, options.fetch);
-  const walker = new HardwareWalker(words);
+  const context = new LpContext(views, lpContextAt(lp));
+  context.lp = lp;
+  const walker = new HardwareWalker(words, context);
   const counting = new VtlbCounting(views, lp);
   // A flush that another LP asks for may be for a new generation: the walker must not go on in what it has forgotten.
   const flushed = {

@@ -7,6 +7,7 @@ import { LpLayout, lpBlockAt } from '../../../shared/layout/machine.js';
 import { MAX_NODES, PartitionLayout } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import type { HardwareWalker } from '../../machine/walker.js';
 import { NumaMode, type TablePolicy } from './table-policy.js';
 
 /** First SPT of a node; of the node after the last: one past the end. */
@@ -31,11 +32,10 @@ export class Numa {
   }
 
   /** Tells the walker where the tables of this LP's node are. Not when it is made: LPs come before the arena is laid out. */
-  place(walker: { localFrom: number; localTo: number }): void {
+  place(walker: Pick<HardwareWalker, 'setLocal'>): void {
     if (this.#nodes === 1) return;
     const count = this.#views.u32[vtlbWord('sptCount') >>> 2];
-    walker.localFrom = sptPageAt(firstSptOf(this.#own, this.#nodes, count));
-    walker.localTo = sptPageAt(firstSptOf(this.#own + 1, this.#nodes, count));
+    walker.setLocal(sptPageAt(firstSptOf(this.#own, this.#nodes, count)), sptPageAt(firstSptOf(this.#own + 1, this.#nodes, count)));
   }
 
   /** Node that an SPT for the guest table should come from. */

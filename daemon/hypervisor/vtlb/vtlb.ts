@@ -15,9 +15,9 @@
 // The hardware TLB has a bank for each SAS. It is in step with the SAS while nothing was taken from the SAS that the bank may hold: each such step adds to the SAS's
 // `version`, and a bank that is taken up again with another version is flushed.
 
-import { TLB_BANKS } from '../../../shared/layout/lp-context.js';
+import { LpContextLayout, TLB_BANKS } from '../../../shared/layout/lp-context.js';
 import { PageAccess, Pte } from '../../../shared/layout/paging.js';
-import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
+import { lpContextAt, PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { Role, SAS_MAX, Sas, sasAt, sptPageAt, TrackMode, VtlbVpLayout, vtlbVpAt, vtlbWord } from '../../../shared/layout/vtlb.js';
@@ -84,14 +84,15 @@ export class Vtlb {
   readonly #key = new SpaceKey();
   readonly #next = new SpaceKey();
   #vp: VpBlock | null = null;
-  #sas = -1;
   /** VP that was loaded here last. */
   #lastVp = -1;
   /** Of the walker's counts, what has been counted. */
   #walks = 0;
   #remoteWalks = 0;
-  /** Version of the SAS with which each bank of the hardware TLB is in step. */
-  readonly #versions = new Int32Array(TLB_BANKS);
+  /** Word of the LP context that says which SAS is loaded: invalidations and fills of daemon/shortcuts look there. */
+  readonly #sasWord: number;
+  /** Version of the SAS with which each bank of the hardware TLB is in step; in the LP context, too. */
+  readonly #versions: Int32Array;
 
   /** After GUEST_FAULT. */
   errorCode = 0;
@@ -109,12 +110,22 @@ export class Vtlb {
 
   constructor(parts: VtlbParts) {
     this.#p = parts;
+    const context = lpContextAt(parts.handshake.lp);
+    this.#sasWord = (context + LpContextLayout.at.sas) >>> 2;
+    this.#versions = new Int32Array(parts.views.buffer, context + LpContextLayout.at.bankVersions, TLB_BANKS);
+    this.#sas = -1;
     this.#walk = new GuestWalk(parts.words, parts.counting, parts.views.u32[PartitionLayout.at.ramSize >>> 2]);
   }
 
   /** SAS that is loaded, -1 none. */
   get sas(): number {
     return this.#sas;
+  }
+  get #sas(): number {
+    return this.#p.views.i32[this.#sasWord];
+  }
+  set #sas(sas: number) {
+    this.#p.views.i32[this.#sasWord] = sas;
   }
 
   /**
@@ -369,8 +380,7 @@ export class Vtlb {
       if (before >= 0) spaces.release(before);
       this.#key.copy(key);
       walker.root = sptPageAt(views.u32[(sasAt(this.#sas) + Sas.root) >>> 2]);
-      walker.smep = (key.role & Role.SMEP) !== 0;
-      walker.smap = (key.role & Role.SMAP) !== 0;
+      walker.protect((key.role & Role.SMEP) !== 0, (key.role & Role.SMAP) !== 0);
     }
     const vp = this.#vp as VpBlock;
     const record = vtlbVpAt(vp.index) >>> 2;
