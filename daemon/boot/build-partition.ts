@@ -2,6 +2,8 @@
 
 import { writeProcessor } from '../../shared/cpu/partition-processor.js';
 import { DEFAULT_PROCESSOR, type ProcessorChoice } from '../../shared/cpu/processor-choice.js';
+import { NO_HYPERV } from '../../shared/hyperv/hyperv-choice.js';
+import { overlayBytesOf, writeHyperv } from '../../shared/hyperv/partition-hyperv.js';
 import { assert } from '../../shared/kit/assert.js';
 import {
   MAX_VPS,
@@ -56,16 +58,18 @@ const writeHeader = (views: Views, spec: PartitionSpec): void => {
   header.seed = spec.seed;
   header.state = PartitionState.CREATED;
   writeProcessor(views, processorOf(spec));
+  writeHyperv(views, spec.hyperv ?? NO_HYPERV);
   const name = encoder.encode(spec.name).subarray(0, 63);
   views.u8.set(name, header.name);
 };
 
-/** `views`: of memory that holds PartitionMap.RAM + ramSize bytes. Throws BootError and then has written nothing. */
+/** `views`: of memory that holds PartitionMap.RAM + ramSize bytes, and overlay pages behind it. Throws BootError and then has written nothing. */
 export const buildPartition = (views: Views, spec: PartitionSpec): void => {
   const plan = planPartition(spec);
+  const hyperv = spec.hyperv ?? NO_HYPERV;
   assert(
-    views.buffer.byteLength >= PartitionMap.RAM + spec.ramSize,
-    `partition memory has ${views.buffer.byteLength} bytes, too few for its RAM`,
+    views.buffer.byteLength >= PartitionMap.RAM + spec.ramSize + overlayBytesOf(hyperv, spec.vpCount),
+    `partition memory has ${views.buffer.byteLength} bytes, too few for its RAM and overlays`,
   );
   writeHeader(views, spec);
   views.u8.fill(0, PartitionMap.DEVICES, PartitionMap.DEVICES_END);

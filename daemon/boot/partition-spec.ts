@@ -1,6 +1,7 @@
 // What a partition is made from. Bytes, not file names: reading files is root's business.
 
 import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
+import type { HypervChoice } from '../../shared/hyperv/hyperv-choice.js';
 
 export interface PartitionSpec {
   readonly id: number;
@@ -19,6 +20,8 @@ export interface PartitionSpec {
   readonly initrdName?: string | undefined;
   /** The partition's processor; what hvd has when absent. */
   readonly processor?: ProcessorChoice | undefined;
+  /** The partition's Hyper-V interface; none when absent. */
+  readonly hyperv?: HypervChoice | undefined;
   /** Entry of a Linux image: `32` (default; what a PC's boot loader uses) or `64` where the image has one. */
   readonly entry?: '32' | '64' | undefined;
 }

@@ -13,6 +13,7 @@ export interface CreateFlags extends ClientFlags {
   readonly vps?: string;
   readonly memory?: string;
   readonly cpu?: string;
+  readonly hv?: string;
   readonly append?: string;
   readonly initrd?: string;
   readonly load?: string;
@@ -25,6 +26,7 @@ export const partitionOf = (what: string, flags: CreateFlags): PartitionConfig =
     ...(flags.vps === undefined ? {} : { vps: numeric(flags.vps) }),
     ...(flags.memory === undefined ? {} : { memory: flags.memory }),
     ...(flags.cpu === undefined ? {} : { cpu: flags.cpu }),
+    ...(flags.hv === undefined ? {} : { hv: { features: flags.hv } }),
     ...(flags.append === undefined ? {} : { append: flags.append }),
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
     ...(flags.load === undefined ? {} : { load: { job: flags.load } }),

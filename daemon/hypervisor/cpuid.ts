@@ -141,6 +141,7 @@ export class CpuidModel {
     // These two follow what the VP has set: IA32_APIC_BASE.EN and CR4.OSXSAVE.
     if ((vp.apicBaseLo & ApicBase.ENABLE) === 0) edx &= ~bits(Feature1Edx.APIC);
     if ((vp.cr4 & Cr4.OSXSAVE) !== 0) ecx |= bits(Feature1Ecx.OSXSAVE);
+    if (this.#hypervisorLeaves !== undefined) ecx |= bits(Feature1Ecx.HYPERVISOR);
     if (this.#vpCount > 1) edx |= bits(Feature1Edx.HTT);
     const line = this.#features.has('clflush') ? 8 << 8 : 0;
     const ebx = this.#features.has('apic') ? ((vp.apicId & 0xff) << 24) | ((1 << this.#idBits) << 16) : 0;

@@ -16,6 +16,7 @@ import { deliverMessage } from './apic/message.js';
 import { applyRequests } from './apic/requests.js';
 import { VirtualApic } from './apic/virtual-apic.js';
 import { GuestClock } from './guest-clock.js';
+import { type HyperV, hypervOf } from './hyperv/hyperv.js';
 import { Monitors } from './monitors.js';
 import { PartitionEnd } from './partition-end.js';
 import { ShadowMmu } from './shadow-mmu.js';
@@ -39,6 +40,8 @@ export class PartitionOnLp implements ApicBus {
   readonly platform: Platform;
   readonly fault: GuestFault = new GuestFault();
   readonly mmu: ShadowMmu;
+  /** The partition's Hyper-V interface, if it has one. */
+  readonly hyperv: HyperV | undefined;
   /** Set by whoever builds it (processor-host), before anything runs. */
   processor!: GuestProcessor;
   /** VP being run, -1 none. */
@@ -84,6 +87,7 @@ export class PartitionOnLp implements ApicBus {
       pageFault: this.account('pageFault', 'pageFaultIntercepts', 'sptFill'),
       reflected: () => this.count(this.processor.vp, 'reflectedGuestPageFaults'),
     });
+    this.hyperv = hypervOf(this);
   }
 
   // --- states -------------------------------------------------------------------------------------------------------------------------------

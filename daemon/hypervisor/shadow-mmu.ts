@@ -101,6 +101,10 @@ export class ShadowMmu implements Translator {
         this.#fault.set(14, vtlb.errorCode);
         return Resolve.FAULT;
       }
+      if (result === PageFault.PROTECTED) {
+        this.#fault.set(13, 0);
+        return Resolve.FAULT;
+      }
       if (result === PageFault.MMIO) {
         this.gpa = vtlb.gpa;
         if (vtlb.cacheable) tlb.devices.insert(gva, vtlb.gpa, access === Access.WRITE, user);

@@ -42,10 +42,8 @@ export class VpReadiness {
       state = on.stateOf(vp);
     }
     if (take && state === VpState.HALTED && this.#wakes(index)) {
-      if (vp.mwait !== 0) {
-        vp.mwait = 0;
-        on.monitors.disarm(vp);
-      }
+      if ((vp.mwait & MWait.WAITING) !== 0) on.monitors.disarm(vp);
+      vp.mwait = 0;
       on.setState(vp, VpState.READY);
       state = VpState.READY;
     }
@@ -55,7 +53,7 @@ export class VpReadiness {
     const on = this.#on;
     const vp = on.vps[index];
     if (vp.nmiPending && !vp.nmiBlocked) return true;
-    if (vp.mwait !== 0 && !on.monitors.isArmed(vp)) return true;
+    if ((vp.mwait & MWait.WAITING) !== 0 && !on.monitors.isArmed(vp)) return true;
     if (!(on.systemFlags(vp) & Rflags.IF) && !(vp.mwait & MWait.MASKED_TOO)) return false;
     return on.apics[index].pendingVector() >= 0 || on.hasExtInt(index);
   }

@@ -93,7 +93,8 @@ export interface Intercepts {
   /** MWAIT with a monitor that is armed. The VP's state changes; the helper then leaves guest code. False: there is nothing to wait for. */
   mwait(maskedToo: boolean): boolean;
   pause(): void;
-  hypercall(): void;
+  /** False: the instruction is to be executed again, after interrupts. */
+  hypercall(): boolean;
   /** Guest time-stamp counter. */
   tsc(): bigint;
   /** FERR#: a waiting x87 instruction finds an unmasked exception while CR0.NE is 0. The instruction is tried again after interrupts (SDM 1 8.7.2). */

@@ -1,6 +1,7 @@
 // Puts a guest into a new partition's memory; what the loader refuses becomes the operator's error.
 
 import { parseProcessor } from '../../shared/cpu/processor-choice.js';
+import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import { BootError } from '../boot/boot-error.js';
 import { buildPartition } from '../boot/build-partition.js';
@@ -18,6 +19,7 @@ export const build: PartitionBuilder = (body, config, files, place) => {
       seed: place.seed,
       image: files.image,
       processor: config.cpu === undefined ? undefined : parseProcessor(config.cpu),
+      hyperv: config.hv === undefined ? undefined : parseHyperv(config.hv.features),
       imageName: config.image,
       commandLine: config.append,
       initrd: files.initrd,

@@ -23,8 +23,9 @@ export class PartitionBody {
   readonly header: PartitionHeader;
   readonly vps: readonly VpBlock[];
 
-  constructor(name: string, ramBytes: number, vps: number) {
-    this.memory = allocate(name, ramBytes);
+  /** `overlayBytes`: behind guest RAM (shared/layout/hyperv). */
+  constructor(name: string, ramBytes: number, vps: number, overlayBytes: number) {
+    this.memory = allocate(name, ramBytes + overlayBytes);
     this.views = viewsOf(this.memory.buffer);
     this.header = new PartitionHeader(this.views, PartitionMap.HEADER);
     this.vps = Array.from({ length: vps }, (_, index) => new VpBlock(this.views, vpBlockAt(index)));

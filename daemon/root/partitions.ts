@@ -1,6 +1,9 @@
 // The life of partitions: create, start, pause, resume, stop, destroy, and what a machine check does to them.
 // Whatever fails on the way to a new partition leaves nothing behind: no slot, no name, no memory at any LP.
+import { NO_HYPERV, parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
+import { overlayBytesOf } from '../../shared/hyperv/partition-hyperv.js';
 import { collectGarbage } from '../../shared/kit/collect-garbage.js';
+import { HypervLayout } from '../../shared/layout/hyperv.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
@@ -38,6 +41,7 @@ const PARTITION_LOCKS: readonly number[] = [
   PartitionMap.HEADER + PartitionLayout.at.deviceLock,
   PartitionMap.HEADER + PartitionLayout.at.busLock,
   PartitionMap.HEADER + PartitionLayout.at.codeWatchLock,
+  PartitionMap.HYPERV + HypervLayout.at.lock,
   vtlbWord('globalLock'),
   vtlbWord('structureLock'),
 ];
@@ -220,7 +224,8 @@ export class Partitions {
     const { alive } = this.#workers;
     const { header, lps } = this.#memory;
     if (alive.length === 0) throw new HvdError('machine.no-lp', { count: lps.length });
-    const body = new PartitionBody(config.name, config.memory, config.vps);
+    const overlayBytes = overlayBytesOf(config.hv === undefined ? NO_HYPERV : parseHyperv(config.hv.features), config.vps);
+    const body = new PartitionBody(config.name, config.memory, config.vps, overlayBytes);
     this.#build(body, config, files, { slot, lpCount: lps.length, nodeCount: header.nodeCount, seed: header.seed });
     for (const [index, home] of placeVps(config.vps, alive, this.#load()).entries()) {
       const vp = body.vps[index]!;

@@ -2,7 +2,7 @@
 
 /** CPUID.1: what depends on the VP rather than on its processor's features (shared/cpu). */
 export const Feature1Edx = { APIC: 9, HTT: 28 } as const;
-export const Feature1Ecx = { OSXSAVE: 27 } as const;
+export const Feature1Ecx = { OSXSAVE: 27, HYPERVISOR: 31 } as const;
 
 export const HYPERVISOR_FIRST_LEAF = 0x4000_0000;
 export const HYPERVISOR_LAST_LEAF = 0x4000_ffff;

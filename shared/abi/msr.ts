@@ -37,9 +37,6 @@ export const Msr = {
   /** x2APIC register window, 0x800..0x8ff. */
   X2APIC_FIRST: 0x800,
   X2APIC_LAST: 0x8ff,
-  /** First and last of the synthetic MSRs of the TLFS (TLFS, appendix). */
-  HV_FIRST: 0x4000_0000,
-  HV_LAST: 0x4000_ffff,
   IA32_EFER: 0xc000_0080,
   IA32_STAR: 0xc000_0081,
   IA32_LSTAR: 0xc000_0082,

@@ -2,6 +2,7 @@
 //
 //   0x0000_0000  header
 //   0x0000_2000  VP blocks          64 x 8 KiB
+//   0x0009_0000  Hyper-V interface  (hyperv.ts)
 //   0x0010_0000  device registers   1 MiB   (platform: PIC, PIT, UART, ... and their rings)
 //   0x0020_0000  page flags         u32 per guest page (4 MiB: 1 Mi pages)
 //   0x0060_0000  code versions      u32 per guest page (4 MiB)
@@ -18,6 +19,7 @@ export const MAX_NODES = 8;
 export const PartitionMap = {
   HEADER: 0,
   VPS: 0x2000,
+  HYPERV: 0x9_0000,
   DEVICES: 0x10_0000,
   DEVICES_END: 0x20_0000,
   PAGE_FLAGS: 0x20_0000,
@@ -54,8 +56,8 @@ export const ExitCause = {
   TIME_UP: 9,
 } as const;
 
-/** Bits of a page's flags word (atomics). CODE: some LP holds translations of bytes in the page; writes must be seen. GPT: the vTLB shadows it. TLB_WRITE: some LP's hardware TLB may hold a write tag for the page. */
-export const PageFlag = { CODE: 1, GPT: 2, WATCHED: 3, TLB_WRITE: 4 } as const;
+/** Bits of a page's flags word (atomics). CODE: some LP holds translations of bytes in the page; writes must be seen. GPT: the vTLB shadows it. TLB_WRITE: some LP's hardware TLB may hold a write tag for the page. OVERLAID: an overlay page covers this guest-physical address. */
+export const PageFlag = { CODE: 1, GPT: 2, WATCHED: 3, TLB_WRITE: 4, OVERLAID: 8 } as const;
 
 export const PartitionLayout = struct('PartitionHeader', {
   magic: u32,
@@ -100,6 +102,8 @@ export const PartitionLayout = struct('PartitionHeader', {
   /** 1 while the A20 gate is closed (atomics): processors then address memory without bit 20. */
   a20Closed: i32,
   cpuFeatures: block(16),
+  /** Pages of memory behind guest RAM that overlays have for frames (hyperv.ts). */
+  overlayPages: u32,
 });
 export const PartitionHeader = accessor(PartitionLayout);
 export type PartitionHeader = InstanceType<typeof PartitionHeader>;

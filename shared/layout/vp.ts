@@ -111,7 +111,7 @@ export const EventKind = { NONE: 0, EXTERNAL: 1, NMI: 2, EXCEPTION: 3, SOFTWARE:
 /** What the last instruction holds off until after the next one (SDM 3A 6.8.3): STI interrupts; a load of SS also debug exceptions. */
 export const InterruptShadow = { NONE: 0, INTERRUPTS: 1, STACK: 2 } as const;
 
-/** Bits of `mwait`: waiting by MWAIT, so for the monitored line too; for masked interrupts too (ECX bit 0). */
+/** Bits of `mwait`: waiting by MWAIT, so for the monitored line too; for masked interrupts too (ECX bit 0; alone: a read of the MSR GUEST_IDLE). */
 export const MWait = { WAITING: 1, MASKED_TOO: 2 } as const;
 
 export const VP_BLOCK_SIZE = 8192;
@@ -313,6 +313,7 @@ export const VP_COUNTERS = [
   'nmis',
   'tripleFaults',
   'unknownInstructions',
+  'longSpinWaits',
 ] as const;
 export type VpCounter = (typeof VP_COUNTERS)[number];
 export const vpCounterIndex = Object.fromEntries(VP_COUNTERS.map((n, i) => [n, i])) as Record<VpCounter, number>;

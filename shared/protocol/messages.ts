@@ -21,6 +21,8 @@ export interface PartitionConfig {
   memory: number;
   /** The processor: `x86-64-v2,+aes,-smap`. Everything that hvd has when absent. */
   cpu?: string | undefined;
+  /** The Hyper-V interface: `linux,+ref-tsc,-cluster-ipi,spin-retries=4095`. None when absent. */
+  hv?: { features: string } | undefined;
   append?: string | undefined;
   initrd?: string | undefined;
   /** Job to start with, for workload guests. */

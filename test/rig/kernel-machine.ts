@@ -4,6 +4,8 @@ import { Guest } from '../../daemon/hypervisor/guest.js';
 import { invalidateCode } from '../../daemon/machine/guest-memory.js';
 import { writeProcessor } from '../../shared/cpu/partition-processor.js';
 import { parseProcessor } from '../../shared/cpu/processor-choice.js';
+import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
+import { overlayBytesOf, writeHyperv } from '../../shared/hyperv/partition-hyperv.js';
 import { machineMemorySize } from '../../shared/layout/machine.js';
 import type { Observe } from '../../shared/layout/observation.js';
 import { PARTITION_MAGIC, PartitionHeader, PartitionMap, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
@@ -61,6 +63,8 @@ export interface RunOptions {
 export interface Surroundings {
   readonly costs?: Readonly<Record<string, number>>;
   readonly observe?: Observe | undefined;
+  /** The Hyper-V interface, as files have it. */
+  readonly hv?: string;
   /** Another LP is told that it has work. */
   readonly signal?: (lp: number) => void;
 }
@@ -78,8 +82,14 @@ export class KernelMachine {
   #clock = 0;
 
   /** All VPs belong to the one LP. */
-  constructor(tiers: 'cold' | 'hot' | 'both', cpu = 'max', vps = 1, { costs = {}, observe, signal = () => undefined }: Surroundings = {}) {
-    const pages = (PartitionMap.RAM + RAM) / 65536;
+  constructor(
+    tiers: 'cold' | 'hot' | 'both',
+    cpu = 'max',
+    vps = 1,
+    { costs = {}, observe, hv = 'off', signal = () => undefined }: Surroundings = {},
+  ) {
+    const hyperv = parseHyperv(hv);
+    const pages = (PartitionMap.RAM + RAM + overlayBytesOf(hyperv, vps)) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.memory = memory;
     this.views = viewsOf(memory.buffer);
@@ -94,6 +104,7 @@ export class KernelMachine {
       state: PartitionState.RUNNING,
     });
     writeProcessor(this.views, parseProcessor(cpu));
+    writeHyperv(this.views, hyperv);
     this.vps = Array.from({ length: vps }, (_, index) => {
       const vp = new VpBlock(this.views, vpBlockAt(index));
       powerUpVp(vp, index);

@@ -164,8 +164,9 @@ export class RecordedIntercepts implements Intercepts {
   pause(): void {
     this.calls.push('pause');
   }
-  hypercall(): void {
+  hypercall(): boolean {
     this.calls.push('hypercall');
+    return true;
   }
   tsc(): bigint {
     return 0x1234_5678_9abc_def0n;

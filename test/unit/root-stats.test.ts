@@ -19,7 +19,7 @@ const HIGHEST = 2 ** 53 - 1;
 
 const fullPartition = (slot: number): Partition => {
   const name = `${slot}`.padEnd(32, 'n');
-  const body = new PartitionBody(name, RAM_MIN, MAX_VPS);
+  const body = new PartitionBody(name, RAM_MIN, MAX_VPS, 0);
   const { views, header } = body;
   header.ramSize = RAM_MIN;
   for (const vp of body.vps) {

@@ -10,6 +10,7 @@ export const addRun = (program: Command): void => {
     .option('--vps <n>', 'virtual processors', '1')
     .option('--memory <size>', 'guest RAM', '256M')
     .option('--cpu <model>', 'processor, e.g. x86-64-v2,+aes,-smap; everything that there is by default')
+    .option('--hv <features>', 'Hyper-V interface, e.g. linux,-ref-tsc,spin-retries=100; presets: off, minimal, linux, all')
     .option('--append <text>', 'command line')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--lps <n>', 'logical processors (default: as many as VPs, at most 4)')

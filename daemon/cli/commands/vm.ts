@@ -17,6 +17,7 @@ export const addVm = (program: Command): void => {
     .option('--vps <n>', 'virtual processors, 1 to 64')
     .option('--memory <size>', 'guest RAM, e.g. 64M')
     .option('--cpu <model>', 'processor, e.g. x86-64-v2,+aes,-smap; everything that there is by default')
+    .option('--hv <features>', 'Hyper-V interface, e.g. linux,-ref-tsc,spin-retries=100; presets: off, minimal, linux, all')
     .option('--append <text>', 'command line')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--load <job>', 'job to start with (workload guests)')

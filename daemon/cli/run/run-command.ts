@@ -24,6 +24,7 @@ export interface RunFlags extends MachineFlags, ObserveFlags {
   readonly vps: string;
   readonly memory: string;
   readonly cpu?: string;
+  readonly hv?: string;
   readonly append?: string;
   readonly initrd?: string;
   readonly until?: string;
@@ -103,6 +104,7 @@ const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {
     vps: numeric(flags.vps),
     memory: flags.memory,
     ...(flags.cpu === undefined ? {} : { cpu: flags.cpu }),
+    ...(flags.hv === undefined ? {} : { hv: { features: flags.hv } }),
     ...(flags.append === undefined ? {} : { append: flags.append }),
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
   };

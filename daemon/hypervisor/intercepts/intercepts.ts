@@ -8,6 +8,7 @@ import type { VpReadiness } from '../vp-readiness.js';
 import { controlRegisterIntercepts } from './control-registers.js';
 import { cpuidIntercept } from './cpuid.js';
 import { floatErrorIntercept } from './float-error.js';
+import { hypercallIntercept } from './hypercalls.js';
 import { msrIntercepts } from './msrs.js';
 import { portIntercepts } from './ports.js';
 import { shortenedIntercepts } from './shortened.js';
@@ -24,5 +25,6 @@ export const interceptsOf = (on: PartitionOnLp, readiness: VpReadiness, pauseLoo
   ...shortenedIntercepts(on),
   ...waitingIntercepts(on, pauseLoop),
   ...floatErrorIntercept(on),
+  ...hypercallIntercept(on),
   ...shutdownIntercepts(on),
 });

@@ -2,13 +2,14 @@
 import { Msr } from '../../../shared/abi/msr.js';
 import { Efer } from '../../../shared/abi/registers.js';
 import type { Intercepts } from '../../machine/processor.js';
+import { syntheticMsrs } from '../hyperv/synthetic-msrs.js';
 import { MsrTable } from '../msr/msr-table.js';
 import { type MsrContext, MsrEffect } from '../msr/register.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 import { Flush } from '../vtlb/vtlb.js';
 
 export const msrIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'readMsr' | 'writeMsr' | 'tsc'> => {
-  const table = new MsrTable(on.model.features);
+  const table = new MsrTable(on.model.features, on.hyperv === undefined ? [] : syntheticMsrs(on.hyperv));
   const contexts: readonly MsrContext[] = on.apics.map((apic) => ({
     apic,
     now: () => on.clock.now(),
@@ -32,6 +33,7 @@ export const msrIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'readMsr' | '
         if ((p.vp.efer & Efer.NXE) !== nxe) on.mmu.switchAddressSpace(Flush.NONE);
         p.modeChanged();
       }
+      if (index === Msr.IA32_TIME_STAMP_COUNTER) on.hyperv?.time.counterMoved();
       // CPUID shows whether the APIC is on.
       if (index === Msr.IA32_APIC_BASE) p.modeChanged();
       if (effects & (MsrEffect.APIC_BASE | MsrEffect.TIMER) || index === Msr.IA32_APIC_BASE) on.kickSelf();

@@ -1,9 +1,9 @@
-// The rest: shutdown by a triple fault, caches (there are none), and hypercalls (nobody answers).
+// The rest: shutdown by a triple fault, and caches, of which there are none.
 import { Slot, VpState } from '../../../shared/layout/vp.js';
 import type { Intercepts } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 
-export const shutdownIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'tripleFault' | 'wbinvd' | 'hypercall'> => ({
+export const shutdownIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'tripleFault' | 'wbinvd'> => ({
   tripleFault() {
     const { vp } = on.processor;
     on.intercept('tripleFault');
@@ -13,8 +13,5 @@ export const shutdownIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'tripleF
   },
   wbinvd() {
     on.intercept('wbinvd');
-  },
-  hypercall() {
-    throw on.fault.set(6);
   },
 });

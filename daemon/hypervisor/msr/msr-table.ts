@@ -24,12 +24,6 @@ import {
   stored,
 } from './register.js';
 
-/** Synthetic MSRs (TLFS): `read` gives -1n, `write` false for #GP. */
-export interface HypervisorMsrs {
-  read(context: MsrContext, index: number): bigint;
-  write(context: MsrContext, index: number, value: bigint): boolean;
-}
-
 const U64 = 0xffff_ffff_ffff_ffffn;
 
 const TSC: Register = {
@@ -123,31 +117,30 @@ const BY_FEATURE: readonly (readonly [FeatureName, Registers])[] = [
   ['rdtscp', [[Msr.IA32_TSC_AUX, stored('tscAux', isNarrow)]]],
 ];
 
-const tableOf = (features: FeatureSet): ReadonlyMap<number, Register> => {
+const tableOf = (features: FeatureSet, synthetic: Registers): ReadonlyMap<number, Register> => {
   const registers = new Map<number, Register>(ALWAYS);
   for (const [feature, those] of BY_FEATURE)
     if (features.has(feature)) for (const [index, register] of those) registers.set(index, register);
   if (features.has('apic')) registers.set(Msr.IA32_APIC_BASE, apicBase(features));
   if (eferSupported(features) !== 0) registers.set(Msr.IA32_EFER, efer(features));
+  for (const [index, register] of synthetic) registers.set(index, register);
   return registers;
 };
 
 /** All MSRs of the VPs of one partition. */
 export class MsrTable {
   readonly #registers: ReadonlyMap<number, Register>;
-  readonly #hypervisor: HypervisorMsrs | undefined;
   /** MsrEffect bits of the last successful write. */
   effects: number = MsrEffect.NONE;
 
-  constructor(features: FeatureSet, hypervisor?: HypervisorMsrs) {
-    this.#registers = tableOf(features);
-    this.#hypervisor = hypervisor;
+  /** `synthetic`: what the hypervisor adds. */
+  constructor(features: FeatureSet, synthetic: Registers = []) {
+    this.#registers = tableOf(features, synthetic);
   }
 
   /** The register's value, or -1n: #GP(0). */
   read(context: MsrContext, index: number): bigint {
     if (index >= Msr.X2APIC_FIRST && index <= Msr.X2APIC_LAST) return readX2Apic(context.apic, index, context.now());
-    if (index >= Msr.HV_FIRST && index <= Msr.HV_LAST) return this.#hypervisor?.read(context, index) ?? GP;
     return this.#registers.get(index)?.read(context) ?? GP;
   }
 
@@ -158,7 +151,6 @@ export class MsrTable {
       this.effects = MsrEffect.TIMER;
       return writeX2Apic(context.apic, index, value, context.now());
     }
-    if (index >= Msr.HV_FIRST && index <= Msr.HV_LAST) return this.#hypervisor?.write(context, index, value) ?? false;
     const effects = this.#registers.get(index)?.write(context, value) ?? REFUSED;
     if (effects === REFUSED) return false;
     this.effects = effects;

@@ -7,6 +7,7 @@ import { GenerationCounters } from '../../machine/generation.js';
 import { SharedWords } from '../../machine/shared-words.js';
 import { type FetchCache, HardwareTlb } from '../../machine/tlb.js';
 import { HardwareWalker } from '../../machine/walker.js';
+import { OverlayMap } from '../overlay-map.js';
 import { AddressSpaces } from './address-spaces.js';
 import { Counter, VtlbCounting } from './counters.js';
 import { Discovery } from './discovery.js';
@@ -51,6 +52,7 @@ export interface LpMmu {
   readonly generations: GenerationCounters;
   readonly spaces: AddressSpaces;
   readonly vtlb: Vtlb;
+  readonly overlays: OverlayMap;
 }
 
 export interface LpMmuOptions {
@@ -76,6 +78,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const context = new LpContext(views, lpContextAt(lp));
   context.lp = lp;
   const walker = new HardwareWalker(words, context);
+  const overlays = new OverlayMap(views, words);
   const counting = new VtlbCounting(views, lp);
   // A flush that another LP asks for may be for a new generation: the walker must not go on in what it has forgotten.
   const flushed = {
@@ -99,7 +102,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, numa, tracking, counting);
   const invalidation = new classes.Invalidation(views, words, locks, counting);
   const tree = new ShadowTree(views, words, pool, locks, numa, tables, tracking, counting);
-  const validation = new classes.Validation(views, words, invalidation, counting);
+  const validation = new classes.Validation(views, words, invalidation, overlays, counting);
   const discovery = new Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });
   const revalidation = new classes.Revalidation({
     views,
@@ -132,7 +135,8 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     sharing,
     discovery,
     revalidation,
+    overlays,
     counting,
   });
-  return { tlb, walker, handshake, generations, spaces, vtlb };
+  return { tlb, walker, handshake, generations, spaces, vtlb, overlays };
 };

@@ -6,6 +6,7 @@ import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { PagingMode, Role } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
+import type { OverlayMap } from '../overlay-map.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { SpaceKey } from './role.js';
 
@@ -28,7 +29,7 @@ const RESERVED_4M = 0x3f_e000;
 export class GuestWalk {
   readonly #words: SharedWords;
   readonly #counting: VtlbCounting;
-  readonly #ramPages: number;
+  readonly #overlays: OverlayMap;
   /** Bits of frame numbers that reach the bus. */
   #bus = -1;
   // Entries met, by level: byte address (0: outside RAM) and low half.
@@ -37,8 +38,13 @@ export class GuestWalk {
 
   /** After FAULT. */
   errorCode = 0;
-  /** After OK: the 4 KiB frame, rights of the whole walk (Role.W, U, X), and of the leaf entry G (with CR4.PGE) and D. */
+  /**
+   * After OK: the 4 KiB frame, rights of the whole walk (Role.W, U, X), and of the leaf entry G (with CR4.PGE) and D. The frame is an overlay's own where one covers
+   * the address. `isMemory`: RAM or an overlay, which may be `readOnly`; else there may be a device.
+   */
   gfn = 0;
+  isMemory = false;
+  readOnly = false;
   rights = 0;
   global = false;
   dirty = false;
@@ -46,13 +52,29 @@ export class GuestWalk {
   readonly sptGfn = new Int32Array(4);
   readonly sptRole = new Int32Array(4);
 
-  constructor(words: SharedWords, counting: VtlbCounting, ramSize: number) {
+  constructor(words: SharedWords, counting: VtlbCounting, overlays: OverlayMap) {
     this.#words = words;
     this.#counting = counting;
-    this.#ramPages = ramSize >>> 12;
+    this.#overlays = overlays;
   }
 
   walk(vp: VpBlock, key: SpaceKey, gva: number, access: number): GuestWalkResult {
+    const result = this.#translate(vp, key, gva, access);
+    if (result !== GuestWalkResult.OK) return result;
+    const overlays = this.#overlays;
+    const overlay = overlays.any ? overlays.at(this.gfn) : -1;
+    if (overlay < 0) {
+      this.isMemory = this.gfn < overlays.ramPages;
+      this.readOnly = false;
+    } else {
+      this.gfn = overlays.frameOf(overlay);
+      this.isMemory = true;
+      this.readOnly = overlays.isReadOnly(overlay);
+    }
+    return result;
+  }
+
+  #translate(vp: VpBlock, key: SpaceKey, gva: number, access: number): GuestWalkResult {
     // Every address that leaves the processor, of tables too (SDM 3A 9.7: A20M#).
     this.#bus = this.#words.read(A20_CLOSED) === 0 ? -1 : ~A20_FRAME;
     switch ((key.role & Role.MODE) >>> Role.MODE_SHIFT) {
@@ -101,7 +123,7 @@ export class GuestWalk {
       let entryHigh = -1;
       let at = 0;
       // Beyond RAM the bus reads as ones.
-      if (frame < this.#ramPages) {
+      if (this.#holdsTables(frame)) {
         at = PartitionMap.RAM + frame * 4096 + offset;
         // Low half first: whoever writes both halves separately sets P last (SDM 3A 4.10.4.2), and a present entry is changed with an invalidation.
         entry = this.#words.load(at);
@@ -141,7 +163,7 @@ export class GuestWalk {
       this.sptRole[level] = role | rights | level | ((level === 2 ? low >>> 30 : (low >>> 21) & 1) << Role.QUADRANT_SHIFT);
       let entry = -1;
       let at = 0;
-      if (frame < this.#ramPages) {
+      if (this.#holdsTables(frame)) {
         at = PartitionMap.RAM + frame * 4096 + ((level === 2 ? low >>> 20 : low >>> 10) & 0xffc);
         entry = this.#words.read(at);
       }
@@ -196,9 +218,10 @@ export class GuestWalk {
     return GuestWalkResult.FAULT;
   }
 
-  /** Whether a frame is guest RAM. */
-  isRam(gfn: number): boolean {
-    return gfn < this.#ramPages;
+  /** Overlays are no place for page tables: they read as what is beyond RAM. */
+  #holdsTables(gfn: number): boolean {
+    const overlays = this.#overlays;
+    return gfn < overlays.ramPages && !(overlays.any && overlays.at(gfn) >= 0);
   }
 }
 

@@ -161,7 +161,9 @@ export class ShadowTree {
       if ((walk.sptRole[level] & Role.DIRECT) === 0) source = spt;
     }
     const at = slotAt(spt, 1, gva);
-    if ((leafLow & Pte.W) !== 0) {
+    if (walk.readOnly) leafLow &= ~Pte.W;
+    // What is behind RAM is an overlay's, which no page table is in.
+    if ((leafLow & Pte.W) !== 0 && walk.gfn < this.#ramPages) {
       const grant = this.#tracking.grant(walk.gfn, at, gva, (access & PageAccess.WRITE) !== 0);
       if (grant === Grant.ONCE) return Publish.ONCE;
       if (grant === Grant.NO_RECORD) return Publish.NO_RECORD;

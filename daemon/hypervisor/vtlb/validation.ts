@@ -6,6 +6,7 @@ import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.
 import type { Views } from '../../../shared/layout/struct.js';
 import { PagingMode, Role, Spt, sptHeaderAt, sptOfEntry, sptPageAt } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
+import type { OverlayMap } from '../overlay-map.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import { GuestEntry } from './guest-entry.js';
 import type { Invalidation } from './invalidation.js';
@@ -20,15 +21,15 @@ export class Validation {
   readonly #words: SharedWords;
   readonly #invalidation: Invalidation;
   readonly #counting: VtlbCounting;
-  readonly #ramPages: number;
+  readonly #overlays: OverlayMap;
   readonly #guest = new GuestEntry();
 
-  constructor(views: Views, words: SharedWords, invalidation: Invalidation, counting: VtlbCounting) {
+  constructor(views: Views, words: SharedWords, invalidation: Invalidation, overlays: OverlayMap, counting: VtlbCounting) {
     this.#views = views;
     this.#words = words;
     this.#invalidation = invalidation;
     this.#counting = counting;
-    this.#ramPages = views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12;
+    this.#overlays = overlays;
   }
 
   /** Clears what the SPT, or what hangs below it, grants and its guest table does not. Entries cleared. Inside a fill, after the pending ones. */
@@ -42,7 +43,7 @@ export class Validation {
     this.#counting.add(Counter.validations);
     const gfn = u32[h + (Spt.gptGfn >> 2)];
     const bus = this.#words.load(A20_CLOSED) === 0 ? -1 : ~A20_FRAME;
-    const there = gfn < this.#ramPages;
+    const there = gfn < this.#overlays.ramPages;
     const narrow = (role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LEGACY;
     const table = (PartitionMap.RAM + gfn * 4096) >>> 2;
     const first = ((role >>> Role.QUADRANT_SHIFT) & 3) * (level === 2 ? 256 : 512);
@@ -57,7 +58,7 @@ export class Validation {
       guest.read(role, there ? i32[from] : -1, there ? i32[from + 1] : -1, bus);
       if (level === 1) {
         const frame = (((entry & -4096) >>> 0) - PartitionMap.RAM) >>> 12;
-        if (guest.usable && guest.frame === frame && this.#granted(role, entry, i32[at + 1])) continue;
+        if (guest.usable && this.#overlays.place(guest.frame) === frame && this.#granted(role, entry, i32[at + 1])) continue;
         cleared += this.#invalidation.clearEntry(spt, page + i * 8);
       } else cleared += this.#link(spt, role, level, i, entry);
     }

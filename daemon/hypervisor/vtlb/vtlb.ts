@@ -17,7 +17,7 @@
 
 import { LpContextLayout, TLB_BANKS } from '../../../shared/layout/lp-context.js';
 import { PageAccess, Pte } from '../../../shared/layout/paging.js';
-import { lpContextAt, PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
+import { lpContextAt, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { Role, SAS_MAX, Sas, sasAt, sptPageAt, TrackMode, VtlbVpLayout, vtlbVpAt, vtlbWord } from '../../../shared/layout/vtlb.js';
@@ -26,6 +26,7 @@ import { InvpcidType } from '../../machine/processor.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { HardwareTlb } from '../../machine/tlb.js';
 import type { HardwareWalker } from '../../machine/walker.js';
+import type { OverlayMap } from '../overlay-map.js';
 import type { AddressSpaces } from './address-spaces.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { Discovery } from './discovery.js';
@@ -43,10 +44,10 @@ import type { Tracking } from './tracking.js';
 
 /**
  * What a #PF intercept came to. FILLED: access `spa`, or walk again. GUEST_FAULT: raise #PF with `errorCode` (the caller sets CR2). MMIO: `gpa` is outside RAM, nothing was filled.
- * ONCE: this one access may go to the byte at `spa`; neither the TLB nor an SPTE can express the right.
+ * ONCE: this one access may go to the byte at `spa`; neither the TLB nor an SPTE can express the right. PROTECTED: a write to an overlay that guests may not write: #GP(0).
  */
-export const PageFault = { FILLED: 0, GUEST_FAULT: 1, MMIO: 2, ONCE: 3 } as const;
-export type PageFault = 0 | 1 | 2 | 3;
+export const PageFault = { FILLED: 0, GUEST_FAULT: 1, MMIO: 2, ONCE: 3, PROTECTED: 4 } as const;
+export type PageFault = 0 | 1 | 2 | 3 | 4;
 
 /** How much a change of control registers flushes (SDM 3A 4.10.4.1). */
 export const Flush = { NONE: 0, NON_GLOBAL: 1, ALL: 2 } as const;
@@ -75,6 +76,7 @@ export interface VtlbParts {
   readonly sharing: Sharing;
   readonly discovery: Discovery;
   readonly revalidation: Revalidation;
+  readonly overlays: OverlayMap;
   readonly counting: VtlbCounting;
 }
 
@@ -114,7 +116,7 @@ export class Vtlb {
     this.#sasWord = (context + LpContextLayout.at.sas) >>> 2;
     this.#versions = new Int32Array(parts.views.buffer, context + LpContextLayout.at.bankVersions, TLB_BANKS);
     this.#sas = -1;
-    this.#walk = new GuestWalk(parts.words, parts.counting, parts.views.u32[PartitionLayout.at.ramSize >>> 2]);
+    this.#walk = new GuestWalk(parts.words, parts.counting, parts.overlays);
   }
 
   /** SAS that is loaded, -1 none. */
@@ -304,8 +306,11 @@ export class Vtlb {
       }
       if (lock.fine) tree.claim(this.#sas, gva);
       const result = walk.walk(vp, this.#key, gva, access);
+      const refused = result === GuestWalkResult.OK && walk.readOnly && (access & PageAccess.WRITE) !== 0;
       const published =
-        result === GuestWalkResult.OK && walk.isRam(walk.gfn) ? tree.publish(this.#sas, gva, access, this.#key.role, walk) : Publish.DONE;
+        result === GuestWalkResult.OK && walk.isMemory && !refused
+          ? tree.publish(this.#sas, gva, access, this.#key.role, walk)
+          : Publish.DONE;
       if (lock.fine) tree.letGo();
       lock.end();
       if (result === GuestWalkResult.FAULT) {
@@ -313,8 +318,9 @@ export class Vtlb {
         this.errorCode = walk.errorCode;
         return PageFault.GUEST_FAULT;
       }
+      if (refused) return PageFault.PROTECTED;
       if (result === GuestWalkResult.OK) {
-        if (!walk.isRam(walk.gfn)) {
+        if (!walk.isMemory) {
           counting.add(Counter.mmioFaults);
           this.gpa = walk.gfn * 4096 + (gva & 4095);
           this.cacheable = this.#tlbMayHold(access, (walk.rights & Role.U) !== 0);

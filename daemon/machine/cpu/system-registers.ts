@@ -3,7 +3,7 @@
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { P6_COUNTERS } from '../../../shared/abi/msr.js';
 import { Cr0, Cr4, Rflags } from '../../../shared/abi/registers.js';
-import { Slot } from '../../../shared/layout/vp.js';
+import { Slot, VpState } from '../../../shared/layout/vp.js';
 import { sysA, sysB, sysMemory } from '../../translate/micro-op.js';
 import { Dr6, noteDebug } from '../debug-unit.js';
 import { InvpcidType, type Processor } from '../processor.js';
@@ -120,10 +120,11 @@ const setPair = (p: Processor, value: bigint): void => {
   setSlot32(p.vp, Slot.RAX, Number(value & 0xffff_ffffn));
   setSlot32(p.vp, Slot.RDX, Number((value >> 32n) & 0xffff_ffffn));
 };
-export const readMsr = (p: Processor): number => {
+/** Leaves when the read has stopped the VP (GUEST_IDLE). */
+export const readMsr = (p: Processor, d: number): number => {
   requireLevel0(p);
   setPair(p, p.intercepts.readMsr(slotLo(p.vp, Slot.RCX)));
-  return 0;
+  return p.vp.state === VpState.HALTED ? leaveAfter(p, d) : 0;
 };
 /** Leaves: EFER and the APIC's registers change what comes next. */
 export const writeMsr = (p: Processor, d: number): number => {
@@ -201,9 +202,8 @@ export const pause = (p: Processor): number => {
   p.intercepts.pause();
   return 0;
 };
-/** VMCALL: the hypervisor answers, or raises #UD where it is not spoken to. */
+/** VMCALL, VMMCALL: the hypervisor answers, or raises #UD where it is not spoken to. Leaves: it may have changed anything. */
 export const hypercall = (p: Processor, d: number): number => {
   if (!isProtectedMode(p.vp) || isVm86(p.vp)) invalidOpcode(p);
-  p.intercepts.hypercall();
-  return leaveAfter(p, d);
+  return p.intercepts.hypercall() ? leaveAfter(p, d) : 1;
 };

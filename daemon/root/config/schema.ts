@@ -2,6 +2,7 @@
 // Unknown keys are errors: a misspelt key that is ignored costs an evening.
 import { z } from 'zod';
 import { ChoiceError, parseProcessor } from '../../../shared/cpu/processor-choice.js';
+import { HypervChoiceError, parseHyperv } from '../../../shared/hyperv/hyperv-choice.js';
 import { PARTITION_SLOTS } from '../../../shared/layout/mailbox.js';
 import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN } from '../../../shared/layout/partition.js';
 import type { LoadSpec, MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
@@ -13,6 +14,8 @@ export const RAM_STEP = 65536;
 export const APPEND_MAX = 2047;
 export const NAME_MAX = 32;
 const PATH_MAX = 4095;
+/** Longest list of features, far more than there are. */
+const HV_WORDS_MAX = 100;
 const PARAMETER_MAX = 2 ** 32 - 1;
 
 const show = (value: unknown): string => (value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 60));
@@ -88,12 +91,29 @@ const processor = z.unknown().transform((value, context): string => {
   return z.NEVER;
 });
 
+/** `linux,+ref-tsc,-cluster-ipi` (shared/hyperv), or the same as a list. */
+const hypervFeatures = z.unknown().transform((value, context): string => {
+  const list = Array.isArray(value) && value.length <= HV_WORDS_MAX ? value : [value];
+  try {
+    if (list.every((part) => typeof part === 'string')) {
+      parseHyperv(list.join(','));
+      return list.join(',');
+    }
+    context.addIssue({ code: 'custom', message: `expected features like linux,+ref-tsc,-cluster-ipi, got ${show(value)}` });
+  } catch (error) {
+    if (!(error instanceof HypervChoiceError)) throw error;
+    context.addIssue({ code: 'custom', message: `${error.message}; got ${show(value)}` });
+  }
+  return z.NEVER;
+});
+
 export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   name: nameSchema,
   image: text(PATH_MAX),
   vps: integer(1, MAX_VPS),
   memory: size(RAM_MIN, RAM_MAX, RAM_STEP),
   cpu: processor.optional(),
+  hv: strict({ features: hypervFeatures }).optional(),
   append: text(APPEND_MAX).optional(),
   initrd: text(PATH_MAX).optional(),
   load: loadSchema.optional(),

@@ -191,6 +191,7 @@ const families: Record<string, Family> = {
   Xgetbv: plain(SysOp.XGETBV),
   Xsetbv: ending(SysOp.XSETBV),
   Vmcall: plain(SysOp.VMCALL),
+  Vmmcall: plain(SysOp.VMCALL),
   Monitorw: monitor,
   Monitord: monitor,
   Monitorq: monitor,
