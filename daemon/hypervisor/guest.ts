@@ -26,7 +26,7 @@ export class Guest {
     const pauseLoop = new PauseLoop();
     this.#on = on;
     this.#readiness = new VpReadiness(on);
-    this.#loop = new RunLoop(on, window, pauseLoop);
+    this.#loop = new RunLoop(on, this.#readiness, window, pauseLoop);
     const { observe, lp } = wiring;
     this.#observer = observe && new Observer(observe, lp, on.views, lpContextAt(lp));
     const intercepts = interceptsOf(on, this.#readiness, pauseLoop);

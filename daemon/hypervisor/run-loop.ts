@@ -4,17 +4,20 @@ import { hasPosted } from './apic/post.js';
 import type { InterruptWindow } from './interrupt-window.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 import type { PauseLoop } from './pause-loop.js';
+import type { VpReadiness } from './vp-readiness.js';
 
 /** Exits of one run that are dealt with before the LP looks at its other duties. */
 const EXITS_MAX = 10_000;
 
 export class RunLoop {
   readonly #on: PartitionOnLp;
+  readonly #readiness: VpReadiness;
   readonly #window: InterruptWindow;
   readonly #pauseLoop: PauseLoop;
 
-  constructor(on: PartitionOnLp, window: InterruptWindow, pauseLoop: PauseLoop) {
+  constructor(on: PartitionOnLp, readiness: VpReadiness, window: InterruptWindow, pauseLoop: PauseLoop) {
     this.#on = on;
+    this.#readiness = readiness;
     this.#window = window;
     this.#pauseLoop = pauseLoop;
   }
@@ -56,7 +59,7 @@ export class RunLoop {
     const on = this.#on;
     const vp = on.vps[index];
     const p = on.processor;
-    if (p.takeKick() && (on.yielded || !on.isRunning)) return false;
+    if (p.takeKick() && this.#endsRun()) return false;
     if (hasPosted(vp)) {
       const taken = on.takePosted(index);
       if (taken & (VpRequest.INIT | VpRequest.SIPI)) {
@@ -74,5 +77,13 @@ export class RunLoop {
     this.#window.open(index);
     p.run(p.context.budget);
     return true;
+  }
+
+  /** The VP was kicked: whether the LP has something to do before it goes on. */
+  #endsRun(): boolean {
+    const on = this.#on;
+    if (on.yielded || !on.isRunning || on.wiring.isWanted()) return true;
+    // A timer has been set that is due before the run would end.
+    return !on.wiring.realtime && this.#readiness.deadline() - on.clock.cycles() < on.processor.remaining;
   }
 }

@@ -12,6 +12,8 @@ export interface GuestWiring {
   readonly frequencyHz: number;
   readonly realtime: boolean;
   hostCycles(): number;
+  /** Root has left a command that the LP must not keep waiting: asked when the VP that runs is kicked. */
+  isWanted(): boolean;
   /** Which tiers run guest code; tests choose. */
   readonly tiers?: CodeCacheOptions['tiers'];
   readonly costs: Readonly<Record<string, number>>;

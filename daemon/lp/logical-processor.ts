@@ -14,6 +14,8 @@ import { ring, Turn } from './turn.js';
 
 /** A VP runs at most this long while others of its LP are ready, in cycles. */
 const SLICE_CYCLES = 1_000_000;
+/** An LP's only VP: nobody waits for it. What root wants and timers that become due end its runs before that; the rest is how often statistics are brought up to date. */
+const LONE_SLICE_CYCLES = 16_000_000;
 /** Realtime mode: guest code is left at least this often, in instructions. */
 const REALTIME_RUN = 200_000;
 /** Sleeps are cut into pieces of this length so that a lost wakeup, should there be one, costs a delay and not a hang. */
@@ -41,6 +43,7 @@ export class LogicalProcessor {
   #cursor = 0;
   #clock = 0;
   #sliceLeft = 0;
+  #sliceCycles = SLICE_CYCLES;
   /** Absent: idle virtual time is skipped. */
   readonly #pace: IdlePace | undefined;
 
@@ -150,7 +153,7 @@ export class LogicalProcessor {
         continue;
       }
       found = candidate;
-      if (i > 0) this.#sliceLeft = SLICE_CYCLES;
+      if (i > 0) this.#sliceLeft = this.#sliceCycles;
     }
     if (found) this.#cursor = own.indexOf(found);
     Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.queueLength) >>> 2, this.#waiting.length);
@@ -165,7 +168,7 @@ export class LogicalProcessor {
 
   #runVp(next: Runnable): void {
     const { guest, vp } = next;
-    if (this.#sliceLeft <= 0) this.#sliceLeft = SLICE_CYCLES;
+    if (this.#sliceLeft <= 0) this.#sliceLeft = this.#sliceCycles;
     let budget = Math.min(this.#sliceLeft, this.#mode === ClockMode.REALTIME ? REALTIME_RUN : this.#deadline() - this.#clock);
     if (this.#mode !== ClockMode.REALTIME) {
       // An LP that has no others to keep pace with ends its runs by slices and timers alone.
@@ -189,7 +192,7 @@ export class LogicalProcessor {
     }
     if (this.#sliceLeft <= 0 || guest.yielded || !guest.runnable(vp)) {
       this.#cursor = (this.#cursor + 1) % Math.max(1, this.#own.length);
-      this.#sliceLeft = SLICE_CYCLES;
+      this.#sliceLeft = this.#sliceCycles;
     }
     this.#state(LpState.HYPERVISOR);
   }
@@ -230,11 +233,14 @@ export class LogicalProcessor {
     if (reached && isNow) this.#setClock(deadline, true);
   }
 
+  #hasMail(): boolean {
+    return (Atomics.load(this.#machine.i32, mailIndexes(this.#block).sequence) & 1) !== 0;
+  }
   /** Carries out a command if there is one. False: stop. */
   #mail(): boolean {
+    if (!this.#hasMail()) return true;
     const { sequence, command, args } = mailIndexes(this.#block);
     const { i32 } = this.#machine;
-    if (!(Atomics.load(i32, sequence) & 1)) return true;
     const what = Atomics.load(i32, command);
     const slot = Atomics.load(i32, args);
     if (what === MailCommand.ATTACH) {
@@ -262,6 +268,8 @@ export class LogicalProcessor {
       frequencyHz: this.#frequencyHz,
       realtime: this.#mode === ClockMode.REALTIME,
       hostCycles: () => this.#hostCycles(),
+      // Where VPs share the LP their slices are short, and a command may wait for the end of one.
+      isWanted: () => this.#own.length === 1 && this.#hasMail(),
       costs: this.#boot.config.costs,
       // Another LP has work from now on: it leaves guest code, or wakes in the quantum after this one.
       signal: (lp, clock) => {
@@ -279,6 +287,8 @@ export class LogicalProcessor {
     this.#own = [];
     for (const guest of this.#guests) for (const vp of guest?.own() ?? []) this.#own.push({ guest: guest!, vp });
     this.#cursor = 0;
+    this.#sliceCycles = this.#own.length === 1 ? LONE_SLICE_CYCLES : SLICE_CYCLES;
+    this.#sliceLeft = Math.min(this.#sliceLeft, this.#sliceCycles);
   }
 }
 

@@ -55,6 +55,7 @@ const run = (image: string, commandLine: string, settings: Settings, change?: Se
     frequencyHz: 1_000_000_000,
     realtime: false,
     hostCycles: () => 0,
+    isWanted: () => false,
     costs: {},
     observe: undefined,
     signal: nothing,

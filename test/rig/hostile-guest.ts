@@ -166,6 +166,7 @@ const build = (
     frequencyHz: 1_000_000_000,
     realtime: false,
     hostCycles: () => 0,
+    isWanted: () => false,
     costs: {},
     tiers,
     observe: undefined,

@@ -122,6 +122,7 @@ export class KernelMachine {
       frequencyHz: 1_000_000_000,
       realtime: false,
       hostCycles: () => 0,
+      isWanted: () => false,
       costs,
       tiers,
       observe,

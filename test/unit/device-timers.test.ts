@@ -37,3 +37,36 @@ test('accesses that start none do not', (t) => {
 test('on the LP of VP 0 itself nobody is woken', (t) => {
   t.deepEqual(signalsOf(true, count(0x10)), []);
 });
+
+const BUDGET = 10_000_000;
+/** WRMSR of a 32-bit value. */
+const wrmsr = (index: number, value: number): string => {
+  const word = (n: number): string => Buffer.from(Uint32Array.of(n).buffer).toString('hex');
+  return `b9${word(index)}b8${word(value)}31d20f30`;
+};
+/** In x2APIC mode with the APIC on: the timer, one-shot, by 1. */
+const ONE_SHOT = `${wrmsr(0x1b, 0xfee0_0d00)}${wrmsr(0x80f, 0x1ff)}${wrmsr(0x832, 0x40)}${wrmsr(0x83e, 0xb)}`;
+const FOR_EVER = 'ebfe';
+
+/** Cycles of the run that the program begins, and partition time at which its timer is due (at 1 GHz: cycles). */
+const runOf = (program: string): { used: number; due: number } => {
+  const machine = new KernelMachine('hot');
+  machine.load(program + FOR_EVER);
+  machine.prepare(0);
+  const used = machine.guest.runnable(0) ? machine.guest.run(0, 0, BUDGET) : 0;
+  return { used, due: machine.guest.deadline() };
+};
+
+test('a run that sets a timer ends when it is due', (t) => {
+  for (const program of [`${ONE_SHOT}${wrmsr(0x838, 500_000)}`, `${OPEN}${count(0x10)}`]) {
+    const { used, due } = runOf(program);
+    t.true(due > 100_000 && due < BUDGET / 2);
+    // The rest of it is what is left until then.
+    t.true(used <= due, `${used} of ${due}`);
+  }
+});
+test('a timer that is due later changes nothing', (t) => {
+  const { used, due } = runOf(`${ONE_SHOT}${wrmsr(0x838, 20_000_000)}`);
+  t.true(due > BUDGET);
+  t.true(used >= BUDGET && used < BUDGET + 100);
+});
