@@ -37,6 +37,14 @@ export const mappingsAt = (gfn: number): number => MAPPING_HEADS + gfn * 4;
 export const trackAt = (gfn: number): number => TRACK_STATES + gfn * 4;
 export const sptHeaderAt = (spt: number): number => SPT_HEADERS + spt * SPT_HEADER_SIZE;
 export const sptPageAt = (spt: number): number => SPT_PAGES + spt * 4096;
+/** Byte address of the entry for a linear address in an SPT of a level. */
+export const slotAt = (spt: number, level: number, gva: number): number => {
+  const low = gva | 0;
+  const high = Math.floor(gva / 4294967296) | 0;
+  return (
+    sptPageAt(spt) + ((level === 4 ? high >>> 4 : level === 3 ? (high << 5) | (low >>> 27) : level === 2 ? low >>> 18 : low >>> 9) & 0xff8)
+  );
+};
 /** Number of the SPT whose page a non-leaf SPTE (its low half) points to. */
 export const sptOfEntry = (low: number): number => ((low & -4096) - SPT_PAGES) >>> 12;
 
@@ -90,6 +98,7 @@ export const VTLB_COUNTERS = [
   'lockModeChanges',
   'nodesMade',
   'nodeLinks',
+  'nodeLinksCut',
   'protectShootdowns',
   'walks',
   'remoteWalks',

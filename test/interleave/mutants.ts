@@ -4,6 +4,7 @@ import type { VtlbCounting } from '../../daemon/hypervisor/vtlb/counters.js';
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
+import { NodeLinks } from '../../daemon/hypervisor/vtlb/node-links.js';
 import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
 import { Revalidation } from '../../daemon/hypervisor/vtlb/revalidation.js';
 import { Sharing } from '../../daemon/hypervisor/vtlb/sharing.js';
@@ -123,6 +124,20 @@ class PurgePassesNoFills extends Invalidation {
 class TakesUpAsItIs extends Sharing {
   protected override cleanse(): void {}
 }
+class LinksStayWhenFlushed extends NodeLinks {
+  override review(): void {}
+}
+class LinksStayAtInvlpg extends NodeLinks {
+  #reviewing = false;
+  override review(sas: number): void {
+    this.#reviewing = true;
+    super.review(sas);
+    this.#reviewing = false;
+  }
+  override stands(root: number, level: number, gva: number): boolean {
+    return !this.#reviewing || super.stands(root, level, gva);
+  }
+}
 class NoFlushRequest extends FlushHandshake {
   override requestFlush(): void {}
 }
@@ -219,6 +234,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('only leaf tables are locked', { SptLocks: OnlyLeavesLocked }),
   mutant('a purge does not wait for the holders of tables', { Invalidation: PurgePassesNoFills }),
   mutant('a node is taken up as it is', { Sharing: TakesUpAsItIs }),
+  mutant('links to nodes stay when their space is flushed', { NodeLinks: LinksStayWhenFlushed }),
+  mutant('links to nodes stay when a page of theirs is invalidated', { NodeLinks: LinksStayAtInvlpg }),
   mutant('no flush request', { FlushHandshake: NoFlushRequest }),
   mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),
   mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),

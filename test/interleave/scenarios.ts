@@ -146,6 +146,16 @@ const remapKernel = (t: ScenarioThread, before: () => void): void =>
     expectPage(t, KERNEL_PAGE, NEW);
   });
 
+/** Space A may turn to tables in which the page is NEW; both spaces have the node. */
+const OTHER_KERNEL = 11;
+const withOtherKernel = (m: SmallMachine): void => {
+  twoSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_B, KERNEL_ROOT_A]);
+  const { i32 } = m.partition;
+  for (const n of [0, 1]) i32[entry64(OTHER_KERNEL + n, 0) >>> 2] = ((OTHER_KERNEL + n + 1) << 12) | RW;
+  i32[entry64(OTHER_KERNEL + 2, 5) >>> 2] = (NEW << 12) | RW;
+};
+const turnToOtherKernel = (t: ScenarioThread): void => t.words.store(entry64(KERNEL_ROOT_A, 256), (OTHER_KERNEL << 12) | RW);
+
 const remapThenInvlpg = (t: ScenarioThread): void => {
   remap(t, PAGE, NEW);
   t.lp.vtlb.invlpg(PAGE);
@@ -592,6 +602,36 @@ export const SCENARIOS: readonly Scenario[] = [
     setup: (m) => twoSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_A, KERNEL_ROOT_B]),
     prepare: loadKernel,
     threads: [(t) => remapKernel(t, () => t.lp.handshake.acknowledge()), (t) => inGuest(t, () => void translate(t, KERNEL_NEIGHBOUR))],
+    check: checkStructure,
+  },
+  {
+    name: 'the link above a shared node is changed and flushed against a fill below it',
+    spts: 24,
+    setup: withOtherKernel,
+    prepare: loadKernel,
+    threads: [
+      (t) => {
+        turnToOtherKernel(t);
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+        expectPage(t, KERNEL_PAGE, NEW);
+      },
+      (t) => inGuest(t, () => void translate(t, KERNEL_PAGE)),
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'the link above a shared node is changed and its page invalidated against a fill below it',
+    spts: 24,
+    setup: withOtherKernel,
+    prepare: loadKernel,
+    threads: [
+      (t) => {
+        turnToOtherKernel(t);
+        t.lp.vtlb.invlpg(KERNEL_PAGE);
+        expectPage(t, KERNEL_PAGE, NEW);
+      },
+      (t) => inGuest(t, () => void translate(t, KERNEL_PAGE)),
+    ],
     check: checkStructure,
   },
   {

@@ -1,7 +1,7 @@
 // Invariants of a quiescent vTLB: what the arena must look like whenever no LP is inside an operation.
 // Why one function: explorer, stress and property tests ask the same after every run.
 
-import { leadsToNode } from '../../daemon/hypervisor/vtlb/sharing.js';
+import { leadsToNode } from '../../daemon/hypervisor/vtlb/node-links.js';
 import { Pte } from '../../shared/layout/paging.js';
 import { MAX_LPS, MAX_NODES } from '../../shared/layout/partition.js';
 import {

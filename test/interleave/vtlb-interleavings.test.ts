@@ -41,6 +41,10 @@ const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
   'fill and INVLPG while the counters replace table locks': ['no wait when the lock mode changes'],
   'a shared node is taken up against a fill in another space': ['a node is taken up as it is'],
   'a shared node is taken up against an edit and MOV CR3': ['a node is taken up as it is'],
+  'the link above a shared node is changed and flushed against a fill below it': ['links to nodes stay when their space is flushed'],
+  'the link above a shared node is changed and its page invalidated against a fill below it': [
+    'links to nodes stay when a page of theirs is invalidated',
+  ],
   'entering guest mode against a flush request': ['look for requests before entering', 'leave without acknowledging', 'no flush request'],
   'marking code against a write tag': ['no flush request', 'torn compare-and-swap'],
   'two that mark the same code': ['no flush request'],

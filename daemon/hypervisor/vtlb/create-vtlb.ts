@@ -13,6 +13,7 @@ import { Counter, VtlbCounting } from './counters.js';
 import { Discovery } from './discovery.js';
 import { FillLock } from './fill-lock.js';
 import { Invalidation } from './invalidation.js';
+import { NodeLinks } from './node-links.js';
 import { Numa } from './numa.js';
 import { Reclaim } from './reclaim.js';
 import { Revalidation } from './revalidation.js';
@@ -40,6 +41,7 @@ export const VTLB_CLASSES = {
   Validation,
   Revalidation,
   SptLocks,
+  NodeLinks,
   Sharing,
   Vtlb,
 };
@@ -100,7 +102,8 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const pool = new SptPool(views, words, tables, handshake, counting);
   const reclaim = new classes.Reclaim(views, words, pool, tables, lock, handshake, counting);
   const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, numa, tracking, counting);
-  const invalidation = new classes.Invalidation(views, words, locks, counting);
+  const links = new classes.NodeLinks(views, words, locks, overlays, counting);
+  const invalidation = new classes.Invalidation(views, words, locks, links, counting);
   const tree = new ShadowTree(views, words, pool, locks, numa, tables, tracking, counting);
   const validation = new classes.Validation(views, words, invalidation, overlays, counting);
   const discovery = new Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });

@@ -1,27 +1,31 @@
 // Clears shadow translations: of one GVA (INVLPG), of an address space (MOV CR3), of everything. The caller has waited for pending fills and holds the fill lock.
-// Why only leaves: see shadow-tree.ts. Entries are cleared by their low half; a not-present entry's high half means nothing.
+// Why only leaves, and links to shared nodes: see shadow-tree.ts and node-links.ts. Entries are cleared by their low half; a not-present entry's high half means nothing.
 import { PAGE_TABLE_ENTRIES, Pte } from '../../../shared/layout/paging.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { PagingMode, Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
-import { leadsToNode, placeOf } from './sharing.js';
+import { leadsToNode, type NodeLinks, placeOf } from './node-links.js';
 import type { SptLocks } from './spt-locks.js';
 
 export class Invalidation {
   readonly #views: Views;
   readonly #words: SharedWords;
   readonly #locks: SptLocks;
+  readonly #links: NodeLinks;
   readonly #counting: VtlbCounting;
   /** After clearPage: entries cleared. */
   cleared = 0;
   /** After clearPage: SAS or shared node that the leaf table belongs to. */
   owner = 0;
+  /** After clearPage: a link to a shared node was taken away, and with it more than the page. */
+  unlinked = false;
 
-  constructor(views: Views, words: SharedWords, locks: SptLocks, counting: VtlbCounting) {
+  constructor(views: Views, words: SharedWords, locks: SptLocks, links: NodeLinks, counting: VtlbCounting) {
     this.#views = views;
     this.#words = words;
     this.#locks = locks;
+    this.#links = links;
     this.#counting = counting;
   }
 
@@ -32,6 +36,7 @@ export class Invalidation {
    */
   clearPage(sas: number, gva: number): boolean {
     this.cleared = 0;
+    this.unlinked = false;
     this.owner = sas;
     return this.#clearIn(this.#views.u32[(sasAt(sas) + Sas.root) >>> 2], 4, gva & -4096, Math.floor(gva / 4294967296) | 0);
   }
@@ -60,7 +65,6 @@ export class Invalidation {
     const locks = this.#locks;
     let spt = root;
     let large = false;
-    let marked = false;
     locks.lock(spt);
     for (let level = top - 1; level > 0; level--) {
       const at = sptPageAt(spt) + ((level === 3 ? high >>> 4 : level === 2 ? (high << 5) | (low >>> 27) : low >>> 18) & 0xff8);
@@ -70,9 +74,10 @@ export class Invalidation {
         locks.unlock(spt);
         return large;
       }
-      marked ||= words.load(sptHeaderAt(spt) + Spt.stale) !== 0;
-      // Others may fill what they share again: a link that may be out of date goes.
-      if (marked && leadsToNode(this.#views, entry)) this.clearEntry(spt, at);
+      if (leadsToNode(this.#views, entry) && !this.#links.stands(root, level, high * 2 ** 32 + (low >>> 0))) {
+        this.#links.cut(spt, at);
+        this.unlinked = true;
+      }
       const below = sptOfEntry(entry);
       locks.lock(below);
       locks.unlock(spt);
@@ -123,11 +128,12 @@ export class Invalidation {
     return cleared;
   }
 
-  /** Clears a SAS's translations, all or only the non-global ones. SPTs that had no non-global fill since their last purge are passed over. */
+  /** Clears a SAS's translations, all or only the non-global ones, and its links to nodes that are no longer true. SPTs that had no non-global fill since their last purge are passed over. */
   purge(sas: number, all: boolean): void {
     const { i32 } = this.#views;
     const words = this.#words;
     if (this.#locks.inForce) this.passFills(sas);
+    this.reviewLinks(sas);
     for (let spt = words.load(sasAt(sas) + Sas.spts); spt !== 0; ) {
       const h = sptHeaderAt(spt);
       if ((i32[(h + Spt.role) >>> 2] & Role.LEVEL) === 1) {
@@ -143,6 +149,10 @@ export class Invalidation {
       spt = words.load(h + Spt.sasNext);
     }
     this.#counting.add(Counter.purges);
+  }
+
+  protected reviewLinks(sas: number): void {
+    this.#links.review(sas);
   }
 
   /** A fill may be about to link a table that is in no list yet; it holds one above, which is. */

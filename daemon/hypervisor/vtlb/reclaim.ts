@@ -25,7 +25,7 @@ import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { FillLock } from './fill-lock.js';
-import { eachNode, leadsToNode } from './sharing.js';
+import { eachNode, leadsToNode } from './node-links.js';
 import type { SptPool } from './spt-pool.js';
 import type { TablePolicy } from './table-policy.js';
 

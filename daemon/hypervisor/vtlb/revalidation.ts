@@ -17,7 +17,7 @@ import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
-import { eachPart } from './sharing.js';
+import { eachPart } from './node-links.js';
 import type { TablePolicy } from './table-policy.js';
 import type { Tracking } from './tracking.js';
 import type { Validation } from './validation.js';

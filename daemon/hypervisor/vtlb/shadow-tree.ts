@@ -14,6 +14,7 @@ import {
   Spt,
   SptState,
   sasAt,
+  slotAt,
   sptHeaderAt,
   sptOfEntry,
   sptPageAt,
@@ -23,9 +24,9 @@ import {
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { GuestWalk } from './guest-walk.js';
+import { hasRoomForNode, leadsToNode } from './node-links.js';
 import type { Numa } from './numa.js';
 import { isTable } from './role.js';
-import { hasRoomForNode, leadsToNode } from './sharing.js';
 import type { SptLocks } from './spt-locks.js';
 import type { SptPool } from './spt-pool.js';
 import type { TablePolicy } from './table-policy.js';
@@ -305,15 +306,6 @@ export class ShadowTree {
     }
   }
 }
-
-/** Byte address of the entry for `gva` in an SPT of a level. */
-const slotAt = (spt: number, level: number, gva: number): number => {
-  const low = gva | 0;
-  const high = Math.floor(gva / 4294967296) | 0;
-  return (
-    sptPageAt(spt) + ((level === 4 ? high >>> 4 : level === 3 ? (high << 5) | (low >>> 27) : level === 2 ? low >>> 18 : low >>> 9) & 0xff8)
-  );
-};
 
 /**
  * Supervisor write to a read-only user page with CR0.WP = 0: the SPTE becomes a writable supervisor one, until user code faults on it and gets it back read-only.

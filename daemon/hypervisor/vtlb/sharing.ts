@@ -10,15 +10,15 @@
 // Order: the bit is set, THEN fills are waited for and what may be stale in the node is purged, THEN the guest's tables are looked at again, THEN the link is made, inside a
 // fill. So whoever flushes the space later goes over the node, and whoever did before flushed what is purged here. Every other LP is out of guest mode meanwhile:
 // under table locks (fine) an INVLPG waits for no fill, and could pass between the purge and the link.
-import { Pte } from '../../../shared/layout/paging.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { SAS_MAX, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, TrackMode } from '../../../shared/layout/vtlb.js';
+import { Sas, sasAt, TrackMode } from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { AddressSpaces } from './address-spaces.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { FillLock } from './fill-lock.js';
 import type { Invalidation } from './invalidation.js';
+import { placeOf } from './node-links.js';
 import { SpaceKey } from './role.js';
 import type { ShadowTree } from './shadow-tree.js';
 import type { Tracking } from './tracking.js';
@@ -91,44 +91,3 @@ export class Sharing {
     this.#p.words.add(sasAt(node) + Sas.version, 1);
   }
 }
-
-/** Number of the slot, among all of the level, that the address falls in. */
-export const placeOf = (gva: number, level: number): number => Math.floor(gva / 2 ** (12 + 9 * level)) | 0;
-
-/** Calls `visit` for each node that the SAS has linked. */
-export const eachNode = (views: Views, sas: number, visit: (node: number) => void): void => {
-  for (let word = 0; word < SAS_MAX / 32; word++) {
-    for (let bits = views.i32[(sasAt(sas) + Sas.nodes + word * 4) >>> 2]; bits !== 0; bits &= bits - 1)
-      visit(word * 32 + 31 - Math.clz32(bits & -bits));
-  }
-};
-
-/** Most nodes of a space: while it is loaded they stay, as its root does, however small the vTLB is (SptPool.bound). */
-const NODES_MAX = 8;
-/** Whether the space may take up one more. */
-export const hasRoomForNode = (views: Views, sas: number): boolean => {
-  let nodes = 0;
-  eachNode(views, sas, () => {
-    nodes++;
-  });
-  return nodes < NODES_MAX;
-};
-
-/** As `eachNode`, for the SAS itself first. */
-export const eachPart = (views: Views, sas: number, visit: (part: number) => void): void => {
-  visit(sas);
-  eachNode(views, sas, visit);
-};
-
-/** Changes whenever something is taken from the SAS or from a node of it. */
-export const versionOf = (views: Views, words: SharedWords, sas: number): number => {
-  let sum = 0;
-  eachPart(views, sas, (part) => {
-    sum = (sum + words.load(sasAt(part) + Sas.version)) | 0;
-  });
-  return sum;
-};
-
-/** Whether a link in the table leads to a node: a root that stands below something. */
-export const leadsToNode = (views: Views, entry: number): boolean =>
-  (entry & Pte.P) !== 0 && views.u32[(sptHeaderAt(sptOfEntry(entry)) + Spt.parent) >>> 2] === 0;

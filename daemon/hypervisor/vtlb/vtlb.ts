@@ -33,11 +33,12 @@ import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
 import { GuestWalk, GuestWalkResult } from './guest-walk.js';
 import type { Invalidation } from './invalidation.js';
+import { eachPart, versionOf } from './node-links.js';
 import type { Numa } from './numa.js';
 import type { Revalidation } from './revalidation.js';
 import { SpaceKey } from './role.js';
 import { Publish, type ShadowTree } from './shadow-tree.js';
-import { eachPart, type Sharing, versionOf } from './sharing.js';
+import type { Sharing } from './sharing.js';
 import type { TablePolicy } from './table-policy.js';
 import type { TrackPolicy } from './track-policy.js';
 import type { Tracking } from './tracking.js';
@@ -222,6 +223,8 @@ export class Vtlb {
       words.add(sasAt(owner) + Sas.version, 1);
       this.#stepTogether(version);
     }
+    // Nothing is left by which to know what else hardware TLBs hold through the link, this one's too: with the next flush it goes.
+    if (tracks && invalidation.unlinked) words.add(sasAt(this.#sas) + Sas.version, 1);
     lock.end();
     if (!large) tlb.flushPage(gva);
     else if (tracks) tlb.flushSpace();
@@ -391,20 +394,21 @@ export class Vtlb {
     const vp = this.#vp as VpBlock;
     const record = vtlbVpAt(vp.index) >>> 2;
     const at = VtlbVpLayout.at;
+    // In another SAS, even of the same tag, this VP has invalidated nothing yet.
+    const name = spaces.nameOf(this.#sas);
+    const another = views.u32[record + (at.space >> 2)] !== name;
+    views.u32[record + (at.space >> 2)] = name;
     views.u32[record + (at.role >> 2)] = key.role;
     views.u32[record + (at.cr3Lo >> 2)] = key.cr3Lo | key.pcid;
     views.u32[record + (at.cr3Hi >> 2)] = key.cr3Hi;
     walker.rflags = vp.base + Slot.FLAG_SYSTEM * 8;
     if (this.#tracks) {
-      // In another SAS, even of the same tag, this VP has invalidated nothing yet.
-      const name = this.#p.spaces.nameOf(this.#sas);
-      this.#take(kept, flush || views.u32[record + (at.space >> 2)] !== name);
-      views.u32[record + (at.space >> 2)] = name;
+      this.#take(kept, flush || another);
       return;
     }
     this.#p.tlb.select(ANY_SPACE);
     // With paging off translations never change.
-    if (flush && (key.role & Role.MODE) !== 0) {
+    if ((flush || another) && (key.role & Role.MODE) !== 0) {
       this.#beginClear();
       eachPart(views, this.#sas, (part) => invalidation.purge(part, false));
       this.#p.lock.end();
@@ -459,8 +463,8 @@ export class Vtlb {
       if (!spaces.made) revalidation.run(this.#sas);
       this.#versions[tlb.bank] = versionOf(views, words, this.#sas);
       tlb.rename(spaces.nameOf(this.#sas));
-      views.u32[(vtlbVpAt((this.#vp as VpBlock).index) + VtlbVpLayout.at.space) >>> 2] = spaces.nameOf(this.#sas);
     } else tlb.flushAll();
+    views.u32[(vtlbVpAt((this.#vp as VpBlock).index) + VtlbVpLayout.at.space) >>> 2] = spaces.nameOf(this.#sas);
     walker.root = sptPageAt(views.u32[(sasAt(this.#sas) + Sas.root) >>> 2]);
   }
 
