@@ -15,7 +15,7 @@ import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PageFlag, PartitionLayout, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock, VpLayout } from '../../shared/layout/vp.js';
-import { POLICIES } from '../../shared/protocol/policies.js';
+import { POLICIES, type Policy } from '../../shared/protocol/policies.js';
 import { KINDS, memoryOf, registersOf, wantedOf } from './oracle.js';
 import { PagingHistory, TranslationHorizon } from './paging-history.js';
 import { type PhysicalMemory, translate } from './paging-model.js';
@@ -87,6 +87,8 @@ export class RandomGuest {
   readonly #processors: readonly Processor[];
   readonly #places: readonly Place[];
   #state: number;
+  /** One guest of four is what sharing is for: 64-bit spaces only, shared tables, edits of roots. Else its races are too rare to be met. */
+  readonly #shares: boolean;
   #now = 1;
   #lastFlush = 0;
   /** Accesses that went through an older translation than the tables have now, and comparisons made. */
@@ -99,7 +101,8 @@ export class RandomGuest {
     this.machine = machine;
     resetMachine(machine, SPTS);
     machine.partition.i32[PartitionLayout.at.a20Closed >>> 2] = 0;
-    for (const policy of SWITCHED) this.#setPolicy(policy.word, policy.values.length);
+    this.#shares = seed % 4 === 3;
+    for (const policy of SWITCHED) this.#setPolicy(policy);
     const memory = memoryOf(machine);
     this.#memory = { read: (address, bytes) => memory.read(this.#onBus(address), bytes) };
     for (const table of TABLES) for (const index of this.#indexesOf(table)) this.#store(table * 4096 + index * this.#bytesOf(table), table);
@@ -108,7 +111,7 @@ export class RandomGuest {
       const vp = new VpBlock(machine.partition, vpBlockAt(n));
       vp.index = n;
       const processor: Processor = { vp, horizon: new TranslationHorizon(), mode: 'none' };
-      this.#enterMode(processor, this.#random(5) ? this.#pick(MODES.slice(1)) : 'none');
+      this.#enterMode(processor, this.#random(5) ? this.#someMode() : 'none');
       return processor;
     });
     this.#places = Array.from({ length: LPS }, (_, index) => {
@@ -137,8 +140,14 @@ export class RandomGuest {
   get #bus(): number {
     return this.machine.partition.i32[PartitionLayout.at.a20Closed >>> 2] === 0 ? -1 : ~0x100;
   }
-  #setPolicy(word: number, values: number): void {
-    this.machine.machine.i32[(MachineLayout.at.policies >>> 2) + word] = this.#random(values);
+  #setPolicy({ name, values, word }: Policy): void {
+    let setting = this.#random(values.length);
+    if (this.#shares && name === 'vtlb.share') setting = 1 + this.#random(2);
+    if (this.#shares && name === 'vtlb.tags' && this.#random(2)) setting = 0;
+    this.machine.machine.i32[(MachineLayout.at.policies >>> 2) + word] = setting;
+  }
+  #someMode(): Mode {
+    return this.#shares ? 'long' : this.#pick(MODES.slice(1));
   }
 
   #bytesOf(table: number): 4 | 8 {
@@ -315,7 +324,7 @@ export class RandomGuest {
     }
     if (dice < 640) return this.#editBy(place);
     if (dice < 670) {
-      const table = this.#pick(TABLES);
+      const table = this.#pick(this.#shares ? ROOTS : TABLES);
       lp.vtlb.noteWrite(table);
       return `a device: ${this.#edit(table, spaOf(table))}`;
     }
@@ -343,7 +352,7 @@ export class RandomGuest {
       return 'PGE, SMEP or PSE';
     }
     if (dice < 925) {
-      this.#enterMode(processor, this.#random(8) ? this.#pick(MODES.slice(1)) : 'none');
+      this.#enterMode(processor, this.#random(8) ? this.#someMode() : 'none');
       horizon.flushAll(now);
       mmu.switchAddressSpace(Flush.ALL);
       return 'another mode';
@@ -371,7 +380,7 @@ export class RandomGuest {
       return 'code is watched';
     }
     const policy = this.#pick(SWITCHED);
-    this.#setPolicy(policy.word, policy.values.length);
+    this.#setPolicy(policy);
     return 'a policy';
   }
 

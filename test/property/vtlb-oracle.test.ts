@@ -56,6 +56,8 @@ for (const name of [
   'no flush of other LPs when a table is protected',
   'no look at the state after the mark is cleared',
   'no flush request',
+  'a node is taken up as it is',
+  'links to nodes stay when their space is flushed',
 ])
   test.serial(`the mutant is found: ${name}`, (t) => {
     const classes = MUTANTS.find((mutant) => mutant.name === name)?.classes;
