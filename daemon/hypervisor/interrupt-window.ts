@@ -41,16 +41,22 @@ export class InterruptWindow {
     if (vector >= 0) {
       apic.accept(vector);
       on.wiring.event(on.clock.cycles(), EventType.INTERRUPT, index, vector, 0);
-      on.lpBlock.interruptsDelivered++;
+      this.#account(vector);
       this.#deliver(EventKind.EXTERNAL, vector);
     } else if (on.hasExtInt(index)) {
       const external = on.acknowledgeExtInt(index);
       on.views.u32[(vp.vectorCounts >>> 2) + external]++;
       on.count(vp, 'externalInterrupts');
-      on.lpBlock.interruptsDelivered++;
+      this.#account(external);
       this.#deliver(EventKind.EXTERNAL, external);
     } else return;
     on.charge('interruptDelivery');
+  }
+
+  #account(vector: number): void {
+    const { lpBlock, wiring } = this.#on;
+    lpBlock.interruptsDelivered++;
+    wiring.machine.u32[(lpBlock.vectorCounts >>> 2) + vector]++;
   }
 
   #deliver(kind: number, vector: number): void {

@@ -7,11 +7,13 @@ import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { EventType, INTERCEPTS, type InterceptName, LpBlock, LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import { lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
-import { Slot, VpBlock, type VpCounter, VpLayout, VpRequest, vpCounterIndex } from '../../shared/layout/vp.js';
+import { Slot, VpBlock, type VpCounter, VpLayout, VpRequest, VpState, vpCounterIndex } from '../../shared/layout/vp.js';
+import { ApicEoi, findPolicy, settingIn } from '../../shared/protocol/policies.js';
 import type { GuestProcessor } from '../machine/guest-processor.js';
 import { GuestFault } from '../machine/processor.js';
 import { Platform } from '../platform/platform.js';
 import type { ApicBus } from './apic/apic-bus.js';
+import { NOWHERE } from './apic/eoi-assist.js';
 import { deliverMessage } from './apic/message.js';
 import { applyRequests } from './apic/requests.js';
 import { VirtualApic } from './apic/virtual-apic.js';
@@ -24,6 +26,7 @@ import type { GuestWiring } from './wiring.js';
 
 const INTERCEPT_INDEX = Object.fromEntries(INTERCEPTS.map((name, i) => [name, i])) as Record<InterceptName, number>;
 const STATE = PartitionLayout.at.state >>> 2;
+const EOI_POLICY = findPolicy('apic.eoi');
 
 export class PartitionOnLp implements ApicBus {
   readonly wiring: GuestWiring;
@@ -75,7 +78,12 @@ export class PartitionOnLp implements ApicBus {
       debugExit: (value) => this.ends.debugExit(value),
       textSeen: () => this.ends.textSeen(),
     });
-    this.apics = this.vps.map((vp) => new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector)));
+    this.apics = this.vps.map(
+      (vp) =>
+        new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector), {
+          marker: () => (this.eoiPolicy === ApicEoi.EXIT ? NOWHERE : (this.hyperv?.assistPage(vp.index) ?? NOWHERE)),
+        }),
+    );
     const fetch = {
       flushAll: () => this.processor?.code.jumps.flush(),
       flushBank: (bank: number) => this.processor?.code.jumps.flushBank(bank),
@@ -88,6 +96,11 @@ export class PartitionOnLp implements ApicBus {
       reflected: () => this.count(this.processor.vp, 'reflectedGuestPageFaults'),
     });
     this.hyperv = hypervOf(this);
+  }
+
+  /** How the partition's guest may end interrupts (policy `apic.eoi`). */
+  get eoiPolicy(): number {
+    return settingIn(this.views, this.wiring.machine, EOI_POLICY);
   }
 
   // --- states -------------------------------------------------------------------------------------------------------------------------------
@@ -142,14 +155,28 @@ export class PartitionOnLp implements ApicBus {
   vpBlock(index: number): VpBlock {
     return this.vps[index];
   }
+  /**
+   * What was posted is visible by now; which state the VP is in is read after it. Whoever stops running a VP, or lets it halt, stores that state before it looks for
+   * posts a last time (VpReadiness): so either that look finds this post, or the state read here is the one that needs the signal.
+   */
   kick(index: number): void {
-    const lp = this.vps[index].lp;
-    this.setKick(lp);
-    if (lp !== this.wiring.lp) {
-      this.lpBlock.kicks++;
-      this.wiring.event(this.clock.cycles(), EventType.IPI, Math.max(0, this.current), index, lp);
-      this.wiring.signal(lp, this.clock.cycles());
+    const vp = this.vps[index];
+    const { lp } = vp;
+    if (lp === this.wiring.lp) {
+      this.setKick(lp);
+      return;
     }
+    const state = this.stateOf(vp);
+    // In guest code it is made to leave; one that is ready has its LP awake, which looks before it runs it.
+    if (state === VpState.RUNNING) this.setKick(lp);
+    this.lpBlock.kicks++;
+    const clock = this.clock.cycles();
+    this.wiring.event(clock, EventType.IPI, Math.max(0, this.current), index, lp);
+    if (state !== VpState.RUNNING && state !== VpState.READY) this.wiring.signal(lp, clock);
+  }
+  /** ApicBus: cycles of this LP. */
+  now(): number {
+    return this.clock.cycles();
   }
   /** Makes an LP that runs this partition leave guest code soon. */
   setKick(lp: number): void {

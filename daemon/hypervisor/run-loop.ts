@@ -14,6 +14,7 @@ export class RunLoop {
   readonly #readiness: VpReadiness;
   readonly #window: InterruptWindow;
   readonly #pauseLoop: PauseLoop;
+  #eoiPolicy = 0;
 
   constructor(on: PartitionOnLp, readiness: VpReadiness, window: InterruptWindow, pauseLoop: PauseLoop) {
     this.#on = on;
@@ -30,8 +31,14 @@ export class RunLoop {
     on.current = index;
     on.clock.beginRun(clock, budget);
     p.context.budget = budget;
+    p.context.clockEnd = clock + budget;
     p.retired = 0;
     on.yielded = false;
+    if (this.#eoiPolicy !== on.eoiPolicy) {
+      // CPUID tells of it.
+      this.#eoiPolicy = on.eoiPolicy;
+      p.answers.forget();
+    }
     const { translations, compilations } = p.code;
     this.#pauseLoop.begin(clock);
     on.setState(vp, VpState.RUNNING);
@@ -39,6 +46,7 @@ export class RunLoop {
       p.load(index);
       on.mmu.load(vp);
       for (let exits = 0; exits < EXITS_MAX && this.#step(index); exits++);
+      on.apics[index].assist.settle();
     } catch (error) {
       // hvd's own broken invariant while it worked for this partition: the partition stops, the LP goes on.
       on.ends.brokenInvariant(error, index);
@@ -75,6 +83,7 @@ export class RunLoop {
       return true;
     }
     this.#window.open(index);
+    on.apics[index].assist.beforeEntry();
     p.run(p.context.budget);
     return true;
   }

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Observe } from '../../shared/layout/observation.js';
 import type { MachineConfig, MachineStats, PartitionConfig, PolicyInfo } from '../../shared/protocol/messages.js';
-import { describePolicy, findPolicy, POLICIES, writePolicy } from '../../shared/protocol/policies.js';
+import { describePolicy, findPolicy, POLICIES, readPolicyOf, writePolicy, writePolicyOf } from '../../shared/protocol/policies.js';
 import { build } from './build.js';
 import { readCosts } from './config/machine-file.js';
 import { checkLoad, setLoad } from './loads.js';
@@ -24,6 +24,8 @@ export interface MachineOptions {
   readonly answerLimitMs?: number | undefined;
 }
 
+/** In place of a setting: a partition has none of its own. */
+const INHERIT = 'inherit';
 const LP_WORKER = fileURLToPath(new URL('../lp/worker.js', import.meta.url));
 
 export class Machine {
@@ -92,14 +94,23 @@ export class Machine {
     return POLICIES.map((policy) => describePolicy(this.memory.header, policy));
   }
 
-  getPolicy(name: string): PolicyInfo {
-    return describePolicy(this.memory.header, findPolicy(name));
+  /** `vm`: as it holds in that partition. */
+  getPolicy(name: string, vm?: string): PolicyInfo {
+    const policy = findPolicy(name);
+    const info = describePolicy(this.memory.header, policy);
+    return vm === undefined ? info : { ...info, value: readPolicyOf(this.partitions.get(vm).body.views, this.memory.header, policy) };
   }
 
   setPolicy(name: string, value: string): PolicyInfo {
     const policy = findPolicy(name);
     writePolicy(this.memory.header, policy, value);
     return describePolicy(this.memory.header, policy);
+  }
+
+  /** A setting of a partition's own, until it is built anew; `inherit` takes it back. */
+  setPolicyOf(vm: string, name: string, value: string): PolicyInfo {
+    writePolicyOf(this.partitions.get(vm).body.views, findPolicy(name), value === INHERIT ? undefined : value);
+    return this.getPolicy(name, vm);
   }
 
   /** Ends every LP and drops every partition. May be called again: the same promise. */

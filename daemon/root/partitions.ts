@@ -13,6 +13,7 @@ import { VpLayout, VpState } from '../../shared/layout/vp.js';
 import { generationAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../shared/protocol/messages.js';
+import { findPolicy, writePolicyOf } from '../../shared/protocol/policies.js';
 import type { Log } from './log.js';
 import type { LpSignals } from './lp-signals.js';
 import type { LpWorkers } from './lp-workers.js';
@@ -227,6 +228,7 @@ export class Partitions {
     const overlayBytes = overlayBytesOf(config.hv === undefined ? NO_HYPERV : parseHyperv(config.hv.features), config.vps);
     const body = new PartitionBody(config.name, config.memory, config.vps, overlayBytes);
     this.#build(body, config, files, { slot, lpCount: lps.length, nodeCount: header.nodeCount, seed: header.seed });
+    for (const [policy, value] of Object.entries(config.policies ?? {})) writePolicyOf(body.views, findPolicy(policy), value);
     for (const [index, home] of placeVps(config.vps, alive, this.#load()).entries()) {
       const vp = body.vps[index]!;
       vp.homeLp = home;

@@ -17,13 +17,22 @@ import {
   APIC_TPR_WRITES,
   APIC_VERSION,
   APIC_X2,
+  BUDGET,
+  CLOCK_END,
   DEVICE_ENTRIES,
   DEVICE_ENTRY_SIZE,
   DEVICE_PHYSICAL,
   DEVICE_WRITTEN,
   DEVICES,
+  END_WATCHED,
+  ENDED_EXPLICIT,
+  EOI_MARKER_SET,
   EXIT_APIC_PAGE,
   HARDWARE_TLB_MISSES,
+  INTERRUPT_LOG,
+  INTERRUPT_LOG_AT,
+  INTERRUPT_LOG_HEAD,
+  INTERRUPT_RECORD_SIZE,
   IRR,
   ISR,
   LVT_CMCI,
@@ -34,6 +43,7 @@ import {
   LVT_THERMAL,
   LVT_TIMER,
   PAGE_FAULT_INTERCEPTS,
+  RECORD_ENDED,
   REGISTER_DFR,
   REGISTER_EOI,
   REGISTER_ICR_HIGH,
@@ -82,6 +92,8 @@ function isIdle(): bool {
 /** A word of the VP block that holds the register at the offset as it reads, or -1. */
 function wordOf(offset: i32): i32 {
   switch (offset) {
+    case REGISTER_VERSION:
+      return APIC_VERSION;
     case REGISTER_TPR:
       return APIC_TPR;
     case REGISTER_LDR:
@@ -119,7 +131,6 @@ export function readApic(gva: f64): bool {
   if (offset < 0) return false;
   let value: u32;
   if (offset == REGISTER_ID) value = load<u32>(vp + APIC_ID) << 24;
-  else if (offset == REGISTER_VERSION) value = APIC_VERSION;
   else {
     const word = wordOf(offset);
     if (word < 0) return false;
@@ -130,14 +141,29 @@ export function readApic(gva: f64): bool {
   return true;
 }
 
-/** Ends the highest interrupt in service; false: the I/O APIC has to be told. */
+/** In the VP's log of interrupts (apic/interrupt-log). */
+function noteEnded(vector: u32): void {
+  const head = load<i32>(vp + INTERRUPT_LOG_HEAD);
+  for (let back = 1; back <= INTERRUPT_LOG; back++) {
+    const record = vp + INTERRUPT_LOG_AT + ((head - back) & (INTERRUPT_LOG - 1)) * INTERRUPT_RECORD_SIZE;
+    const what = load<u32>(record);
+    if ((what & 0xff) != vector || what >>> 16 != 0) continue;
+    store<u32>(record, what | ((<u32>ENDED_EXPLICIT) << 16));
+    store<u32>(record, load<u32>(context + CLOCK_END) - load<u32>(context + BUDGET), RECORD_ENDED);
+    return;
+  }
+}
+/** Ends the highest interrupt in service; false: somebody has to be told, or the guest could have done it by the assist page. */
 function endOfInterrupt(): bool {
+  if (load<i32>(vp + EOI_MARKER_SET) != 0) return false;
   for (let word = 28; word >= 0; word -= 4) {
     const bits = load<u32>(vp + ISR + word);
     if (bits == 0) continue;
-    const highest = <u32>0x8000_0000 >>> clz(bits);
-    if ((load<u32>(vp + TMR + word) & highest) != 0) return false;
+    const leading = clz(bits);
+    const highest = <u32>0x8000_0000 >>> leading;
+    if (((load<u32>(vp + TMR + word) | load<u32>(vp + END_WATCHED + word)) & highest) != 0) return false;
     store<u32>(vp + ISR + word, bits & ~highest);
+    noteEnded(<u32>word * 8 + 31 - leading);
     return true;
   }
   return true;

@@ -36,6 +36,10 @@ export const ApicRegister = {
   TIMER_DIVIDE: 0x3e0,
   /** x2APIC only (MSR 0x83f). */
   SELF_IPI: 0x3f0,
+  /** AMD's extended registers (APM 2 16.4.6 to 16.4.8). */
+  EXTENDED_FEATURE: 0x400,
+  EXTENDED_CONTROL: 0x410,
+  SPECIFIC_EOI: 0x420,
 } as const;
 
 /** IA32_APIC_BASE (SDM 3A 11.4.4, 11.12.1). */
@@ -43,6 +47,14 @@ export const ApicBase = { BSP: 1 << 8, X2APIC: 1 << 10, ENABLE: 1 << 11 } as con
 
 /** Version 0x14 (integrated), seven LVT entries, no EOI-broadcast suppression (SDM 3A 11.4.8). */
 export const APIC_VERSION = 0x0006_0014;
+
+/** Version register: the extended registers are there (APM 2 16.3.4). */
+export const APIC_EXTENDED = 0x8000_0000;
+/** Bits of the extended feature register (capable) and of the control register (enabled): specific EOI. */
+export const ExtendedApic = { SPECIFIC_EOI: 1 << 1 } as const;
+
+/** Dword 0 of the VP assist page, bit 0: the highest interrupt in service needs no EOI (TLFS 10.3.5, "No EOI Required"). */
+export const EOI_MARKER = 1;
 
 /** Delivery modes of the ICR, the LVT and I/O APIC messages (SDM 3A 11.5.1, 11.6.1). */
 export const DeliveryMode = { FIXED: 0, LOWEST_PRIORITY: 1, SMI: 2, RESERVED: 3, NMI: 4, INIT: 5, SIPI: 6, EXT_INT: 7 } as const;

@@ -102,6 +102,7 @@ const ROWS = {
   rdtscp: [L.EXTENDED_EDX, 27, ['tsc', 'msr'], THERE],
   lm: [L.EXTENDED_EDX, 29, ['pae', 'msr', 'pge', 'cmov', 'nopl'], THERE],
   lahf_lm: [L.EXTENDED_ECX, 0, ['lm'], THERE],
+  extapic: [L.EXTENDED_ECX, 3, ['apic'], THERE],
   lzcnt: [L.EXTENDED_ECX, 5, [], THERE],
   prefetchw: [L.EXTENDED_ECX, 8, ['nopl'], THERE],
   // CPUID.80000007h and CPUID.6

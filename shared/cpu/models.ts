@@ -1,7 +1,8 @@
 // The processors that a partition may have: what CPUID calls them and which features they came with.
 // Chips have the features of their first steppings that matter to software; x86-64-v1 to v3 are the levels of the x86-64 psABI with the system features of the
 // first Intel generation that met them (Merom, Nehalem, Haswell). `max` is everything that the simulated processor has,
-// but for MONITOR: a wait by MWAIT takes every LP's right to write a page, which is dear where HLT would do. It is had by `max,+monitor`.
+// but for MONITOR: a wait by MWAIT takes every LP's right to write a page, which is dear where HLT would do. It is had by `max,+monitor`. And but for AMD's extended
+// APIC registers, which no Intel processor has: `max,+extapic`.
 import { FEATURES, type FeatureName } from './features.js';
 
 export interface CpuModel {
@@ -60,7 +61,7 @@ export const CPU_MODELS: readonly CpuModel[] = [
       0x6fb,
       0x16,
       EXTENDED_64,
-      FEATURES.map((feature) => feature.name).filter((name) => name !== 'monitor'),
+      FEATURES.map((feature) => feature.name).filter((name) => name !== 'monitor' && name !== 'extapic'),
     ),
     brand: 'hvd virtual processor',
   },

@@ -80,6 +80,8 @@ export const LpContextLayout = struct('LpContext', {
   flushAck: i32,
   /** Cycles left before guest code is left (signed; counts down by instructions). */
   budget: i32,
+  /** The LP's clock when the budget of the run is used up, low half: what is left of it below that is the clock of now. */
+  clockEnd: u32,
   /** Address of the TLB half in use, in the bank of the address space in use. */
   tlb: u32,
   /** Mode id << 48, exclusively or-ed to the RIPs of the jump cache's valid entries. */

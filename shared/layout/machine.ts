@@ -73,6 +73,8 @@ export const LpLayout = struct(
     traceHi: u32,
     /** Why the worker died, UTF-8, zero ended. */
     deathReason: block(256),
+    /** Interrupts delivered to VPs here, by guest vector. */
+    vectorCounts: block(256 * 4, 4),
   },
   LP_BLOCK_SIZE,
 );

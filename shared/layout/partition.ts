@@ -104,6 +104,8 @@ export const PartitionLayout = struct('PartitionHeader', {
   cpuFeatures: block(16),
   /** Pages of memory behind guest RAM that overlays have for frames (hyperv.ts). */
   overlayPages: u32,
+  /** What the partition has in place of the machine's policies, one i32 each: 0 = the machine's, else the setting + 1. */
+  policies: block(64 * 4, 4),
 });
 export const PartitionHeader = accessor(PartitionLayout);
 export type PartitionHeader = InstanceType<typeof PartitionHeader>;

@@ -1,9 +1,10 @@
 // What the shortcuts through the slow half (daemon/shortcuts) work on, and numbers that they share with it, by the names that they know them by.
 // Why here: AssemblyScript cannot import `struct`; its build makes constants of these (daemon/build-module.mjs).
-import { APIC_DEFAULT_BASE, APIC_VERSION, ApicBase, ApicRegister } from '../abi/apic.js';
+import { APIC_DEFAULT_BASE, ApicBase, ApicRegister } from '../abi/apic.js';
 import { Access, Cr0, Efer, Rflags } from '../abi/registers.js';
 import { ANSWER_ENTRIES, ANSWER_SIZE, Answer } from './cpuid-answer.js';
 import { DeviceMap, DmaLayout, PicOutputLayout, UartLayout } from './devices.js';
+import { INTERRUPT_LOG, INTERRUPT_RECORD_SIZE, InterruptRecord, InterruptState } from './interrupt-log.js';
 import {
   DEVICE_ENTRIES,
   DEVICE_ENTRY_SIZE,
@@ -58,6 +59,14 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   IRR: at.irr,
   ISR: at.isr,
   TMR: at.tmr,
+  END_WATCHED: at.endWatched,
+  EOI_MARKER_SET: at.eoiMarker,
+  INTERRUPT_LOG_AT: at.interruptLog,
+  INTERRUPT_LOG_HEAD: at.interruptLogHead,
+  INTERRUPT_LOG,
+  INTERRUPT_RECORD_SIZE,
+  RECORD_ENDED: InterruptRecord.ENDED,
+  ENDED_EXPLICIT: InterruptState.EXPLICIT,
   SCRATCH: Slot.SCRATCH * 8,
   APIC_BASE: at.apicBase,
   APIC_ID: at.apicId,
@@ -67,6 +76,7 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   APIC_SVR: at.apicSvr,
   APIC_ICR_LO: at.apicIcrLo,
   APIC_ICR_HI: at.apicIcrHi,
+  APIC_VERSION: at.apicVersion,
   LVT_CMCI: at.lvtCmci,
   LVT_TIMER: at.lvtTimer,
   LVT_THERMAL: at.lvtThermal,
@@ -83,6 +93,7 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   // --- in the LP context
   KICK: context.kick,
   BUDGET: context.budget,
+  CLOCK_END: context.clockEnd,
   TLB: context.tlb,
   SHORTCUTS: context.shortcuts,
   EXITS: context.exits,
@@ -125,6 +136,5 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   APIC_EN: ApicBase.ENABLE,
   APIC_X2: ApicBase.X2APIC,
   APIC_FIRST: APIC_DEFAULT_BASE | 0,
-  APIC_VERSION,
   ...Object.fromEntries(Object.entries(ApicRegister).map(([name, offset]) => [`REGISTER_${name}`, offset])),
 };

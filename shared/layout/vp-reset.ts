@@ -1,6 +1,6 @@
 // The state of a virtual processor after power-up and after INIT (SDM 3A 10.1.1, table 10-1; table 9-1 in older editions).
 // Why here: the loader makes VPs in this state before any LP runs, the hypervisor puts them back into it on INIT.
-import { APIC_DEFAULT_BASE, ApicBase, Lvt, Svr } from '../abi/apic.js';
+import { APIC_DEFAULT_BASE, APIC_EXTENDED, APIC_VERSION, ApicBase, EOI_MARKER, Lvt, Svr } from '../abi/apic.js';
 import { MISC_ENABLE_RESET, PAT_RESET } from '../abi/msr.js';
 import { readProcessor } from '../cpu/partition-processor.js';
 import { Slot, VP_BLOCK_SIZE, type VpBlock, VpState } from './vp.js';
@@ -31,7 +31,9 @@ export const powerUpVp = (vp: VpBlock, index: number): void => {
   vp.miscEnable = BigInt(MISC_ENABLE_RESET);
   vp.apicId = index;
   seedRandom(vp, index);
-  const enable = readProcessor(vp.views).features.has('apic') ? ApicBase.ENABLE : 0;
+  const { features } = readProcessor(vp.views);
+  const enable = features.has('apic') ? ApicBase.ENABLE : 0;
+  vp.apicVersion = features.has('extapic') ? (APIC_VERSION | APIC_EXTENDED) >>> 0 : APIC_VERSION;
   vp.apicBase = BigInt(APIC_DEFAULT_BASE + enable + (index === 0 ? ApicBase.BSP : 0));
   // INIT leaves floating-point state alone.
   vp.fpuControl = FPU_CONTROL_RESET;
@@ -87,7 +89,12 @@ export const resetApicRegisters = (vp: VpBlock): void => {
   vp.lvtCmci = vp.lvtTimer = vp.lvtThermal = vp.lvtPerf = vp.lvtLint0 = vp.lvtLint1 = vp.lvtError = Lvt.RESET;
   vp.timerInitial = vp.timerDivide = vp.timerArmed = 0;
   vp.timerDeadline = vp.timerStart = vp.tscDeadline = 0n;
+  vp.apicExtendedControl = 0;
   const { i32 } = vp.views;
+  // A marker that stayed would spare the guest an EOI that is owed.
+  if (vp.eoiMarker !== 0) Atomics.and(i32, vp.eoiMarker >>> 2, ~EOI_MARKER);
+  vp.eoiMarker = 0;
   i32.fill(0, vp.irr >>> 2, (vp.autoEoi >>> 2) + 8);
+  i32.fill(0, vp.raised >>> 2, (vp.raised >>> 2) + 256);
   for (let word = vp.newIrr >>> 2; word < (vp.newIrr >>> 2) + 24; word++) Atomics.store(i32, word, 0);
 };

@@ -5,6 +5,7 @@
 //   +768   vector slots: 64 x 16 bytes. Vector micro-ops name operands by vector slot number.
 //   +1792  segments, tables, control registers, MSRs
 //   +...   local APIC, scheduling, counters
+import { INTERRUPT_LOG_SIZE } from './interrupt-log.js';
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
 
 /** Slot numbers: operand names of micro-ops. A slot's byte offset in the VP block is 8 x its number. */
@@ -270,6 +271,25 @@ export const VpLayout = struct(
     floatTrap: u32,
     /** Exceptions of the first half of a 256-bit instruction while not all are masked: raised with those of the second. */
     floatPending: u32,
+    // --- end of interrupts (hypervisor/apic)
+    /** Partition address of the assist page's marker while it says that the highest interrupt in service needs no EOI by intercept, 0 = it says nothing. Owner LP only. */
+    eoiMarker: u32,
+    /** The guest's word: vectors that end by themselves (SINTs with AutoEOI). Written by the owner with Atomics, read by whoever posts. */
+    autoVectors: block(32, 4),
+    /** Vectors whose EOI somebody waits for, beside those that are level-triggered: no shortcut may take it. Owner LP only. */
+    endWatched: block(32, 4),
+    /** Vectors in IRR or ISR that are passed through: a physical interrupt ends with them. Owner LP only. */
+    passedThrough: block(32, 4),
+    /** Extended APIC control register of processors with `extapic` (APM 2 16.4.8). */
+    apicExtendedControl: u32,
+    /** The version register as it reads. */
+    apicVersion: u32,
+    // --- the last interrupts (layout/interrupt-log)
+    /** When each vector was raised that has not been delivered yet, and by what. Atomics. */
+    raised: block(256 * 4, 4),
+    interruptLog: block(INTERRUPT_LOG_SIZE, 4),
+    /** Records written so far, modulo 2^32. */
+    interruptLogHead: u32,
   },
   VP_BLOCK_SIZE,
 );
@@ -314,6 +334,10 @@ export const VP_COUNTERS = [
   'tripleFaults',
   'unknownInstructions',
   'longSpinWaits',
+  /** EOIs without an intercept: found in the assist page, and of vectors that are never in service; and those that named their vector. */
+  'lazyEois',
+  'autoEois',
+  'specificEois',
 ] as const;
 export type VpCounter = (typeof VP_COUNTERS)[number];
 export const vpCounterIndex = Object.fromEntries(VP_COUNTERS.map((n, i) => [n, i])) as Record<VpCounter, number>;

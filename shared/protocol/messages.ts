@@ -28,6 +28,8 @@ export interface PartitionConfig {
   /** Job to start with, for workload guests. */
   load?: LoadSpec | undefined;
   autostart?: boolean | undefined;
+  /** Settings of its own in place of the machine's, of policies that allow it. */
+  policies?: Record<string, string> | undefined;
 }
 export interface MachineConfig {
   lps: number;
@@ -228,8 +230,10 @@ export interface Requests {
   'vm.console.read': [{ name: string; position: number }, { data: Uint8Array; position: number }];
   'vm.console.write': [{ name: string; data: Uint8Array }, Record<string, never>];
   'policy.list': [Record<string, never>, PolicyInfo[]];
-  'policy.get': [{ name: string }, PolicyInfo];
-  'policy.set': [{ name: string; value: string }, PolicyInfo];
+  /** `vm`: as it holds in that partition. */
+  'policy.get': [{ name: string; vm?: string | undefined }, PolicyInfo];
+  /** `vm`: for that partition alone; `inherit` gives it the machine's setting back. */
+  'policy.set': [{ name: string; value: string; vm?: string | undefined }, PolicyInfo];
   'load.set': [{ name: string } & LoadSpec, Record<string, never>];
   'load.stop': [{ name: string; vps?: number[] | undefined }, Record<string, never>];
   /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `event` frames of scheduling and interrupts. 0 or false ends. */

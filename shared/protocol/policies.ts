@@ -1,6 +1,8 @@
 // The policies: every mechanism that can be switched while guests run, its settings, and the word of the machine header that LPs read it from.
 // Why words in memory: an LP looks at its policy with one load; there is no message to miss.
 import { type MachineHeader, MachineLayout } from '../layout/machine.js';
+import { PartitionLayout, PartitionMap } from '../layout/partition.js';
+import type { Views } from '../layout/struct.js';
 import { HvdError } from './errors.js';
 import type { PolicyInfo } from './messages.js';
 
@@ -13,6 +15,8 @@ export interface Policy {
   readonly meaning: string;
   /** Index of the policy's i32 in the machine header. */
   readonly word: number;
+  /** A partition may have a setting of its own: its header has a word with the same index. */
+  readonly perPartition?: true;
 }
 
 export const POLICIES: readonly Policy[] = [
@@ -109,8 +113,20 @@ export const POLICIES: readonly Policy[] = [
       'visits to page tables with unknown writable mappings after which all translations are purged to know them (vtlb.track=mapping, write)',
     word: 10,
   },
+  {
+    name: 'apic.eoi',
+    values: ['exit', 'assist', 'auto'],
+    baseline: 'exit',
+    default: 'assist',
+    meaning:
+      'how guests may end interrupts: by an intercept each, through the VP assist page, or also by vectors that are never in service (US20080141277A1); what a guest has set up holds under every setting',
+    word: 11,
+    perPartition: true,
+  },
 ];
 
+/** Numbers of `apic.eoi`: each offers what those before it do. */
+export const ApicEoi = { EXIT: 0, ASSIST: 1, AUTO: 2 } as const;
 /** Numbers of `vtlb.lock`. */
 export const VtlbLock = { GENERATION: 0, GLOBAL: 1, FINE: 2 } as const;
 /** Numbers of `vtlb.track`. */
@@ -138,6 +154,30 @@ export const readPolicy = (header: MachineHeader, policy: Policy): string =>
 /** Throws policy.value; nothing is changed then. */
 export const writePolicy = (header: MachineHeader, policy: Policy, value: string): void => {
   Atomics.store(header.views.i32, indexOf(header, policy), settingOf(policy, value));
+};
+
+/** Word of the partition's own setting, i32 index into its memory. */
+const ownIndexOf = (policy: Policy): number => (PartitionMap.HEADER + PartitionLayout.at.policies) / 4 + policy.word;
+
+/** The setting that holds in a partition. */
+export const readPolicyOf = (partition: Views, header: MachineHeader, policy: Policy): string =>
+  policy.values[Atomics.load(partition.i32, ownIndexOf(policy)) - 1] ?? readPolicy(header, policy);
+
+/** Number of a setting that a partition is to have of its own. Throws policy.value, policy.machine. */
+export const checkOwn = (policy: Policy, value: string): number => {
+  if (policy.perPartition !== true) throw new HvdError('policy.machine', { name: policy.name });
+  return settingOf(policy, value);
+};
+
+/** Gives a partition a setting of its own, or takes it back (undefined). Throws policy.value, policy.machine; nothing is changed then. */
+export const writePolicyOf = (partition: Views, policy: Policy, value: string | undefined): void => {
+  Atomics.store(partition.i32, ownIndexOf(policy), value === undefined ? 0 : checkOwn(policy, value) + 1);
+};
+
+/** The number of the setting that holds in a partition, for LPs. */
+export const settingIn = (partition: Views, machine: Views, { word }: Policy): number => {
+  const own = partition.i32[(PartitionMap.HEADER + PartitionLayout.at.policies) / 4 + word];
+  return own > 0 ? own - 1 : machine.i32[MachineLayout.at.policies / 4 + word];
 };
 
 export const describePolicy = (header: MachineHeader, policy: Policy): PolicyInfo => ({

@@ -1,32 +1,46 @@
 // A few VPs in power-up state with their virtual local APICs, and a bus that records kicks: what the APIC tests stand on.
 import type { ApicBus } from '../../daemon/hypervisor/apic/apic-bus.js';
 import { applyRequests } from '../../daemon/hypervisor/apic/requests.js';
-import { VirtualApic } from '../../daemon/hypervisor/apic/virtual-apic.js';
+import { type ApicOptions, VirtualApic } from '../../daemon/hypervisor/apic/virtual-apic.js';
 import { ApicRegister } from '../../shared/abi/apic.js';
 import { writeProcessor } from '../../shared/cpu/partition-processor.js';
-import { DEFAULT_PROCESSOR } from '../../shared/cpu/processor-choice.js';
-import { vpBlockAt } from '../../shared/layout/partition.js';
-import { viewsOf } from '../../shared/layout/struct.js';
+import { DEFAULT_PROCESSOR, parseProcessor } from '../../shared/cpu/processor-choice.js';
+import { PartitionHeader, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
+import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { VpBlock } from '../../shared/layout/vp.js';
 import { powerUpVp } from '../../shared/layout/vp-reset.js';
 
 export const TSC_HZ = 2_500_000_000;
 
+interface RigOptions extends ApicOptions {
+  readonly views?: Views;
+  readonly cpu?: string;
+}
+
+/** A partition memory with so many bytes of guest RAM. */
+export const withRam = (bytes: number): Views => {
+  const views = viewsOf(new SharedArrayBuffer(PartitionMap.RAM + bytes));
+  new PartitionHeader(views, 0).ramSize = bytes;
+  return views;
+};
+
 export class ApicPartition implements ApicBus {
   readonly vpCount: number;
   readonly apics: readonly VirtualApic[];
   readonly kicks: number[] = [];
+  /** The clock that interrupts are noted with. */
+  clock = 0;
   /** Vectors of level-triggered EOIs. */
   readonly eois: number[] = [];
 
-  constructor(vpCount: number) {
+  /** `views`: of a memory with guest RAM, for assist pages; it is used anew. */
+  constructor(vpCount: number, { views = viewsOf(new SharedArrayBuffer(vpBlockAt(vpCount))), cpu, ...options }: RigOptions = {}) {
     this.vpCount = vpCount;
-    const views = viewsOf(new SharedArrayBuffer(vpBlockAt(vpCount)));
-    writeProcessor(views, DEFAULT_PROCESSOR);
+    writeProcessor(views, cpu === undefined ? DEFAULT_PROCESSOR : parseProcessor(cpu));
     this.apics = Array.from({ length: vpCount }, (_, index) => {
       const vp = new VpBlock(views, vpBlockAt(index));
       powerUpVp(vp, index);
-      return new VirtualApic(vp, this, TSC_HZ, (vector) => this.eois.push(vector));
+      return new VirtualApic(vp, this, TSC_HZ, (vector) => this.eois.push(vector), options);
     });
   }
 
@@ -36,6 +50,10 @@ export class ApicPartition implements ApicBus {
 
   kick(index: number): void {
     this.kicks.push(index);
+  }
+
+  now(): number {
+    return this.clock;
   }
 
   write(index: number, register: number, value: number, now = 0): void {

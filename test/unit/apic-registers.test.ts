@@ -116,7 +116,7 @@ test('a second edge while the first is in service is kept; a specific EOI ends a
   post(apic.vp, 0x70, true);
   apic.pull();
   apic.accept(0x70);
-  apic.endOf(0x60);
+  apic.specificEoi(0x60);
   t.is(apic.ppr, 0x70);
   apic.eoi();
   t.deepEqual(p.eois, [0x70]);

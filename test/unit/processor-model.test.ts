@@ -33,7 +33,7 @@ test('every feature has a bit of its own, and what it needs comes with its model
 
 test('a text names a model, with features added and taken away', (t) => {
   t.is(processorText(parseProcessor('max')), 'max');
-  t.true(parseProcessor('max,+monitor').features.equals(IMPLEMENTED));
+  t.true(parseProcessor('max,+monitor,+extapic').features.equals(IMPLEMENTED));
   const processor = parseProcessor('pentium3,+rdtscp, -pae');
   t.true(processor.features.has('rdtscp'));
   t.false(processor.features.has('pae'));

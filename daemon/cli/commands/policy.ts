@@ -4,6 +4,8 @@ import type { PolicyInfo } from '../../../shared/protocol/messages.js';
 import { printJson, printLine, printTable } from '../output.js';
 import { type ClientFlags, listingOptions, withDaemon } from '../with-daemon.js';
 
+type PolicyFlags = ClientFlags & { readonly vm?: string };
+
 export const addPolicy = (program: Command): void => {
   const policy = program.command('policy').description('list and set policies');
   listingOptions(policy.command('list'))
@@ -20,13 +22,15 @@ export const addPolicy = (program: Command): void => {
     });
   listingOptions(policy.command('get <name>'))
     .description('the setting of one policy')
-    .action(async (name: string, flags: ClientFlags) =>
-      print(await withDaemon(flags, (hvd) => hvd.request('policy.get', { name })), flags),
+    .option('--vm <name>', 'as it holds in that partition')
+    .action(async (name: string, flags: PolicyFlags) =>
+      print(await withDaemon(flags, (hvd) => hvd.request('policy.get', { name, vm: flags.vm })), flags),
     );
   listingOptions(policy.command('set <name> <value>'))
     .description('change a policy; guests go on')
-    .action(async (name: string, value: string, flags: ClientFlags) =>
-      print(await withDaemon(flags, (hvd) => hvd.request('policy.set', { name, value })), flags),
+    .option('--vm <name>', 'for that partition alone; the value `inherit` gives it the setting of the machine back')
+    .action(async (name: string, value: string, flags: PolicyFlags) =>
+      print(await withDaemon(flags, (hvd) => hvd.request('policy.set', { name, value, vm: flags.vm })), flags),
     );
 };
 

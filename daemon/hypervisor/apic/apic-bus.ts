@@ -6,4 +6,6 @@ export interface ApicBus {
   vpBlock(index: number): VpBlock;
   /** The VP has new request bits: whoever runs it must look, and one that is halted or waits for a SIPI must be looked at too. Any thread. */
   kick(index: number): void;
+  /** The clock of the LP that asks, in cycles. */
+  now(): number;
 }

@@ -1,5 +1,5 @@
 // The local APIC's registers by offset, as both the MMIO page and the x2APIC MSRs see them (SDM 3A tables 11-1, 11-6).
-import { APIC_VERSION, ApicRegister, Icr, Lvt, Svr } from '../../../shared/abi/apic.js';
+import { APIC_EXTENDED, ApicRegister, ExtendedApic, Icr, Lvt, Svr } from '../../../shared/abi/apic.js';
 import { type VpBlock, VpLayout } from '../../../shared/layout/vp.js';
 import { resetApicRegisters } from '../../../shared/layout/vp-reset.js';
 import { BROADCAST_X2APIC, BROADCAST_XAPIC, inX2Apic, x2ApicLogicalId } from './destination.js';
@@ -11,6 +11,9 @@ import type { VirtualApic } from './virtual-apic.js';
 export const LVT_WRITABLE = { TIMER: 0x7_00ff, SOURCE: 0x1_07ff, LINT: 0x1_a7ff, ERROR: 0x1_00ff } as const;
 
 type LvtName = 'lvtCmci' | 'lvtThermal' | 'lvtPerf' | 'lvtLint0' | 'lvtLint1' | 'lvtError';
+
+/** AMD's extended registers are there (APM 2 16.4.6). */
+const isExtended = (vp: VpBlock): boolean => (vp.apicVersion & APIC_EXTENDED) !== 0;
 
 export class ApicRegisters {
   readonly #apic: VirtualApic;
@@ -31,7 +34,7 @@ export class ApicRegisters {
       case ApicRegister.ID:
         return inX2Apic(vp) ? vp.apicId : (vp.apicId << 24) >>> 0;
       case ApicRegister.VERSION:
-        return APIC_VERSION;
+        return vp.apicVersion;
       case ApicRegister.TPR:
         return this.#apic.tpr;
       case ApicRegister.APR:
@@ -73,6 +76,12 @@ export class ApicRegisters {
         return timer.currentCount(now);
       case ApicRegister.TIMER_DIVIDE:
         return vp.timerDivide;
+      case ApicRegister.EXTENDED_FEATURE:
+        return isExtended(vp) ? ExtendedApic.SPECIFIC_EOI : -1;
+      case ApicRegister.EXTENDED_CONTROL:
+        return isExtended(vp) ? vp.apicExtendedControl : -1;
+      case ApicRegister.SPECIFIC_EOI:
+        return isExtended(vp) ? 0 : -1;
       default:
         return -1;
     }
@@ -138,6 +147,14 @@ export class ApicRegisters {
       case ApicRegister.TIMER_DIVIDE:
         timer.writeDivide(value, now);
         return true;
+      case ApicRegister.EXTENDED_FEATURE:
+        return isExtended(vp);
+      case ApicRegister.EXTENDED_CONTROL:
+        if (isExtended(vp)) vp.apicExtendedControl = value & ExtendedApic.SPECIFIC_EOI;
+        return isExtended(vp);
+      case ApicRegister.SPECIFIC_EOI:
+        if (isExtended(vp) && (vp.apicExtendedControl & ExtendedApic.SPECIFIC_EOI) !== 0) apic.specificEoi(value & 0xff);
+        return isExtended(vp);
       default:
         return false;
     }
@@ -147,6 +164,7 @@ export class ApicRegisters {
   #readSet(offset: number): number {
     const { vp } = this.#apic;
     this.#apic.pull();
+    this.#apic.assist.settle();
     const set = offset < ApicRegister.TMR ? vp.isr : offset < ApicRegister.IRR ? vp.tmr : vp.irr;
     return vp.views.u32[(set >>> 2) + ((offset >>> 4) & 7)];
   }
@@ -155,6 +173,7 @@ export class ApicRegisters {
   #arbitrationPriority(): number {
     const { vp } = this.#apic;
     this.#apic.pull();
+    this.#apic.assist.settle();
     const highest = Math.max(highestVector(vp.views.i32, vp.isr), highestVector(vp.views.i32, vp.irr));
     return highest >= 0 && highest >> 4 > this.#apic.tpr >> 4 ? highest & 0xf0 : this.#apic.tpr;
   }

@@ -1,15 +1,16 @@
 // Delivers interrupt messages: from the I/O APIC and MSIs, from interrupt command registers, and from the LINT pins. Any thread.
 // Why all by request bits: only the LP that runs a VP may change its registers (SDM 3A 11.6, 11.7, 11.11).
 import { ApicError, DeliveryMode, FIRST_LEGAL_VECTOR, Icr, Lvt, Shorthand } from '../../../shared/abi/apic.js';
+import { InterruptKind } from '../../../shared/layout/interrupt-log.js';
 import { VpLayout, VpRequest, vpCounterIndex } from '../../../shared/layout/vp.js';
 import type { ApicBus } from './apic-bus.js';
 import { acceptsFixed, apicEnabled, BROADCAST_XAPIC, isDestination, lowestPriority } from './destination.js';
-import { logApicError, post } from './post.js';
+import { logApicError, request } from './post.js';
 
 const AT = VpLayout.at;
 
 /** Sets a request bit and kicks the VP if it is new. */
-const request = (bus: ApicBus, index: number, bit: number): void => {
+const ask = (bus: ApicBus, index: number, bit: number): void => {
   const vp = bus.vpBlock(index);
   if ((Atomics.or(vp.views.i32, (vp.base + AT.requests) >>> 2, bit) & bit) === 0) bus.kick(index);
 };
@@ -28,8 +29,8 @@ const requestInit = (bus: ApicBus, index: number): void => {
   bus.kick(index);
 };
 
-/** Hands one VP a message. False: it was not accepted. */
-const deliverTo = (bus: ApicBus, index: number, mode: number, vector: number, level: boolean): boolean => {
+/** Hands one VP a message. `kind`: InterruptKind of its sender. False: it was not accepted. */
+const deliverTo = (bus: ApicBus, index: number, mode: number, vector: number, level: boolean, kind: number): boolean => {
   const vp = bus.vpBlock(index);
   switch (mode) {
     case DeliveryMode.FIXED:
@@ -39,17 +40,17 @@ const deliverTo = (bus: ApicBus, index: number, mode: number, vector: number, le
         if (logApicError(vp, ApicError.RECEIVE_ILLEGAL_VECTOR)) bus.kick(index);
         return false;
       }
-      if (post(vp, vector, level)) bus.kick(index);
+      request(bus, index, vector, level, kind);
       return true;
     case DeliveryMode.NMI:
-      request(bus, index, VpRequest.NMI);
+      ask(bus, index, VpRequest.NMI);
       return true;
     case DeliveryMode.INIT:
       requestInit(bus, index);
       return true;
     case DeliveryMode.SIPI:
       Atomics.store(vp.views.i32, (vp.base + AT.sipiVector) >>> 2, vector);
-      request(bus, index, VpRequest.SIPI);
+      ask(bus, index, VpRequest.SIPI);
       return true;
     case DeliveryMode.EXT_INT:
       // The vector is the 8259's: the VP asks for it when it takes the interrupt.
@@ -71,15 +72,16 @@ export const deliverMessage = (
   vector: number,
   level: boolean,
   broadcast: number = BROADCAST_XAPIC,
+  kind: number = InterruptKind.DEVICE,
 ): boolean => {
   if (mode === DeliveryMode.LOWEST_PRIORITY) {
     const index = lowestPriority(bus, destination, logical, broadcast, vector);
-    return index >= 0 && deliverTo(bus, index, mode, vector, level);
+    return index >= 0 && deliverTo(bus, index, mode, vector, level, kind);
   }
   let accepted = false;
   for (let index = 0; index < bus.vpCount; index++) {
     if (isDestination(bus.vpBlock(index), destination, logical, broadcast))
-      accepted = deliverTo(bus, index, mode, vector, level) || accepted;
+      accepted = deliverTo(bus, index, mode, vector, level, kind) || accepted;
   }
   return accepted;
 };
@@ -105,19 +107,19 @@ export const sendIpi = (bus: ApicBus, sender: number, low: number, destination: 
     case Shorthand.SELF:
       if (mode !== DeliveryMode.FIXED) return;
       vp.views.u32[counters + vpCounterIndex.apicSelfIpisSent]++;
-      deliverTo(bus, sender, mode, vector, false);
+      deliverTo(bus, sender, mode, vector, false, InterruptKind.IPI);
       return;
     case Shorthand.ALL:
       if (mode !== DeliveryMode.FIXED) return;
-      for (let index = 0; index < bus.vpCount; index++) deliverTo(bus, index, mode, vector, false);
+      for (let index = 0; index < bus.vpCount; index++) deliverTo(bus, index, mode, vector, false, InterruptKind.IPI);
       return;
     case Shorthand.OTHERS:
       for (let index = 0; index < bus.vpCount; index++) {
-        if (index !== sender && apicEnabled(bus.vpBlock(index))) deliverTo(bus, index, mode, vector, false);
+        if (index !== sender && apicEnabled(bus.vpBlock(index))) deliverTo(bus, index, mode, vector, false, InterruptKind.IPI);
       }
       return;
     default:
-      deliverMessage(bus, destination, (low & Icr.LOGICAL) !== 0, mode, vector, false, broadcast);
+      deliverMessage(bus, destination, (low & Icr.LOGICAL) !== 0, mode, vector, false, broadcast, InterruptKind.IPI);
   }
 };
 
@@ -139,5 +141,5 @@ export const assertLint = (bus: ApicBus, index: number, pin: 0 | 1): boolean => 
     bus.kick(index);
     return true;
   }
-  return deliverTo(bus, index, mode, vector, false);
+  return deliverTo(bus, index, mode, vector, false, InterruptKind.DEVICE);
 };

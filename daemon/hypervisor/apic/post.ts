@@ -2,22 +2,26 @@
 // Why two sets of words: the owner's IRR needs no atomics, and an edge that comes while the same vector is being delivered is not lost.
 import { ApicError, FIRST_LEGAL_VECTOR, Lvt } from '../../../shared/abi/apic.js';
 import { type VpBlock, VpLayout } from '../../../shared/layout/vp.js';
+import type { ApicBus } from './apic-bus.js';
+import { noteRaised } from './interrupt-log.js';
 
 const AT = VpLayout.at;
 const WORDS = 8;
 
 /**
- * Requests `vector` at the VP's local APIC. Any thread. `level`: TMR is set and the EOI goes to the I/O APIC; `auto`: the vector never enters ISR.
+ * Requests `vector` at the VP's local APIC. Any thread. `level`: TMR is set and the EOI goes to the I/O APIC. An edge on a vector that the guest has declared
+ * (`autoVectors`), or that comes with `auto`, never enters ISR: the word as it stands now counts, and whoever takes it back owes the EOI of what is under way.
  * True: the bit is new, and the VP must be kicked. False: an earlier poster's kick is on its way.
  */
 export const post = (vp: VpBlock, vector: number, level: boolean, auto = false): boolean => {
   const { i32 } = vp.views;
   const word = (vp.base >>> 2) + (vector >>> 5);
   const bit = 1 << (vector & 31);
+  const endsItself = !level && (auto || (Atomics.load(i32, word + (AT.autoVectors >>> 2)) & bit) !== 0);
   // What kind of interrupt it is must be visible no later than the interrupt: TMR and AUTO first, then the request.
   if (level) Atomics.or(i32, word + (AT.newTmr >>> 2), bit);
   else Atomics.and(i32, word + (AT.newTmr >>> 2), ~bit);
-  if (auto) Atomics.or(i32, word + (AT.newAuto >>> 2), bit);
+  if (endsItself) Atomics.or(i32, word + (AT.newAuto >>> 2), bit);
   else Atomics.and(i32, word + (AT.newAuto >>> 2), ~bit);
   return (Atomics.or(i32, word + (AT.newIrr >>> 2), bit) & bit) === 0;
 };
@@ -35,6 +39,13 @@ export const pull = (vp: VpBlock): void => {
     i32[word + (AT.autoEoi >>> 2)] = (i32[word + (AT.autoEoi >>> 2)] & ~bits) | (auto & bits);
     i32[word + (AT.irr >>> 2)] |= bits;
   }
+};
+
+/** The whole of it: noted, posted, and its VP kicked. `kind`: InterruptKind. Any thread. */
+export const request = (bus: ApicBus, index: number, vector: number, level: boolean, kind: number, auto = false): void => {
+  const vp = bus.vpBlock(index);
+  noteRaised(vp, vector, kind, bus.now());
+  if (post(vp, vector, level, auto)) bus.kick(index);
 };
 
 /** Whether other threads have left the VP something to take: request bits or posted vectors. Any thread; no answer is final but the owner's. */

@@ -2,16 +2,27 @@
 // All state is in the VP block; an instance only names the block and the way to the others. Every method is for the LP that runs the VP.
 import { ApicBase, ApicError, DeliveryMode, FIRST_LEGAL_VECTOR, Lvt } from '../../../shared/abi/apic.js';
 import { PHYSICAL_ADDRESS_BITS } from '../../../shared/abi/registers.js';
+import { InterruptKind, InterruptState } from '../../../shared/layout/interrupt-log.js';
 import { type VpBlock, vpCounterIndex } from '../../../shared/layout/vp.js';
 import type { ApicBus } from './apic-bus.js';
 import { ApicRegisters } from './apic-registers.js';
 import { acceptsFixed, apicEnabled, inX2Apic } from './destination.js';
+import { EoiAssist, type MarkerPlace, NOWHERE } from './eoi-assist.js';
+import { noteDelivered, noteEnded, noteRaised } from './interrupt-log.js';
 import { logApicError, pull } from './post.js';
 import { ApicTimer } from './timer.js';
 import { addVector, hasVector, highestVector, removeVector } from './vector-set.js';
 
 /** Told of the EOI of a level-triggered vector: the I/O APIC looks whether its pin is still asserted (SDM 3A 11.8.5). */
 export type IoApicEoi = (vector: number) => void;
+
+/** What the APIC of one VP takes from its surroundings beside the bus. */
+export interface ApicOptions {
+  /** Where lazy EOI has its marker; nowhere when absent. */
+  readonly marker?: MarkerPlace;
+  /** A vector of `endWatched` has come to its end, or one that ends by itself has been delivered. */
+  readonly ended?: (vector: number) => void;
+}
 
 /** Bits of IA32_APIC_BASE that must be 0. */
 const BASE_RESERVED =
@@ -21,14 +32,20 @@ export class VirtualApic {
   readonly vp: VpBlock;
   readonly bus: ApicBus;
   readonly timer: ApicTimer;
+  readonly assist: EoiAssist;
   readonly #ioApicEoi: IoApicEoi;
+  readonly #ended: (vector: number) => void;
   readonly #registers: ApicRegisters;
 
-  constructor(vp: VpBlock, bus: ApicBus, tscHz: number, ioApicEoi: IoApicEoi) {
+  constructor(vp: VpBlock, bus: ApicBus, tscHz: number, ioApicEoi: IoApicEoi, { marker, ended }: ApicOptions = {}) {
     this.vp = vp;
     this.bus = bus;
-    this.timer = new ApicTimer(vp, tscHz, (vector) => this.raise(vector));
+    this.timer = new ApicTimer(vp, tscHz, (vector) => this.raise(vector, InterruptKind.TIMER));
+    this.assist = new EoiAssist(vp, marker ?? (() => NOWHERE), () =>
+      this.#end(highestVector(vp.views.i32, vp.isr), InterruptState.LAZY, vpCounterIndex.lazyEois),
+    );
     this.#ioApicEoi = ioApicEoi;
+    this.#ended = ended ?? (() => undefined);
     this.#registers = new ApicRegisters(this);
   }
 
@@ -71,17 +88,20 @@ export class VirtualApic {
     pull(this.vp);
   }
 
-  /** An edge that the VP's own APIC makes (timer, LVT, self IPI). */
-  raise(vector: number): void {
+  /** An edge that the VP's own LP makes (timers). `kind`: InterruptKind. */
+  raise(vector: number, kind: number): void {
     const { vp } = this;
+    const { i32 } = vp.views;
     if (!acceptsFixed(vp)) return;
     if (vector < FIRST_LEGAL_VECTOR) {
       logApicError(vp, ApicError.RECEIVE_ILLEGAL_VECTOR);
       return;
     }
-    removeVector(vp.views.i32, vp.tmr, vector);
-    removeVector(vp.views.i32, vp.autoEoi, vector);
-    addVector(vp.views.i32, vp.irr, vector);
+    noteRaised(vp, vector, kind, this.bus.now());
+    removeVector(i32, vp.tmr, vector);
+    if (hasVector(i32, vp.autoVectors, vector)) addVector(i32, vp.autoEoi, vector);
+    else removeVector(i32, vp.autoEoi, vector);
+    addVector(i32, vp.irr, vector);
   }
 
   get tpr(): number {
@@ -104,6 +124,7 @@ export class VirtualApic {
 
   /** Processor priority: the higher class of TPR and what is in service (SDM 3A 11.8.3.1). */
   get ppr(): number {
+    this.assist.settle();
     const { tpr } = this;
     const highest = highestVector(this.vp.views.i32, this.vp.isr);
     return highest >= 0 && highest >> 4 > tpr >> 4 ? highest & 0xf0 : tpr;
@@ -120,25 +141,46 @@ export class VirtualApic {
   accept(vector: number): void {
     const { vp } = this;
     const { i32, u32 } = vp.views;
+    // The marker speaks of what has been the highest until now.
+    this.assist.withdraw();
     removeVector(i32, vp.irr, vector);
-    if (!hasVector(i32, vp.autoEoi, vector)) addVector(i32, vp.isr, vector);
     u32[(vp.vectorCounts >>> 2) + vector]++;
     this.#count(vpCounterIndex.virtualInterrupts);
+    const clock = this.bus.now();
+    noteDelivered(vp, vector, clock);
+    if (!hasVector(i32, vp.autoEoi, vector)) {
+      addVector(i32, vp.isr, vector);
+      return;
+    }
+    this.#count(vpCounterIndex.autoEois);
+    noteEnded(vp, vector, InterruptState.AUTO, clock);
+    if (hasVector(i32, vp.endWatched, vector)) this.#ended(vector);
   }
 
-  /** End of the highest interrupt in service (SDM 3A 11.8.5). Without one, nothing happens. */
+  /** End of the highest interrupt in service, by an intercept (SDM 3A 11.8.5). Without one, nothing happens. */
   eoi(): void {
-    this.#count(vpCounterIndex.apicEoiAccesses);
+    this.assist.withdraw();
     const vector = highestVector(this.vp.views.i32, this.vp.isr);
-    if (vector >= 0) this.endOf(vector);
+    this.#end(vector, InterruptState.EXPLICIT, vpCounterIndex.apicEoiAccesses);
   }
 
-  /** Ends `vector`, in service or not the highest, as a specific EOI does. */
-  endOf(vector: number): void {
+  /** End of `vector`, in service or not the highest (AMD's SEOI register: APM 2 16.4.7). */
+  specificEoi(vector: number): void {
+    this.assist.withdraw();
+    const inService = hasVector(this.vp.views.i32, this.vp.isr, vector);
+    this.#end(inService ? vector : -1, InterruptState.SPECIFIC, vpCounterIndex.specificEois);
+  }
+
+  /** -1: nothing is in service, and nothing happens but that it counts. */
+  #end(vector: number, state: number, counter: number): void {
     const { vp } = this;
-    if (!hasVector(vp.views.i32, vp.isr, vector)) return;
-    removeVector(vp.views.i32, vp.isr, vector);
-    if (hasVector(vp.views.i32, vp.tmr, vector)) this.#ioApicEoi(vector);
+    const { i32 } = vp.views;
+    this.#count(counter);
+    if (vector < 0) return;
+    removeVector(i32, vp.isr, vector);
+    noteEnded(vp, vector, state, this.bus.now());
+    if (hasVector(i32, vp.tmr, vector)) this.#ioApicEoi(vector);
+    if (hasVector(i32, vp.endWatched, vector)) this.#ended(vector);
   }
 
   /** Whether the 8259's interrupt line reaches the VP: through LINT0 as ExtINT, or directly past a disabled APIC (SDM 3A 11.4.3). */

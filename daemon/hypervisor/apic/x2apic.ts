@@ -1,5 +1,5 @@
 // The local APIC as MSRs 800h..8FFh, with the #GP rules that the MMIO page does not have (SDM 3A 11.12.1.2, table 11-6).
-import { ApicRegister, Icr, Shorthand, Svr } from '../../../shared/abi/apic.js';
+import { APIC_EXTENDED, ApicRegister, ExtendedApic, Icr, Shorthand, Svr } from '../../../shared/abi/apic.js';
 import { Msr } from '../../../shared/abi/msr.js';
 import { LVT_WRITABLE } from './apic-registers.js';
 import { BROADCAST_X2APIC, inX2Apic } from './destination.js';
@@ -26,6 +26,8 @@ const WRITABLE: Readonly<Record<number, number>> = {
   [ApicRegister.TIMER_INITIAL]: 0xffff_ffff,
   [ApicRegister.TIMER_DIVIDE]: 0xb,
   [ApicRegister.SELF_IPI]: 0xff,
+  [ApicRegister.EXTENDED_CONTROL]: ExtendedApic.SPECIFIC_EOI,
+  [ApicRegister.SPECIFIC_EOI]: 0xff,
 };
 
 /** Registers of the MMIO page that have no MSR, or none that can be read. */
@@ -38,12 +40,14 @@ const UNREADABLE: readonly number[] = [
   ApicRegister.SELF_IPI,
 ];
 
-const isPlain = (msr: number): boolean => msr >= Msr.X2APIC_FIRST && msr <= Msr.X2APIC_FIRST + 0x3f;
+/** The last register is SELF IPI, or AMD's specific EOI where there is one (APM 2 table 16-6). */
+const isRegister = ({ vp }: VirtualApic, offset: number): boolean =>
+  offset >= 0 && offset <= ((vp.apicVersion & APIC_EXTENDED) === 0 ? ApicRegister.SELF_IPI : ApicRegister.SPECIFIC_EOI);
 
 /** RDMSR of an x2APIC register: its value, or -1n for #GP. */
 export const readX2Apic = (apic: VirtualApic, msr: number, now: number): bigint => {
   const offset = (msr - Msr.X2APIC_FIRST) << 4;
-  if (!isPlain(msr) || !inX2Apic(apic.vp) || UNREADABLE.includes(offset)) return -1n;
+  if (!isRegister(apic, offset) || !inX2Apic(apic.vp) || UNREADABLE.includes(offset)) return -1n;
   const value = apic.readRegister(offset, now);
   if (value < 0) return -1n;
   return offset === ApicRegister.ICR_LOW ? (BigInt(apic.vp.apicIcrHi) << 32n) | BigInt(value) : BigInt(value);
@@ -53,7 +57,7 @@ export const readX2Apic = (apic: VirtualApic, msr: number, now: number): bigint 
 export const writeX2Apic = (apic: VirtualApic, msr: number, value: bigint, now: number): boolean => {
   const offset = (msr - Msr.X2APIC_FIRST) << 4;
   const writable = WRITABLE[offset];
-  if (!isPlain(msr) || !inX2Apic(apic.vp) || writable === undefined) return false;
+  if (!isRegister(apic, offset) || !inX2Apic(apic.vp) || writable === undefined) return false;
   const low = Number(value & 0xffff_ffffn);
   if ((low & ~writable) !== 0) return false;
   if (offset === ApicRegister.ICR_LOW) {

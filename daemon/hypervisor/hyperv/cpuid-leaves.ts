@@ -1,7 +1,8 @@
 // CPUID leaves 40000000h to 40000006h: who the hypervisor is, and what of it the partition may use (TLFS 2.4).
-import { HV_INTERFACE, HV_VENDOR, HvLeaf } from '../../../shared/abi/hyperv.js';
+import { HV_INTERFACE, HV_VENDOR, HvLeaf, HvRecommendation } from '../../../shared/abi/hyperv.js';
 import { PHYSICAL_ADDRESS_BITS } from '../../../shared/abi/registers.js';
 import { MAX_LPS, MAX_VPS } from '../../../shared/layout/partition.js';
+import { ApicEoi } from '../../../shared/protocol/policies.js';
 import type { CpuidResult, HypervisorLeaves } from '../cpuid.js';
 import type { HyperV } from './hyperv.js';
 
@@ -15,7 +16,9 @@ const set = (out: CpuidResult, eax: number, ebx: number, ecx: number, edx: numbe
   out[3] = edx >>> 0;
 };
 
-export const hypervisorLeaves = ({ state }: HyperV): HypervisorLeaves => {
+const DEPRECATE_AUTO_EOI = 1 << HvRecommendation.DEPRECATE_AUTO_EOI;
+
+export const hypervisorLeaves = ({ state, on }: HyperV): HypervisorLeaves => {
   return (_vp, leaf, _subleaf, out) => {
     switch (leaf) {
       case HvLeaf.VENDOR:
@@ -31,7 +34,14 @@ export const hypervisorLeaves = ({ state }: HyperV): HypervisorLeaves => {
         set(out, state.privilegesLow, state.privilegesHigh, 0, state.features);
         break;
       case HvLeaf.RECOMMENDATIONS:
-        set(out, state.recommendations, state.spinRetries, PHYSICAL_ADDRESS_BITS, 0);
+        // Where the policy asks for vectors that end by themselves, they are not advised against.
+        set(
+          out,
+          state.recommendations & (on.eoiPolicy === ApicEoi.AUTO ? ~DEPRECATE_AUTO_EOI : -1),
+          state.spinRetries,
+          PHYSICAL_ADDRESS_BITS,
+          0,
+        );
         break;
       case HvLeaf.LIMITS:
         set(out, MAX_VPS, MAX_LPS, 0, 0);

@@ -1,7 +1,7 @@
 // The Hyper-V interface of one partition as one LP has it: what it exposes, its state in partition memory, its overlays, its clock. Every part in this folder works on it.
 // Why an object only where the partition has the interface: without it there are no leaves, no synthetic MSRs, and VMCALL is #UD.
 import type { HvFeature, HvPrivilege, HvRecommendation } from '../../../shared/abi/hyperv.js';
-import { HypervLayout, HypervState, HypervVp, hypervVpAt } from '../../../shared/layout/hyperv.js';
+import { HypervLayout, HypervState, HypervVp, hypervVpAt, VpOverlay, vpOverlay } from '../../../shared/layout/hyperv.js';
 import { PartitionMap } from '../../../shared/layout/partition.js';
 import { FutexLock } from '../../machine/futex-lock.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
@@ -37,6 +37,11 @@ export class HyperV {
   }
   recommends(recommendation: ValueOf<typeof HvRecommendation>): boolean {
     return ((this.state.recommendations >>> recommendation) & 1) !== 0;
+  }
+
+  /** Partition address of the VP's assist page, 0 while it is not enabled. */
+  assistPage(vp: number): number {
+    return (this.vps[vp].assistPageLo & 1) === 0 ? 0 : this.overlays.address(vpOverlay(vp, VpOverlay.ASSIST));
   }
 
   /** Changes of partition-wide registers and of overlays, one at a time. Outside guest mode all through: within it the others' TLBs are flushed. */

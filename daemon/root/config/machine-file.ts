@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { reasonOf } from '../../../shared/protocol/errors.js';
 import type { MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
-import { findPolicy, settingOf } from '../../../shared/protocol/policies.js';
+import { checkOwn, findPolicy, settingOf } from '../../../shared/protocol/policies.js';
 import { loadMistake } from '../loads.js';
 import { packageRoot } from '../package-root.js';
 import { resolveImage } from './images.js';
@@ -15,21 +15,28 @@ const refineLoad = ({ name, vps, load }: PartitionConfig, context: z.RefinementC
   const mistake = load && loadMistake(name, vps, load);
   if (mistake) context.addIssue({ code: 'custom', path: [...path, 'load', ...mistake.path], message: mistake.error.message });
 };
-const refinePolicy = (name: string, value: string, context: z.RefinementCtx): void => {
+const refinePolicy = (name: string, check: () => void, context: z.RefinementCtx, path: readonly PropertyKey[]): void => {
   try {
-    settingOf(findPolicy(name), value);
+    check();
   } catch (error) {
-    context.addIssue({ code: 'custom', path: ['policies', name], message: reasonOf(error) });
+    context.addIssue({ code: 'custom', path: [...path, 'policies', name], message: reasonOf(error) });
   }
 };
+const refineOwnPolicies = ({ policies }: PartitionConfig, context: z.RefinementCtx, path: readonly PropertyKey[]): void => {
+  for (const [name, value] of Object.entries(policies ?? {})) refinePolicy(name, () => checkOwn(findPolicy(name), value), context, path);
+};
 /** What a partition's file may say. */
-export const partitionFile: z.ZodType<PartitionConfig> = partitionSchema.superRefine((partition, context) =>
-  refineLoad(partition, context, []),
-);
+export const partitionFile: z.ZodType<PartitionConfig> = partitionSchema.superRefine((partition, context) => {
+  refineLoad(partition, context, []);
+  refineOwnPolicies(partition, context, []);
+});
 /** What a machine's file may say. */
 export const machineFile: z.ZodType<MachineConfig> = machineSchema.superRefine(({ partitions, policies }, context) => {
-  for (const [index, partition] of partitions.entries()) refineLoad(partition, context, ['partitions', index]);
-  for (const [name, value] of Object.entries(policies)) refinePolicy(name, value, context);
+  for (const [index, partition] of partitions.entries()) {
+    refineLoad(partition, context, ['partitions', index]);
+    refineOwnPolicies(partition, context, ['partitions', index]);
+  }
+  for (const [name, value] of Object.entries(policies)) refinePolicy(name, () => settingOf(findPolicy(name), value), context, []);
 });
 
 export const readMachineFile = (file: string): MachineConfig => {

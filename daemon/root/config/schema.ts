@@ -106,6 +106,7 @@ const hypervFeatures = z.unknown().transform((value, context): string => {
   }
   return z.NEVER;
 });
+const policySettings = z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` });
 
 export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   name: nameSchema,
@@ -118,6 +119,7 @@ export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   initrd: text(PATH_MAX).optional(),
   load: loadSchema.optional(),
   autostart: flag.optional(),
+  policies: policySettings.optional(),
 }).superRefine(({ vps, cpu }, context) => {
   if (vps === 1 || cpu === undefined || parseProcessor(cpu).features.has('apic')) return;
   context.addIssue({ code: 'custom', path: ['vps'], message: `expected 1, for ${cpu} has no APIC to reach others with; got ${vps}` });
@@ -149,7 +151,7 @@ export const machineSchema: z.ZodType<MachineConfig> = strict({
   idle: choice(['skip', 'pace']).default(MACHINE_DEFAULTS.idle),
   pin: flag.default(MACHINE_DEFAULTS.pin),
   partitions: list(partitionSchema, PARTITION_SLOTS).default([]),
-  policies: z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` }).default({}),
+  policies: policySettings.default({}),
 }).superRefine((machine, context) => {
   if (machine.nodes > machine.lps) {
     context.addIssue({

@@ -72,9 +72,9 @@ export const HANDLERS: Handlers = {
     return {};
   },
   'policy.list': ({ machine }) => machine.listPolicies(),
-  'policy.get': ({ machine }, { name }) => machine.getPolicy(name),
-  'policy.set': ({ machine }, { name, value }) => {
-    const policy = machine.setPolicy(name, value);
+  'policy.get': ({ machine }, { name, vm }) => machine.getPolicy(name, vm),
+  'policy.set': ({ machine }, { name, value, vm }) => {
+    const policy = vm === undefined ? machine.setPolicy(name, value) : machine.setPolicyOf(vm, name, value);
     machine.signals.ringAll();
     return policy;
   },

@@ -43,8 +43,8 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
     }),
   }),
   'policy.list': nothing,
-  'policy.get': strict({ name: anyText }),
-  'policy.set': strict({ name: anyText, value: anyText }),
+  'policy.get': strict({ name: anyText, vm: nameSchema.optional() }),
+  'policy.set': strict({ name: anyText, value: anyText, vm: nameSchema.optional() }),
   'load.set': strict({ name: nameSchema, ...loadShape }),
   'load.stop': strict({ name: nameSchema, vps: vpListSchema.optional() }),
   subscribe: strict({

@@ -32,11 +32,12 @@ const TPR: Register = {
   },
 };
 
-/** Enabling the page clears the word by which lazy EOI is arranged: nothing has been arranged yet. */
+/** An EOI that the guest has left in the page counts before it is cleared or goes away. Enabling it clears the word by which lazy EOI is arranged. */
 const writeAssistPage = ({ on, vps, overlays }: HyperV, { apic }: MsrContext, value: bigint): number => {
   if (isEnabled(value) && frameOf(value) < 0) return REFUSED;
   const { index } = apic.vp;
   const overlay = vpOverlay(index, VpOverlay.ASSIST);
+  apic.assist.withdraw();
   if (isEnabled(value)) Atomics.store(on.views.i32, overlays.address(overlay) >>> 2, 0);
   vps[index].assistPage = value;
   overlays.follow(overlay, value);
