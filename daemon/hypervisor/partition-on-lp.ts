@@ -19,6 +19,7 @@ import { applyRequests } from './apic/requests.js';
 import { VirtualApic } from './apic/virtual-apic.js';
 import { GuestClock } from './guest-clock.js';
 import { type HyperV, hypervOf } from './hyperv/hyperv.js';
+import { takeStart } from './hyperv/vp-start.js';
 import { Monitors } from './monitors.js';
 import { PartitionEnd } from './partition-end.js';
 import { ShadowMmu } from './shadow-mmu.js';
@@ -127,6 +128,7 @@ export class PartitionOnLp implements ApicBus {
   takePosted(index: number): number {
     const vp = this.vps[index];
     const taken = applyRequests(vp);
+    if ((taken & VpRequest.START) !== 0 && this.hyperv !== undefined) takeStart(this.hyperv, index);
     this.apics[index].pull();
     // A bootstrap processor goes to the reset vector (SDM 3A 9.4.2), where a PC has its ROM and hvd has nothing: that is the end, with its reason.
     if ((taken & VpRequest.INIT) !== 0 && (vp.apicBaseLo & ApicBase.BSP) !== 0) this.ends.initOfBootProcessor(index);

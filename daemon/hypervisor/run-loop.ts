@@ -70,7 +70,7 @@ export class RunLoop {
     if (p.takeKick() && this.#endsRun()) return false;
     if (hasPosted(vp)) {
       const taken = on.takePosted(index);
-      if (taken & (VpRequest.INIT | VpRequest.SIPI)) {
+      if (taken & (VpRequest.INIT | VpRequest.SIPI | VpRequest.START)) {
         on.mmu.load(vp);
         p.load(index);
       }

@@ -67,7 +67,15 @@ export const HypervState = accessor(HypervLayout);
 export type HypervState = InstanceType<typeof HypervState>;
 
 /** Of a VP; its LP's but where it says atomics. */
-export const HypervVpLayout = struct('HypervVp', { assistPage: u64 }, VP_SIZE);
+export const HypervVpLayout = struct(
+  'HypervVp',
+  {
+    assistPage: u64,
+    /** HV_INITIAL_VP_CONTEXT with which another VP has asked it to start (VpRequest.START). */
+    startContext: block(224),
+  },
+  VP_SIZE,
+);
 export const HypervVp = accessor(HypervVpLayout);
 export type HypervVp = InstanceType<typeof HypervVp>;
 export const hypervVpAt = (vp: number): number => PartitionMap.HYPERV + HYPERV_VPS + vp * VP_SIZE;

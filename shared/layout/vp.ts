@@ -297,7 +297,7 @@ export const VpBlock = accessor(VpLayout);
 export type VpBlock = InstanceType<typeof VpBlock>;
 
 /** Bits of `requests`. */
-export const VpRequest = { INIT: 1, SIPI: 2, NMI: 4, RESET: 8, PULL: 16 } as const;
+export const VpRequest = { INIT: 1, SIPI: 2, NMI: 4, RESET: 8, PULL: 16, START: 32 } as const;
 
 /** Counter numbers in `counters`; names are the TLFS's where it has one (TLFS appendix, VP counters). */
 export const VP_COUNTERS = [

@@ -63,6 +63,10 @@ const deliverTo = (bus: ApicBus, index: number, mode: number, vector: number, le
   }
 };
 
+/** An IPI to one VP: fixed and edge-triggered, whoever asks for it. */
+export const deliverFixed = (bus: ApicBus, index: number, vector: number): boolean =>
+  deliverTo(bus, index, DeliveryMode.FIXED, vector, false, InterruptKind.IPI);
+
 /** A message by destination, as on the system bus. False: nobody accepted it. */
 export const deliverMessage = (
   bus: ApicBus,

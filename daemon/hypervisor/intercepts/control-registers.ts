@@ -18,6 +18,20 @@ import type { Intercepts } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 import { Flush } from '../vtlb/vtlb.js';
 
+/** CR3 := the value, by its halves, with the flush. False: the processor refuses it, nothing has changed. */
+export const loadCr3 = (on: PartitionOnLp, low: number, written: number, flush: Flush): boolean => {
+  const p = on.processor;
+  const vp = p.vp;
+  const high = cr3High(vp, written);
+  if (!checkCr3(high)) return false;
+  if (usesPdptes(vp.cr0, vp.cr4, vp.efer) && !loadPdptes(p, low)) return false;
+  vp.cr3Lo = low;
+  vp.cr3Hi = high;
+  on.count(vp, 'addressSpaceSwitches');
+  on.mmu.switchAddressSpace(flush);
+  return true;
+};
+
 export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'writeCr' | 'readCr'> => {
   const supported = cr4Supported(on.model.features);
   const account = on.account('crAccess', 'crAccessIntercepts');
@@ -40,15 +54,7 @@ export const controlRegisterIntercepts = (on: PartitionOnLp): Pick<Intercepts, '
 
   /** With PCIDs bit 63 asks for no flush: the vTLB goes over what may be stale all the same, and keeps the rest either way. */
   const writeCr3 = (low: number, written: number): void => {
-    const p = on.processor;
-    const vp = p.vp;
-    const high = cr3High(vp, written);
-    if (!checkCr3(high)) refuse();
-    if (usesPdptes(vp.cr0, vp.cr4, vp.efer) && !loadPdptes(p, low)) refuse();
-    vp.cr3Lo = low;
-    vp.cr3Hi = high;
-    on.count(vp, 'addressSpaceSwitches');
-    on.mmu.switchAddressSpace(Flush.NON_GLOBAL);
+    if (!loadCr3(on, low, written, Flush.NON_GLOBAL)) refuse();
   };
 
   const writeCr4 = (next: number, high: number): void => {

@@ -2,12 +2,12 @@
 import { Vector } from '../../../shared/abi/exceptions.js';
 import type { Intercepts } from '../../machine/processor.js';
 import { Dispatcher } from '../hyperv/dispatcher.js';
-import { HYPERCALLS } from '../hyperv/hypercalls/calls.js';
+import { hypercalls } from '../hyperv/hypercalls/calls.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 
 export const hypercallIntercept = (on: PartitionOnLp): Pick<Intercepts, 'hypercall'> => {
   const { hyperv } = on;
-  const dispatcher = hyperv && new Dispatcher(hyperv, HYPERCALLS);
+  const dispatcher = hyperv && new Dispatcher(hyperv, hypercalls());
   const account = on.account('hypercall', 'hypercalls');
   return {
     hypercall() {

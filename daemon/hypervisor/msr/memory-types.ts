@@ -14,7 +14,7 @@ const everyByte = (value: bigint, valid: (byte: number) => boolean): boolean => 
   for (let shift = 0n; shift < 64n; shift += 8n) if (!valid(Number((value >> shift) & 0xffn))) return false;
   return true;
 };
-const isPat = (value: bigint): boolean => everyByte(value, (type) => isMtrrType(type) || type === MemoryType.UC_MINUS);
+export const isPat = (value: bigint): boolean => everyByte(value, (type) => isMtrrType(type) || type === MemoryType.UC_MINUS);
 const isFixed = (value: bigint): boolean => everyByte(value, isMtrrType);
 const isBase = (value: bigint): boolean => (value & (~PHYSICAL_MASK | 0xf00n)) === 0n && isMtrrType(Number(value & 0xffn));
 const isMask = (value: bigint): boolean => (value & (~PHYSICAL_MASK | 0x7ffn)) === 0n;

@@ -16,6 +16,7 @@ import { Invalidation } from './invalidation.js';
 import { NodeLinks } from './node-links.js';
 import { Numa } from './numa.js';
 import { Reclaim } from './reclaim.js';
+import { RemoteFlush } from './remote-flush.js';
 import { Revalidation } from './revalidation.js';
 import { ShadowTree } from './shadow-tree.js';
 import { Sharing } from './sharing.js';
@@ -43,6 +44,7 @@ export const VTLB_CLASSES = {
   SptLocks,
   NodeLinks,
   Sharing,
+  RemoteFlush,
   Vtlb,
 };
 export type VtlbClasses = typeof VTLB_CLASSES;
@@ -54,6 +56,7 @@ export interface LpMmu {
   readonly generations: GenerationCounters;
   readonly spaces: AddressSpaces;
   readonly vtlb: Vtlb;
+  readonly remote: RemoteFlush;
   readonly overlays: OverlayMap;
 }
 
@@ -141,5 +144,6 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     overlays,
     counting,
   });
-  return { tlb, walker, handshake, generations, spaces, vtlb, overlays };
+  const remote = new classes.RemoteFlush({ tlb, handshake, lock, invalidation, revalidation, tracking, vtlb, counting });
+  return { tlb, walker, handshake, generations, spaces, vtlb, remote, overlays };
 };

@@ -41,7 +41,7 @@ export class Invalidation {
     return this.#clearIn(this.#views.u32[(sasAt(sas) + Sas.root) >>> 2], 4, gva & -4096, Math.floor(gva / 4294967296) | 0);
   }
 
-  /** As `clearPage` in every SAS. */
+  /** As `clearPage` in every SAS; hardware TLBs filled from those that lose it are out of step. */
   clearPageEverywhere(gva: number): boolean {
     const low = gva & -4096;
     const high = Math.floor(gva / 4294967296) | 0;
@@ -55,7 +55,10 @@ export class Invalidation {
       // A node that no root leads to just now may be taken up again.
       const level = this.#views.i32[(at + Sas.role) >>> 2] & Role.LEVEL;
       if (level !== 0 && this.#views.i32[(at + Sas.pdpte) >>> 2] !== placeOf(gva, level)) continue;
+      this.cleared = 0;
+      this.owner = sas;
       if (this.#clearIn(this.#views.u32[(at + Sas.root) >>> 2], level === 0 ? 4 : level, low, high)) large = true;
+      if (this.cleared > 0) this.#words.add(sasAt(this.owner) + Sas.version, 1);
     }
     return large;
   }

@@ -24,6 +24,7 @@ import type { Validation } from './validation.js';
 import type { WritableMappings } from './writable-mappings.js';
 
 const EPOCH = vtlbWord('trackEpoch');
+const SAS_LIMIT = vtlbWord('sasLimit');
 
 export interface RevalidationParts {
   readonly views: Views;
@@ -49,21 +50,39 @@ export class Revalidation {
 
   /** On return the SAS's entries are what the guest's tables say, as far as this VP may have noticed that they changed. Outside fills. */
   run(sas: number): void {
-    const { words, views, lock, discovery } = this.#p;
+    const { views, discovery } = this.#p;
     // A fill that read an entry before this VP changed it has published, and marked its table, after this.
     this.awaitFills();
     let untracked = 0;
     eachPart(views, sas, (part) => {
-      if (words.load(sasAt(part) + Sas.stale) === 0) return;
-      this.#protect(part);
-      this.awaitFills();
-      lock.begin();
-      untracked += this.#validate(part);
-      lock.end();
+      untracked += this.#part(part);
     });
     // Another LP that has taken marks away has gone over their tables after this.
     this.awaitFills();
     if (untracked > 0) discovery.visited(untracked);
+  }
+
+  /** As `run` for all SASes and nodes, whoever has them loaded: for flushes on behalf of other VPs. */
+  runAll(): void {
+    const { words, discovery } = this.#p;
+    this.awaitFills();
+    let untracked = 0;
+    const limit = words.load(SAS_LIMIT);
+    for (let sas = 0; sas < limit; sas++) untracked += this.#part(sas);
+    this.awaitFills();
+    if (untracked > 0) discovery.visited(untracked);
+  }
+
+  /** Returns how many tables were met whose writable mappings are not known. */
+  #part(part: number): number {
+    const { words, lock } = this.#p;
+    if (words.load(sasAt(part) + Sas.stale) === 0) return 0;
+    this.#protect(part);
+    this.awaitFills();
+    lock.begin();
+    const untracked = this.#validate(part);
+    lock.end();
+    return untracked;
   }
 
   protected awaitFills(): void {
@@ -79,6 +98,8 @@ export class Revalidation {
     const { words, views } = this.#p;
     const marked = this.#marked;
     marked.length = 0;
+    // Evicted meanwhile: what its entry says may be another's by now. One that is not stays as it is until the fill is over.
+    if (words.load(sasAt(sas) + Sas.users) < 0) return marked;
     const root = views.u32[(sasAt(sas) + Sas.root) >>> 2];
     if (words.load(sptHeaderAt(root) + Spt.stale) !== 0) marked.push(root);
     for (let spt = words.load(sasAt(sas) + Sas.spts); spt !== 0; spt = words.load(sptHeaderAt(spt) + Spt.sasNext))

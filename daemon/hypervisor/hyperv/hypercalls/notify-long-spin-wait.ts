@@ -3,7 +3,7 @@ import { HvCall, HvStatus } from '../../../../shared/abi/hyperv.js';
 import type { SimpleHypercall } from '../hypercall.js';
 
 /** Input: +0 u32 how often it has tried, +4 u32 zero; neither changes anything. */
-export const notifyLongSpinWait: SimpleHypercall = {
+export const notifyLongSpinWait = (): SimpleHypercall => ({
   kind: 'simple',
   code: HvCall.NOTIFY_LONG_SPIN_WAIT,
   name: 'NotifyLongSpinWait',
@@ -16,4 +16,4 @@ export const notifyLongSpinWait: SimpleHypercall = {
     on.kickSelf();
     return HvStatus.SUCCESS;
   },
-};
+});
