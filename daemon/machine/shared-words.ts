@@ -31,6 +31,10 @@ export class SharedWords {
   read(address: number): number {
     return this.i32[address >>> 2];
   }
+  /** A store with no order of its own: what it writes is published by a later atomic store. */
+  write(address: number, value: number): void {
+    this.i32[address >>> 2] = value;
+  }
   load(address: number): number {
     return Atomics.load(this.i32, address >>> 2);
   }

@@ -80,6 +80,7 @@ export const JOBS = {
   ipi: { number: 5, parameters: { mode: 0, spin: 0, think: 0 } },
   timer: { number: 6, parameters: { period: 1000000, mode: 0 } },
   io: { number: 7, parameters: { think: 100 } },
+  message: { number: 8, parameters: { role: 0, window: 1, think: 0, connection: 16, auto: 0, size: 16 } },
 } as const satisfies Record<string, JobDescription>;
 export type JobName = keyof typeof JOBS;
 export const JOB_NAMES = Object.keys(JOBS) as readonly JobName[];

@@ -3,6 +3,7 @@
 //   0x0000_0000  header
 //   0x0000_2000  VP blocks          64 x 8 KiB
 //   0x0009_0000  Hyper-V interface  (hyperv.ts)
+//   0x000a_0000  synthetic interrupt controllers, ports, message buffers (synic.ts)
 //   0x0010_0000  device registers   1 MiB   (platform: PIC, PIT, UART, ... and their rings)
 //   0x0020_0000  page flags         u32 per guest page (4 MiB: 1 Mi pages)
 //   0x0060_0000  code versions      u32 per guest page (4 MiB)
@@ -20,6 +21,7 @@ export const PartitionMap = {
   HEADER: 0,
   VPS: 0x2000,
   HYPERV: 0x9_0000,
+  SYNIC: 0xa_0000,
   DEVICES: 0x10_0000,
   DEVICES_END: 0x20_0000,
   PAGE_FLAGS: 0x20_0000,

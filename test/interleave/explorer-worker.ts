@@ -1,8 +1,9 @@
 // One thread of an explored scenario: an LP of its own, gated. Runs until told to quit.
 import { parentPort, workerData } from 'node:worker_threads';
+import { ALL_SCENARIOS } from './all-scenarios.js';
 import { Aborted, Control, Gate, GatedWords, MAIN, Phase } from './gate.js';
 import { MUTANTS } from './mutants.js';
-import { SCENARIOS, type ScenarioThread } from './scenarios.js';
+import type { ScenarioThread } from './scenarios.js';
 import { attachMachine, makeLp } from './small-machine.js';
 
 export interface ExplorerWorkerData {
@@ -27,11 +28,11 @@ for (;;) {
   if (phase === Phase.QUIT) break;
   if (phase === Phase.PREPARE) {
     try {
-      const scenario = SCENARIOS[control[Control.SCENARIO]];
+      const scenario = ALL_SCENARIOS[control[Control.SCENARIO]];
       const mutant = MUTANTS[control[Control.MUTANT]];
       const words = new GatedWords(machine.partition, gate, 0, mutant.torn);
       const lp = makeLp(machine, data.thread, words, new GatedWords(machine.machine, gate, 1), mutant.classes);
-      const thread: ScenarioThread = { lp, words, machine, index: data.thread };
+      const thread: ScenarioThread = { lp, words, machine, index: data.thread, synic: mutant.synic };
       scenario.prepare?.(thread);
       body = () => scenario.threads[data.thread](thread);
     } catch (error) {

@@ -1,6 +1,7 @@
-// Runs the vTLB's own protocol code under every schedule with at most so many preemptions, then under random ones (seed printed), looking for a violated
+// Runs hvd's own protocol code (vTLB, SynIC) under every schedule with at most so many preemptions, then under random ones (seed printed), looking for a violated
 // condition, a broken invariant or a deadlock. Why bounded by preemptions: nearly all races show with two (Musuvathi and Qadeer, PLDI 2007).
 import { Worker } from 'node:worker_threads';
+import { ALL_SCENARIOS } from './all-scenarios.js';
 import type { ExplorerWorkerData } from './explorer-worker.js';
 import {
   CONTROL_BYTES,
@@ -15,7 +16,7 @@ import {
   traceEnabled,
 } from './gate.js';
 import { MUTANTS } from './mutants.js';
-import { PAGES, SCENARIOS } from './scenarios.js';
+import { PAGES } from './scenarios.js';
 import { makeMachine, resetMachine, type SmallMachine } from './small-machine.js';
 
 export interface Exploration {
@@ -74,7 +75,7 @@ export class Explorer {
   }
 
   explore(options: ExploreOptions): Exploration {
-    const scenario = SCENARIOS.findIndex((s) => s.name === options.scenario);
+    const scenario = ALL_SCENARIOS.findIndex((s) => s.name === options.scenario);
     const mutant = MUTANTS.findIndex((m) => m.name === (options.mutant ?? 'none'));
     if (scenario < 0 || mutant < 0) throw new RangeError(`no scenario ${options.scenario} or mutant ${options.mutant}`);
     const bound = options.preemptions ?? 2;
@@ -127,7 +128,7 @@ export class Explorer {
   /** One execution. Null, or what went wrong. */
   #run(scenario: number, mutant: number, switches: Switches, seed: number): string | null {
     const c = this.#control;
-    const s = SCENARIOS[scenario];
+    const s = ALL_SCENARIOS[scenario];
     resetMachine(this.#machine, s.spts);
     s.setup(this.#machine);
     c[Control.SCENARIO] = scenario;

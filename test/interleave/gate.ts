@@ -178,6 +178,10 @@ export class GatedWords extends SharedWords {
     this.#gate.step();
     return super.read(address);
   }
+  override write(address: number, value: number): void {
+    this.#gate.step();
+    super.write(address, value);
+  }
   override load(address: number): number {
     this.#gate.step();
     return super.load(address);

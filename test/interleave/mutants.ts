@@ -17,6 +17,7 @@ import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
 import { GenerationCounters } from '../../daemon/machine/generation.js';
 import type { SharedWords } from '../../daemon/machine/shared-words.js';
 import { Role, Spt, sptHeaderAt } from '../../shared/layout/vtlb.js';
+import { SYNIC_MUTANTS, type SynicMutant } from './synic-mutants.js';
 
 class NoPendingWait extends FillLock {
   override waitForPendingFills(): void {}
@@ -204,6 +205,7 @@ export interface Mutant {
   readonly name: string;
   readonly torn?: boolean;
   readonly classes?: VtlbClasses;
+  readonly synic?: SynicMutant;
 }
 const mutant = (name: string, classes: Partial<VtlbClasses>): Mutant => ({ name, classes: { ...VTLB_CLASSES, ...classes } });
 
@@ -240,4 +242,5 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),
   mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),
   mutant('enter while the bus is held', { FlushHandshake: IgnoreBus }),
+  ...SYNIC_MUTANTS.map(({ name, ...synic }) => ({ name, synic })),
 ];

@@ -15,6 +15,7 @@ import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { checkTranslations } from './oracle.js';
 import { entry32, entry64, legacyVp, longVp, type SmallMachine, spaOf } from './small-machine.js';
 import { checkStructure } from './structure-check.js';
+import type { SynicMutant } from './synic-mutants.js';
 import { checkTracking } from './track-check.js';
 
 export const PAGES = 64;
@@ -27,6 +28,8 @@ export interface ScenarioThread {
   readonly words: SharedWords;
   readonly machine: SmallMachine;
   readonly index: number;
+  /** The fault that scenarios of the synthetic interrupt controller are to have. */
+  readonly synic?: SynicMutant | undefined;
 }
 
 export interface Scenario {

@@ -19,7 +19,8 @@
 #define JOB_IPI 0x5u
 #define JOB_TIMER 0x6u
 #define JOB_IO 0x7u
-#define JOB_COUNT 8
+#define JOB_MESSAGE 0x8u
+#define JOB_COUNT 9
 
 struct job_page {
     u32 magic;
@@ -77,4 +78,5 @@ static const struct job_description job_descriptions[JOB_COUNT] __attribute__((u
     { "ipi", { "mode", "spin", "think" }, { 0, 0, 0 } },
     { "timer", { "period", "mode" }, { 1000000, 0 } },
     { "io", { "think" }, { 100 } },
+    { "message", { "role", "window", "think", "connection", "auto", "size" }, { 0, 1, 0, 16, 0, 16 } },
 };

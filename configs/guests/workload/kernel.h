@@ -71,6 +71,7 @@ void firmware_find(struct firmware *f);
 #define VECTOR_PONG 0x42
 #define VECTOR_BROADCAST 0x43
 #define VECTOR_TIMER 0x50
+#define VECTOR_MESSAGE 0x60
 #define VECTOR_SPURIOUS 0xff
 #define TIMER_PERIODIC 0
 #define TIMER_ONE_SHOT 1
@@ -105,6 +106,25 @@ uptr window_address(u32 page);
 void space_map(struct space *s, u32 page, uptr frame);
 void space_unmap(struct space *s, u32 page);
 
+// --- hyperv.c
+#define HV_SINT 3
+#define HV_MESSAGE_MAX 240
+struct hv_message {
+    volatile u32 type;
+    u8 size;
+    volatile u8 flags;
+    u16 reserved;
+    u64 origin;
+    u32 payload[HV_MESSAGE_MAX / 4];
+};
+struct hv_post { u32 connection, reserved, type, size, payload[HV_MESSAGE_MAX / 4]; };
+struct hv_pages { volatile struct hv_message *slot; volatile u32 *flags; };
+u32 hyperv_start(struct hv_pages *pages, u32 vector, u32 autoEoi);   // 0: there is none of it here
+void hyperv_stop(void);
+void hyperv_message_read(volatile struct hv_message *slot, struct hv_message *copy);
+u32 hyperv_post(const struct hv_post *input);                        // HV_STATUS
+u32 hyperv_signal(u32 connection, u32 flag);
+
 // --- jobs
 u32 job_goes_on(struct vp *vp);
 void job_latency(struct vp *vp, u64 cycles);
@@ -118,6 +138,8 @@ void job_switch(struct vp *vp);
 void job_ipi(struct vp *vp);
 void job_timer(struct vp *vp);
 void job_io(struct vp *vp);
+void job_message(struct vp *vp);
+u32 message_interrupt(struct vp *vp);     // 1: the interrupt ends by itself
 void ipi_ping(struct vp *vp);
 void ipi_broadcast(struct vp *vp);
 void timer_tick(struct vp *vp);

@@ -100,6 +100,7 @@ __attribute__((used)) void interrupt(struct frame *f)
     case VECTOR_PING: ipi_ping(vp); break;
     case VECTOR_BROADCAST: ipi_broadcast(vp); break;
     case VECTOR_TIMER: timer_tick(vp); break;
+    case VECTOR_MESSAGE: if (message_interrupt(vp)) return; else break;
     case VECTOR_SPURIOUS: return;
     default:
         if (f->vector < 0x20) die(f);

@@ -1,0 +1,5 @@
+// Every scenario that the explorer's workers know, by number.
+import { SCENARIOS, type Scenario } from './scenarios.js';
+import { SYNIC_SCENARIOS } from './synic-scenarios.js';
+
+export const ALL_SCENARIOS: readonly Scenario[] = [...SCENARIOS, ...SYNIC_SCENARIOS];
