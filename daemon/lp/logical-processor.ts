@@ -82,7 +82,7 @@ export class LogicalProcessor {
     this.#turn.publish(Number.POSITIVE_INFINITY);
   }
 
-  /** Virtual time. True: it is this LP's turn, and its clock stands in the quantum that it has published. */
+  /** Virtual time. True: it is this LP's turn, and its clock stands in the step that it has published. */
   #comeToTurn(seen: number): boolean {
     if ((this.#turn.published() & 1) !== 0) {
       this.#join(seen);
@@ -94,8 +94,8 @@ export class LogicalProcessor {
       return false;
     }
     const due = this.#turn.publishedCycles(this.#clock);
-    // Its last run went beyond the quantum for which it has been summoned now: the others come first.
-    if (this.#turn.quantumOf(this.#clock) * this.#turn.quantumCycles > due) {
+    // Its last run went beyond the step for which it has been summoned now: the others come first.
+    if (this.#turn.stepOf(this.#clock) * this.#turn.stepCycles > due) {
       this.#turn.publish(this.#clock);
       return false;
     }
@@ -172,7 +172,7 @@ export class LogicalProcessor {
     let budget = Math.min(this.#sliceLeft, this.#mode === ClockMode.REALTIME ? REALTIME_RUN : this.#deadline() - this.#clock);
     if (this.#mode !== ClockMode.REALTIME) {
       // An LP that has no others to keep pace with ends its runs by slices and timers alone.
-      const end = (this.#turn.quantumOf(this.#clock) + 1) * this.#turn.quantumCycles;
+      const end = (this.#turn.stepOf(this.#clock) + 1) * this.#turn.stepCycles;
       if (!this.#turn.alone) budget = Math.min(budget, end - this.#clock);
     }
     this.#state(LpState.RUNNING);
@@ -217,10 +217,10 @@ export class LogicalProcessor {
     this.#leaveGuests();
     const word = this.#turn.published();
     const deadline = Math.max(this.#clock, this.#deadline());
-    const isNow = this.#turn.quantumOf(deadline) === this.#turn.quantumOf(this.#clock);
+    const isNow = this.#turn.stepOf(deadline) === this.#turn.stepOf(this.#clock);
     if (!isNow) {
       if (!this.#turn.replace(word, deadline)) return;
-      // From here on a poster that finds this LP idle moves the published quantum (Turn.summon). Where LPs go on side by side, what was posted while this one was
+      // From here on a poster that finds this LP idle moves the published step (Turn.summon). Where LPs go on side by side, what was posted while this one was
       // still at work summoned nobody, so it is looked for once more: publish, then look, as against post, then summon. Where they go on one at a time
       // there is no such post; any that is there by now comes from the LP whose turn it is already.
       if (this.#mode === ClockMode.QUANTUM && this.#own.some(({ guest, vp }) => guest.runnable(vp))) {
@@ -271,7 +271,7 @@ export class LogicalProcessor {
       // Where VPs share the LP their slices are short, and a command may wait for the end of one.
       isWanted: () => this.#own.length === 1 && this.#hasMail(),
       costs: this.#boot.config.costs,
-      // Another LP has work from now on: it leaves guest code, or wakes in the quantum after this one.
+      // Another LP has work from now on: it leaves guest code, or wakes in the step after this one.
       signal: (lp, clock) => {
         this.#apic.send(lp, KICK_VECTOR);
         if (lp !== this.#boot.lp) {

@@ -1,11 +1,15 @@
 // Whose turn it is: keeps the LPs' clocks together in the virtual clock modes.
-// Every LP publishes the quantum in which it will next do something: running, that of its clock; idle, that of its next timer, or none at all.
-// quantum mode: an LP may go on while its quantum is the lowest published (several may share it, and run in parallel).
-// deterministic mode: of those with the lowest quantum only the one with the lowest id goes on: one LP at a time, in one order.
+// Virtual time goes on in steps of half a quantum. Every LP publishes the step in which it will next do something: running, that of its clock; idle, that of its
+// next timer, or none at all.
+// quantum mode: an LP may go on while its step is the lowest published or the one after that: side by side, and never more than a quantum ahead of the slowest.
+// deterministic mode: of those with the lowest step only the one with the lowest id goes on: one LP at a time, in one order.
 // realtime mode: always.
 //
-// Published word: quantum << 1 | 1 if nothing is awaited. Quanta are compared modulo 2^31. Who wakes a waiter: whoever publishes a word that makes
-// the waiter's quantum the lowest rings its doorbell (#changed); the waiter reads its doorbell, sets waitingForTurn, checks again, then sleeps.
+// Why the one after as well: LPs that compute take turns in being the slower by a little. Were they to meet at the end of each step, every step would take as long
+// as it takes the slowest of them; a step in hand, only lasting differences are waited for.
+//
+// Published word: step << 1 | 1 if nothing is awaited. Steps are compared modulo 2^31. Who wakes a waiter: whoever publishes a word that makes
+// the waiter's step low enough rings its doorbell (#changed); the waiter reads its doorbell, sets waitingForTurn, checks again, then sleeps.
 //
 // Why deterministic mode repeats: the LP that goes on is the only one that acts, and stays so until it publishes a later word. Whatever decides its course
 // (posts, timers, its own word) it therefore looks at while it is its turn, never before and never after it has published.
@@ -13,8 +17,7 @@ import { ClockMode, LpBlock, LpLayout, lpBlockAt, MachineHeader, MachineLayout }
 import type { Views } from '../../shared/layout/struct.js';
 
 /**
- * How often an LP looks whether the others have caught up before it sleeps: some 30 microseconds. LPs that compute come to the ends of their quanta within a few
- * microseconds of one another, which is less than a sleep and its end cost.
+ * How often an LP looks whether the others have caught up before it sleeps: some 30 microseconds. LPs that compute differ by a few microseconds at most, which is less than a sleep and its end cost.
  */
 const LOOKS_MAX = 500;
 const CHANGES = MachineLayout.at.turnChanges >>> 2;
@@ -31,7 +34,10 @@ export class Turn {
   readonly #lp: number;
   readonly #lps: number;
   readonly #mode: number;
-  readonly quantumCycles: number;
+  /** Half a quantum. */
+  readonly stepCycles: number;
+  /** Steps by which an LP may be ahead of the lowest one. */
+  readonly #lead: number;
   readonly #block: LpBlock;
 
   constructor(views: Views, lp: number) {
@@ -40,7 +46,8 @@ export class Turn {
     this.#lp = lp;
     this.#lps = header.lpCount;
     this.#mode = header.clockMode;
-    this.quantumCycles = header.quantumCycles;
+    this.stepCycles = Math.floor(header.quantumCycles / 2);
+    this.#lead = this.#mode === ClockMode.QUANTUM ? 1 : 0;
     this.#block = new LpBlock(views, lpBlockAt(lp));
   }
 
@@ -54,12 +61,12 @@ export class Turn {
   get alone(): boolean {
     return this.#lps === 1;
   }
-  quantumOf(clock: number): number {
-    return Math.floor(clock / this.quantumCycles);
+  stepOf(clock: number): number {
+    return Math.floor(clock / this.stepCycles);
   }
 
   #wordOf(clock: number): number {
-    return clock === Number.POSITIVE_INFINITY ? 1 : (this.quantumOf(clock) << 1) | 0;
+    return clock === Number.POSITIVE_INFINITY ? 1 : (this.stepOf(clock) << 1) | 0;
   }
 
   /** Publishes when this LP next has something to do; `clock` in cycles, Infinity for never. */
@@ -78,10 +85,10 @@ export class Turn {
     if (word !== seen) this.#changed();
     return true;
   }
-  /** Earliest quantum in which another LP's request may be dealt with: this LP asks the target not to sleep past it. Called by whoever posts work to `lp`. */
+  /** Earliest step in which another LP's request may be dealt with: this LP asks the target not to sleep past it. Called by whoever posts work to `lp`. */
   summon(lp: number, clock: number): void {
     const { i32 } = this.#views;
-    const wanted = (this.quantumOf(clock) + 1) << 1;
+    const wanted = (this.stepOf(clock) + 1) << 1;
     for (;;) {
       const now = Atomics.load(i32, this.#word(lp));
       if (!isBefore(wanted, now)) break;
@@ -109,24 +116,26 @@ export class Turn {
   }
   #lowest(): boolean {
     const own = Atomics.load(this.#views.i32, this.#word(this.#lp));
+    // A word that awaits nothing has no step: only others that await nothing let it go on.
+    const reach = own & 1 ? own : (own - (this.#lead << 1)) | 0;
     for (let i = 0; i < this.#lps; i++) {
       if (i === this.#lp) continue;
       const other = Atomics.load(this.#views.i32, this.#word(i));
-      if (isBefore(other, own)) return false;
+      if (isBefore(other, reach)) return false;
       if (this.#mode === ClockMode.DETERMINISTIC && i < this.#lp && other === own && !(own & 1)) return false;
     }
     return true;
   }
-  /** Published quantum x quantum length: the clock of an LP that was summoned. NaN when nothing is awaited. */
+  /** Published step x its length: the clock of an LP that was summoned. NaN when nothing is awaited. */
   publishedCycles(clock: number): number {
     return this.#cyclesOf(Atomics.load(this.#views.i32, this.#word(this.#lp)), clock);
   }
-  /** Expands a word's 31-bit quantum near `clock`. */
+  /** Expands a word's 31-bit step near `clock`. */
   #cyclesOf(word: number, clock: number): number {
     if (word & 1) return Number.NaN;
-    const near = this.quantumOf(clock);
+    const near = this.stepOf(clock);
     const delta = ((word - (near << 1)) | 0) >> 1;
-    return (near + delta) * this.quantumCycles;
+    return (near + delta) * this.stepCycles;
   }
   /** Where an LP that has published nothing comes in, in cycles: as the slowest of the others would summon it, at its own clock when none awaits anything. */
   joinCycles(clock: number): number {
@@ -136,7 +145,7 @@ export class Turn {
       const other = Atomics.load(this.#views.i32, this.#word(i));
       if (isBefore(other, floor)) floor = other;
     }
-    return floor & 1 ? clock : Math.max(clock, this.#cyclesOf(floor, clock) + this.quantumCycles);
+    return floor & 1 ? clock : Math.max(clock, this.#cyclesOf(floor, clock) + this.stepCycles);
   }
   /** This LP's word has changed: whoever waits for it to be the lowest looks again. */
   #changed(): void {

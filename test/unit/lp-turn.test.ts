@@ -19,7 +19,7 @@ test('a doorbell that was rung since the LP looked for commands is not slept thr
   const { buffer, views, lps } = createMachineMemory(stubConfig({ lps: 2 }));
   const [behind, ahead] = [new Turn(views, 0), new Turn(views, 1)];
   behind.publish(0);
-  ahead.publish(5 * ahead.quantumCycles);
+  ahead.publish(5 * ahead.stepCycles);
   t.false(ahead.mine());
   const rescue = new Worker(RESCUE, { eval: true, workerData: { buffer, word: (lps[1]!.base + LpLayout.at.doorbell) >>> 2 } });
   const seen = ahead.doorbell();
@@ -30,30 +30,43 @@ test('a doorbell that was rung since the LP looked for commands is not slept thr
   await rescue.terminate();
 });
 
-test('an LP whose quantum is the lowest does not wait', (t) => {
+test('an LP whose step is the lowest does not wait', (t) => {
   const { views } = createMachineMemory(stubConfig({ lps: 2 }));
   const [behind, ahead] = [new Turn(views, 0), new Turn(views, 1)];
   behind.publish(0);
-  ahead.publish(5 * ahead.quantumCycles);
+  ahead.publish(5 * ahead.stepCycles);
   behind.wait(behind.doorbell());
-  behind.publish(6 * behind.quantumCycles);
+  behind.publish(7 * behind.stepCycles);
+  t.true(ahead.mine());
+  t.false(behind.mine());
+});
+
+test('in quantum mode an LP goes on in the step after the lowest one too, and waits before the next', (t) => {
+  const { views } = createMachineMemory(stubConfig({ lps: 2, clock: 'quantum' }));
+  const [behind, ahead] = [new Turn(views, 0), new Turn(views, 1)];
+  behind.publish(4 * behind.stepCycles);
+  ahead.publish(6 * ahead.stepCycles - 1);
+  t.true(ahead.mine());
+  ahead.publish(6 * ahead.stepCycles);
+  t.false(ahead.mine());
+  behind.publish(Number.POSITIVE_INFINITY);
   t.true(ahead.mine());
   t.false(behind.mine());
 });
 
 test('an LP that awaited nothing comes in where the slowest of the others would summon it to', (t) => {
-  const { views } = createMachineMemory(stubConfig({ lps: 3 }));
+  const { views } = createMachineMemory(stubConfig({ lps: 3, clock: 'deterministic' }));
   const [idle, slow, fast] = [new Turn(views, 0), new Turn(views, 1), new Turn(views, 2)];
-  const { quantumCycles } = idle;
+  const { stepCycles } = idle;
   for (const turn of [idle, slow, fast]) turn.publish(Number.POSITIVE_INFINITY);
   t.is(idle.joinCycles(3), 3);
-  slow.publish(5 * quantumCycles);
-  fast.publish(9 * quantumCycles);
+  slow.publish(5 * stepCycles);
+  fast.publish(9 * stepCycles);
   const joins = idle.joinCycles(0);
-  slow.summon(0, 5 * quantumCycles + 1);
+  slow.summon(0, 5 * stepCycles + 1);
   t.is(idle.publishedCycles(0), joins);
   t.false(idle.mine());
-  slow.publish(7 * quantumCycles);
+  slow.publish(7 * stepCycles);
   t.true(idle.mine());
 });
 
