@@ -1,12 +1,13 @@
 // Whose turn it is: keeps the LPs' clocks together in the virtual clock modes.
-// Virtual time goes on in steps of half a quantum. Every LP publishes the step in which it will next do something: running, that of its clock; idle, that of its
+// Virtual time goes on in steps, several to a quantum. Every LP publishes the step in which it will next do something: running, that of its clock; idle, that of its
 // next timer, or none at all.
-// quantum mode: an LP may go on while its step is the lowest published or the one after that: side by side, and never more than a quantum ahead of the slowest.
+// quantum mode: an LP may go on while its step is less than a quantum after the lowest published: side by side, and never more than a quantum ahead of the slowest.
 // deterministic mode: of those with the lowest step only the one with the lowest id goes on: one LP at a time, in one order.
 // realtime mode: always.
 //
-// Why the one after as well: LPs that compute take turns in being the slower by a little. Were they to meet at the end of each step, every step would take as long
-// as it takes the slowest of them; a step in hand, only lasting differences are waited for.
+// Why not quantum by quantum: LPs that compute take turns in being the slower, by a little, or for as long as it takes to compile what the other has compiled
+// already. Were they to meet at each quantum's end, every quantum would take as long as it takes the slowest of them; with some steps in hand, only lasting differences
+// are waited for (`npm run bench -- --suite scaling`).
 //
 // Published word: step << 1 | 1 if nothing is awaited. Steps are compared modulo 2^31. Who wakes a waiter: whoever publishes a word that makes
 // the waiter's step low enough rings its doorbell (#changed); the waiter reads its doorbell, sets waitingForTurn, checks again, then sleeps.
@@ -20,6 +21,7 @@ import type { Views } from '../../shared/layout/struct.js';
  * How often an LP looks whether the others have caught up before it sleeps: some 30 microseconds. LPs that compute differ by a few microseconds at most, which is less than a sleep and its end cost.
  */
 const LOOKS_MAX = 500;
+export const STEPS_IN_QUANTUM = 8;
 const CHANGES = MachineLayout.at.turnChanges >>> 2;
 
 /** Whether the first of two published words is the earlier one, modulo; idle ones are last. */
@@ -34,7 +36,6 @@ export class Turn {
   readonly #lp: number;
   readonly #lps: number;
   readonly #mode: number;
-  /** Half a quantum. */
   readonly stepCycles: number;
   /** Steps by which an LP may be ahead of the lowest one. */
   readonly #lead: number;
@@ -46,8 +47,8 @@ export class Turn {
     this.#lp = lp;
     this.#lps = header.lpCount;
     this.#mode = header.clockMode;
-    this.stepCycles = Math.floor(header.quantumCycles / 2);
-    this.#lead = this.#mode === ClockMode.QUANTUM ? 1 : 0;
+    this.stepCycles = Math.floor(header.quantumCycles / STEPS_IN_QUANTUM);
+    this.#lead = this.#mode === ClockMode.QUANTUM ? STEPS_IN_QUANTUM - 1 : 0;
     this.#block = new LpBlock(views, lpBlockAt(lp));
   }
 

@@ -1,7 +1,7 @@
 // Whose turn it is, and who is woken: what an LP must not miss between its last look and its sleep.
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
-import { ring, Turn } from '../../daemon/lp/turn.js';
+import { ring, STEPS_IN_QUANTUM, Turn } from '../../daemon/lp/turn.js';
 import { LpSignals } from '../../daemon/root/lp-signals.js';
 import { createMachineMemory } from '../../daemon/root/machine-memory.js';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
@@ -19,7 +19,7 @@ test('a doorbell that was rung since the LP looked for commands is not slept thr
   const { buffer, views, lps } = createMachineMemory(stubConfig({ lps: 2 }));
   const [behind, ahead] = [new Turn(views, 0), new Turn(views, 1)];
   behind.publish(0);
-  ahead.publish(5 * ahead.stepCycles);
+  ahead.publish((STEPS_IN_QUANTUM + 3) * ahead.stepCycles);
   t.false(ahead.mine());
   const rescue = new Worker(RESCUE, { eval: true, workerData: { buffer, word: (lps[1]!.base + LpLayout.at.doorbell) >>> 2 } });
   const seen = ahead.doorbell();
@@ -34,20 +34,20 @@ test('an LP whose step is the lowest does not wait', (t) => {
   const { views } = createMachineMemory(stubConfig({ lps: 2 }));
   const [behind, ahead] = [new Turn(views, 0), new Turn(views, 1)];
   behind.publish(0);
-  ahead.publish(5 * ahead.stepCycles);
+  ahead.publish((STEPS_IN_QUANTUM + 3) * ahead.stepCycles);
   behind.wait(behind.doorbell());
-  behind.publish(7 * behind.stepCycles);
+  behind.publish(2 * (STEPS_IN_QUANTUM + 3) * behind.stepCycles);
   t.true(ahead.mine());
   t.false(behind.mine());
 });
 
-test('in quantum mode an LP goes on in the step after the lowest one too, and waits before the next', (t) => {
+test('in quantum mode an LP is never a quantum of steps ahead of the lowest one, and waits for nothing below that', (t) => {
   const { views } = createMachineMemory(stubConfig({ lps: 2, clock: 'quantum' }));
   const [behind, ahead] = [new Turn(views, 0), new Turn(views, 1)];
   behind.publish(4 * behind.stepCycles);
-  ahead.publish(6 * ahead.stepCycles - 1);
+  ahead.publish((4 + STEPS_IN_QUANTUM) * ahead.stepCycles - 1);
   t.true(ahead.mine());
-  ahead.publish(6 * ahead.stepCycles);
+  ahead.publish((4 + STEPS_IN_QUANTUM) * ahead.stepCycles);
   t.false(ahead.mine());
   behind.publish(Number.POSITIVE_INFINITY);
   t.true(ahead.mine());

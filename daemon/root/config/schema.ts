@@ -131,7 +131,7 @@ export const MACHINE_DEFAULTS = {
   nodes: 1,
   clock: 'quantum',
   seed: 1,
-  quantumCycles: 400_000,
+  quantumCycles: 1_600_000,
   frequencyHz: 1_000_000_000,
   idle: 'pace',
   pin: true,
