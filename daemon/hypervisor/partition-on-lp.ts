@@ -23,6 +23,7 @@ import { takeStart } from './hyperv/vp-start.js';
 import { Monitors } from './monitors.js';
 import { PartitionEnd } from './partition-end.js';
 import { ShadowMmu } from './shadow-mmu.js';
+import { NO_TIME } from './vtlb/virtual-costs.js';
 import type { GuestWiring } from './wiring.js';
 
 const INTERCEPT_INDEX = Object.fromEntries(INTERCEPTS.map((name, i) => [name, i])) as Record<InterceptName, number>;
@@ -91,11 +92,14 @@ export class PartitionOnLp implements ApicBus {
       flushPage: (gva: number) => this.processor?.code.jumps.flushPage(gva),
       select: (bank: number) => this.processor?.selectBank(bank),
     };
-    this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, this.fault, {
+    const listener = {
       tlbMiss: this.counting('hardwareTlbMisses'),
       pageFault: this.account('pageFault', 'pageFaultIntercepts', 'sptFill'),
       reflected: () => this.count(this.processor.vp, 'reflectedGuestPageFaults'),
-    });
+    };
+    const virtual = { costs: wiring.costs, now: () => this.clock.cycles(), charge: (cycles: number) => this.processor.charge(cycles) };
+    const time = wiring.realtime ? NO_TIME : virtual;
+    this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, this.fault, listener, { time });
     this.hyperv = hypervOf(this);
   }
 
@@ -172,6 +176,8 @@ export class PartitionOnLp implements ApicBus {
     // In guest code it is made to leave; one that is ready has its LP awake, which looks before it runs it.
     if (state === VpState.RUNNING) this.setKick(lp);
     this.lpBlock.kicks++;
+    this.charge('ipi');
+    if (this.#nodeOf(lp) !== this.#nodeOf(this.wiring.lp)) this.charge('remoteIpi');
     const clock = this.clock.cycles();
     this.wiring.event(clock, EventType.IPI, Math.max(0, this.current), index, lp);
     if (state !== VpState.RUNNING && state !== VpState.READY) this.wiring.signal(lp, clock);
@@ -179,6 +185,9 @@ export class PartitionOnLp implements ApicBus {
   /** ApicBus: cycles of this LP. */
   now(): number {
     return this.clock.cycles();
+  }
+  #nodeOf(lp: number): number {
+    return this.wiring.machine.u32[(lpBlockAt(lp) + LpLayout.at.node) >>> 2];
   }
   /** Makes an LP that runs this partition leave guest code soon. */
   setKick(lp: number): void {

@@ -9,6 +9,7 @@ import type { GuestFault } from '../machine/processor.js';
 import type { FetchCache } from '../machine/tlb.js';
 import { Walk } from '../machine/walker.js';
 import { createLpMmu, type LpMmu, type VtlbClasses } from './vtlb/create-vtlb.js';
+import type { VirtualTime } from './vtlb/virtual-costs.js';
 import { type Flush, PageFault } from './vtlb/vtlb.js';
 
 const BITS = { [Access.READ]: PageAccess.READ, [Access.WRITE]: PageAccess.WRITE, [Access.EXECUTE]: PageAccess.FETCH } as const;
@@ -24,7 +25,12 @@ export interface PageFaultListener {
   reflected(): void;
 }
 
-/** `classes`: tests put mutants in. */
+/** `time`: the LP's clock. `classes`: tests put mutants in. */
+export interface ShadowMmuOptions {
+  readonly time?: VirtualTime;
+  readonly classes?: VtlbClasses | undefined;
+}
+
 export class ShadowMmu implements Translator {
   readonly lp: LpMmu;
   readonly #listener: PageFaultListener;
@@ -40,9 +46,9 @@ export class ShadowMmu implements Translator {
     fetch: FetchCache,
     fault: GuestFault,
     listener: PageFaultListener,
-    classes?: VtlbClasses,
+    { time, classes }: ShadowMmuOptions = {},
   ) {
-    this.lp = createLpMmu({ machine, partition, lp, fetch, classes });
+    this.lp = createLpMmu({ machine, partition, lp, fetch, time, classes });
     this.#fault = fault;
     this.#listener = listener;
   }
@@ -71,7 +77,7 @@ export class ShadowMmu implements Translator {
   }
 
   resolve(gva: number, access: Access, user: boolean, implicit: boolean): number {
-    const { walker, vtlb, tlb } = this.lp;
+    const { walker, vtlb, tlb, costs } = this.lp;
     const vp = this.#vp as VpBlock;
     // Supervisor accesses that CPL 3 code causes are the processor's own (SDM 3A 4.6.1).
     const bits = BITS[access] | (user ? PageAccess.USER : implicit || vp.cpl === 3 ? PageAccess.IMPLICIT : 0);
@@ -88,6 +94,8 @@ export class ShadowMmu implements Translator {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       if (walker.walk(gva, bits) === Walk.HIT) {
         // A fetch says nothing about the right to read under SMAP: only data accesses enter the TLB.
+        // What instruction fetch looks up, and when, depends on how code is translated: that is none of the guest's time.
+        if (access !== Access.EXECUTE) costs.walked(walker.remoteLevels);
         if (access !== Access.EXECUTE && walker.cacheable)
           tlb.insert(user ? 1 : 0, gva, walker.spa, walker.writable, walker.gfn, walker.global);
         else if (access === Access.WRITE) tlb.claimWrite(walker.gfn);

@@ -44,6 +44,8 @@ export class LogicalProcessor {
   #clock = 0;
   #sliceLeft = 0;
   #sliceCycles = SLICE_CYCLES;
+  /** What ran last, as LpBlock.current has it. */
+  #last = -1;
   /** Absent: idle virtual time is skipped. */
   readonly #pace: IdlePace | undefined;
 
@@ -168,6 +170,10 @@ export class LogicalProcessor {
 
   #runVp(next: Runnable): void {
     const { guest, vp } = next;
+    const tag = (guest.slot << 8) | vp;
+    if (this.#mode !== ClockMode.REALTIME && this.#last >= 0 && this.#last !== tag)
+      this.#setClock(this.#clock + (this.#boot.config.costs.worldSwitch ?? 0));
+    this.#last = tag;
     if (this.#sliceLeft <= 0) this.#sliceLeft = this.#sliceCycles;
     let budget = Math.min(this.#sliceLeft, this.#mode === ClockMode.REALTIME ? REALTIME_RUN : this.#deadline() - this.#clock);
     if (this.#mode !== ClockMode.REALTIME) {
@@ -176,7 +182,6 @@ export class LogicalProcessor {
       if (!this.#turn.alone) budget = Math.min(budget, end - this.#clock);
     }
     this.#state(LpState.RUNNING);
-    const tag = (guest.slot << 8) | vp;
     if (this.#block.current !== tag) {
       this.#block.contextSwitches++;
       this.#events.add(this.#clock, EventType.SCHEDULE_IN, guest.slot, vp, 0, 0);

@@ -28,7 +28,7 @@ export class FlushHandshake {
   readonly #context: number;
   readonly #tlb: Pick<HardwareTlb, 'flushAll' | 'dropWrites'>;
   readonly #wake: ((lp: number) => void) | undefined;
-  readonly #asked: () => void;
+  readonly #asked: (low: number, high: number) => void;
   readonly #watchLock: FutexLock;
   #inGuest = false;
   #ownsBus = false;
@@ -38,14 +38,14 @@ export class FlushHandshake {
   /**
    * `tlb`: this LP's, of the same partition. `wake(lp)` does what it takes, beyond setting its `kick`, to make an LP in guest mode look
    * (nothing when LPs in guest mode always run).
-   * `asked` is told of each flush that was asked of other LPs.
+   * `asked` is told of each flush that was asked of other LPs, and of which.
    */
   constructor(
     words: SharedWords,
     lp: number,
     tlb: Pick<HardwareTlb, 'flushAll' | 'dropWrites'>,
     wake?: (lp: number) => void,
-    asked: () => void = () => {},
+    asked: (low: number, high: number) => void = () => {},
   ) {
     this.words = words;
     this.lp = lp;
@@ -130,7 +130,7 @@ export class FlushHandshake {
   requestFlush(low: number, high = 0): void {
     const inside = this.#inGuest;
     if (inside) this.leaveGuest();
-    if ((low | high) !== 0) this.#asked();
+    if ((low | high) !== 0) this.#asked(low, high);
     this.#ask(low, 0);
     this.#ask(high, 32);
     this.#awaitFlush(low, 0);

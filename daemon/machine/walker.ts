@@ -36,6 +36,8 @@ export class HardwareWalker {
   #localFrom = 0;
   #localTo = END_OF_MEMORY;
   remoteWalks = 0;
+  /** Of the last hit: its tables that are elsewhere. */
+  remoteLevels = 0;
 
   constructor(words: SharedWords, context?: LpContext) {
     this.#words = words;
@@ -81,7 +83,7 @@ export class HardwareWalker {
     const entry2 = words.read(((entry3 & -4096) >>> 0) + ((low >>> 18) & 0xff8));
     if ((entry2 & Pte.P) === 0) return Walk.NOT_PRESENT;
     const address = ((entry2 & -4096) >>> 0) + ((low >>> 9) & 0xff8);
-    if (address < this.#localFrom || address >= this.#localTo) this.remoteWalks++;
+    if (this.#localTo !== END_OF_MEMORY) this.#countRemote(this.#root, entry4, entry3, entry2);
     for (;;) {
       let leaf: number;
       let executable = true;
@@ -118,5 +120,17 @@ export class HardwareWalker {
       this.global = (leaf & Pte.G) !== 0;
       return Walk.HIT;
     }
+  }
+
+  /** The four tables of a walk, by their addresses or by entries that lead to them. */
+  #countRemote(root: number, entry4: number, entry3: number, entry2: number): void {
+    this.remoteLevels = this.#remote(root) + this.#remote(entry4) + this.#remote(entry3);
+    const leaf = this.#remote(entry2);
+    this.remoteLevels += leaf;
+    this.remoteWalks += leaf;
+  }
+  #remote(entry: number): number {
+    const table = (entry & -4096) >>> 0;
+    return table < this.#localFrom || table >= this.#localTo ? 1 : 0;
   }
 }

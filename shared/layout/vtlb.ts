@@ -118,10 +118,14 @@ export const VTLB_COUNTERS = [
   'tablesDiscovered',
   'untrackedPurges',
   'trackModeChanges',
+  'lockQueueCycles',
+  'fillWaitCycles',
 ] as const;
 export type VtlbCounter = (typeof VTLB_COUNTERS)[number];
 export const COUNTERS_PER_LP = 64;
 export const FILL_WAIT_BUCKETS = 16;
+/** Entries of the diary of busy locks and fills, a power of two. */
+export const DIARY_ENTRIES = 4096;
 
 export const VtlbLayout = struct(
   'VtlbHeader',
@@ -169,6 +173,8 @@ export const VtlbLayout = struct(
     counters: block(MAX_LPS * COUNTERS_PER_LP * 4, 64),
     /** How long invalidations of each LP waited for pending fills: bucket i counts waits of 2^(i-1) to 2^i microseconds, the last one all longer ones. */
     fillWaits: block(MAX_LPS * FILL_WAIT_BUCKETS * 4, 64),
+    /** When locks and fills are busy in virtual time (vtlb/busy-diary.ts). */
+    diary: block(DIARY_ENTRIES * 8, 64),
   },
   SAS_TABLE - PartitionMap.VTLB,
 );
@@ -196,6 +202,7 @@ export const freeTopAt = (node: number): number => PartitionMap.VTLB + VtlbLayou
 export const freeCountAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeCount + node * 4;
 export const vtlbCountersAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.counters + lp * COUNTERS_PER_LP * 4;
 
+export const DIARY = PartitionMap.VTLB + VtlbLayout.at.diary;
 export const fillWaitsAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.fillWaits + lp * FILL_WAIT_BUCKETS * 4;
 
 /** What the vTLB remembers of a VP between its stays on LPs. Written by the LP that runs it. */

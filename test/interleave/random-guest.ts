@@ -116,7 +116,7 @@ export class RandomGuest {
     });
     this.#places = Array.from({ length: LPS }, (_, index) => {
       const fault = new GuestFault();
-      const mmu = new ShadowMmu(machine.machine, machine.partition, index, NO_CACHE, fault, SILENT, classes);
+      const mmu = new ShadowMmu(machine.machine, machine.partition, index, NO_CACHE, fault, SILENT, { classes });
       const processor = this.#processors[index];
       mmu.load(processor.vp);
       return { lp: mmu.lp, mmu, fault, index, processor };

@@ -1,7 +1,8 @@
-// Counters of the vTLB: each LP adds to its own column without atomics; readers sum the columns.
+// The vTLB's accounts: counters, and what its work costs in virtual time. Each LP adds to its own column without atomics; readers sum the columns.
 // Why named after what the TLFS's hypervisor counts: `hvtop` and metrics print them as they are.
 import type { Views } from '../../../shared/layout/struct.js';
 import { FILL_WAIT_BUCKETS, fillWaitsAt, VTLB_COUNTERS, type VtlbCounter, vtlbCountersAt } from '../../../shared/layout/vtlb.js';
+import type { VirtualCosts } from './virtual-costs.js';
 
 /** Number of each counter. */
 export const Counter = Object.fromEntries(VTLB_COUNTERS.map((name, i) => [name, i])) as { readonly [K in VtlbCounter]: number };
@@ -10,8 +11,10 @@ export class VtlbCounting {
   readonly #u32: Uint32Array;
   readonly #base: number;
   readonly #waits: number;
+  readonly costs: VirtualCosts;
 
-  constructor(views: Views, lp: number) {
+  constructor(views: Views, lp: number, costs: VirtualCosts) {
+    this.costs = costs;
     this.#u32 = views.u32;
     this.#base = vtlbCountersAt(lp) >>> 2;
     this.#waits = fillWaitsAt(lp) >>> 2;

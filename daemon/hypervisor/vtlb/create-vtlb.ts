@@ -26,6 +26,7 @@ import { TablePolicy } from './table-policy.js';
 import { TrackPolicy } from './track-policy.js';
 import { Tracking } from './tracking.js';
 import { Validation } from './validation.js';
+import { NO_TIME, VirtualCosts, type VirtualTime } from './virtual-costs.js';
 import { Vtlb } from './vtlb.js';
 import { WritableMappings } from './writable-mappings.js';
 
@@ -58,6 +59,7 @@ export interface LpMmu {
   readonly vtlb: Vtlb;
   readonly remote: RemoteFlush;
   readonly overlays: OverlayMap;
+  readonly costs: VirtualCosts;
 }
 
 export interface LpMmuOptions {
@@ -72,6 +74,7 @@ export interface LpMmuOptions {
   readonly words?: SharedWords | undefined;
   readonly machineWords?: SharedWords | undefined;
   readonly classes?: VtlbClasses | undefined;
+  readonly time?: VirtualTime | undefined;
 }
 
 /** Everything between a hardware TLB miss and the guest's page tables, for one LP. Joins the LP to the partition's handshakes. */
@@ -84,7 +87,8 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   context.lp = lp;
   const walker = new HardwareWalker(words, context);
   const overlays = new OverlayMap(views, words);
-  const counting = new VtlbCounting(views, lp);
+  const costs = new VirtualCosts(views, options.machine, lp, options.time ?? NO_TIME);
+  const counting = new VtlbCounting(views, lp, costs);
   // A flush that another LP asks for may be for a new generation: the walker must not go on in what it has forgotten.
   const flushed = {
     flushAll: () => {
@@ -93,7 +97,10 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     },
     dropWrites: (gfn: number) => tlb.dropWrites(gfn),
   };
-  const handshake = new classes.FlushHandshake(words, lp, flushed, options.wake, () => counting.add(Counter.flushHandshakes));
+  const handshake = new classes.FlushHandshake(words, lp, flushed, options.wake, (low, high) => {
+    counting.add(Counter.flushHandshakes);
+    costs.shotDown(low, high);
+  });
   const generations = new classes.GenerationCounters(words, lp);
   const policy = new TrackPolicy(machine);
   const tables = new TablePolicy(machine);
@@ -145,5 +152,5 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     counting,
   });
   const remote = new classes.RemoteFlush({ tlb, handshake, lock, invalidation, revalidation, tracking, vtlb, counting });
-  return { tlb, walker, handshake, generations, spaces, vtlb, remote, overlays };
+  return { tlb, walker, handshake, generations, spaces, vtlb, remote, overlays, costs };
 };

@@ -55,13 +55,19 @@ export class FillLock {
       else if (mode !== LockMode.GLOBAL) {
         this.#generations.enter();
         this.#mode = mode;
-        if (this.modeStill(mode)) return;
+        if (this.modeStill(mode)) {
+          this.#counting.costs.inside();
+          return;
+        }
         this.#generations.leave();
       } else {
         this.#lockMutex();
         this.#counting.add(Counter.globalLockTaken);
         this.#mode = mode;
-        if (this.modeStill(mode)) return;
+        if (this.modeStill(mode)) {
+          this.#counting.add(Counter.lockQueueCycles, this.#counting.costs.globalLock());
+          return;
+        }
         this.#unlockMutex();
       }
     }
@@ -121,7 +127,10 @@ export class FillLock {
   #waitCounters(): void {
     const generations = this.#generations;
     const { waits, waitUs } = generations;
-    generations.waitForPendingFills(this.#handshake.othersLow(), this.#handshake.othersHigh());
+    const low = this.#handshake.othersLow();
+    const high = this.#handshake.othersHigh();
+    generations.waitForPendingFills(low, high);
+    if ((low | high) !== 0) this.#counting.add(Counter.fillWaitCycles, this.#counting.costs.awaitFills(low, high));
     if (generations.waits === waits) return;
     this.#counting.add(Counter.pendingFillWaits, generations.waits - waits);
     this.#counting.waited(generations.waitUs - waitUs);

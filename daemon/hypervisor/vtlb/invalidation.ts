@@ -172,6 +172,7 @@ export class Invalidation {
   #clearTable(spt: number, keep: number): number {
     const { i32 } = this.#views;
     const page = sptPageAt(spt);
+    this.#counting.costs.swept();
     let cleared = 0;
     for (let i = 0, at = page >>> 2; i < PAGE_TABLE_ENTRIES; i++, at += 2) {
       // A plain look first: an entry that a later fill installs meanwhile is fresh and may stay.

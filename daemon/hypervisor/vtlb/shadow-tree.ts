@@ -99,6 +99,7 @@ export class ShadowTree {
       spt = below;
       level--;
     }
+    locks.keep(spt);
     this.#held.push(spt);
     this.#heldLevel = level;
     this.#wanted = 0;
@@ -200,6 +201,7 @@ export class ShadowTree {
 
   #hold(spt: number): void {
     this.#locks.lock(spt);
+    this.#locks.keep(spt);
     this.#held.push(spt);
   }
 

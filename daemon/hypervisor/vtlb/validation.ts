@@ -33,6 +33,7 @@ export class Validation {
     const guest = this.#guest;
     if (!guest.open(spt)) return 0;
     this.#counting.add(Counter.validations);
+    this.#counting.costs.swept();
     const { role } = guest;
     const level = role & Role.LEVEL;
     const page = sptPageAt(spt);
@@ -66,6 +67,7 @@ export class Validation {
     const { i32 } = this.#views;
     const page = sptPageAt(spt);
     const role = i32[(sptHeaderAt(spt) + Spt.role) >>> 2];
+    this.#counting.costs.swept();
     let cleared = 0;
     for (let i = 0, at = page >>> 2; i < PAGE_TABLE_ENTRIES; i++, at += 2) {
       const entry = i32[at];
