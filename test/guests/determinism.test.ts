@@ -55,6 +55,16 @@ test.serial('LPs that share a core of the host take the same course as LPs that 
   for (let i = 0; i < 3; i++) t.is(await hashes(hvdOnOneCore, 4, 2, job), first);
 });
 
+// What LPs wait for each other in virtual time is booked in memory that they share (vtlb/busy-diary.ts).
+for (const lock of ['generation', 'global', 'fine'])
+  test.serial(`fills, INVLPGs and shootdowns under vtlb.lock=${lock} take the same time each time`, async (t) => {
+    t.timeout(120_000);
+    const churn = ['job=pagechurn:pages=16,reload=1 milliseconds=10', '--policy', `vtlb.lock=${lock}`] as const;
+    const first = await hashes(hvd, 3, 3, ...churn);
+    t.regex(first, /^trace [0-9a-f]+ memory [0-9a-f]{64}$/);
+    t.is(await hashes(hvdOnOneCore, 3, 3, ...churn), first);
+  });
+
 // The job would go on for long: the end is a point of the guest's time, whatever the host's clock says.
 for (const end of [
   ['--until', 'READY'],
