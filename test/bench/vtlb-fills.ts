@@ -1,6 +1,7 @@
 // One LP's part of the vTLB measurements, on this thread: fills and invalidations of pages through walker, vTLB and hardware TLB, and flushes of everything.
 // Guest tables: page directories from frame 3 on, a page table for each LP behind them; one address space for all (CR3 in frame 1), or one for each LP.
 // Every page maps the same frame of RAM.
+import { NO_TIME, type VirtualTime } from '../../daemon/hypervisor/vtlb/virtual-costs.js';
 import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
@@ -44,13 +45,19 @@ export const layOut = (m: SmallMachine, spts: number, lock: string, oneSpace: bo
   m.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = policy.values.indexOf(lock);
 };
 
+/** Of the intercept that fills. */
+export const roundTrip = (costs: Readonly<Record<string, number>>): number => costs.interceptRoundTrip! + costs.sptFill!;
+
 export class FillingLp {
   readonly #lp: ReturnType<typeof makeLp>;
   readonly #pages: number;
 
-  /** Runs VP `lp`; touches the pages of `table`'s LP: its own, or one that several share. */
-  constructor(m: SmallMachine, lp: number, table = lp) {
-    this.#lp = makeLp(m, lp);
+  readonly #time: VirtualTime;
+
+  /** Runs VP `lp`; touches the pages of `table`'s LP: its own, or one that several share. `time`: for measurements in virtual time, what an LP's clock is. */
+  constructor(m: SmallMachine, lp: number, table = lp, time: VirtualTime = NO_TIME) {
+    this.#time = time;
+    this.#lp = makeLp(m, lp, { time });
     this.#pages = SMALL_PAGES + table * LARGE;
     this.#lp.vtlb.load(new VpBlock(m.partition, vpBlockAt(lp)));
     this.#lp.handshake.enterGuest();
@@ -62,6 +69,22 @@ export class FillingLp {
     while (walker.walk(gva, PageAccess.READ) !== Walk.HIT)
       if (vtlb.pageFault(gva, PageAccess.READ) !== PageFault.FILLED) throw new Error(`no fill at ${gva.toString(16)}`);
     tlb.insert(0, gva, walker.spa, walker.writable, walker.gfn, walker.global);
+  }
+  /** The LP is in guest mode for as long as it takes: several LPs of one host thread act in turn. */
+  inGuest(act: () => void): void {
+    this.#lp.handshake.enterGuest();
+    act();
+    this.#lp.handshake.leaveGuest();
+  }
+  /** One #PF intercept, with what the processor charges for it. */
+  fill(table: number, page: number): void {
+    this.#time.charge(roundTrip(this.#time.costs));
+    this.#touch(SMALL_PAGES + table * LARGE + page * PAGE);
+  }
+  /** One INVLPG intercept. */
+  invalidate(table: number, page: number): void {
+    this.#time.charge(this.#time.costs.interceptRoundTrip!);
+    this.#lp.vtlb.invlpg(SMALL_PAGES + table * LARGE + page * PAGE);
   }
   /** Milliseconds of 512 fills. */
   fillAll(): number {

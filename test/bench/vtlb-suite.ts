@@ -4,6 +4,7 @@ import { findPolicy } from '../../shared/protocol/policies.js';
 import { makeMachine } from '../interleave/small-machine.js';
 import type { FillWorkerData } from './vtlb-fill-worker.js';
 import { FillingLp, layOut, RAM_PAGES } from './vtlb-fills.js';
+import { measureVtlbScaling, SCALING_LEGEND, type ScalingRow, scalingMarkdown } from './vtlb-scaling.js';
 
 export interface VtlbNumbers {
   /** Microseconds of one fill and of one INVLPG without pending fills, 4 LPs in the partition. */
@@ -13,6 +14,8 @@ export interface VtlbNumbers {
   readonly flushUs: readonly { readonly tables: number; readonly us: number }[];
   /** Fills a second of all threads together. */
   readonly fills: readonly { readonly lock: string; readonly region: string; readonly threads: number; readonly perSecond: number }[];
+  /** In virtual time. */
+  readonly scaling: readonly ScalingRow[];
 }
 
 const SPTS = 12_000;
@@ -86,10 +89,16 @@ export const measureVtlb = async (quick: boolean, say: (text: string) => void): 
       samples.set(key, [...(samples.get(key) ?? []), await fillsOf(lock, region === 'shared', threads, quick ? 200 : 500)]);
     }
   say('\r\x1b[K');
-  return { ...single, flushUs, fills: cases.map((c) => ({ ...c, perSecond: median(samples.get(`${c.lock} ${c.region} ${c.threads}`)!) })) };
+  const scaling = measureVtlbScaling();
+  return {
+    ...single,
+    flushUs,
+    scaling,
+    fills: cases.map((c) => ({ ...c, perSecond: median(samples.get(`${c.lock} ${c.region} ${c.threads}`)!) })),
+  };
 };
 
-export const vtlbMarkdown = ({ fillUs, invlpgUs, flushUs, fills }: VtlbNumbers): string => {
+export const vtlbMarkdown = ({ fillUs, invlpgUs, flushUs, fills, scaling }: VtlbNumbers): string => {
   const [few, many] = flushUs;
   const rows = [
     ['one fill: walker, guest walk, shadow entry, hardware TLB', `${fillUs.toFixed(2)} µs`, '< 1 µs'],
@@ -108,5 +117,6 @@ export const vtlbMarkdown = ({ fillUs, invlpgUs, flushUs, fills }: VtlbNumbers):
     const numbers = [Math.round(one.perSecond).toLocaleString('en-US'), Math.round(two.perSecond).toLocaleString('en-US')];
     lines.push(`| ${one.region} | ${one.lock} | ${numbers.join(' | ')} | ${(two.perSecond / one.perSecond).toFixed(2)} × | ${bar} |`);
   }
+  lines.push('', SCALING_LEGEND, '', scalingMarkdown(scaling));
   return lines.join('\n');
 };

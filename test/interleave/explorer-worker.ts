@@ -31,7 +31,7 @@ for (;;) {
       const scenario = ALL_SCENARIOS[control[Control.SCENARIO]];
       const mutant = MUTANTS[control[Control.MUTANT]];
       const words = new GatedWords(machine.partition, gate, 0, mutant.torn);
-      const lp = makeLp(machine, data.thread, words, new GatedWords(machine.machine, gate, 1), mutant.classes);
+      const lp = makeLp(machine, data.thread, { words, machineWords: new GatedWords(machine.machine, gate, 1), classes: mutant.classes });
       const thread: ScenarioThread = { lp, words, machine, index: data.thread, synic: mutant.synic };
       scenario.prepare?.(thread);
       body = () => scenario.threads[data.thread](thread);

@@ -2,8 +2,7 @@
 // Why its own: explorer and stress reset it thousands of times, so resetting touches only what a test can have dirtied.
 
 import { initVtlb } from '../../daemon/hypervisor/vtlb/arena.js';
-import { createLpMmu, type LpMmu, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import type { SharedWords } from '../../daemon/machine/shared-words.js';
+import { createLpMmu, type LpMmu, type LpMmuOptions } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { Cr0, Cr4, Efer } from '../../shared/abi/registers.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { MachineLayout, machineMemorySize } from '../../shared/layout/machine.js';
@@ -51,8 +50,8 @@ export const resetMachine = ({ partition, machine, pages, lps }: SmallMachine, s
   initVtlb(partition, spts);
 };
 
-export const makeLp = (m: SmallMachine, lp: number, words?: SharedWords, machineWords?: SharedWords, classes?: VtlbClasses): LpMmu =>
-  createLpMmu({ partition: m.partition, machine: m.machine, lp, words, machineWords, classes });
+export const makeLp = (m: SmallMachine, lp: number, options: Partial<LpMmuOptions> = {}): LpMmu =>
+  createLpMmu({ ...options, partition: m.partition, machine: m.machine, lp });
 
 /** VP with 32-bit paging, CR3 at a guest frame. */
 export const legacyVp = (m: SmallMachine, index: number, frame: number, cr4: number = Cr4.PGE): VpBlock => {

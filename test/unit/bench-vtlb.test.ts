@@ -1,7 +1,9 @@
 // The bench's own guest of the vTLB suite does what its rows say: so many fills, of so many shadow tables, and nothing left after a flush.
 import test from 'ava';
+import { readCosts } from '../../daemon/root/config/machine-file.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { FillingLp, layOut, RAM_PAGES } from '../bench/vtlb-fills.js';
+import { measureVtlbScaling, REGIONS, type Region } from '../bench/vtlb-scaling.js';
 import { makeMachine } from '../interleave/small-machine.js';
 
 for (const oneSpace of [true, false])
@@ -35,4 +37,19 @@ test.serial('large pages need a shadow table each, and a whole flush makes the n
   lp.flushPartition();
   lp.touchLarge(10, 10);
   t.is(vtlbCounters(m.partition).fills! - fills!, 10);
+});
+
+test.serial('in virtual time fills under counters go side by side, those under one lock one after the other, the same each time', (t) => {
+  const rows = measureVtlbScaling([1, 16]);
+  const fills = (lock: string, region: Region, lps: number): number =>
+    rows.find((row) => row.lock === lock && row.region === region && row.lps === lps)!.fills;
+  for (const region of ['private', 'shared'] as const)
+    t.true(fills('generation', region, 16) > 0.9 * 16 * fills('generation', region, 1), `${region}: ${fills('generation', region, 16)}`);
+  // A fill holds the lock for as long as it takes.
+  const most = 1e6 / readCosts().sptFill!;
+  for (const region of REGIONS) t.true(fills('global', region, 16) < 1.01 * most, `${region}: ${fills('global', region, 16)} of ${most}`);
+  t.true(fills('fine', 'private', 16) > 0.9 * 16 * fills('fine', 'private', 1));
+  t.true(fills('fine', 'shared', 16) < 0.9 * 16 * fills('fine', 'shared', 1));
+  for (const lock of ['generation', 'fine']) t.true(fills(lock, 'edits', 16) < 16 * fills(lock, 'edits', 1), lock);
+  t.deepEqual(measureVtlbScaling([1, 16]), rows);
 });
