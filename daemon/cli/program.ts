@@ -1,6 +1,7 @@
 // All commands of hvd in one tree.
 import { Command } from 'commander';
 import { hvdVersion } from '../root/version.js';
+import { addDevice } from './commands/device.js';
 import { addLoad } from './commands/load.js';
 import { addPolicy } from './commands/policy.js';
 import { addRun } from './commands/run.js';
@@ -15,6 +16,6 @@ export const createProgram = (): Command => {
   const program = new Command('hvd').description('a laboratory for hypervisors: x86 guests on simulated processors').version(hvdVersion());
   // Before the commands: they inherit it.
   program.exitOverride().configureOutput({ outputError: (text, write) => write(`hvd: ${text.replace(/^error: /, '')}`) });
-  for (const add of [addStart, addStop, addStatus, addVm, addPolicy, addLoad, addStats, addRun, addTop]) add(program);
+  for (const add of [addStart, addStop, addStatus, addVm, addPolicy, addDevice, addLoad, addStats, addRun, addTop]) add(program);
   return program;
 };

@@ -1,5 +1,7 @@
 // A partition as its LP drives it: which VPs can run, when a timer is due, run one. The parts behind it are wired here and nowhere else.
-import { lpContextAt, PartitionLayout } from '../../shared/layout/partition.js';
+import { InterruptKind } from '../../shared/layout/interrupt-log.js';
+import { lpContextAt, PartitionLayout, PartitionState } from '../../shared/layout/partition.js';
+import { request } from './apic/post.js';
 import { DeviceMemory } from './device-memory.js';
 import { interceptsOf } from './intercepts/intercepts.js';
 import { InterruptWindow } from './interrupt-window.js';
@@ -88,6 +90,19 @@ export class Guest {
   /** The VP that ran last gave its LP away before its slice was over. */
   get yielded(): boolean {
     return this.#on.yielded;
+  }
+  /** The LP's clock, exact also while a VP runs. */
+  get cycles(): number {
+    return this.#on.clock.cycles();
+  }
+  /** A physical interrupt that is passed through to the VP. */
+  inject(vp: number, vector: number, level: boolean): void {
+    request(this.#on, vp, vector, level, InterruptKind.DEVICE);
+  }
+  /** It has not ended: what it was given it may still finish. */
+  get isAlive(): boolean {
+    const { state } = this.#on;
+    return state === PartitionState.RUNNING || state === PartitionState.PAUSED;
   }
   /** Makes an LP that runs this partition leave guest code soon. */
   setKick(lp: number): void {

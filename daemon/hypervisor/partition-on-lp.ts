@@ -16,6 +16,7 @@ import type { ApicBus } from './apic/apic-bus.js';
 import { NOWHERE } from './apic/eoi-assist.js';
 import { deliverMessage } from './apic/message.js';
 import { applyRequests } from './apic/requests.js';
+import { hasVector } from './apic/vector-set.js';
 import { VirtualApic } from './apic/virtual-apic.js';
 import { GuestClock } from './guest-clock.js';
 import { type HyperV, hypervOf } from './hyperv/hyperv.js';
@@ -79,10 +80,15 @@ export class PartitionOnLp implements ApicBus {
       reset: () => this.ends.reset(),
       debugExit: (value) => this.ends.debugExit(value),
       textSeen: () => this.ends.textSeen(),
+      lowerLine: (vector) => wiring.devices.lower(vector),
+      assertedLine: () => wiring.devices.asserted(),
     });
     this.apics = this.vps.map(
       (vp) =>
         new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector), {
+          ended: (vector) => {
+            if (hasVector(this.views.i32, vp.passedThrough, vector)) wiring.devices.finished(vp.index, vector);
+          },
           marker: () => (this.eoiPolicy === ApicEoi.EXIT ? NOWHERE : (this.hyperv?.assistPage(vp.index) ?? NOWHERE)),
         }),
     );
@@ -131,7 +137,7 @@ export class PartitionOnLp implements ApicBus {
   /** Takes requests and vectors that were posted to the VP; returns the requests (VpRequest). Owner LP only. */
   takePosted(index: number): number {
     const vp = this.vps[index];
-    const taken = applyRequests(vp);
+    const taken = applyRequests(this.apics[index]);
     if ((taken & VpRequest.START) !== 0 && this.hyperv !== undefined) takeStart(this.hyperv, index);
     this.apics[index].pull();
     // A bootstrap processor goes to the reset vector (SDM 3A 9.4.2), where a PC has its ROM and hvd has nothing: that is the end, with its reason.

@@ -3,6 +3,15 @@ import type { Observe } from '../../shared/layout/observation.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { CodeCacheOptions } from '../machine/code-cache.js';
 
+export interface DeviceWires {
+  /** A VP on this LP has ended a vector that is a device's. */
+  finished(vp: number, vector: number): void;
+  /** The guest tells the device with that vector to lower its line. */
+  lower(vector: number): void;
+  /** Highest vector of a device whose line is high, 0 none. */
+  asserted(): number;
+}
+
 export interface GuestWiring {
   readonly lp: number;
   readonly machine: Views;
@@ -21,5 +30,7 @@ export interface GuestWiring {
   signal(lp: number, clock: number): void;
   /** What root wants to know of this partition beyond its counters. */
   readonly observe: Observe | undefined;
+  /** The machine's devices that are passed through to the partition. */
+  readonly devices: DeviceWires;
   event(clock: number, kind: number, vp: number, a: number, b: number): void;
 }

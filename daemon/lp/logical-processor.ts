@@ -3,11 +3,15 @@
 
 import { performance } from 'node:perf_hooks';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { ClockMode, EventType, LpBlock, LpLayout, LpState, lpBlockAt, MachineHeader } from '../../shared/layout/machine.js';
+import { ClockMode, EventType, LpBlock, LpLayout, LpState, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import { type AttachMessage, type LpBoot, MailCommand, mailIndexes, PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { findPolicy } from '../../shared/protocol/policies.js';
+import { PassThrough, REVOKE_CYCLES } from '../hypervisor/apic/pass-through.js';
 import { Guest } from '../hypervisor/guest.js';
+import { DeviceLines } from '../machine/device-lines.js';
 import { PhysicalApic } from '../machine/physical-apic.js';
+import { DeviceBench } from './device-bench.js';
 import { EventLog } from './event-log.js';
 import { IdlePace } from './idle-pace.js';
 import { ring, Turn } from './turn.js';
@@ -33,8 +37,12 @@ export class LogicalProcessor {
   readonly #turn: Turn;
   readonly #events: EventLog;
   readonly #apic: PhysicalApic;
+  readonly #pass: PassThrough;
+  readonly #devices: DeviceBench;
   readonly #mode: number;
   readonly #frequencyHz: number;
+  /** The one whose VP is in the middle of a run. */
+  #running: Guest | undefined;
   readonly #guests: (Guest | undefined)[] = new Array(PARTITION_SLOTS).fill(undefined);
   /** VPs of this LP, in turn. */
   #own: Runnable[] = [];
@@ -59,8 +67,34 @@ export class LogicalProcessor {
     this.#mode = header.clockMode;
     this.#frequencyHz = header.frequencyHz;
     this.#pace = boot.config.paceIdle ? new IdlePace(this.#turn, this.#frequencyHz) : undefined;
-    this.#apic = new PhysicalApic(this.#machine, (lp) => {
-      for (const guest of this.#guests) guest?.setKick(lp);
+    this.#apic = new PhysicalApic(
+      this.#machine,
+      (lp) => {
+        for (const guest of this.#guests) guest?.setKick(lp);
+      },
+      (lp, vector) => lines.endOfInterrupt(lineOf(this.#machine, lp, vector)),
+    );
+    const lines = new DeviceLines(this.#machine, (lp, vector, level) => {
+      this.#apic.send(lp, vector, level);
+      this.#summon(lp, this.#clock);
+    });
+    const isAlive = (slot: number): boolean => this.#guests[slot]?.isAlive ?? false;
+    this.#devices = new DeviceBench(boot.lp, lines, (slot) => this.#guests[slot]?.isRunning ?? false);
+    this.#pass = new PassThrough(boot.lp, this.#machine, this.#apic, lines, {
+      isAlive,
+      inject: (slot, vp, vector, level) => {
+        if (!isAlive(slot)) return false;
+        this.#guests[slot]?.inject(vp, vector, level);
+        return true;
+      },
+      endsSelectively: () => this.#machine.i32[SEOI_POLICY] === 1,
+      clock: () => this.#running?.cycles ?? this.#clock,
+      // Another LP, whose VP it may be, can be a quantum behind.
+      patience: Math.max(REVOKE_CYCLES, 4 * header.quantumCycles),
+      wake: (lp) => {
+        this.#apic.wake(lp);
+        this.#summon(lp, this.#clock);
+      },
     });
   }
 
@@ -71,10 +105,12 @@ export class LogicalProcessor {
       // Before the mail is looked for: a command that comes after that look rings, and the sleep below does not sleep.
       const seen = this.#turn.doorbell();
       if (!this.#mail()) break;
-      while (this.#apic.take(this.#boot.lp) >= 0) this.#apic.eoi(this.#boot.lp);
+      this.#pass.takeOwn();
       if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
       else if (!this.#comeToTurn(seen)) continue;
       for (const guest of this.#guests) guest?.advance(this.#clock);
+      this.#devices.advance(this.#clock);
+      this.#pass.serve();
       const next = this.#pick(true);
       if (next) this.#runVp(next);
       else if (this.#mode === ClockMode.REALTIME) this.#idleInRealTime(seen);
@@ -113,7 +149,7 @@ export class LogicalProcessor {
     const word = this.#turn.published();
     if ((word & 1) === 0) return;
     this.#letTimePass();
-    let work = this.#deadline() !== Number.POSITIVE_INFINITY || this.#pick(false) !== undefined;
+    let work = this.#pass.isWanted || this.#deadline() !== Number.POSITIVE_INFINITY || this.#pick(false) !== undefined;
     for (const guest of this.#guests) if (guest?.takeResumed()) work = true;
     if (!work) {
       this.#state(LpState.IDLE);
@@ -163,7 +199,7 @@ export class LogicalProcessor {
   }
 
   #deadline(): number {
-    let deadline = Number.POSITIVE_INFINITY;
+    let deadline = Math.min(this.#devices.deadline(this.#clock), this.#pass.deadline);
     for (const guest of this.#guests) if (guest) deadline = Math.min(deadline, guest.deadline());
     return deadline;
   }
@@ -187,7 +223,9 @@ export class LogicalProcessor {
       this.#events.add(this.#clock, EventType.SCHEDULE_IN, guest.slot, vp, 0, 0);
       Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.current) >>> 2, tag);
     }
+    this.#running = guest;
     const used = guest.run(vp, this.#clock, Math.max(1, Math.floor(budget)));
+    this.#running = undefined;
     this.#sliceLeft -= used;
     for (const waiting of this.#waiting) waiting.guest.waited(waiting.vp, used);
     if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
@@ -228,7 +266,7 @@ export class LogicalProcessor {
       // From here on a poster that finds this LP idle moves the published step (Turn.summon). Where LPs go on side by side, what was posted while this one was
       // still at work summoned nobody, so it is looked for once more: publish, then look, as against post, then summon. Where they go on one at a time
       // there is no such post; any that is there by now comes from the LP whose turn it is already.
-      if (this.#mode === ClockMode.QUANTUM && this.#own.some(({ guest, vp }) => guest.runnable(vp))) {
+      if (this.#mode === ClockMode.QUANTUM && (this.#pass.isWanted || this.#own.some(({ guest, vp }) => guest.runnable(vp)))) {
         this.#turn.publish(this.#clock);
         return;
       }
@@ -236,6 +274,13 @@ export class LogicalProcessor {
     if (deadline === Number.POSITIVE_INFINITY) return;
     const reached = this.#pace?.reached(seen, this.#clock, deadline, SLEEP_MAX_MS) ?? true;
     if (reached && isNow) this.#setClock(deadline, true);
+  }
+
+  /** Another LP has something to look at: it does not sleep past it. */
+  #summon(lp: number, clock: number): void {
+    if (lp === this.#boot.lp) return;
+    if (this.#mode === ClockMode.REALTIME) ring(this.#machine, lp);
+    else this.#turn.summon(lp, clock);
   }
 
   #hasMail(): boolean {
@@ -255,6 +300,8 @@ export class LogicalProcessor {
     } else if (what === MailCommand.DETACH) {
       this.#guests[slot]?.detach();
       this.#guests[slot] = undefined;
+      // What it was given and has not finished ends with it.
+      this.#pass.bury();
       this.#queue();
     }
     Atomics.add(i32, sequence, 1);
@@ -274,15 +321,17 @@ export class LogicalProcessor {
       realtime: this.#mode === ClockMode.REALTIME,
       hostCycles: () => this.#hostCycles(),
       // Where VPs share the LP their slices are short, and a command may wait for the end of one.
-      isWanted: () => this.#own.length === 1 && this.#hasMail(),
+      isWanted: () => (this.#own.length === 1 && this.#hasMail()) || this.#pass.isWanted,
       costs: this.#boot.config.costs,
       // Another LP has work from now on: it leaves guest code, or wakes in the step after this one.
       signal: (lp, clock) => {
         this.#apic.send(lp, KICK_VECTOR);
-        if (lp !== this.#boot.lp) {
-          if (this.#mode === ClockMode.REALTIME) ring(this.#machine, lp);
-          else this.#turn.summon(lp, clock);
-        }
+        this.#summon(lp, clock);
+      },
+      devices: {
+        finished: (vp, vector) => this.#pass.finished(slot, vp, vector),
+        lower: (vector) => this.#devices.lower(slot, vector),
+        asserted: () => this.#devices.asserted(slot),
       },
       event: (clock, kind, vp, a, b) => this.#events.add(clock, kind, slot, vp, a, b),
     });
@@ -297,5 +346,8 @@ export class LogicalProcessor {
   }
 }
 
+/** Device line that a physical vector of an LP is of. */
+const lineOf = (machine: Views, lp: number, vector: number): number => machine.u8[lpBlockAt(lp) + LpLayout.at.lineOfVector + vector] - 1;
+const SEOI_POLICY = (MachineLayout.at.policies >>> 2) + findPolicy('apic.physicalSeoi').word;
 /** Physical vector of the IPI by which one LP asks another to look at its VPs. */
 const KICK_VECTOR = 0xf0;

@@ -10,6 +10,9 @@ export interface PlatformHost {
   deliver(destination: number, logical: boolean, mode: number, vector: number, level: boolean): void;
   /** Wire from the 8259 pair's INTR to LINT0 of VP 0. Called on changes only, with the device lock held. */
   setIntr(asserted: boolean): void;
+  /** Devices of the machine that are passed through, by the vectors that they interrupt the guest with: to lower a line; the highest one that is high, 0 none. */
+  lowerLine(vector: number): void;
+  assertedLine(): number;
   /** The rest is called after the access, without the lock. */
   powerOff(): void;
   reset(): void;

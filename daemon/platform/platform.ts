@@ -23,6 +23,7 @@ import type { PlatformHost, PowerWires } from './host.js';
 import { I8042 } from './i8042.js';
 import { InterruptLines, type IrqLine } from './interrupt-lines.js';
 import { IoApic } from './ioapic.js';
+import { PassedDevices } from './passed-devices.js';
 import { PciConfig } from './pci-config.js';
 import { PicPair } from './pic.js';
 import { Pit } from './pit.js';
@@ -122,6 +123,7 @@ export class Platform {
       coprocessor: this.coprocessor,
       acpi: this.acpi,
       pci: new PciConfig(views, power),
+      passed: new PassedDevices(host),
     };
     this.claims = PORT_MAP.map((range) => this.claim(range, devices[range.device]));
   }

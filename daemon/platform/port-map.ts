@@ -2,6 +2,7 @@
 // Reference: the PC/AT's map; COM2 to COM4 (0x2f8, 0x3e8, 0x2e8), LPT and disk controllers are absent.
 import { PlatformAddress } from '../../shared/layout/devices.js';
 import { JobPort } from '../../shared/layout/job-page.js';
+import { PASSED_DEVICES_PORT } from './passed-devices.js';
 
 export type PortDeviceName =
   | 'dma'
@@ -15,7 +16,8 @@ export type PortDeviceName =
   | 'doorbell'
   | 'acpi'
   | 'pci'
-  | 'coprocessor';
+  | 'coprocessor'
+  | 'passed';
 
 export interface PortRange {
   readonly first: number;
@@ -49,6 +51,7 @@ export const PORT_MAP: readonly PortRange[] = [
   { first: PlatformAddress.COM1, last: PlatformAddress.COM1 + 7, device: 'uart' },
   { first: 0x4d0, last: 0x4d1, device: 'pic' },
   { first: JobPort.ANNOUNCE, last: JobPort.ANNOUNCE + 15, device: 'doorbell', wide: true, lockFree: true },
+  { first: PASSED_DEVICES_PORT, last: PASSED_DEVICES_PORT + 3, device: 'passed', wide: true, lockFree: true },
   { first: PlatformAddress.PM1A_EVENT, last: PlatformAddress.PM_TIMER + 3, device: 'acpi', wide: true },
   { first: PlatformAddress.GPE0, last: PlatformAddress.GPE0 + PlatformAddress.GPE0_BYTES - 1, device: 'acpi', wide: true },
   { first: 0xcf8, last: 0xcff, device: 'pci', wide: true },

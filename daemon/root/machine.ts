@@ -5,6 +5,7 @@ import type { MachineConfig, MachineStats, PartitionConfig, PolicyInfo } from '.
 import { describePolicy, findPolicy, POLICIES, readPolicyOf, writePolicy, writePolicyOf } from '../../shared/protocol/policies.js';
 import { build } from './build.js';
 import { readCosts } from './config/machine-file.js';
+import { Devices } from './devices.js';
 import { checkLoad, setLoad } from './loads.js';
 import type { Log } from './log.js';
 import { LpSignals } from './lp-signals.js';
@@ -34,6 +35,7 @@ export class Machine {
   readonly signals: LpSignals;
   readonly workers: LpWorkers;
   readonly partitions: Partitions;
+  readonly devices: Devices;
   readonly #watcher: Watcher;
   readonly #startedAt = performance.now();
   #stopped: Promise<void> | undefined;
@@ -57,6 +59,7 @@ export class Machine {
     this.memory = createMachineMemory(config);
     for (const [name, value] of Object.entries(config.policies)) this.setPolicy(name, value);
     this.signals = new LpSignals(this.memory);
+    this.devices = new Devices(this.memory, this.signals, config.devices ?? []);
     this.workers = new LpWorkers(this.memory, this.signals, log, {
       file: workerFile ?? LP_WORKER,
       config: { costs: readCosts(), paceIdle: config.idle === 'pace' },
@@ -64,7 +67,7 @@ export class Machine {
       answerLimitMs,
       onMachineCheck: (lp, reason) => this.partitions.machineCheck(lp, reason),
     });
-    this.partitions = new Partitions(this.memory, this.signals, this.workers, builder ?? build, log);
+    this.partitions = new Partitions(this.memory, this.signals, this.workers, builder ?? build, log, this.devices);
     this.#watcher = new Watcher(this.partitions, this.signals, log);
   }
 

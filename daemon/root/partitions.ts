@@ -14,6 +14,7 @@ import { generationAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../shared/protocol/messages.js';
 import { findPolicy, writePolicyOf } from '../../shared/protocol/policies.js';
+import type { Devices } from './devices.js';
 import type { Log } from './log.js';
 import type { LpSignals } from './lp-signals.js';
 import type { LpWorkers } from './lp-workers.js';
@@ -53,12 +54,14 @@ export class Partitions {
   readonly #workers: LpWorkers;
   readonly #build: PartitionBuilder;
   readonly #log: Log;
+  readonly #devices: Devices;
   readonly #byName = new Map<string, Partition>();
   /** Names and slots of partitions on their way. */
   readonly #reserved = new Map<string, number>();
   #collecting = false;
 
-  constructor(memory: MachineMemory, signals: LpSignals, workers: LpWorkers, build: PartitionBuilder, log: Log) {
+  constructor(memory: MachineMemory, signals: LpSignals, workers: LpWorkers, build: PartitionBuilder, log: Log, devices: Devices) {
+    this.#devices = devices;
     this.#memory = memory;
     this.#signals = signals;
     this.#workers = workers;
@@ -243,7 +246,10 @@ export class Partitions {
       this.#workers.alive.map((lp) => this.#workers.attach(lp, { slot, memory: body.memory, name, observe })),
     );
     const failed = results.find((result) => result.status === 'rejected');
-    if (failed === undefined) return;
+    if (failed === undefined) {
+      this.#devices.attach(name, slot, body.vps);
+      return;
+    }
     await this.#detach(slot, body);
     throw failed.reason;
   }
@@ -251,6 +257,7 @@ export class Partitions {
   async #detach(slot: number, body: PartitionBody): Promise<void> {
     this.#signals.ringAll();
     await Promise.allSettled(this.#workers.alive.map((lp) => this.#workers.detach(lp, slot)));
+    this.#devices.detach(slot);
     this.#signals.remove(body.views);
   }
 

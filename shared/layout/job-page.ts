@@ -81,6 +81,7 @@ export const JOBS = {
   timer: { number: 6, parameters: { period: 1000000, mode: 0 } },
   io: { number: 7, parameters: { think: 100 } },
   message: { number: 8, parameters: { role: 0, window: 1, think: 0, connection: 16, auto: 0, size: 16 } },
+  device: { number: 9, parameters: { hold: 1000 } },
 } as const satisfies Record<string, JobDescription>;
 export type JobName = keyof typeof JOBS;
 export const JOB_NAMES = Object.keys(JOBS) as readonly JobName[];

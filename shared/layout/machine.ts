@@ -1,6 +1,7 @@
 // Machine memory: one SharedArrayBuffer with everything that belongs to no partition: LP blocks, the command mailbox of each LP, policy words, telemetry rings.
 //
-//   0x0000  header     0x1000  LP blocks, 64 x 4 KiB     then one event ring per LP
+//   0x0000  header     0x1000  LP blocks, 64 x 4 KiB     then one event ring per LP, then the interrupt lines of devices
+import { DEVICE_LINE_SIZE, DEVICE_LINES } from './device-line.js';
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
 
 export const LpState = { OFFLINE: 0, IDLE: 1, RUNNING: 2, HYPERVISOR: 3, WAITING: 4, DEAD: 5 } as const;
@@ -25,6 +26,8 @@ export const MachineLayout = struct('MachineHeader', {
   /** Virtual cycles a second. */
   frequencyHz: u32,
   pausedForIdle: i32,
+  /** Lines of devices that are wired: the first so many. Written by root before LPs run. */
+  deviceLineCount: u32,
   /** Policy words, one i32 each: see shared/protocol/policies. */
   policies: block(64 * 4, 4),
 });
@@ -75,6 +78,22 @@ export const LpLayout = struct(
     deathReason: block(256),
     /** Interrupts delivered to VPs here, by guest vector. */
     vectorCounts: block(256 * 4, 4),
+    /** Physical local APIC: trigger mode of what is requested or in service (1 level). Atomics, set before the request. */
+    physicalTmr: block(32, 4),
+    /** Vectors in service whose guests have finished. Atomics: set by the LP that the guest runs on, taken by this one. */
+    physicalDone: block(32, 4),
+    /** Finished vectors below the highest in service: their EOI waits. Owner LP only. */
+    deferredEois: block(32, 4),
+    /** Device line + 1 that a physical vector is of, 0 none; written by root while no device can send it. */
+    lineOfVector: block(256, 4),
+    /** EOIs at the physical APIC: of the highest in service, and of a named vector; of the former those that had to wait, now, ever, most at once. */
+    physicalEois: u32,
+    physicalSpecificEois: u32,
+    deferredNow: u32,
+    deferredTotal: u32,
+    deferredMax: u32,
+    /** Vectors that were taken from guests that did not finish while others waited. */
+    revokedEois: u32,
   },
   LP_BLOCK_SIZE,
 );
@@ -110,5 +129,6 @@ export const EventType = { SCHEDULE_IN: 1, SCHEDULE_OUT: 2, INTERRUPT: 3, IPI: 4
 export const MACHINE_LPS = Math.ceil(MachineLayout.size / 4096) * 4096;
 export const lpBlockAt = (lp: number): number => MACHINE_LPS + lp * LP_BLOCK_SIZE;
 export const eventRingAt = (lp: number, lpCount: number): number => lpBlockAt(lpCount) + lp * EVENT_RING * EVENT_SIZE;
-export const machineMemorySize = (lpCount: number): number => eventRingAt(lpCount, lpCount);
+export const deviceLineAt = (line: number, lpCount: number): number => eventRingAt(lpCount, lpCount) + line * DEVICE_LINE_SIZE;
+export const machineMemorySize = (lpCount: number): number => deviceLineAt(DEVICE_LINES, lpCount);
 export const MACHINE_MAGIC = 0x4d647668;

@@ -81,8 +81,11 @@ export const initRegisters = (vp: VpBlock): void => {
   vp.nmiPending = vp.nmiBlocked = vp.pauseCount = 0;
 };
 
-/** The local APIC's registers as after power-up or INIT: software-disabled, nothing pending; ID and IA32_APIC_BASE stay (SDM 3A 11.4.7). Owner LP only. */
-export const resetApicRegisters = (vp: VpBlock): void => {
+/**
+ * The local APIC's registers as after power-up or INIT: software-disabled, nothing pending; ID and IA32_APIC_BASE stay (SDM 3A 11.4.7). Owner LP only.
+ * Returns, eight words, the vectors that were requested or in service: nobody will end them any more.
+ */
+export const resetApicRegisters = (vp: VpBlock): readonly number[] => {
   vp.apicTpr = vp.apicLdr = vp.apicEsr = vp.apicIcrLo = vp.apicIcrHi = 0;
   vp.apicDfr = 0xffff_ffff;
   vp.apicSvr = Svr.RESET;
@@ -94,7 +97,11 @@ export const resetApicRegisters = (vp: VpBlock): void => {
   // A marker that stayed would spare the guest an EOI that is owed.
   if (vp.eoiMarker !== 0) Atomics.and(i32, vp.eoiMarker >>> 2, ~EOI_MARKER);
   vp.eoiMarker = 0;
+  const lost = Array.from(
+    { length: 8 },
+    (_, word) => i32[(vp.irr >>> 2) + word] | i32[(vp.isr >>> 2) + word] | Atomics.exchange(i32, (vp.newIrr >>> 2) + word, 0),
+  );
   i32.fill(0, vp.irr >>> 2, (vp.autoEoi >>> 2) + 8);
   i32.fill(0, vp.raised >>> 2, (vp.raised >>> 2) + 256);
-  for (let word = vp.newIrr >>> 2; word < (vp.newIrr >>> 2) + 24; word++) Atomics.store(i32, word, 0);
+  return lost;
 };

@@ -73,6 +73,7 @@ export const ERRORS = {
   'boot.command-line-too-long': { exit: 65, sentence: '{why}' },
   'policy.unknown': { exit: 66, sentence: 'no policy named {name}', hint: 'hvd policy list shows them' },
   'policy.value': { exit: 65, sentence: '{name}: {value} is not one of {values}' },
+  'device.unknown': { exit: 66, sentence: 'no device named {name}', hint: 'hvd device list shows them' },
   'policy.machine': { exit: 65, sentence: '{name} is one for the whole machine: no partition has a setting of its own' },
   'load.none': { exit: 69, sentence: '{name}: the guest has announced no job page', hint: 'loads are for the workload guests' },
   'load.unknown': { exit: 65, sentence: 'no job named {job}; there are {jobs}' },

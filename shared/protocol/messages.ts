@@ -31,6 +31,33 @@ export interface PartitionConfig {
   /** Settings of its own in place of the machine's, of policies that allow it. */
   policies?: Record<string, string> | undefined;
 }
+/** A test device of the machine: one interrupt line, wired to an LP, passed through to a partition's VP. */
+export interface DeviceConfig {
+  name: string;
+  lp: number;
+  trigger: 'edge' | 'level';
+  /** At the LP's physical APIC: its priority. */
+  vector: number;
+  partition: string;
+  vp: number;
+  /** What the guest is interrupted with. */
+  guestVector: number;
+  /** Cycles of the LP from one rise to the next; 0 or absent: only when it is told. */
+  period?: number | undefined;
+}
+export interface DeviceInfo extends Required<DeviceConfig> {
+  /** It is high; the physical interrupt is in service for the guest; it is masked. */
+  asserted: boolean;
+  serving: boolean;
+  masked: boolean;
+  raised: number;
+  taken: number;
+  finished: number;
+  ended: number;
+  /** Cycles from the LP's taking it to its end there, and of these after the guest had finished; sums. */
+  servedCycles: number;
+  deferredCycles: number;
+}
 export interface MachineConfig {
   lps: number;
   nodes: number;
@@ -43,6 +70,7 @@ export interface MachineConfig {
   pin: boolean;
   partitions: PartitionConfig[];
   policies: Record<string, string>;
+  devices?: DeviceConfig[] | undefined;
 }
 export type ClockName = 'deterministic' | 'quantum' | 'realtime';
 
@@ -234,6 +262,12 @@ export interface Requests {
   'policy.get': [{ name: string; vm?: string | undefined }, PolicyInfo];
   /** `vm`: for that partition alone; `inherit` gives it the machine's setting back. */
   'policy.set': [{ name: string; value: string; vm?: string | undefined }, PolicyInfo];
+  'device.list': [Record<string, never>, DeviceInfo[]];
+  /** A level stays high until it is lowered, by the guest or by `device.lower`. */
+  'device.raise': [{ name: string }, Record<string, never>];
+  'device.lower': [{ name: string }, Record<string, never>];
+  /** From now on it rises by itself; 0: no more. */
+  'device.period': [{ name: string; cycles: number }, Record<string, never>];
   'load.set': [{ name: string } & LoadSpec, Record<string, never>];
   'load.stop': [{ name: string; vps?: number[] | undefined }, Record<string, never>];
   /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `event` frames of scheduling and interrupts. 0 or false ends. */

@@ -123,6 +123,15 @@ export const POLICIES: readonly Policy[] = [
     word: 11,
     perPartition: true,
   },
+  {
+    name: 'apic.physicalSeoi',
+    values: ['off', 'on'],
+    baseline: 'off',
+    default: 'off',
+    meaning:
+      'whether the physical APICs of the simulated machine can end a named vector; off: ends of interrupts that are passed through wait for what is above them',
+    word: 12,
+  },
 ];
 
 /** Numbers of `apic.eoi`: each offers what those before it do. */

@@ -12,6 +12,7 @@ import { MachineHeader, machineMemorySize } from '../../shared/layout/machine.js
 import { PartitionHeader, PartitionMap, PartitionState } from '../../shared/layout/partition.js';
 import { viewsOf } from '../../shared/layout/struct.js';
 import { POLICIES, writePolicy } from '../../shared/protocol/policies.js';
+import { NO_DEVICES } from '../rig/no-devices.js';
 
 const RAM = 32 << 20;
 const SLICE = 20_000;
@@ -57,6 +58,7 @@ const run = (image: string, commandLine: string, settings: Settings, change?: Se
     hostCycles: () => 0,
     isWanted: () => false,
     costs: {},
+    devices: NO_DEVICES,
     observe: undefined,
     signal: nothing,
     event: nothing,

@@ -81,7 +81,7 @@ export class ApicPartition implements ApicBus {
   /** Requests and posted vectors taken; then all that the VP would be given, in order, each with its EOI. */
   drain(index: number): number[] {
     const apic = this.apics[index];
-    applyRequests(apic.vp);
+    applyRequests(apic);
     apic.pull();
     const taken: number[] = [];
     for (let vector = apic.pendingVector(); vector >= 0; vector = apic.pendingVector()) {

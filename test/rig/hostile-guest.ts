@@ -12,6 +12,7 @@ import { Chance, registerValue } from '../vectors/live/chance.js';
 import { encode } from '../vectors/live/encode.js';
 import { anyForms } from '../vectors/live/forms.js';
 import { BITS, type Bits } from '../vectors/live/layout.js';
+import { NO_DEVICES } from './no-devices.js';
 
 const RAM = 2 << 20;
 const CODE = 0x1_0000;
@@ -169,6 +170,7 @@ const build = (
     isWanted: () => false,
     costs: {},
     tiers,
+    devices: NO_DEVICES,
     observe: undefined,
     signal: () => undefined,
     event: () => undefined,

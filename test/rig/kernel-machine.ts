@@ -12,6 +12,7 @@ import { PARTITION_MAGIC, PartitionHeader, PartitionMap, PartitionState, vpBlock
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock, VpState } from '../../shared/layout/vp.js';
 import { powerUpVp } from '../../shared/layout/vp-reset.js';
+import { NO_DEVICES } from './no-devices.js';
 
 /** Guest physical and linear addresses: the first 2 MiB are mapped one to one, by 4 KiB pages. */
 export const Kernel = {
@@ -125,6 +126,7 @@ export class KernelMachine {
       isWanted: () => false,
       costs,
       tiers,
+      devices: NO_DEVICES,
       observe,
       signal,
       event: () => undefined,

@@ -33,7 +33,7 @@ test('shorthands: self, all, all but self', (t) => {
   t.deepEqual(p.drainAll(), [[0x52], [], [0x52]]);
   // An NMI to oneself by shorthand is not a valid combination.
   send(p, 1, 0, 0x4_0400);
-  applyRequests(p.vpBlock(1));
+  applyRequests(p.apics[1]);
   t.is(p.vpBlock(1).nmiPending, 0);
 });
 
@@ -86,12 +86,12 @@ test('INIT then SIPI starts a VP in real mode at the vector; a second SIPI chang
   send(p, 0, 1, 0x8500);
   send(p, 0, 1, 0x69a);
   t.is(vp.state, VpState.WAIT_FOR_SIPI);
-  applyRequests(vp);
+  applyRequests(p.apics[1]);
   t.is(vp.state, VpState.READY);
   t.deepEqual([vp.csSelector, slot(Slot.CS_BASE), slot(Slot.RIP)], [0x9a00, 0x9_a000n, 0n]);
   t.deepEqual([vp.cr0 & 1, vp.cr3, slot(Slot.RAX), slot(Slot.RDX), vp.apicSvr], [0, 0n, 0n, 0x6fbn, 0xff]);
   send(p, 0, 1, 0x610);
-  applyRequests(vp);
+  applyRequests(p.apics[1]);
   t.is(vp.csSelector, 0x9a00);
 });
 
@@ -99,7 +99,7 @@ test('an INIT forgets the SIPI before it', (t) => {
   const p = new ApicPartition(2).enable();
   send(p, 0, 1, 0x69a);
   send(p, 0, 1, 0x4500);
-  applyRequests(p.vpBlock(1));
+  applyRequests(p.apics[1]);
   t.is(p.vpBlock(1).state, VpState.WAIT_FOR_SIPI);
 });
 
@@ -134,7 +134,7 @@ test('messages of the I/O APIC: a level one sets TMR and its EOI comes back; a d
   p.write(1, SVR, 0xff);
   t.false(deliverMessage(p, 1, false, DeliveryMode.FIXED, 0x33, false));
   t.true(deliverMessage(p, 1, false, DeliveryMode.NMI, 0, false));
-  applyRequests(p.vpBlock(1));
+  applyRequests(p.apics[1]);
   t.is(p.vpBlock(1).nmiPending, 1);
   t.false(deliverMessage(p, 9, false, DeliveryMode.FIXED, 0x33, false));
 });
@@ -148,7 +148,7 @@ test('LINT pins follow their LVT entries', (t) => {
   t.true(p.apics[0].acceptsExtInt());
   t.true(assertLint(p, 0, 0));
   t.true(assertLint(p, 0, 1));
-  applyRequests(p.vpBlock(0));
+  applyRequests(p.apics[0]);
   t.is(p.vpBlock(0).nmiPending, 1);
   p.write(0, ApicRegister.LVT_LINT0, 0x35);
   assertLint(p, 0, 0);

@@ -66,6 +66,16 @@ const WRONG: readonly [string, string, RegExp][] = [
     'lps: 1\npolicies:\n  vtlb.lock: none\n',
     /^file\.yaml:3 policies\.vtlb\.lock: vtlb\.lock: none is not one of generation, global, fine$/,
   ],
+  [
+    'a device on an LP that there is not',
+    'lps: 2\ndevices:\n  - { name: d, lp: 2, trigger: edge, vector: 0x40, partition: a, vp: 0, guestVector: 0x80 }\n',
+    /^file\.yaml:3 devices\[0\]\.lp: expected 0 to 1, got 2$/,
+  ],
+  [
+    "a vector that is another device's",
+    'devices:\n  - { name: d, lp: 0, trigger: edge, vector: 0x40, partition: a, vp: 0, guestVector: 0x80 }\n  - { name: e, lp: 0, trigger: edge, vector: 0x40, partition: b, vp: 0, guestVector: 0x80 }\n',
+    /^file\.yaml:3 devices\[1\]\.vector: expected one that no other device has, vector 64 of LP 0 is taken$/,
+  ],
   ['a size between steps', partition('').replace('64M', '1048577'), /partitions\[0\]\.memory: expected a size/],
   [
     'a missing key',

@@ -50,6 +50,8 @@ export const board = (existing?: Views): Board => {
     textSeen: () => {
       power.push('text seen');
     },
+    lowerLine: () => undefined,
+    assertedLine: () => 0,
   };
   const platform = new Platform(views, host);
   const self: Board = {

@@ -19,6 +19,8 @@ const chip = () => {
     powerOff: () => {},
     reset: () => {},
     debugExit: () => {},
+    lowerLine: () => undefined,
+    assertedLine: () => 0,
     textSeen: () => {},
   });
   ioapic.reset();

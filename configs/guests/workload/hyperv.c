@@ -1,8 +1,10 @@
-// The guest's side of a Hyper-V interface: hypercall page, synthetic interrupt controller, messages and events (TLFS 3, 11). Nothing of it is touched before a job asks.
+// The guest's side of a Hyper-V interface: hypercall page, synthetic interrupt controller, messages and events (TLFS 3, 11).
+// Nothing of it is touched before a job asks, but the assist page.
 #include "kernel.h"
 
 #define HV_GUEST_OS_ID 0x40000000
 #define HV_HYPERCALL 0x40000001
+#define HV_VP_ASSIST_PAGE 0x40000073
 #define HV_SCONTROL 0x40000080
 #define HV_SIEFP 0x40000082
 #define HV_SIMP 0x40000083
@@ -18,16 +20,37 @@
 static volatile u32 started;                           // 0 not yet, 1 somebody is at it, 2 the hypercall page is there, 3 there is no interface
 static uptr hypercallPage;
 
-static u32 is_there(void)
+// Both halves of the privilege mask; none where there is no interface.
+static void privileges(u32 mask[2])
 {
     u32 r[4];
+    mask[0] = mask[1] = 0;
     cpuid(1, r);
-    if (!(r[2] >> 31)) return 0;
+    if (!(r[2] >> 31)) return;
     cpuid(0x40000000, r);
-    if (r[0] < 0x40000005 || r[1] != 0x7263694d || r[2] != 0x666f736f || r[3] != 0x76482074) return 0;
+    if (r[0] < 0x40000005 || r[1] != 0x7263694d || r[2] != 0x666f736f || r[3] != 0x76482074) return;
     cpuid(0x40000003, r);
+    mask[0] = r[0];
+    mask[1] = r[1];
+}
+
+static u32 is_there(void)
+{
+    u32 mask[2];
+    privileges(mask);
     // SynIC and hypercall MSRs; PostMessages and SignalEvents.
-    return (r[0] & 0x24) == 0x24 && (r[1] & 0x30) == 0x30;
+    return (mask[0] & 0x24) == 0x24 && (mask[1] & 0x30) == 0x30;
+}
+
+void hyperv_assist_start(struct vp *vp)
+{
+    u32 mask[2];
+    privileges(mask);
+    if (!(mask[0] & 0x10)) return;
+    uptr at = pages_take(1);
+    if (!at) return;
+    wrmsr(HV_VP_ASSIST_PAGE, (u64)at | 1);
+    vp->assist = (volatile u32 *)at;
 }
 
 static u32 call_page_start(void)

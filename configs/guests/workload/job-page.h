@@ -20,7 +20,8 @@
 #define JOB_TIMER 0x6u
 #define JOB_IO 0x7u
 #define JOB_MESSAGE 0x8u
-#define JOB_COUNT 9
+#define JOB_DEVICE 0x9u
+#define JOB_COUNT 10
 
 struct job_page {
     u32 magic;
@@ -79,4 +80,5 @@ static const struct job_description job_descriptions[JOB_COUNT] __attribute__((u
     { "timer", { "period", "mode" }, { 1000000, 0 } },
     { "io", { "think" }, { 100 } },
     { "message", { "role", "window", "think", "connection", "auto", "size" }, { 0, 1, 0, 16, 0, 16 } },
+    { "device", { "hold" }, { 1000 } },
 };

@@ -9,7 +9,7 @@ static volatile u32 parked;
 static void (*const functions[JOB_COUNT])(struct vp *) = {
     [JOB_IDLE] = job_idle, [JOB_COMPUTE] = job_compute, [JOB_SPINLOCK] = job_spinlock, [JOB_PAGECHURN] = job_pagechurn,
     [JOB_SWITCH] = job_switch, [JOB_IPI] = job_ipi, [JOB_TIMER] = job_timer, [JOB_IO] = job_io,
-    [JOB_MESSAGE] = job_message,
+    [JOB_MESSAGE] = job_message, [JOB_DEVICE] = job_device,
 };
 
 void job_latency(struct vp *vp, u64 cycles)

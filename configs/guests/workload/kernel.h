@@ -21,6 +21,8 @@ struct vp {
     u32 parameters[JOB_PARAMETERS];
     u64 random;
     u32 broadcastSeen[VPS_MAX];
+    volatile u32 deviceInterrupts;
+    volatile u32 *assist;             // word of the assist page whose bit 0 says that no EOI is required, 0 = there is none
     u64 gdt[8];
     u8 tss[112];
     u8 emergencyStack[2048] __attribute__((aligned(16)));   // #DF runs here in the 64-bit build
@@ -72,6 +74,7 @@ void firmware_find(struct firmware *f);
 #define VECTOR_BROADCAST 0x43
 #define VECTOR_TIMER 0x50
 #define VECTOR_MESSAGE 0x60
+#define VECTOR_DEVICE 0x70                // and all above: devices of the machine that are passed through
 #define VECTOR_SPURIOUS 0xff
 #define TIMER_PERIODIC 0
 #define TIMER_ONE_SHOT 1
@@ -119,6 +122,7 @@ struct hv_message {
 };
 struct hv_post { u32 connection, reserved, type, size, payload[HV_MESSAGE_MAX / 4]; };
 struct hv_pages { volatile struct hv_message *slot; volatile u32 *flags; };
+void hyperv_assist_start(struct vp *vp);
 u32 hyperv_start(struct hv_pages *pages, u32 vector, u32 autoEoi);   // 0: there is none of it here
 void hyperv_stop(void);
 void hyperv_message_read(volatile struct hv_message *slot, struct hv_message *copy);
@@ -140,6 +144,8 @@ void job_timer(struct vp *vp);
 void job_io(struct vp *vp);
 void job_message(struct vp *vp);
 u32 message_interrupt(struct vp *vp);     // 1: the interrupt ends by itself
+void job_device(struct vp *vp);
+void device_interrupt(struct vp *vp, u32 vector);
 void ipi_ping(struct vp *vp);
 void ipi_broadcast(struct vp *vp);
 void timer_tick(struct vp *vp);

@@ -55,6 +55,7 @@ __attribute__((used)) void boot_main(void)
     memory_start((uptr)imageEnd, memoryKib < 1048576 ? (uptr)memoryKib * 1024 : 0x40000000, option("pae") != 0);
     apic_start(option("x2apic") != 0);
     apic_calibrate();
+    hyperv_assist_start(vp);
 
     jobPage = (volatile struct job_page *)jobArea;
     vp->entry = (volatile struct job_entry *)(jobArea + sizeof *jobPage);

@@ -106,6 +106,7 @@ __attribute__((used)) void interrupt(struct frame *f)
         if (f->vector < 0x20) die(f);
         // 0x20..0x2f: a spurious interrupt of the 8259s, which are masked.
         if (f->vector < 0x30) return;
+        if (f->vector >= VECTOR_DEVICE) device_interrupt(vp, (u32)f->vector);
     }
     apic_eoi();
 }
@@ -122,6 +123,7 @@ __attribute__((used)) void processor_main(void)
     struct vp *vp = vp_self();
     processor_tables(vp);
     apic_start(x2apic);
+    hyperv_assist_start(vp);
     come_online(vp);
     jobs_run(vp);
 }

@@ -1,7 +1,6 @@
 // The local APIC's registers by offset, as both the MMIO page and the x2APIC MSRs see them (SDM 3A tables 11-1, 11-6).
 import { APIC_EXTENDED, ApicRegister, ExtendedApic, Icr, Lvt, Svr } from '../../../shared/abi/apic.js';
 import { type VpBlock, VpLayout } from '../../../shared/layout/vp.js';
-import { resetApicRegisters } from '../../../shared/layout/vp-reset.js';
 import { BROADCAST_X2APIC, BROADCAST_XAPIC, inX2Apic, x2ApicLogicalId } from './destination.js';
 import { sendIpi } from './message.js';
 import { highestVector } from './vector-set.js';
@@ -20,10 +19,6 @@ export class ApicRegisters {
 
   constructor(apic: VirtualApic) {
     this.#apic = apic;
-  }
-
-  reset(): void {
-    resetApicRegisters(this.#apic.vp);
   }
 
   /** u32, or -1 where there is no register that can be read. */

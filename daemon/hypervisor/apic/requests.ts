@@ -1,7 +1,8 @@
 // Takes the requests that other threads have left a VP: INIT, start-up IPI, NMI (SDM 3A 9.4, 10.1, 11.6.1).
 import { ApicBase } from '../../../shared/abi/apic.js';
 import { Slot, type VpBlock, VpLayout, VpRequest, VpState, vpCounterIndex } from '../../../shared/layout/vp.js';
-import { initRegisters, resetApicRegisters } from '../../../shared/layout/vp-reset.js';
+import { initRegisters } from '../../../shared/layout/vp-reset.js';
+import type { VirtualApic } from './virtual-apic.js';
 
 const STATE_AT = VpLayout.at.state;
 
@@ -17,7 +18,8 @@ const startAt = (vp: VpBlock, vector: number): void => {
  * Takes all request bits at once and acts on INIT, SIPI and NMI. Owner LP only, outside guest code. Returns the bits taken: the run loop derives its
  * processor's modes anew after INIT, wakes a halted VP on NMI (`nmiPending` is set), and acts on the other bits itself.
  */
-export const applyRequests = (vp: VpBlock): number => {
+export const applyRequests = (apic: VirtualApic): number => {
+  const { vp } = apic;
   const { i32 } = vp.views;
   const at = (vp.base + VpLayout.at.requests) >>> 2;
   if (Atomics.load(i32, at) === 0) return 0;
@@ -25,7 +27,7 @@ export const applyRequests = (vp: VpBlock): number => {
   const state = (vp.base + STATE_AT) >>> 2;
   if ((taken & VpRequest.INIT) !== 0) {
     initRegisters(vp);
-    resetApicRegisters(vp);
+    apic.reset();
     // The bootstrap processor goes to the reset vector, the others wait for a start-up IPI (SDM 3A 9.4.2).
     Atomics.store(i32, state, (vp.apicBaseLo & ApicBase.BSP) !== 0 ? VpState.READY : VpState.WAIT_FOR_SIPI);
   }

@@ -4,6 +4,7 @@ import { ApicBase, ApicError, DeliveryMode, FIRST_LEGAL_VECTOR, Lvt } from '../.
 import { PHYSICAL_ADDRESS_BITS } from '../../../shared/abi/registers.js';
 import { InterruptKind, InterruptState } from '../../../shared/layout/interrupt-log.js';
 import { type VpBlock, vpCounterIndex } from '../../../shared/layout/vp.js';
+import { resetApicRegisters } from '../../../shared/layout/vp-reset.js';
 import type { ApicBus } from './apic-bus.js';
 import { ApicRegisters } from './apic-registers.js';
 import { acceptsFixed, apicEnabled, inX2Apic } from './destination.js';
@@ -47,6 +48,15 @@ export class VirtualApic {
     this.#ioApicEoi = ioApicEoi;
     this.#ended = ended ?? (() => undefined);
     this.#registers = new ApicRegisters(this);
+  }
+
+  /** All registers as after INIT. What is passed through and will not be ended by the guest any more ends now. */
+  reset(): void {
+    const { vp } = this;
+    const { i32 } = vp.views;
+    for (const [word, lost] of resetApicRegisters(vp).entries())
+      for (let bits = lost & i32[(vp.passedThrough >>> 2) + word]; bits !== 0; bits &= bits - 1)
+        this.#ended(word * 32 + 31 - Math.clz32(bits & -bits));
   }
 
   /** Whether the register page is at this guest physical address: enabled, and not in x2APIC mode. */
@@ -210,7 +220,7 @@ export class VirtualApic {
     if (after === ApicBase.X2APIC) return false;
     if (before === modes && after === ApicBase.ENABLE) return false;
     if (before === 0 && after === modes) return false;
-    if (before !== 0 && after === 0) this.#registers.reset();
+    if (before !== 0 && after === 0) this.reset();
     vp.apicBase = value;
     return true;
   }

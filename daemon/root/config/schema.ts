@@ -3,9 +3,10 @@
 import { z } from 'zod';
 import { ChoiceError, parseProcessor } from '../../../shared/cpu/processor-choice.js';
 import { HypervChoiceError, parseHyperv } from '../../../shared/hyperv/hyperv-choice.js';
+import { DEVICE_LINES } from '../../../shared/layout/device-line.js';
 import { PARTITION_SLOTS } from '../../../shared/layout/mailbox.js';
 import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN } from '../../../shared/layout/partition.js';
-import type { LoadSpec, MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
+import type { DeviceConfig, LoadSpec, MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
 import { formatSize, parseSize } from './size.js';
 
 /** Guest RAM comes in pages of WebAssembly memory. */
@@ -141,6 +142,22 @@ export const lpsSchema = integer(1, MAX_LPS);
 export const nodesSchema = integer(1, MAX_NODES);
 export const seedSchema = integer(0, 2 ** 32 - 1);
 
+/** Cycles from one rise of a device's line to the next; below some thousand an LP would do nothing else. */
+export const periodSchema = z.union([z.literal(0), integer(5_000, 2 ** 32 - 1)], {
+  error: (issue) => `expected 0 or 5000 to 4294967295 cycles, got ${show(issue.input)}`,
+});
+const deviceSchema: z.ZodType<DeviceConfig> = strict({
+  name: nameSchema,
+  lp: integer(0, MAX_LPS - 1),
+  trigger: choice(['edge', 'level']),
+  // Below are exceptions, above the hypervisor's own.
+  vector: integer(0x20, 0xdf),
+  partition: nameSchema,
+  vp: integer(0, MAX_VPS - 1),
+  guestVector: integer(0x20, 0xff),
+  period: periodSchema.optional(),
+});
+
 export const machineSchema: z.ZodType<MachineConfig> = strict({
   lps: lpsSchema.default(MACHINE_DEFAULTS.lps),
   nodes: nodesSchema.default(MACHINE_DEFAULTS.nodes),
@@ -152,7 +169,21 @@ export const machineSchema: z.ZodType<MachineConfig> = strict({
   pin: flag.default(MACHINE_DEFAULTS.pin),
   partitions: list(partitionSchema, PARTITION_SLOTS).default([]),
   policies: policySettings.default({}),
+  devices: list(deviceSchema, DEVICE_LINES).optional(),
 }).superRefine((machine, context) => {
+  const taken = new Set<string>();
+  for (const [index, { name, lp, vector, partition, vp, guestVector }] of (machine.devices ?? []).entries()) {
+    const refuse = (key: string, message: string): void => context.addIssue({ code: 'custom', path: ['devices', index, key], message });
+    if (lp >= machine.lps) refuse('lp', `expected 0 to ${machine.lps - 1}, got ${lp}`);
+    for (const [key, what] of [
+      ['name', name],
+      ['vector', `vector ${vector} of LP ${lp}`],
+      ['guestVector', `vector ${guestVector} of VP ${vp} of ${partition}`],
+    ] as const) {
+      if (taken.has(`${key} ${what}`)) refuse(key, `expected one that no other device has, ${what} is taken`);
+      taken.add(`${key} ${what}`);
+    }
+  }
   if (machine.nodes > machine.lps) {
     context.addIssue({
       code: 'custom',

@@ -78,6 +78,19 @@ export const HANDLERS: Handlers = {
     machine.signals.ringAll();
     return policy;
   },
+  'device.list': ({ machine }) => machine.devices.list(),
+  'device.raise': ({ machine }, { name }) => {
+    machine.devices.raise(name);
+    return {};
+  },
+  'device.lower': ({ machine }, { name }) => {
+    machine.devices.lower(name);
+    return {};
+  },
+  'device.period': ({ machine }, { name, cycles }) => {
+    machine.devices.setPeriod(name, cycles);
+    return {};
+  },
   'load.set': ({ machine }, { name, ...load }) => {
     setLoad(machine.partitions.get(name), load, machine.signals);
     return {};

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { Method, Requests } from '../../../shared/protocol/messages.js';
-import { formatPath, loadShape, nameSchema, partitionSchema, strict, vpListSchema } from '../config/schema.js';
+import { formatPath, loadShape, nameSchema, partitionSchema, periodSchema, strict, vpListSchema } from '../config/schema.js';
 
 /** Statistics frames a second that a client may ask for. 0 ends them. */
 export const STATS_HZ = { min: 0.1, max: 20 } as const;
@@ -45,6 +45,10 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
   'policy.list': nothing,
   'policy.get': strict({ name: anyText, vm: nameSchema.optional() }),
   'policy.set': strict({ name: anyText, value: anyText, vm: nameSchema.optional() }),
+  'device.list': nothing,
+  'device.raise': named,
+  'device.lower': named,
+  'device.period': strict({ name: nameSchema, cycles: periodSchema }),
   'load.set': strict({ name: nameSchema, ...loadShape }),
   'load.stop': strict({ name: nameSchema, vps: vpListSchema.optional() }),
   subscribe: strict({
