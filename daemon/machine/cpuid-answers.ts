@@ -1,4 +1,4 @@
-// What CPUID has answered on this LP to the VP that it runs, kept where translated code finds it (translate/emit/sys-module).
+// What CPUID has answered on this LP to the VP that it runs, kept where translated code finds it (translate/emit/cpuid-answer).
 // An answer is good until something that CPUID shows may have changed: the VP, CR4, XCR0, IA32_APIC_BASE (SDM 2A CPUID).
 import { ANSWER_ENTRIES, ANSWER_SIZE, Answer } from '../../shared/layout/cpuid-answer.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';

@@ -1,13 +1,12 @@
 // What the module exports: `sys` is what translated code calls for an instruction of the slow half, in both tiers; `deliver` is for the slow half itself.
 import { readApic, writeApic } from './apic-page';
-import { cpuid } from './cpuid';
 import { deliver as deliverEvent, interruptReturn } from './interrupts';
-import { ARG0, CONTINUE, DISPATCH, OP_CPUID, OP_IN, OP_INT, OP_IRET, OP_OUT, RIP, SHORTCUTS, SOFTWARE } from './layout';
+import { ARG0, DISPATCH, OP_IN, OP_INT, OP_IRET, OP_OUT, RIP, SHORTCUTS, SOFTWARE } from './layout';
 import { input, mayUsePorts, output } from './ports';
 import { attach, context, rflags, vp } from './processor';
 import { loadSlow, storeSlow, sysSlow } from './slow';
 
-// The larger ones by name, too: what is exported is not made part of `sys`, whose frame stays small for CPUID.
+// The larger ones by name, too: what is exported is not made part of `sys`, whose frame stays small.
 export { attach, input, interruptReturn, output };
 
 /** The helpers `loadSlow` and `storeSlow` of translated code: 32 bits may be a register of the local APIC. */
@@ -21,7 +20,6 @@ export function storeMissed(gva: f64, width: i32): i32 {
 /** (descriptor) -> SysResult. RIP and all registers are in the VP block. */
 export function sys(descriptor: i32): i32 {
   const op = descriptor & 0xff;
-  if (op == OP_CPUID) return cpuid() ? CONTINUE : sysSlow(descriptor);
   if (load<i32>(context + SHORTCUTS) != 0) {
     if (op == OP_IN) {
       if (mayUsePorts()) return input(descriptor);

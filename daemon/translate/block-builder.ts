@@ -6,7 +6,7 @@ import type { CodeMode } from './code-mode.js';
 import { Origin } from './constants.js';
 import { FLOAT_FUNCTIONS, type FloatFunction } from './float-functions.js';
 import { DeadCode } from './liveness.js';
-import { type Condition, Op, packSys, RECORD_SIZE, type SysDescriptor } from './micro-op.js';
+import { type Condition, Op, packSys, RECORD_SIZE, type SysDescriptor, SysOp } from './micro-op.js';
 import { high, low, NOWHERE, type Operand } from './operand.js';
 import { VectorBuilder } from './vector-builder.js';
 
@@ -54,7 +54,14 @@ export class BlockBuilder extends VectorBuilder {
 
   /** Calls the slow half. `ends`: it leaves the block (control transfer, mode change); should the helper return 0, the next instruction follows. */
   sys(descriptor: Omit<SysDescriptor, 'length'>, ends = false): void {
-    this.record(Op.sys, 0, 0, 0, (packSys(descriptor as SysDescriptor) | (this.length << 8)) >>> 0, 0);
+    this.record(
+      descriptor.op === SysOp.CPUID ? Op.cpuid : Op.sys,
+      0,
+      0,
+      0,
+      (packSys(descriptor as SysDescriptor) | (this.length << 8)) >>> 0,
+      0,
+    );
     this.flagsUnknown();
     this.registersUnknown();
     this.slotBits.fill(64, Slot.SCRATCH, Slot.ZERO);

@@ -53,8 +53,8 @@ export const dumpMicroOps = (ops: MicroOps): string[] => {
   for (let i = 0; i < ops.count; i++) {
     const op = ops.op[i] & OP_MASK;
     const lo = ops.lo[i];
-    if (op === Op.sys) {
-      lines.push(`sys ${sysText(lo)}`);
+    if (op === Op.sys || op === Op.cpuid) {
+      lines.push(`${MICRO_OP_NAMES[op]} ${sysText(lo)}`);
       continue;
     }
     if (op === Op.call) {

@@ -8,7 +8,7 @@ const table = (f: (name: MicroOpName, shape: string) => boolean): Uint8Array =>
   Uint8Array.from(MICRO_OP_NAMES, (n) => (f(n, MICRO_OPS[n]) ? 1 : 0));
 
 const MEMORY = /^(ldw?|st|xadd|xchg|aand|aor|axor|cas)(8|16|32|64)$|^v(ld|st)128a?$/;
-const LEAVES = /^(vfloat|vfloatg|vfloati|segcheck|trapif|usable|raiseby|skipif|sys|jump|jumpr|branch|buslock)$/;
+const LEAVES = /^(vfloat|vfloatg|vfloati|segcheck|trapif|usable|raiseby|skipif|sys|cpuid|jump|jumpr|branch|buslock)$/;
 const FLAG_READER = /^(fget|fcarry|fo|fb|fz|fbe|fs|fp|fl|fle)$/;
 const FLAG_PRODUCER = /^(fadd|fsub|flogic|finc|fdec|fcmp|fsum|faux|fauxif)(8|16|32|64)$|^fset$|^fmerge$/;
 const KEEPS_SOME_FLAGS = /^(finc|fdec|fauxif)(8|16|32|64)$|^fmerge$/;

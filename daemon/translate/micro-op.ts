@@ -189,6 +189,8 @@ export const MICRO_OPS = {
   trapif: 'ai',
   // call the processor's slow half: imm = SysDescriptor. Non-zero result leaves the block.
   sys: 'i',
+  /** CPUID: an answer that is kept, or as `sys`. */
+  cpuid: 'i',
   // ends of blocks: RIP := imm | a ; branch: RIP := a != 0 ? imm : next (fall-through in `b`-less form: low 32 bits taken, high 32 bits not taken, both relative to the block's start)
   jump: 'i',
   jumpr: 'a',

@@ -2,7 +2,6 @@
 // Why here: AssemblyScript cannot import `struct`; its build makes constants of these (daemon/build-module.mjs).
 import { APIC_DEFAULT_BASE, ApicBase, ApicRegister } from '../abi/apic.js';
 import { Access, Cr0, Efer, Rflags } from '../abi/registers.js';
-import { ANSWER_ENTRIES, ANSWER_SIZE, Answer } from './cpuid-answer.js';
 import { DeviceMap, DmaLayout, PicOutputLayout, UartLayout } from './devices.js';
 import { INTERRUPT_LOG, INTERRUPT_RECORD_SIZE, InterruptRecord, InterruptState } from './interrupt-log.js';
 import {
@@ -105,13 +104,6 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   DEVICE_ENTRY_SIZE,
   DEVICE_PHYSICAL: DeviceEntry.PHYSICAL,
   DEVICE_WRITTEN: DeviceEntry.WRITTEN,
-  ANSWERS: context.answers,
-  ANSWERS_VERSION: context.answersVersion,
-  ANSWERS_GIVEN: context.answersGiven,
-  ANSWER_CYCLES: context.answerCycles,
-  ANSWER_ENTRIES,
-  ANSWER_SIZE,
-  ...Answer,
   TLB_ENTRIES,
   TLB_MODE_SIZE,
   READ_TAG: TlbEntry.READ_TAG,

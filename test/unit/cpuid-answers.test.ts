@@ -1,12 +1,11 @@
 // Kept answers of CPUID: translated code gives what the intercept said, at the intercept's price, and nothing that may have changed.
 import test from 'ava';
-import { shortcutsOf } from '../../daemon/machine/shortcuts.js';
-import { packSys, SysOp } from '../../daemon/translate/micro-op.js';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { Slot } from '../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, CPUID_CYCLES, userMode } from '../rig/bare-processor.js';
 
 const CODE = 0x0040_0000;
+const DATA = 0x0050_0000;
 /** mov eax, ebp; mov ecx, esi; cpuid; hlt and, from LOOP on: the same without hlt, edi times. */
 const ONCE = [0x89, 0xe8, 0x89, 0xf1, 0x0f, 0xa2, 0xf4];
 const LOOP = [0x89, 0xe8, 0x89, 0xf1, 0x0f, 0xa2, 0xff, 0xcf, 0x75, 0xf6, 0xf4];
@@ -82,26 +81,41 @@ test('what may have changed is asked for again', (t) => {
 });
 
 test('with a kick waiting CPUID goes the slow way, which looks at what another processor changed', (t) => {
-  const machine = machineWith();
-  ask(machine, 1);
-  const { views, vp, processor } = machine;
-  let slow = 0;
-  const { attach, sys } = shortcutsOf(machine.memory, {
-    sysSlow: () => ++slow,
-    loadSlow: () => 1,
-    storeSlow: () => 1,
-    portRead: () => 0,
-    portWrite: () => undefined,
-  });
-  attach(vp.base, processor.context.base);
-  set(machine, Slot.RAX, 1);
-  set(machine, Slot.RCX, 0);
-  const descriptor = packSys({ op: SysOp.CPUID, length: 2, width: 2, addressWidth: 2 });
-  const kick = (processor.context.base + LpContextLayout.at.kick) >>> 2;
-  Atomics.store(views.i32, kick, KICKED);
-  t.is(sys(descriptor), 1);
-  Atomics.store(views.i32, kick, 0);
-  t.is(sys(descriptor), 0);
-  t.is(slow, 1);
-  t.is(sys(packSys({ op: SysOp.HLT, length: 1, width: 2, addressWidth: 2 })), 2, 'nothing else is answered');
+  const asked = (kicked: boolean): number => {
+    const machine = machineWith();
+    ask(machine, 1);
+    // mov edx, [rdi]; mov eax, ebp; mov ecx, esi; cpuid; hlt: the load looks its page up, and meanwhile another thread asks for attention.
+    machine.views.u8.set([0x8b, 0x17, ...ONCE], machine.host(0x1000 + LOOP_AT));
+    machine.pages.set(DATA / 4096, { gfn: 2, writable: true, user: true });
+    set(machine, Slot.RDI, DATA);
+    const kick = (machine.processor.context.base + LpContextLayout.at.kick) >>> 2;
+    machine.pages.get = (page) => {
+      if (kicked && page === DATA / 4096) machine.views.i32[kick] = KICKED;
+      return Map.prototype.get.call(machine.pages, page);
+    };
+    run(machine, LOOP_AT);
+    return machine.cpuid.asked;
+  };
+  t.is(asked(false), 1);
+  t.is(asked(true), 2);
+});
+
+test('flags of before are there after it, whether it was asked or an answer was kept', (t) => {
+  // mov ecx, esi; cmp edi, r8d; jae over; inc r8d; over: cpuid; lahf; movzx eax, ah; add r10d, eax; dec edi; jne loop; hlt
+  const rest = [0x89, 0xf1, 0x44, 0x39, 0xc7, 0x73, 3, 0x41, 0xff, 0xc0, 0x0f, 0xa2, 0x9f, 0x0f, 0xb6, 0xc4, 0x41, 0x01, 0xc2, 0xff, 0xcf];
+  const sum = (tiers: 'cold' | 'hot', leaf: readonly number[]): number => {
+    const machine = machineWith(tiers);
+    const loop = [...leaf, ...rest];
+    machine.views.u8.set([...loop, 0x75, -(loop.length + 2), 0xf4], machine.host(0x1000 + LOOP_AT));
+    set(machine, Slot.RDI, 2000);
+    set(machine, Slot.RAX + 8, 1000);
+    run(machine, LOOP_AT);
+    return slot(machine, Slot.RAX + 10);
+  };
+  // mov eax, ebp: one leaf. mov eax, edi; shl eax, 4: leaves that take each other's place.
+  const kept = [0x89, 0xe8];
+  const asked = [0x89, 0xf8, 0xc1, 0xe0, 4];
+  const [first, ...others] = [sum('cold', asked), sum('hot', asked), sum('cold', kept), sum('hot', kept)];
+  t.not(first, 0);
+  t.deepEqual(others, [first, first, first]);
 });

@@ -345,7 +345,7 @@ const GOLDEN: readonly (readonly [CodeMode, string, string, readonly string[]])[
   [LONG, 'jmp rax', 'ff e0', ['shl64 t0, rax, 16', 'sar64 t1, t0, 16', 'xor64 t2, t1, rax', 'trapif t2, 269', 'jumpr rax']],
   [LONG, 'loop .', 'e2 fe', ['add64 rcx, rcx, -1', 'branch rcx, +0, else +2']],
   [LONG, 'jrcxz .', 'e3 fe', ['branch rcx, +2, else +0']],
-  [LONG, 'cpuid', '0f a2', ['sys CPUID length=2 width=32 address=64 a=0 b=0 segment=3', 'jump 0x1002']],
+  [LONG, 'cpuid', '0f a2', ['cpuid CPUID length=2 width=32 address=64 a=0 b=0 segment=3', 'jump 0x1002']],
   [LONG, 'rdmsr', '0f 32', ['sys RDMSR length=2 width=32 address=64 a=0 b=0 segment=3', 'jump 0x1002']],
   [LONG, 'hlt', 'f4', ['sys HLT length=1 width=32 address=64 a=0 b=0 segment=3', 'jump 0x1001']],
   [LONG, 'in al, dx', 'ec', ['zx16 t0, rdx', 'mov arg1, t0', 'sys IN length=1 width=8 address=64 a=0 b=0 segment=3', 'jump 0x1001']],

@@ -18,6 +18,7 @@ const SEQUENCES: readonly (readonly [CodeMode, string, string])[] = [
   [FLAT32, 'add eax, ecx; adc edx, ebx; setc al', '01 c8 11 da 0f 92 c0 f4'],
   [LONG, 'loop: mov eax, [rdi+rcx*4]; add edx, eax; inc ecx; cmp ecx, 64; jne loop', '8b 04 8f 01 c2 ff c1 83 f9 40 75 f4 f4'],
   [LONG, 'loop: lock inc qword [rdi]; dec rcx; jnz loop', 'f0 48 ff 07 48 ff c9 75 f7 f4'],
+  [FLAT32, 'loop: mov eax, edi; mov ecx, edi; cpuid; inc esi; cmp ebp, esi; jne loop', '89 f8 89 f9 0f a2 46 39 f5 75 f5 f4'],
 ];
 
 test('common sequences compile to the text that was looked at', (t) => {

@@ -58,8 +58,10 @@ export interface Frame {
   beforeSlow(): void;
   /** After it: what it charged is taken over. */
   afterSlow(): void;
-  /** `sys`: everything spilled, call, reload or leave. */
-  callSys(): void;
+  /** Takes the cycles that `value` pushes (i32) from the budget. */
+  charge(value: () => void): void;
+  /** `sys`: everything spilled, call, reload or leave. `aside`: on one of two ways, which keeps the flags; on the other they are as they were before. */
+  callSys(aside?: boolean): void;
   /** Push the result of the function that the immediate names, of (a, b). */
   callFunction(): void;
   /** Leave: this instruction has been retired, and RIP is the immediate further. */

@@ -216,6 +216,13 @@ export const recordFrame = (c: Code, at: RecordLocals, immediateB: boolean, disp
       });
       c.br(dispatch);
     },
+    charge: (value) => {
+      budgetAdd(() => {
+        c.i32(0);
+        value();
+        c.op('i32_sub');
+      });
+    },
     beforeSlow: () => {},
     afterSlow: () => {},
     callSys: () => {

@@ -3,6 +3,7 @@
 import { LpContextLayout, TlbEntry } from '../../../shared/layout/lp-context.js';
 import { Slot, VpLayout } from '../../../shared/layout/vp.js';
 import { Exit, MICRO_OP_NAMES, MICRO_OPS, type MicroOpName } from '../micro-op.js';
+import { answerCpuid } from './cpuid-answer.js';
 import { type Emit, type Frame, Helper } from './frame.js';
 import { hostAddress, keepRecent, lookup, pushGva, recentAddress, tryRecent } from './tlb-lookup.js';
 import { VECTOR_SEMANTICS } from './vector-semantics.js';
@@ -297,6 +298,7 @@ const semantics: Partial<Record<MicroOpName, Emit>> = {
     f.record(); f.record(); c.memory('i64_load', 8); c.i64s(1); c.op('i64_add'); c.memory('i64_store', 8);
   },
   sys: (_, f) => f.callSys(),
+  cpuid: answerCpuid,
   call: (c, f) => { f.callFunction(); c.set(f.y); f.d(() => c.get(f.y)); },
   raiseby: (c, f) => {
     pushTruth(c, f, 'a');

@@ -28,6 +28,8 @@ export interface UnitExits {
   /** Leaves the unit: `pushRip` pushes where to go on. */
   leaveTo(pushRip: () => void, reason: number): void;
   settleFlags(): void;
+  /** What is emitted may settle them, and leaves them as they are: those that were put off before are put off after it. */
+  keepingFlags(emit: () => void): void;
 }
 
 export const number64 = (c: Code, n: number): void => c.i64(n | 0, Math.floor(n / 4294967296) | 0);
@@ -66,6 +68,47 @@ export const unitFrame = (
     c.i32(count);
     c.op('i32_add');
     c.set(budget);
+  };
+  const callSys = (): void => {
+    exits.settleFlags();
+    slots.store();
+    c.get(VP);
+    ripHere();
+    c.memory('i64_store', Slot.RIP * 8);
+    giveBudget();
+    c.i32(immediateLo());
+    c.call(Helper.sys);
+    c.tee(status);
+    c.if();
+    // Everything is in the VP block already, and RIP is where the helper put it.
+    c.get(CTX);
+    c.get(CTX);
+    c.memory('i32_load', CONTEXT.budget);
+    c.i32(u8[p.at + 5]);
+    c.get(status);
+    c.i32(SysResult.FAULT);
+    c.op('i32_ne');
+    c.op('i32_sub');
+    c.op('i32_add');
+    c.memory('i32_store', CONTEXT.budget);
+    c.get(status);
+    c.i32(SysResult.DISPATCH);
+    c.op('i32_eq');
+    c.if();
+    c.i32(Exit.NEXT);
+    c.op('return');
+    c.op('end');
+    c.i32(Exit.FAULT);
+    c.i32(Exit.SYS);
+    c.get(status);
+    c.i32(SysResult.FAULT);
+    c.op('i32_eq');
+    c.op('select');
+    c.op('return');
+    c.op('end');
+    slots.load();
+    floats.lookAtMxcsr();
+    takeBudget();
   };
   const a = (): number => u8[p.at + 3];
   const b = (): number => u8[p.at + 4];
@@ -127,47 +170,13 @@ export const unitFrame = (
     },
     beforeSlow: giveBudget,
     afterSlow: takeBudget,
-    callSys: () => {
-      exits.settleFlags();
-      slots.store();
-      c.get(VP);
-      ripHere();
-      c.memory('i64_store', Slot.RIP * 8);
-      giveBudget();
-      c.i32(immediateLo());
-      c.call(Helper.sys);
-      c.tee(status);
-      c.if();
-      // Everything is in the VP block already, and RIP is where the helper put it.
-      c.get(CTX);
-      c.get(CTX);
-      c.memory('i32_load', CONTEXT.budget);
-      c.i32(u8[p.at + 5]);
-      c.get(status);
-      c.i32(SysResult.FAULT);
-      c.op('i32_ne');
+    charge: (value) => {
+      c.get(budget);
+      value();
       c.op('i32_sub');
-      c.op('i32_add');
-      c.memory('i32_store', CONTEXT.budget);
-      c.get(status);
-      c.i32(SysResult.DISPATCH);
-      c.op('i32_eq');
-      c.if();
-      c.i32(Exit.NEXT);
-      c.op('return');
-      c.op('end');
-      c.i32(Exit.FAULT);
-      c.i32(Exit.SYS);
-      c.get(status);
-      c.i32(SysResult.FAULT);
-      c.op('i32_eq');
-      c.op('select');
-      c.op('return');
-      c.op('end');
-      slots.load();
-      floats.lookAtMxcsr();
-      takeBudget();
+      c.set(budget);
     },
+    callSys: (aside) => (aside ? exits.keepingFlags(callSys) : callSys()),
     constant: immediateLo,
     plain: () => floats.pushPlain(),
     callVectorFloat: (integer) => {

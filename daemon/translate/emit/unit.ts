@@ -5,6 +5,7 @@ import type { Views } from '../../../shared/layout/struct.js';
 import { Slot } from '../../../shared/layout/vp.js';
 import { Exit, IMMEDIATE_FORM, OP_MASK, Op, RECORD_SIZE } from '../micro-op.js';
 import { HELPER_IMPORTS, TYPES, UNIT_TYPE } from './core-module.js';
+import { CPUID_REGISTERS } from './cpuid-answer.js';
 import type { Region } from './region.js';
 import { CONTEXT, PRODUCES_FLAGS, pushTruth, SEMANTICS, SHAPES } from './semantics.js';
 import { UnitFlags } from './unit-flags.js';
@@ -29,6 +30,7 @@ const findRegisters = (graph: Region, { u8, u16 }: Views, slots: UnitSlots): voi
       if (shape.includes('Y')) slots.usesVector(u8[at + 4], false);
       if (shape.includes('Z')) slots.usesVector(u8[at + 8], false);
       if (shape.includes('D')) slots.usesVector(u8[at + 2], true);
+      if (op === Op.cpuid) for (const register of CPUID_REGISTERS) slots.uses(register, true);
       const producesFlags = PRODUCES_FLAGS[op] === 1;
       slots.uses(Slot.FLAG_RESULT, producesFlags);
       slots.uses(Slot.FLAG_AUX, producesFlags);
@@ -54,7 +56,15 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   };
   const p: Position = { at: 0, rip: 0, immediateB: false, recent: 0 };
   const floats = new UnitFloats(c, VP, locals, graph, views);
-  const frame = unitFrame(c, views, p, slots, locals, tlb, budget, floats, { leaveTo, settleFlags: () => flags.settle() });
+  const frame = unitFrame(c, views, p, slots, locals, tlb, budget, floats, {
+    leaveTo,
+    settleFlags: () => flags.settle(),
+    keepingFlags: (emit) => {
+      const { now } = flags;
+      emit();
+      flags.restore(now);
+    },
+  });
   const flags = new UnitFlags(c, locals, !graph.wide, frame, graph, u16);
 
   const recent = recentPages(graph, views);
