@@ -37,6 +37,10 @@ export class GuestClock {
     if (this.#wiring.realtime) return this.#wiring.hostCycles();
     return this.#inRun ? this.#start + this.#budget - this.#remaining() : this.#start;
   }
+  /** When the run that is under way began, in cycles. */
+  get began(): number {
+    return this.#start;
+  }
   /** Cycles of the run that is under way. */
   runCycles(): number {
     return this.#inRun ? Math.max(0, this.#budget - this.#remaining()) : 0;

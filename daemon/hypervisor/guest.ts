@@ -1,6 +1,8 @@
 // A partition as its LP drives it: which VPs can run, when a timer is due, run one. The parts behind it are wired here and nowhere else.
 import { InterruptKind } from '../../shared/layout/interrupt-log.js';
 import { lpContextAt, PartitionLayout, PartitionState } from '../../shared/layout/partition.js';
+import { VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
+import { VpState } from '../../shared/layout/vp.js';
 import { request } from './apic/post.js';
 import { DeviceMemory } from './device-memory.js';
 import { interceptsOf } from './intercepts/intercepts.js';
@@ -16,6 +18,7 @@ import type { GuestWiring } from './wiring.js';
 
 export class Guest {
   readonly slot: number;
+  readonly #schedules: readonly VpSchedule[];
   readonly #on: PartitionOnLp;
   readonly #readiness: VpReadiness;
   readonly #loop: RunLoop;
@@ -27,6 +30,7 @@ export class Guest {
     const window = new InterruptWindow(on);
     const pauseLoop = new PauseLoop();
     this.#on = on;
+    this.#schedules = on.vps.map((_, index) => new VpSchedule(on.views, vpScheduleAt(index)));
     this.#readiness = new VpReadiness(on);
     this.#loop = new RunLoop(on, this.#readiness, window, pauseLoop);
     const { observe, lp } = wiring;
@@ -55,8 +59,20 @@ export class Guest {
   }
 
   /** VPs that this LP runs. */
-  own(): number[] {
+  own(): readonly number[] {
     return this.#readiness.own();
+  }
+  give(index: number, lp: number): void {
+    this.#readiness.give(index, lp);
+  }
+  schedule(index: number): VpSchedule {
+    return this.#schedules[index];
+  }
+  homeOf(index: number): number {
+    return this.#on.vps[index].homeLp;
+  }
+  isBlocked(index: number): boolean {
+    return this.#on.stateOf(this.#on.vps[index]) === VpState.HALTED;
   }
   /** Neither paused nor at its end. */
   get isRunning(): boolean {
@@ -83,8 +99,10 @@ export class Guest {
   run(index: number, clock: number, budget: number): number {
     return this.#loop.run(index, clock, budget);
   }
-  /** The VP was ready for so many cycles in which its LP ran another. */
-  waited(index: number, cycles: number): void {
+  waited(index: number, cycles: number, by: number): void {
+    const record = this.#schedules[index];
+    record.displacedBy = by;
+    record.views.u64[(record.displacedCycles >>> 3) + (by >> 8)] += BigInt(cycles);
     this.#on.vps[index].readyCycles += BigInt(cycles);
   }
   /** The VP that ran last gave its LP away before its slice was over. */

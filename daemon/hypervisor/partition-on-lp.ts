@@ -128,6 +128,13 @@ export class PartitionOnLp implements ApicBus {
   setState(vp: VpBlock, state: number): void {
     Atomics.store(this.views.i32, (vp.base + VpLayout.at.state) >>> 2, state);
   }
+  /** LP that runs the VP, or in whose queue it stands. */
+  lpOf(vp: VpBlock): number {
+    return Atomics.load(this.views.i32, (vp.base + VpLayout.at.lp) >>> 2);
+  }
+  setLp(vp: VpBlock, lp: number): void {
+    Atomics.store(this.views.i32, (vp.base + VpLayout.at.lp) >>> 2, lp);
+  }
   systemFlags(vp: VpBlock): number {
     return this.views.u32[(vp.base + Slot.FLAG_SYSTEM * 8) >>> 2];
   }
@@ -169,11 +176,12 @@ export class PartitionOnLp implements ApicBus {
   }
   /**
    * What was posted is visible by now; which state the VP is in is read after it. Whoever stops running a VP, or lets it halt, stores that state before it looks for
-   * posts a last time (VpReadiness): so either that look finds this post, or the state read here is the one that needs the signal.
+   * posts a last time (VpReadiness): so either that look finds this post, or the state read here is the one that needs the signal. A VP that moves meanwhile is looked
+   * at by the LP that it comes to after its LP word has changed (lp/schedule/balance).
    */
   kick(index: number): void {
     const vp = this.vps[index];
-    const { lp } = vp;
+    const lp = this.lpOf(vp);
     if (lp === this.wiring.lp) {
       this.setKick(lp);
       return;

@@ -91,7 +91,7 @@ export class RunLoop {
   /** The VP was kicked: whether the LP has something to do before it goes on. */
   #endsRun(): boolean {
     const on = this.#on;
-    if (on.yielded || !on.isRunning || on.wiring.isWanted()) return true;
+    if (on.yielded || !on.isRunning || on.wiring.isWanted(on.clock.began, on.clock.cycles())) return true;
     // A timer has been set that is due before the run would end.
     return !on.wiring.realtime && this.#readiness.deadline() - on.clock.cycles() < on.processor.remaining;
   }

@@ -8,14 +8,26 @@ import type { PartitionOnLp } from './partition-on-lp.js';
 export class VpReadiness {
   readonly #on: PartitionOnLp;
   #sawPause = false;
+  /** VPs that this LP runs. Their own words may name it already when others are on their way here: those are not looked at before they are taken. */
+  #own: readonly number[];
 
   constructor(on: PartitionOnLp) {
     this.#on = on;
+    this.#own = this.own();
   }
 
-  /** VPs that this LP runs. */
-  own(): number[] {
-    return this.#on.vps.filter((vp) => vp.lp === this.#on.wiring.lp).map((vp) => vp.index);
+  /** VPs that this LP runs: what other LPs have given it is taken. */
+  own(): readonly number[] {
+    const { vps, wiring } = this.#on;
+    this.#own = vps.filter((vp) => this.#on.lpOf(vp) === wiring.lp).map((vp) => vp.index);
+    return this.#own;
+  }
+  /** The VP is another LP's from now on: what it is in, posts to it excepted, must be in memory. */
+  give(index: number, lp: number): void {
+    const on = this.#on;
+    on.count(on.vps[index], 'lpMigrations');
+    this.#own = this.#own.filter((vp) => vp !== index);
+    on.setLp(on.vps[index], lp);
   }
 
   /** True once after a pause that this LP has seen: what was posted meanwhile summoned LPs that could not act on it. */
@@ -63,8 +75,7 @@ export class VpReadiness {
     const on = this.#on;
     if (!on.isRunning) return Number.POSITIVE_INFINITY;
     let ns = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < on.vpCount; i++) {
-      if (on.vps[i].lp !== on.wiring.lp) continue;
+    for (const i of this.#own) {
       ns = Math.min(ns, on.apics[i].timerDeadline());
       if (i === 0) ns = Math.min(ns, on.platform.nextDeadline(), this.#end());
     }
@@ -76,8 +87,7 @@ export class VpReadiness {
     const on = this.#on;
     if (!on.isRunning) return;
     const now = on.clock.now();
-    for (let i = 0; i < on.vpCount; i++) {
-      if (on.vps[i].lp !== on.wiring.lp) continue;
+    for (const i of this.#own) {
       if (on.apics[i].timerDeadline() <= now) on.apics[i].advance(now);
       if (i !== 0) continue;
       if (on.platform.nextDeadline() <= now) on.platform.advance();

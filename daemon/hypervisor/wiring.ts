@@ -21,8 +21,8 @@ export interface GuestWiring {
   readonly frequencyHz: number;
   readonly realtime: boolean;
   hostCycles(): number;
-  /** Root has left a command that the LP must not keep waiting: asked when the VP that runs is kicked. */
-  isWanted(): boolean;
+  /** Something else must not wait until the VP that runs, and has since `began`, has used up its time: asked when it is kicked. In cycles. */
+  isWanted(began: number, now: number): boolean;
   /** Which tiers run guest code; tests choose. */
   readonly tiers?: CodeCacheOptions['tiers'];
   readonly costs: Readonly<Record<string, number>>;

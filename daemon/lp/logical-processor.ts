@@ -14,21 +14,14 @@ import { PhysicalApic } from '../machine/physical-apic.js';
 import { DeviceBench } from './device-bench.js';
 import { EventLog } from './event-log.js';
 import { IdlePace } from './idle-pace.js';
+import type { Candidate } from './schedule/candidate.js';
+import { RunQueue } from './schedule/run-queue.js';
 import { ring, Turn } from './turn.js';
 
-/** A VP runs at most this long while others of its LP are ready, in cycles. */
-const SLICE_CYCLES = 1_000_000;
-/** An LP's only VP: nobody waits for it. What root wants and timers that become due end its runs before that; the rest is how often statistics are brought up to date. */
-const LONE_SLICE_CYCLES = 16_000_000;
 /** Realtime mode: guest code is left at least this often, in instructions. */
 const REALTIME_RUN = 200_000;
 /** Sleeps are cut into pieces of this length so that a lost wakeup, should there be one, costs a delay and not a hang. */
 const SLEEP_MAX_MS = 1000;
-
-interface Runnable {
-  readonly guest: Guest;
-  readonly vp: number;
-}
 
 export class LogicalProcessor {
   readonly #boot: LpBoot;
@@ -44,14 +37,8 @@ export class LogicalProcessor {
   /** The one whose VP is in the middle of a run. */
   #running: Guest | undefined;
   readonly #guests: (Guest | undefined)[] = new Array(PARTITION_SLOTS).fill(undefined);
-  /** VPs of this LP, in turn. */
-  #own: Runnable[] = [];
-  /** Of these the ready ones that had to wait for the one picked last. */
-  readonly #waiting: Runnable[] = [];
-  #cursor = 0;
+  readonly #queue: RunQueue<Guest>;
   #clock = 0;
-  #sliceLeft = 0;
-  #sliceCycles = SLICE_CYCLES;
   /** What ran last, as LpBlock.current has it. */
   #last = -1;
   /** Absent: idle virtual time is skipped. */
@@ -67,6 +54,13 @@ export class LogicalProcessor {
     this.#mode = header.clockMode;
     this.#frequencyHz = header.frequencyHz;
     this.#pace = boot.config.paceIdle ? new IdlePace(this.#turn, this.#frequencyHz) : undefined;
+    this.#queue = new RunQueue<Guest>({
+      machine: this.#machine,
+      lp: boot.lp,
+      lps: header.lpCount,
+      guests: () => this.#guests.filter((guest) => guest !== undefined),
+      signal: (lp, clock) => this.#signal(lp, clock),
+    });
     this.#apic = new PhysicalApic(
       this.#machine,
       (lp) => {
@@ -111,7 +105,7 @@ export class LogicalProcessor {
       for (const guest of this.#guests) guest?.advance(this.#clock);
       this.#devices.advance(this.#clock);
       this.#pass.serve();
-      const next = this.#pick(true);
+      const next = this.#queue.choose(this.#clock);
       if (next) this.#runVp(next);
       else if (this.#mode === ClockMode.REALTIME) this.#idleInRealTime(seen);
       else this.#idle(seen);
@@ -149,7 +143,7 @@ export class LogicalProcessor {
     const word = this.#turn.published();
     if ((word & 1) === 0) return;
     this.#letTimePass();
-    let work = this.#pass.isWanted || this.#deadline() !== Number.POSITIVE_INFINITY || this.#pick(false) !== undefined;
+    let work = this.#pass.isWanted || this.#deadline() !== Number.POSITIVE_INFINITY || this.#queue.hasReady(false, this.#clock);
     for (const guest of this.#guests) if (guest?.takeResumed()) work = true;
     if (!work) {
       this.#state(LpState.IDLE);
@@ -178,40 +172,20 @@ export class LogicalProcessor {
     this.#block.clockNum = cycles;
   }
 
-  /** The next ready VP after the last one that ran; the same one again while its slice lasts. */
-  #pick(take: boolean): Runnable | undefined {
-    const own = this.#own;
-    let found: Runnable | undefined;
-    this.#waiting.length = 0;
-    for (let i = 0; i < own.length; i++) {
-      const candidate = own[(this.#cursor + i) % own.length];
-      if (!candidate.guest.runnable(candidate.vp, take)) continue;
-      if (found) {
-        this.#waiting.push(candidate);
-        continue;
-      }
-      found = candidate;
-      if (i > 0) this.#sliceLeft = this.#sliceCycles;
-    }
-    if (found) this.#cursor = own.indexOf(found);
-    Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.queueLength) >>> 2, this.#waiting.length);
-    return found;
-  }
-
   #deadline(): number {
-    let deadline = Math.min(this.#devices.deadline(this.#clock), this.#pass.deadline);
+    let deadline = Math.min(this.#devices.deadline(this.#clock), this.#pass.deadline, this.#queue.deadline(this.#clock));
     for (const guest of this.#guests) if (guest) deadline = Math.min(deadline, guest.deadline());
     return deadline;
   }
 
-  #runVp(next: Runnable): void {
-    const { guest, vp } = next;
-    const tag = (guest.slot << 8) | vp;
+  #runVp({ guest, vp, tag }: Candidate<Guest>): void {
     if (this.#mode !== ClockMode.REALTIME && this.#last >= 0 && this.#last !== tag)
       this.#setClock(this.#clock + (this.#boot.config.costs.worldSwitch ?? 0));
     this.#last = tag;
-    if (this.#sliceLeft <= 0) this.#sliceLeft = this.#sliceCycles;
-    let budget = Math.min(this.#sliceLeft, this.#mode === ClockMode.REALTIME ? REALTIME_RUN : this.#deadline() - this.#clock);
+    let budget = Math.min(
+      this.#queue.budget(this.#clock),
+      this.#mode === ClockMode.REALTIME ? REALTIME_RUN : this.#deadline() - this.#clock,
+    );
     if (this.#mode !== ClockMode.REALTIME) {
       // An LP that has no others to keep pace with ends its runs by slices and timers alone.
       const end = (this.#turn.stepOf(this.#clock) + 1) * this.#turn.stepCycles;
@@ -223,19 +197,15 @@ export class LogicalProcessor {
       this.#events.add(this.#clock, EventType.SCHEDULE_IN, guest.slot, vp, 0, 0);
       Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.current) >>> 2, tag);
     }
+    const began = this.#clock;
     this.#running = guest;
-    const used = guest.run(vp, this.#clock, Math.max(1, Math.floor(budget)));
+    const used = guest.run(vp, began, Math.max(1, Math.floor(budget)));
     this.#running = undefined;
-    this.#sliceLeft -= used;
-    for (const waiting of this.#waiting) waiting.guest.waited(waiting.vp, used);
+    this.#queue.ran(began, used, guest.yielded || !guest.runnable(vp));
     if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
     else {
       this.#setClock(this.#clock + used);
       this.#turn.publish(this.#clock);
-    }
-    if (this.#sliceLeft <= 0 || guest.yielded || !guest.runnable(vp)) {
-      this.#cursor = (this.#cursor + 1) % Math.max(1, this.#own.length);
-      this.#sliceLeft = this.#sliceCycles;
     }
     this.#state(LpState.HYPERVISOR);
   }
@@ -266,7 +236,7 @@ export class LogicalProcessor {
       // From here on a poster that finds this LP idle moves the published step (Turn.summon). Where LPs go on side by side, what was posted while this one was
       // still at work summoned nobody, so it is looked for once more: publish, then look, as against post, then summon. Where they go on one at a time
       // there is no such post; any that is there by now comes from the LP whose turn it is already.
-      if (this.#mode === ClockMode.QUANTUM && (this.#pass.isWanted || this.#own.some(({ guest, vp }) => guest.runnable(vp)))) {
+      if (this.#mode === ClockMode.QUANTUM && (this.#pass.isWanted || this.#queue.hasArrivals || this.#queue.hasReady(true, this.#clock))) {
         this.#turn.publish(this.#clock);
         return;
       }
@@ -296,13 +266,13 @@ export class LogicalProcessor {
     if (what === MailCommand.ATTACH) {
       const message = receiveMessageOnPort(this.#boot.control)?.message as AttachMessage;
       this.#guests[slot] = this.#attach(message);
-      this.#queue();
+      this.#queue.renew(this.#clock);
     } else if (what === MailCommand.DETACH) {
       this.#guests[slot]?.detach();
       this.#guests[slot] = undefined;
       // What it was given and has not finished ends with it.
       this.#pass.bury();
-      this.#queue();
+      this.#queue.renew(this.#clock);
     }
     Atomics.add(i32, sequence, 1);
     Atomics.notify(i32, sequence);
@@ -321,13 +291,9 @@ export class LogicalProcessor {
       realtime: this.#mode === ClockMode.REALTIME,
       hostCycles: () => this.#hostCycles(),
       // Where VPs share the LP their slices are short, and a command may wait for the end of one.
-      isWanted: () => (this.#own.length === 1 && this.#hasMail()) || this.#pass.isWanted,
+      isWanted: (began, now) => (this.#queue.size === 1 && this.#hasMail()) || this.#pass.isWanted || this.#queue.interrupts(began, now),
       costs: this.#boot.config.costs,
-      // Another LP has work from now on: it leaves guest code, or wakes in the step after this one.
-      signal: (lp, clock) => {
-        this.#apic.send(lp, KICK_VECTOR);
-        this.#summon(lp, clock);
-      },
+      signal: (lp, clock) => this.#signal(lp, clock),
       devices: {
         finished: (vp, vector) => this.#pass.finished(slot, vp, vector),
         lower: (vector) => this.#devices.lower(slot, vector),
@@ -337,12 +303,10 @@ export class LogicalProcessor {
     });
   }
 
-  #queue(): void {
-    this.#own = [];
-    for (const guest of this.#guests) for (const vp of guest?.own() ?? []) this.#own.push({ guest: guest!, vp });
-    this.#cursor = 0;
-    this.#sliceCycles = this.#own.length === 1 ? LONE_SLICE_CYCLES : SLICE_CYCLES;
-    this.#sliceLeft = Math.min(this.#sliceLeft, this.#sliceCycles);
+  /** Another LP (or this one) has work from now on: it leaves guest code, or wakes in the step after this one. */
+  #signal(lp: number, clock: number): void {
+    this.#apic.send(lp, KICK_VECTOR);
+    this.#summon(lp, clock);
   }
 }
 

@@ -10,8 +10,12 @@ import { partitionStats } from './stats.js';
 
 const UNKNOWN_PAIRS = VpLayout.fields.unknownOps.bytes / 8;
 
-export const inspectPartition = async (partition: Partition, memory: MachineMemory): Promise<PartitionInspect> => ({
-  ...partitionStats(partition, memory),
+export const inspectPartition = async (
+  partition: Partition,
+  memory: MachineMemory,
+  partitions: readonly Partition[],
+): Promise<PartitionInspect> => ({
+  ...partitionStats(partition, memory, partitions),
   processor: processorOf(partition),
   registers: partition.body.vps.map(readRegisters),
   unknownInstructions: await unknownInstructions(partition),

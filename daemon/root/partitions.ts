@@ -23,7 +23,7 @@ import { Partition, type PartitionFiles } from './partition.js';
 import { PartitionBody } from './partition-body.js';
 import { readPartitionFiles } from './partition-files.js';
 import { requireState, stateError, type Verb } from './partition-verbs.js';
-import { placeVps } from './placement.js';
+import { place, standings } from './scheduling.js';
 import { waitUntil } from './wait-until.js';
 
 /** Fills a new partition's memory: header, VPs at reset, devices, firmware tables, image. Throws HvdError (or an image error) when the image will not do. */
@@ -155,7 +155,7 @@ export class Partitions {
     this.#bury(lp);
     for (const partition of this.all) {
       const { body } = partition;
-      const hit = body.vps.some((vp) => vp.homeLp === lp || vp.lp === lp);
+      const hit = body.vps.some((vp) => Atomics.load(body.views.i32, (vp.base + VpLayout.at.lp) >>> 2) === lp);
       if (hit) body.crash(ExitCause.MACHINE_CHECK, `machine check: LP ${lp}: ${reason}`);
       const { i32 } = body.views;
       // It may have died inside a fill, too: nobody waits for that to end.
@@ -232,11 +232,15 @@ export class Partitions {
     const body = new PartitionBody(config.name, config.memory, config.vps, overlayBytes);
     this.#build(body, config, files, { slot, lpCount: lps.length, nodeCount: header.nodeCount, seed: header.seed });
     for (const [policy, value] of Object.entries(config.policies ?? {})) writePolicyOf(body.views, findPolicy(policy), value);
-    for (const [index, home] of placeVps(config.vps, alive, this.#load()).entries()) {
-      const vp = body.vps[index]!;
-      vp.homeLp = home;
-      vp.lp = home;
-    }
+    place(
+      body,
+      config,
+      alive,
+      standings(
+        lps.length,
+        this.all.filter((other) => other.name !== config.name).map((other) => other.body),
+      ),
+    );
     return body;
   }
 
@@ -286,12 +290,6 @@ export class Partitions {
     const taken = new Set([...this.all.map((partition) => partition.slot), ...this.#reserved.values()]);
     for (let slot = 0; slot < PARTITION_SLOTS; slot++) if (!taken.has(slot)) return slot;
     throw new HvdError('vm.too-many', { limit: PARTITION_SLOTS });
-  }
-
-  #load(): number[] {
-    const load = this.#memory.lps.map(() => 0);
-    for (const { body } of this.all) for (const vp of body.vps) load[vp.homeLp] = (load[vp.homeLp] ?? 0) + 1;
-    return load;
   }
 
   // Partition time starts at the clock of the LP that is furthest behind, so that no LP reads a time before it.

@@ -2,7 +2,9 @@
 
 import { CODE_COUNTS, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { CLOCK_MODE_NAMES, INTERCEPTS, LP_STATE_NAMES, LpLayout } from '../../shared/layout/machine.js';
+import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import { lpContextAt, PartitionState } from '../../shared/layout/partition.js';
+import { VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { VP_COUNTERS, VP_STATE_NAMES, type VpBlock, type VpCounter, vpCounterIndex } from '../../shared/layout/vp.js';
 import { generationAt, type VtlbCounter } from '../../shared/layout/vtlb.js';
@@ -23,7 +25,7 @@ export const snapshotStats = (memory: MachineMemory, partitions: readonly Partit
     clockMode: CLOCK_MODE_NAMES[header.clockMode] ?? 'unknown',
     frequencyHz: header.frequencyHz,
     lps: memory.lps.map((_, lp) => lpStats(memory, lp, partitions)),
-    partitions: partitions.map((partition) => partitionStats(partition, memory)),
+    partitions: partitions.map((partition) => partitionStats(partition, memory, partitions)),
     policies: Object.fromEntries(POLICIES.map((policy) => [policy.name, readPolicy(header, policy)])),
   };
 };
@@ -60,14 +62,14 @@ const lpStats = (memory: MachineMemory, lp: number, partitions: readonly Partiti
   };
 };
 
-export const partitionStats = (partition: Partition, { lps }: MachineMemory): PartitionStats => {
+export const partitionStats = (partition: Partition, { lps }: MachineMemory, partitions: readonly Partition[]): PartitionStats => {
   const { body, config } = partition;
   return {
     name: partition.name,
     state: body.stateName,
     reason: body.reason,
     memory: config.memory,
-    vps: body.vps.map(vpStats),
+    vps: body.vps.map((vp, id) => vpStats(vp, id, partitions)),
     vtlb: vtlbCounters(body.views, lps.length),
     code: codeCounts(body.views, lps.length),
     interrupts: { byKind: interruptsByKind(body.vps), byVector: interruptsByVector(body.vps) },
@@ -84,15 +86,28 @@ const codeCounts = ({ u32 }: Views, lps: number): Record<string, number> =>
     }),
   );
 
-const vpStats = (vp: VpBlock, id: number): VpStats => ({
+const vpStats = (vp: VpBlock, id: number, partitions: readonly Partition[]): VpStats => ({
   id,
   state: VP_STATE_NAMES[vp.state] ?? 'unknown',
   lp: vp.lp < 0 ? null : vp.lp,
   instructions: vp.instructionsNum,
   runCycles: vp.runCyclesNum,
   readyCycles: vp.readyCyclesNum,
+  ...accounts(new VpSchedule(vp.views, vpScheduleAt(id)), partitions),
   counters: Object.fromEntries(VP_COUNTERS.map((name) => [name, counterOf(vp, name)])),
 });
+
+const accounts = (
+  record: VpSchedule,
+  partitions: readonly Partition[],
+): Pick<VpStats, 'blockedCycles' | 'limitedCycles' | 'displacedBy'> => {
+  const displacedBy: Record<string, number> = {};
+  for (let slot = 0; slot < PARTITION_SLOTS; slot++) {
+    const cycles = Number(record.views.u64[(record.displacedCycles >>> 3) + slot]);
+    if (cycles > 0) displacedBy[partitions.find((one) => one.slot === slot)?.name ?? String(slot)] = cycles;
+  }
+  return { blockedCycles: record.blockedCyclesNum, limitedCycles: record.limitedCyclesNum, displacedBy };
+};
 
 const counterOf = (vp: VpBlock, name: VpCounter): number => vp.views.u32[(vp.counters >>> 2) + vpCounterIndex[name]]!;
 

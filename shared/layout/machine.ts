@@ -71,6 +71,12 @@ export const LpLayout = struct(
     turn: i32,
     /** 1 while the LP sleeps for its turn: whoever makes it the slowest rings its doorbell. */
     waitingForTurn: i32,
+    /** What others may know of its queue: VPs that are ready, the sum of their weights, percent of it that is reserved. Atomics: whoever gives it a VP adds to them. */
+    readyVps: i32,
+    readyWeight: i32,
+    reservedPercent: i32,
+    /** VPs that other LPs have given it so far. Atomics. */
+    arrivals: i32,
     /** FNV-1a over the LP's events, for comparing runs. */
     traceLo: u32,
     traceHi: u32,

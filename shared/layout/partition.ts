@@ -2,6 +2,7 @@
 //
 //   0x0000_0000  header
 //   0x0000_2000  VP blocks          64 x 8 KiB
+//   0x0008_4000  scheduling         64 x 512 bytes (schedule.ts)
 //   0x0009_0000  Hyper-V interface  (hyperv.ts)
 //   0x000a_0000  synthetic interrupt controllers, ports, message buffers (synic.ts)
 //   0x0010_0000  device registers   1 MiB   (platform: PIC, PIT, UART, ... and their rings)
@@ -20,6 +21,7 @@ export const MAX_NODES = 8;
 export const PartitionMap = {
   HEADER: 0,
   VPS: 0x2000,
+  SCHEDULE: 0x8_4000,
   HYPERV: 0x9_0000,
   SYNIC: 0xa_0000,
   DEVICES: 0x10_0000,

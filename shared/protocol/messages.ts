@@ -30,6 +30,17 @@ export interface PartitionConfig {
   autostart?: boolean | undefined;
   /** Settings of its own in place of the machine's, of policies that allow it. */
   policies?: Record<string, string> | undefined;
+  scheduling?: SchedulingConfig | undefined;
+}
+/** A partition's share of the machine, for each of its VPs. */
+export interface SchedulingConfig {
+  /** Share of an LP relative to the others': 1 to 10,000, 100 when absent. */
+  weight?: number | undefined;
+  /** Percent of an LP that a VP is sure of, and that it gets at most. */
+  reserve?: number | undefined;
+  limit?: number | undefined;
+  /** LPs that may run its VPs: all when absent. */
+  lps?: number[] | undefined;
 }
 /** A test device of the machine: one interrupt line, wired to an LP, passed through to a partition's VP. */
 export interface DeviceConfig {
@@ -130,6 +141,12 @@ export interface VpStats {
   instructions: number;
   runCycles: number;
   readyCycles: number;
+  /** Halted, after it has begun. */
+  blockedCycles: number;
+  /** Of the ready cycles those in which its limit kept it from running. */
+  limitedCycles: number;
+  /** Of the ready cycles those in which a VP of the partition ran, by name; those of partitions that are gone under their slot's number. */
+  displacedBy: Record<string, number>;
   counters: Record<string, number>;
 }
 export interface PartitionStats {

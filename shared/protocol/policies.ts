@@ -132,8 +132,27 @@ export const POLICIES: readonly Policy[] = [
       'whether the physical APICs of the simulated machine can end a named vector; off: ends of interrupts that are passed through wait for what is above them',
     word: 12,
   },
+  {
+    name: 'sched.policy',
+    values: ['rr', 'credit', 'gang'],
+    baseline: 'rr',
+    default: 'credit',
+    meaning:
+      'which of the ready VPs an LP runs: each in turn, the one that is furthest behind its weight, or those of the partition whose turn it is on all LPs at once',
+    word: 24,
+  },
+  {
+    name: 'sched.balance',
+    values: ['on', 'off'],
+    baseline: 'off',
+    default: 'on',
+    meaning: 'whether LPs with several ready VPs give some to others that have none or fewer, or each VP stays where it was placed',
+    word: 25,
+  },
 ];
 
+/** Numbers of `sched.policy`. */
+export const SchedPolicy = { RR: 0, CREDIT: 1, GANG: 2 } as const;
 /** Numbers of `apic.eoi`: each offers what those before it do. */
 export const ApicEoi = { EXIT: 0, ASSIST: 1, AUTO: 2 } as const;
 /** Numbers of `vtlb.lock`. */

@@ -162,7 +162,18 @@ export class FakeMachine {
       load: [],
     };
     for (let id = 0; id < vps; id++) {
-      const stats = { id, state: 'ready', lp: null, instructions: 0, runCycles: 0, readyCycles: 0, counters: {} };
+      const stats = {
+        id,
+        state: 'ready',
+        lp: null,
+        instructions: 0,
+        runCycles: 0,
+        readyCycles: 0,
+        blockedCycles: 0,
+        limitedCycles: 0,
+        displacedBy: {},
+        counters: {},
+      };
       partition.vps.push(stats);
       partition.load.push({
         vp: id,

@@ -12,7 +12,7 @@ import { placeVps } from '../../daemon/root/placement.js';
 test('VPs spread so that no LP has two more than another', (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 64 }), fc.uniqueArray(fc.nat(63), { minLength: 1, maxLength: 64 }), (vps, alive) => {
-      const homes = placeVps(vps, alive, []);
+      const homes = placeVps(vps, 0, alive, []);
       const counts = alive.map((lp) => homes.filter((home) => home === lp).length);
       t.is(homes.length, vps);
       t.true(homes.every((home) => alive.includes(home)));
@@ -21,9 +21,21 @@ test('VPs spread so that no LP has two more than another', (t) => {
   );
 });
 
+const standing = (...counts: readonly number[]) => counts.map((vps) => ({ vps, reserved: 0 }));
+
 test('a new partition goes to the LPs that have least', (t) => {
-  t.deepEqual(placeVps(2, [0, 1, 2, 3], [1, 1, 0, 0]), [2, 3]);
-  t.deepEqual(placeVps(3, [1, 3], [0, 5, 0, 4]), [3, 1, 3]);
+  t.deepEqual(placeVps(2, 0, [0, 1, 2, 3], standing(1, 1, 0, 0)), [2, 3]);
+  t.deepEqual(placeVps(3, 0, [1, 3], standing(0, 5, 0, 4)), [3, 1, 3]);
+});
+
+test('no LP is promised to more than it has', (t) => {
+  const had = [
+    { vps: 1, reserved: 60 },
+    { vps: 3, reserved: 0 },
+  ];
+  t.deepEqual(placeVps(2, 50, [0, 1], had), [1, 1]);
+  t.deepEqual(placeVps(3, 40, [0, 1], had), [0, 1, 1]);
+  t.deepEqual(placeVps(4, 40, [0, 1], had), [0, 1, 1]);
 });
 
 test('LPs are dealt to nodes in blocks and every node has one', (t) => {

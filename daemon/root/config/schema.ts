@@ -6,6 +6,7 @@ import { HypervChoiceError, parseHyperv } from '../../../shared/hyperv/hyperv-ch
 import { DEVICE_LINES } from '../../../shared/layout/device-line.js';
 import { PARTITION_SLOTS } from '../../../shared/layout/mailbox.js';
 import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN } from '../../../shared/layout/partition.js';
+import { WEIGHT_MAX } from '../../../shared/layout/schedule.js';
 import type { DeviceConfig, LoadSpec, MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
 import { formatSize, parseSize } from './size.js';
 
@@ -109,6 +110,18 @@ const hypervFeatures = z.unknown().transform((value, context): string => {
 });
 const policySettings = z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` });
 
+const scheduling = strict({
+  weight: integer(1, WEIGHT_MAX).optional(),
+  reserve: integer(0, 100).optional(),
+  limit: integer(1, 100).optional(),
+  lps: list(integer(0, MAX_LPS - 1), MAX_LPS)
+    .min(1, { error: 'expected at least one LP' })
+    .optional(),
+}).superRefine(({ reserve = 0, limit = 100 }, context) => {
+  if (limit < reserve)
+    context.addIssue({ code: 'custom', path: ['limit'], message: `expected at least the reserve, ${reserve}; got ${limit}` });
+});
+
 export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   name: nameSchema,
   image: text(PATH_MAX),
@@ -121,6 +134,7 @@ export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   load: loadSchema.optional(),
   autostart: flag.optional(),
   policies: policySettings.optional(),
+  scheduling: scheduling.optional(),
 }).superRefine(({ vps, cpu }, context) => {
   if (vps === 1 || cpu === undefined || parseProcessor(cpu).features.has('apic')) return;
   context.addIssue({ code: 'custom', path: ['vps'], message: `expected 1, for ${cpu} has no APIC to reach others with; got ${vps}` });

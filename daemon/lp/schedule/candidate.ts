@@ -1,0 +1,44 @@
+// A VP as the scheduler of its LP has it.
+import type { VpSchedule } from '../../../shared/layout/schedule.js';
+
+/** What the scheduler asks of a partition (hypervisor/guest). */
+export interface Schedulable {
+  readonly slot: number;
+  /** Neither paused nor at its end. */
+  readonly isRunning: boolean;
+  /** VPs of it that are this LP's: what other LPs have given counts from this call on. */
+  own(): readonly number[];
+  schedule(vp: number): VpSchedule;
+  /** Whether the VP can run now; `take`: what was posted to it counts too. */
+  runnable(vp: number, take: boolean): boolean;
+  /** Whether it has begun and waits for an interrupt. */
+  isBlocked(vp: number): boolean;
+  /** The VP was ready for so many cycles in which its LP ran `by` (a Candidate's tag). */
+  waited(vp: number, cycles: number, by: number): void;
+  /** The LP where it was placed. */
+  homeOf(vp: number): number;
+  /** The VP is another LP's from now on. Not while it runs. */
+  give(vp: number, lp: number): void;
+}
+
+export class Candidate<G extends Schedulable = Schedulable> {
+  readonly guest: G;
+  readonly vp: number;
+  readonly record: VpSchedule;
+  /** Partition slot << 8 | VP. */
+  readonly tag: number;
+  /** It was ready when the LP last looked. */
+  ready = false;
+
+  constructor(guest: G, vp: number) {
+    this.guest = guest;
+    this.vp = vp;
+    this.record = guest.schedule(vp);
+    this.tag = (guest.slot << 8) | vp;
+  }
+
+  mayRunOn(lp: number): boolean {
+    const { affinityLow, affinityHigh } = this.record;
+    return (((lp < 32 ? affinityLow : affinityHigh) >>> (lp & 31)) & 1) !== 0;
+  }
+}

@@ -1,0 +1,252 @@
+// The VPs of one LP: which are ready, which runs next and for how long, which go to other LPs, and what each is charged.
+// Everything here follows from virtual time and shared words that are looked at in the LP's turn: in the deterministic mode the course is the same on every host.
+import { LpLayout, lpBlockAt, MachineLayout } from '../../../shared/layout/machine.js';
+import type { Views } from '../../../shared/layout/struct.js';
+import { findPolicy } from '../../../shared/protocol/policies.js';
+import { Balance } from './balance.js';
+import { Candidate, type Schedulable } from './candidate.js';
+import { type Discipline, disciplines, SLICE_CYCLES } from './discipline.js';
+import { allowance, beginPeriod, charge, periodEnd, VIRTUAL_PER_CYCLE, virtualOf } from './entitlement.js';
+
+/** An LP's only VP: nobody waits for it. What root wants and timers that become due end its runs before that; the rest is how often statistics are brought up to date. */
+const LONE_SLICE_CYCLES = 16_000_000;
+/** How far a VP that comes back from a wait may be behind those that were ready meanwhile: a slice. */
+const SLEEPER_CREDIT = SLICE_CYCLES * VIRTUAL_PER_CYCLE;
+
+const wordOf = (name: string): number => (MachineLayout.at.policies >>> 2) + findPolicy(name).word;
+const POLICY = wordOf('sched.policy');
+const BALANCE = wordOf('sched.balance');
+const BALANCE_ON = 0;
+
+export interface QueueParts<G> {
+  readonly machine: Views;
+  readonly lp: number;
+  readonly lps: number;
+  /** All partitions that are attached. */
+  guests(): readonly G[];
+  /** Tells another LP that it has work. */
+  signal(lp: number, clock: number): void;
+}
+
+export class RunQueue<G extends Schedulable> {
+  readonly #p: QueueParts<G>;
+  readonly #i32: Int32Array;
+  readonly #arrivalsWord: number;
+  readonly #disciplines: readonly Discipline[];
+  readonly #balance: Balance;
+  #own: Candidate<G>[] = [];
+  /** Of these the ready ones that had to wait for the one chosen last. */
+  #waiting: Candidate<G>[] = [];
+  /** Whose turn it is: the one chosen last, the one after it once its slice is over. */
+  #cursor = 0;
+  #sliceLeft = 0;
+  #arrivals = 0;
+  /** Virtual time of the VP that is furthest behind of those that are ready; never goes back. */
+  #floor = 0;
+
+  constructor(parts: QueueParts<G>) {
+    this.#p = parts;
+    this.#i32 = parts.machine.i32;
+    this.#arrivalsWord = (lpBlockAt(parts.lp) + LpLayout.at.arrivals) >>> 2;
+    this.#disciplines = disciplines(() => parts.guests());
+    this.#balance = new Balance(parts.machine, parts.lp, parts.lps, parts.signal);
+  }
+
+  /** VPs that this LP runs. */
+  get size(): number {
+    return this.#own.length;
+  }
+  /** Ready VPs beside the chosen one. */
+  get waiting(): readonly Candidate<G>[] {
+    return this.#waiting;
+  }
+  get #discipline(): Discipline {
+    return this.#disciplines[Atomics.load(this.#i32, POLICY)] ?? this.#disciplines[0];
+  }
+  get #balances(): boolean {
+    return this.#p.lps > 1 && Atomics.load(this.#i32, BALANCE) === BALANCE_ON;
+  }
+
+  /** Partitions have come or gone, or VPs from other LPs. */
+  renew(now: number): void {
+    const before = new Map(this.#own.map((one) => [one.tag, one]));
+    const last = this.#own[this.#cursor];
+    this.#own = this.#p.guests().flatMap((guest) =>
+      guest.own().map((vp) => {
+        const known = before.get((guest.slot << 8) | vp);
+        return known?.guest === guest ? known : this.#arrived(new Candidate(guest, vp), now);
+      }),
+    );
+    this.#cursor = last === undefined ? 0 : Math.max(0, this.#own.indexOf(last));
+    this.#waiting = this.#waiting.filter((one) => this.#own.includes(one));
+    if (this.#own.length > 1) this.#sliceLeft = Math.min(this.#sliceLeft, SLICE_CYCLES);
+  }
+  /** What it was behind or ahead of the others where it comes from, it is here. */
+  #arrived(candidate: Candidate<G>, now: number): Candidate<G> {
+    candidate.record.virtualNum += this.#floor;
+    candidate.record.sinceNum = now;
+    return candidate;
+  }
+
+  /** Whether other LPs have given it VPs that it has not taken. */
+  get hasArrivals(): boolean {
+    return Atomics.load(this.#i32, this.#arrivalsWord) !== this.#arrivals;
+  }
+  /** Whether any VP can run and may at once; `take`: what was posted to them counts too. What may run later is in `deadline`. */
+  hasReady(take: boolean, now: number): boolean {
+    return this.#own.some(
+      ({ guest, vp, record }) => guest.runnable(vp, take) && record.notBeforeNum <= now && record.limitedSinceNum === 0,
+    );
+  }
+
+  /** Cycle of the next moment at which a VP that may not run now may, Infinity when there is none. */
+  deadline(now: number): number {
+    let deadline = Number.POSITIVE_INFINITY;
+    for (const { record } of this.#own) {
+      if (record.notBeforeNum > now) deadline = Math.min(deadline, record.notBeforeNum);
+      else if (record.limitedSinceNum !== 0) deadline = Math.min(deadline, periodEnd(now));
+    }
+    return deadline;
+  }
+
+  /** The VP that runs next, the same one again while its slice lasts. In the LP's turn only. */
+  choose(now: number): Candidate<G> | undefined {
+    if (this.hasArrivals) {
+      this.#arrivals = Atomics.load(this.#i32, this.#arrivalsWord);
+      this.renew(now);
+    }
+    const woken: Candidate<G>[] = [];
+    let ready = this.#readyInTurn(now, woken);
+    if (ready.length > 1 && this.#balances && this.#evens(ready, now)) ready = this.#readyInTurn(now, woken);
+    const [first] = ready;
+    let chosen: Candidate<G> | undefined;
+    if (first !== undefined) {
+      const goesOn = first === this.#own[this.#cursor] && this.#sliceLeft > 0;
+      const discipline = this.#discipline;
+      chosen = goesOn && !woken.some((one) => discipline.preempts(one, first, now)) ? first : discipline.next(ready, now);
+      if (chosen !== first || !goesOn) this.#sliceLeft = this.#own.length === 1 ? LONE_SLICE_CYCLES : discipline.slice(chosen, ready);
+      this.#cursor = this.#own.indexOf(chosen);
+    }
+    this.#waiting = ready.filter((one) => one !== chosen);
+    if (this.#waiting.length > 0 && this.#balances) for (const one of this.#waiting) this.#give(one, this.#balance.idleFor(one), now);
+    let reserved = 0;
+    for (const { record } of this.#own) reserved += record.reserve;
+    this.#balance.publish(chosen === undefined ? [] : [chosen, ...this.#waiting], reserved);
+    return chosen;
+  }
+
+  /** Ready VPs, from the one whose turn it is on; those that were not ready at the last look go to `woken` too. */
+  #readyInTurn(now: number, woken: Candidate<G>[]): Candidate<G>[] {
+    const own = this.#own;
+    const ready: Candidate<G>[] = [];
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < own.length; i++) {
+      const candidate = own[(this.#cursor + i) % own.length];
+      if (!this.#look(candidate, now)) {
+        candidate.ready = false;
+        continue;
+      }
+      if (!candidate.ready) {
+        this.#wake(candidate);
+        woken.push(candidate);
+      }
+      least = Math.min(least, candidate.record.virtualNum);
+      ready.push(candidate);
+    }
+    if (ready.length > 0) this.#floor = Math.max(this.#floor, least);
+    return ready;
+  }
+
+  /** Whether the VP can run and may; keeps account of the time in which it could not or might not. */
+  #look({ guest, vp, record }: Candidate<G>, now: number): boolean {
+    const runnable = guest.runnable(vp, true);
+    if (!runnable && record.blockedSinceNum === 0 && guest.isBlocked(vp)) record.blockedSinceNum = Math.max(1, now);
+    if (runnable && record.blockedSinceNum !== 0) {
+      record.blockedCyclesNum += Math.max(0, now - record.blockedSinceNum);
+      record.blockedSinceNum = 0;
+    }
+    if (!runnable || record.notBeforeNum > now) return false;
+    beginPeriod(record, now);
+    const limited = allowance(record) <= 0;
+    if (limited && record.limitedSinceNum === 0) record.limitedSinceNum = Math.max(1, now);
+    if (!limited && record.limitedSinceNum !== 0) {
+      record.limitedCyclesNum += now - record.limitedSinceNum;
+      record.limitedSinceNum = 0;
+    }
+    return !limited;
+  }
+
+  #wake(candidate: Candidate<G>): void {
+    const { record } = candidate;
+    candidate.ready = true;
+    record.virtualNum = Math.max(record.virtualNum, this.#floor - SLEEPER_CREDIT);
+  }
+
+  /**
+   * Once a period: gives a VP to an LP that has less. With one VP more than LPs nothing is ever even: who has been here longest goes, so that each shares its LP in its
+   * turn. True: it is gone.
+   */
+  #evens(ready: readonly Candidate<G>[], now: number): boolean {
+    if (!this.#balance.isDue(now)) return false;
+    let weight = 0;
+    for (const { record } of ready) weight += record.weight;
+    const oldest = ready.reduce((first, one) => (one.record.sinceNum < first.record.sinceNum ? one : first));
+    return this.#give(oldest, this.#balance.lighterFor(oldest, weight), now);
+  }
+
+  /** `lp`: -1 when nobody takes it. True: the VP is gone. */
+  #give(candidate: Candidate<G>, lp: number, now: number): boolean {
+    if (lp < 0) return false;
+    const last = this.#own[this.#cursor];
+    this.#own = this.#own.filter((one) => one !== candidate);
+    this.#waiting = this.#waiting.filter((one) => one !== candidate);
+    // The next one takes the place of one that is gone.
+    if (last !== candidate) this.#cursor = this.#own.indexOf(last);
+    else {
+      this.#cursor %= this.#own.length;
+      this.#sliceLeft = 0;
+    }
+    candidate.record.virtualNum -= this.#floor;
+    if (this.#balance.give(candidate, lp, now)) return true;
+    this.renew(now);
+    return false;
+  }
+
+  /** Most cycles that the chosen VP runs before the next choice. */
+  budget(now: number): number {
+    const { record } = this.#own[this.#cursor];
+    return Math.min(this.#sliceLeft, allowance(record), this.#discipline.until(now) - now);
+  }
+
+  /**
+   * While the chosen VP runs, which began at `began`, and its LP is told of something: whether another VP has been woken that should not wait for the end of the
+   * slice, or has come from another LP.
+   */
+  interrupts(began: number, now: number): boolean {
+    if (this.hasArrivals) return true;
+    const running = this.#own[this.#cursor];
+    const discipline = this.#discipline;
+    for (const one of this.#own) {
+      if (one === running || one.ready || !this.#look(one, now)) continue;
+      this.#wake(one);
+      this.#waiting.push(one);
+      if (this.#balances && this.#balance.idleFor(one) >= 0) return true;
+      running.record.virtualNum += virtualOf(running.record, now - began);
+      const preempts = discipline.preempts(one, running, now);
+      running.record.virtualNum -= virtualOf(running.record, now - began);
+      if (preempts) return true;
+    }
+    return false;
+  }
+
+  /** The chosen VP has run from `began` on. `over`: it gave its LP away, or cannot go on. */
+  ran(began: number, used: number, over: boolean): void {
+    const chosen = this.#own[this.#cursor];
+    charge(chosen.record, used);
+    for (const { guest, vp } of this.#waiting) guest.waited(vp, used, chosen.tag);
+    this.#sliceLeft -= used;
+    if (!over && this.#sliceLeft > 0 && this.#discipline.until(began) > began + used) return;
+    this.#sliceLeft = 0;
+    this.#cursor = (this.#cursor + 1) % this.#own.length;
+  }
+}

@@ -1,0 +1,47 @@
+// A partition's share of the machine: from its configuration into the words that the LPs' schedulers read (layout/schedule), each VP on its home LP.
+import { VpSchedule, vpScheduleAt, WEIGHT_DEFAULT } from '../../shared/layout/schedule.js';
+import { HvdError } from '../../shared/protocol/errors.js';
+import type { PartitionConfig, SchedulingConfig } from '../../shared/protocol/messages.js';
+import type { PartitionBody } from './partition-body.js';
+import { placeVps, type Standing } from './placement.js';
+
+const shareOf = ({ weight = WEIGHT_DEFAULT, reserve = 0, limit = 100 }: SchedulingConfig) => ({ weight, reserve, limit });
+
+/** What the VPs of all partitions have of each LP. */
+export const standings = (lps: number, bodies: readonly PartitionBody[]): Standing[] => {
+  const all = Array.from({ length: lps }, () => ({ vps: 0, reserved: 0 }));
+  for (const { views, vps } of bodies)
+    for (const { homeLp, index } of vps) {
+      const at = all[homeLp];
+      if (at === undefined) continue;
+      at.vps++;
+      at.reserved += new VpSchedule(views, vpScheduleAt(index)).reserve;
+    }
+  return all;
+};
+
+/** Places the VPs of a new partition and writes what is theirs. `alive`: LPs that work. Throws vm.affinity, vm.reserve. */
+export const place = (body: PartitionBody, config: PartitionConfig, alive: readonly number[], standing: readonly Standing[]): void => {
+  const { name, vps, scheduling = {} } = config;
+  const share = shareOf(scheduling);
+  const wanted = scheduling.lps ?? [...standing.keys()];
+  const missing = wanted.find((lp) => standing[lp] === undefined);
+  if (missing !== undefined) throw new HvdError('vm.affinity', { name, lp: missing, last: standing.length - 1 });
+  const allowed = alive.filter((lp) => wanted.includes(lp));
+  if (allowed.length === 0) throw new HvdError('vm.affinity-dead', { name, lps: wanted.join(', ') });
+  const homes = placeVps(vps, share.reserve, allowed, standing);
+  if (homes.length < vps) {
+    const free = allowed.map((lp) => `${100 - standing[lp]!.reserved} of LP ${lp}`).join(', ');
+    throw new HvdError('vm.reserve', { name, vps, reserve: share.reserve, free });
+  }
+  const [low, high] = [0, 32].map((first) =>
+    wanted.reduce((set, lp) => (lp >= first && lp < first + 32 ? set | (1 << (lp - first)) : set), 0),
+  );
+  for (const [index, home] of homes.entries()) {
+    const vp = body.vps[index]!;
+    vp.homeLp = home;
+    vp.lp = home;
+    const record = new VpSchedule(body.views, vpScheduleAt(index));
+    Object.assign(record, { ...share, affinityLow: low! >>> 0, affinityHigh: high! >>> 0, displacedBy: -1 });
+  }
+};
