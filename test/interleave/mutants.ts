@@ -3,6 +3,7 @@ import { AddressSpaces } from '../../daemon/hypervisor/vtlb/address-spaces.js';
 import type { VtlbCounting } from '../../daemon/hypervisor/vtlb/counters.js';
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
+import { FlushEpochs } from '../../daemon/hypervisor/vtlb/flush-epochs.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
 import { NodeLinks } from '../../daemon/hypervisor/vtlb/node-links.js';
 import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
@@ -192,7 +193,32 @@ class NoWaitBeforeValidation extends Revalidation {
   protected override awaitFills(): void {}
 }
 class NoFlushWhenClosing extends Revalidation {
-  protected override flushOthers(): void {}
+  protected override flushOthers(): boolean {
+    return false;
+  }
+}
+class VersionsStay extends FlushEpochs {
+  override advance(): void {}
+}
+class NobodyIsBehind extends FlushEpochs {
+  protected override isBehind(): boolean {
+    return false;
+  }
+}
+class SettledWhileItLoads extends FlushEpochs {
+  override unsettle(): void {}
+}
+/** Whom to ask is decided before versions are added to. */
+class LooksTooEarly extends FlushEpochs {
+  readonly #behind = new Map<number, boolean>();
+  override advance(): void {
+    this.#behind.clear();
+    for (let lp = 0; lp < 8; lp++) this.#behind.set(lp, super.isBehind(lp));
+    super.advance();
+  }
+  protected override isBehind(lp: number): boolean {
+    return this.#behind.get(lp) ?? super.isBehind(lp);
+  }
 }
 /** Takes the mark away for good, whether or not the table can still be written. */
 class NoLookAtTheState extends Revalidation {
@@ -231,6 +257,10 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('no validation', { Validation: NoValidation }),
   mutant('no wait before validation', { Revalidation: NoWaitBeforeValidation }),
   mutant('no flush of other LPs when a table is protected', { Revalidation: NoFlushWhenClosing }),
+  mutant('versions stay when a table is protected', { FlushEpochs: VersionsStay }),
+  mutant('nobody is behind', { FlushEpochs: NobodyIsBehind }),
+  mutant('an LP is settled while it loads', { FlushEpochs: SettledWhileItLoads }),
+  mutant('LPs are looked at before versions are added to', { FlushEpochs: LooksTooEarly }),
   mutant('no look at the state after the mark is cleared', { Revalidation: NoLookAtTheState }),
   mutant('tables are not locked', { SptLocks: NoTableLocks }),
   mutant('only leaf tables are locked', { SptLocks: OnlyLeavesLocked }),
