@@ -198,12 +198,26 @@ export interface PartitionInspect extends PartitionStats {
   unknownInstructions: { mnemonic: string; count: number }[];
 }
 
-/** One shadow address space. `users`: LPs that have it loaded. */
+/**
+ * What is known of writes to a guest page: U it is no page table; N it is one, and who may write it is not known; T nobody may write it unseen; D mappings that are known let it
+ * be written; C these are being taken away.
+ */
+export type PageWrites = 'U' | 'N' | 'T' | 'D' | 'C';
+/** One shadow address space, or a shared node: `level` 4, or that of the node. `users`: LPs that have it loaded; of a node, spaces that have linked it. */
 export interface SasInspect {
   sas: number;
+  level: number;
   users: number;
   mode: string;
+  /** Of a node: address of the guest table. */
   cr3: string;
+  pcid: number;
+  /** Some table of it is stale: gone over before it is used after a flush. */
+  stale: boolean;
+  /** Goes up when something is taken from it: hardware TLBs of an older version flush before they use it again. */
+  version: number;
+  /** Numbers of the shared nodes that it has linked. */
+  nodes: number[];
   generation: number;
   root: number;
   tables: number;
@@ -222,6 +236,10 @@ export interface SptInspect {
   node: number;
   generation: number;
   present: number;
+  /** The guest's table may have been written since its entries were made. A number: the LP that goes over it just now. */
+  stale: boolean | number;
+  /** Of the guest's table. */
+  writes: PageWrites | null;
 }
 /**
  * One entry beside what the guest's own table says there. `verdict`: same; narrower (the shadow grants less: a write is still to set D, or the guest's rights grew);
@@ -233,12 +251,16 @@ export interface SpteInspect {
   shadow: string;
   guest: string | null;
   verdict: 'same' | 'narrower' | 'lent' | 'other' | null;
+  /** Of the page or the guest table that it leads to. */
+  writes: PageWrites | null;
 }
 export type VtlbInspect =
   | {
       kind: 'vtlb';
       generation: number;
       tables: { node: number; live: number; condemned: number; free: number }[];
+      /** Guest pages that are page tables, by what is known of writes to them. */
+      pages: Record<Exclude<PageWrites, 'U'>, number>;
       spaces: SasInspect[];
     }
   | { kind: 'sas'; space: SasInspect; tables: SptInspect[] }

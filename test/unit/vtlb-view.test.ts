@@ -1,10 +1,13 @@
 // What `vm inspect --path vtlb/...` says of tables that the real fill made: places, guest entries and verdicts, and every wrong path.
 import test from 'ava';
-import { PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { inspectVtlb } from '../../daemon/root/vtlb-view/tables.js';
+import { Cr4 } from '../../shared/abi/registers.js';
+import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { HvdError } from '../../shared/protocol/errors.js';
+import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { entry32, entry64, legacyVp, longVp, makeLp, makeMachine, resetMachine } from '../interleave/small-machine.js';
 
 const m = makeMachine(1024, 1);
@@ -144,4 +147,69 @@ test.serial('a path that names nothing is answered with what there is', (t) => {
   t.regex(why('vtlb/sas/77'), new RegExp(`there are ${space.sas}$`));
   for (const path of ['', 'tlb', 'vtlb/x', 'vtlb/spt/-1', 'vtlb/spt/1e3', 'vtlb/spt/9999999'])
     t.regex(why(path), /expected vtlb, vtlb\/sas\/N or vtlb\/spt\/N/);
+});
+
+const setPolicy = (name: string, value: string): void => {
+  m.machine.i32[(MachineLayout.at.policies >>> 2) + findPolicy(name).word] = settingOf(findPolicy(name), value);
+};
+
+test.serial('stale marks and what is known of writes to tables are shown as they change', (t) => {
+  const lp = longMachine();
+  setPolicy('vtlb.tags', '64');
+  setPolicy('vtlb.track', 'mapping');
+  setPolicy('vtlb.untracked', '0');
+  // The leaf table maps itself at 0x8040_6000.
+  set64(4, 6, 0x4000 | RW);
+  const vp = longVp(m, 0, 1);
+  vp.cr4 |= Cr4.PCIDE;
+  vp.cr3Num = 0x1000 | 5;
+  lp.vtlb.switchAddressSpace(Flush.ALL);
+  const leaf = () => {
+    const space = inspect('vtlb', 'vtlb').spaces.find(({ users }) => users === 1)!;
+    t.is(space.pcid, 5);
+    const table = inspect('sas', `vtlb/sas/${space.sas}`).tables.find(({ level }) => level === 1)!;
+    const { entries } = inspect('spt', `vtlb/spt/${table.spt}`);
+    return { space, table, entries: Object.fromEntries(entries.map((entry) => [Number(entry.gva) & 0xffff, entry.writes])) };
+  };
+  touch(lp, 0x8040_4000, PageAccess.READ);
+  t.deepEqual([leaf().table.writes, leaf().table.stale, leaf().space.stale], ['N', true, true]);
+  t.deepEqual(inspect('vtlb', 'vtlb').pages, { N: 3, T: 1, D: 0, C: 0 });
+  // All are known after the first, and gone over without a mark with the second.
+  for (let n = 0; n < 2; n++) lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+  touch(lp, 0x8040_4000, PageAccess.READ);
+  touch(lp, 0x8040_6000, PageAccess.READ);
+  t.deepEqual([leaf().table.writes, leaf().table.stale, leaf().space.stale], ['T', false, false]);
+  t.deepEqual(leaf().entries, { 16384: 'U', 24576: 'T' });
+  touch(lp, 0x8040_6000, PageAccess.WRITE);
+  t.deepEqual([leaf().table.writes, leaf().table.stale, leaf().space.stale], ['D', true, true]);
+  t.deepEqual(leaf().entries, { 16384: 'U', 24576: 'D' });
+  t.deepEqual(inspect('vtlb', 'vtlb').pages, { N: 0, T: 3, D: 1, C: 0 });
+  const { version } = leaf().space;
+  lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+  t.deepEqual([leaf().table.writes, leaf().table.stale], ['T', false]);
+  t.is(leaf().space.version, version);
+});
+
+test.serial('a shared node is shown where it stands, with the spaces that have linked it', (t) => {
+  const lp = longMachine();
+  setPolicy('vtlb.share', '3');
+  set64(1, 256, 0x2000 | RW);
+  touch(lp, -(2 ** 47) + 0x8040_4000, PageAccess.READ);
+  const { spaces } = inspect('vtlb', 'vtlb');
+  const node = spaces.find(({ level }) => level === 3)!;
+  const space = spaces.find(({ level }) => level === 4)!;
+  t.deepEqual(space.nodes, [node.sas]);
+  t.is(node.users, 1);
+  t.is(node.cr3, '0x2000');
+  const { tables } = inspect('sas', `vtlb/sas/${node.sas}`);
+  t.deepEqual(tables.map(({ level, gva, gptGfn }) => [level, gva, gptGfn]).sort(), [
+    [1, '0xffff800080400000', '0x4'],
+    [2, '0xffff800080000000', '0x3'],
+    [3, '0xffff800000000000', '0x2'],
+  ]);
+  const { entries } = inspect('spt', `vtlb/spt/${tables.find(({ level }) => level === 1)!.spt}`);
+  t.deepEqual(
+    entries.map(({ gva, verdict }) => [gva, verdict]),
+    [['0xffff800080404000', 'narrower']],
+  );
 });

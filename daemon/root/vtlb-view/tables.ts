@@ -3,10 +3,24 @@
 import { PTE_XD_HIGH, Pte } from '../../../shared/layout/paging.js';
 import { MAX_NODES, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { Role, SAS_MAX, Sas, Spt, SptState, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
-import type { SasInspect, SpteInspect, SptInspect, VtlbInspect } from '../../../shared/protocol/messages.js';
+import {
+  goneOverBy,
+  Role,
+  SAS_MAX,
+  Sas,
+  Spt,
+  SptState,
+  STALE,
+  sasAt,
+  sptHeaderAt,
+  sptOfEntry,
+  sptPageAt,
+  vtlbWord,
+} from '../../../shared/layout/vtlb.js';
+import type { PageWrites, SasInspect, SpteInspect, SptInspect, VtlbInspect } from '../../../shared/protocol/messages.js';
 import type { MachineMemory } from '../machine-memory.js';
 import { type GuestEntry, guestEntryOf, verdictOf } from './guest-entry.js';
+import { pagesByWrites, writesTo } from './page-writes.js';
 import { nothingAt, parseVtlbPath } from './path.js';
 
 const ENTRIES = 512;
@@ -18,6 +32,7 @@ export const inspectVtlb = (views: Views, { header }: Pick<MachineMemory, 'heade
       kind: 'vtlb',
       generation: views.i32[vtlbWord('generation') >>> 2]!,
       tables: tablesByNode(views, header.nodeCount),
+      pages: pagesByWrites(views),
       spaces: spaceNumbers(views).map((sas) => spaceOf(views, sas)),
     };
   }
@@ -90,14 +105,30 @@ const spaceOf = (views: Views, sas: number): SasInspect => {
   const leaves = tables.filter((spt) => (word(views, spt, 'role') & Role.LEVEL) === 1);
   return {
     sas,
+    level: (role & Role.LEVEL) === 0 ? 4 : role & Role.LEVEL,
     users: i32[at + (Sas.users >> 2)]!,
     mode: [modeOf(role), ...bitsOf(role)].join(' '),
     cr3: hex(u32[at + (Sas.cr3Hi >> 2)]! * 2 ** 32 + u32[at + (Sas.cr3Lo >> 2)]!),
+    pcid: u32[at + (Sas.pcid >> 2)]!,
+    stale: i32[at + (Sas.stale >> 2)]! !== 0,
+    version: i32[at + (Sas.version >> 2)]!,
+    nodes: nodesOf(views, sas),
     generation: i32[at + (Sas.generation >> 2)]!,
     root: u32[at + (Sas.root >> 2)]!,
     tables: tables.length + 1,
     translations: leaves.reduce((sum, spt) => sum + word(views, spt, 'liveCount'), 0),
   };
+};
+
+/** Bits of the shared nodes that a space has linked. */
+const nodesOf = (views: Views, sas: number): number[] =>
+  Array.from({ length: SAS_MAX }, (_, node) => node).filter(
+    (node) => (views.i32[(sasAt(sas) + Sas.nodes + (node >>> 5) * 4) >>> 2]! & (1 << (node & 31))) !== 0,
+  );
+/** Where a shared node stands in all its spaces; 0 for a space. */
+const placeOfNode = (views: Views, sas: number): number => {
+  const level = views.i32[(sasAt(sas) + Sas.role) >>> 2]! & Role.LEVEL;
+  return level === 0 ? 0 : views.i32[(sasAt(sas) + Sas.pdpte) >>> 2]! * 2 ** (12 + 9 * level);
 };
 
 interface Place {
@@ -127,7 +158,8 @@ const placeOf = (views: Views, spt: number): Place => {
     at = word(views, parent, 'parent');
   }
   const sas = word(views, spt, 'sas');
-  return { gva, sas: sas < SAS_MAX ? sas : null, level, way };
+  if (sas >= SAS_MAX) return { gva, sas: null, level, way };
+  return { gva: gva + placeOfNode(views, sas), sas, level, way };
 };
 
 const tableOf = (views: Views, spt: number): SptInspect => {
@@ -147,8 +179,16 @@ const tableOf = (views: Views, spt: number): SptInspect => {
     node: word(views, spt, 'node'),
     generation: word(views, spt, 'generation'),
     present: word(views, spt, 'liveCount'),
+    stale: staleOf(word(views, spt, 'stale')),
+    writes: shadows ? writesTo(views, gptGfn) : null,
   };
 };
+
+/** The word of a table: 0, STALE, or who goes over it. */
+const staleOf = (value: number): boolean | number => (value <= STALE ? value === STALE : value - goneOverBy(0));
+
+const tableWrites = (views: Views, spt: number): PageWrites | null =>
+  (word(views, spt, 'role') & Role.DIRECT) !== 0 ? null : writesTo(views, word(views, spt, 'gptGfn'));
 
 const tableInFull = (views: Views, spt: number): VtlbInspect => {
   const place = placeOf(views, spt);
@@ -157,7 +197,7 @@ const tableInFull = (views: Views, spt: number): VtlbInspect => {
     const entry = entryOf(views, spt, place.level, place.sas, place.gva, index);
     if (entry !== null) entries.push(entry);
   }
-  let gva = 0;
+  let gva = place.sas === null ? 0 : placeOfNode(views, place.sas);
   const way = place.way.flatMap(({ spt: above, level, index }) => {
     const entry = entryOf(views, above, level, place.sas, gva, index);
     gva += index * 2 ** (3 + 9 * level);
@@ -181,6 +221,7 @@ const entryOf = (views: Views, spt: number, level: number, sas: number | null, t
     shadow: level > 1 ? `SPT ${below}` : `${hex((low >>> 12) - (PartitionMap.RAM >>> 12))} ${flags(low, high)}`,
     guest: guest === null ? null : guestText(guest),
     verdict: guest === null || !whole ? null : verdictOf(views, level, word(views, spt, 'role'), low, high, guest),
+    writes: level === 1 ? writesTo(views, (low >>> 12) - (PartitionMap.RAM >>> 12)) : whole ? tableWrites(views, below) : null,
   };
 };
 
