@@ -31,10 +31,6 @@ export async function live(args: Arguments): Promise<number> {
       dashboard.accept(stats);
       draw();
     },
-    interrupts: (interrupts) => {
-      dashboard.acceptInterrupts(interrupts);
-      repaint();
-    },
     events: (events) => dashboard.acceptEvents(events),
     dropped: (count) => dashboard.acceptDropped(count),
   });
@@ -54,7 +50,6 @@ export async function live(args: Arguments): Promise<number> {
       columns={screen.columns}
       rows={screen.rows}
       shape={shapeOf(dashboard)}
-      watchInterrupts={(vp) => link.watchInterrupts(vp)}
     />
   );
 

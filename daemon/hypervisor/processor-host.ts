@@ -1,8 +1,9 @@
 // Builds the processor of a partition on an LP: what surrounds it is the vTLB, the flush handshake and the intercepts.
-import { lpContextAt, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
+import { lpContextAt } from '../../shared/layout/partition.js';
 import type { Mmio } from '../machine/guest-memory.js';
 import { GuestProcessor } from '../machine/guest-processor.js';
 import type { Intercepts } from '../machine/processor.js';
+import { WatchedCode } from '../machine/watched-code.js';
 import type { Observer } from './observer.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 
@@ -14,8 +15,9 @@ export const buildProcessor = (
   attention: () => boolean,
   observer: Observer | undefined,
 ): GuestProcessor => {
-  const { views, mmu, wiring } = on;
+  const { mmu, wiring } = on;
   const { handshake } = mmu.lp;
+  const watched = new WatchedCode(handshake.words);
   return new GuestProcessor(
     wiring.memory,
     lpContextAt(wiring.lp),
@@ -31,8 +33,8 @@ export const buildProcessor = (
       unwatchCode: (gfn, marked) => {
         if (handshake.unwatchCode(gfn, marked)) return;
         // Whoever translated in between did so from bytes that could be written unseen.
-        Atomics.add(views.i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
-        Atomics.add(views.i32, PartitionLayout.at.codeEpoch >>> 2, 1);
+        watched.outdate(gfn);
+        on.kickOtherLps();
       },
       isMonitored: (gfn) => on.monitors.watches(gfn),
       stored: (gfn, offset, bytes) => on.monitors.stored(gfn, offset, bytes),

@@ -3,9 +3,8 @@
 // Code is keyed by guest page and RIP (code-pages.ts); where an address leads just now is in the jump cache (jump-cache.ts).
 //
 // Write watching: a page that code was translated from has its lines marked, then PageFlag.CODE set and all write tags to it flushed, then its bytes read.
-// A store to a marked line raises the page's version and the partition's code epoch; every LP compares both before it uses a block again.
+// A store to a marked line raises the page's version and the partition's code epoch (watched-code.ts); every LP compares both before it uses a block again.
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
-import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder } from '../translate/block-builder.js';
 import type { CodeMode } from '../translate/code-mode.js';
@@ -22,6 +21,7 @@ import { CodePages } from './code-pages.js';
 import { CodeReader, FETCH_BYTES } from './code-reader.js';
 import type { InstructionCount } from './instruction-count.js';
 import { JumpCache } from './jump-cache.js';
+import type { WatchedCode } from './watched-code.js';
 
 /** What the cache needs to know of the guest's memory. */
 export interface CodeMemory {
@@ -33,7 +33,6 @@ export interface CodeMemory {
   watch(gfn: number): void;
 }
 
-const CODE_EPOCH = PartitionLayout.at.codeEpoch >>> 2;
 const NEVER_HOT = 0x7fffffff;
 
 export interface CodeCacheOptions {
@@ -54,6 +53,7 @@ const modeKeyOf = (m: CodeMode): number =>
 
 export class CodeCache {
   readonly #views: Views;
+  readonly #watched: WatchedCode;
   readonly #memory: CodeMemory;
   /** Where addresses lead, and what takes them away. */
   readonly jumps: JumpCache;
@@ -89,6 +89,7 @@ export class CodeCache {
 
   constructor(
     views: Views,
+    watched: WatchedCode,
     memory: CodeMemory,
     context: number,
     table: WebAssembly.Table,
@@ -96,8 +97,9 @@ export class CodeCache {
     options: CodeCacheOptions = {},
   ) {
     this.#views = views;
+    this.#watched = watched;
     this.#memory = memory;
-    this.#pages = new CodePages(views);
+    this.#pages = new CodePages(watched);
     this.#reader = new CodeReader(views, (linear) => this.#fetchPage(linear));
     this.jumps = new JumpCache(views, context);
     this.#account = new CodeAccount(views, context, options.unitBytesMax);
@@ -109,7 +111,7 @@ export class CodeCache {
     this.#count = options.count;
     this.#builder.counted = options.count !== undefined;
     this.#blockInstructions = options.blockInstructions;
-    this.#epochSeen = Atomics.load(views.i32, PartitionLayout.at.codeEpoch >>> 2);
+    this.#epochSeen = watched.epoch();
   }
 
   get mode(): CodeMode {
@@ -138,21 +140,15 @@ export class CodeCache {
 
   /** Watched code was changed since `noticeEpoch` last looked. */
   get isOutdated(): boolean {
-    return this.#views.i32[CODE_EPOCH] !== this.#epochSeen;
+    return this.#watched.epoch() !== this.#epochSeen;
   }
   /** True when another LP (or this one) has changed watched code since the last call; lookups have then been flushed. */
   noticeEpoch(): boolean {
-    // Read plainly: see CodePages.
-    const epoch = this.#views.i32[CODE_EPOCH];
+    const epoch = this.#watched.epoch();
     if (epoch === this.#epochSeen) return false;
     this.#epochSeen = epoch;
     this.jumps.flush();
     return true;
-  }
-
-  /** The partition's code epoch: changes whenever watched code is stored into. Read plainly: see CodePages. */
-  epoch(): number {
-    return this.#views.i32[CODE_EPOCH];
   }
 
   /**
@@ -161,7 +157,7 @@ export class CodeCache {
    */
   forgetPage(gfn: number, before: number): boolean {
     this.#pages.forget(gfn, this.#leave);
-    if (this.#epochSeen !== before || this.epoch() !== ((before + 1) | 0)) return false;
+    if (this.#epochSeen !== before || this.#watched.epoch() !== ((before + 1) | 0)) return false;
     this.#epochSeen = before + 1;
     return true;
   }
@@ -276,7 +272,7 @@ export class CodeCache {
     for (const s of block.span) jumps.uses(s.page * 4096);
   }
   #version(gfn: number): number {
-    return this.#views.i32[(PartitionMap.CODE_VERSIONS >>> 2) + gfn];
+    return this.#watched.version(gfn);
   }
   #spanHolds(block: CodeBlock): boolean {
     for (const s of block.span) if (this.#memory.peekPage(s.page * 4096) !== s.gfn || this.#version(s.gfn) !== s.version) return false;
@@ -318,30 +314,11 @@ export class CodeCache {
     return known >= 0 ? known : this.#memory.peekPage(linear);
   }
 
-  /** Marks the lines of a window: one or two, each of which costs a locked operation that nothing read here comes before. */
-  #markLines(gfn: number, from: number, to: number): void {
-    const { i32 } = this.#views;
-    const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
-    const first = from >>> 6;
-    const last = (to - 1) >>> 6;
-    if (first >>> 5 === last >>> 5) Atomics.or(i32, word + (first >>> 5), (1 << (first & 31)) | (1 << (last & 31)));
-    else {
-      Atomics.or(i32, word, 1 << first);
-      Atomics.or(i32, word + 1, 1 << (last & 31));
-    }
-  }
-
-  #watch(gfn: number, from: number, to: number): void {
-    this.#markLines(gfn, from, to);
-    if ((this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE) === 0) this.#memory.watch(gfn);
-  }
-
   #translate(rip: number, linear: number, gfn: number): CodeBlock {
     this.translations++;
     const offset = linear & 4095;
-    // Watch first, then read (see the head of this file). Lines are marked generously, then the page's version taken, then bytes are read.
-    if (gfn >= 0) this.#watch(gfn, offset, Math.min(4096, offset + FETCH_BYTES));
-    const version = gfn < 0 ? 0 : this.#version(gfn);
+    // Watch first, then read (see the head of this file). Lines are marked generously.
+    const version = gfn < 0 ? 0 : this.#watched.mark(gfn, offset, Math.min(4096, offset + FETCH_BYTES), this.#memory.watch);
     const code = this.#reader.open(linear, gfn);
     // Counted code has its bytes written down; that which stops somewhere ends for another reason than its bytes.
     const usesTemplates = gfn >= 0 && this.#count === undefined && Number.isNaN(this.stopBefore);
@@ -367,8 +344,7 @@ export class CodeCache {
     if (made.crossesPage) {
       gfn2 = this.#memory.fetchPage(linear - offset + 4096);
       if (gfn2 >= 0) {
-        this.#watch(gfn2, 0, 15);
-        version2 = this.#version(gfn2);
+        version2 = this.#watched.mark(gfn2, 0, 15, this.#memory.watch);
       }
       made = translateBlock(builder, this.#reader.open(linear, gfn), this.#mode, rip, 1);
     }

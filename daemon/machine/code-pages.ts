@@ -1,8 +1,7 @@
 // The blocks of each guest page, by the 64-byte line that they begin in, and those of other pages whose units or bytes reach into it.
 // Why by line: most lines hold one or two blocks, so a walk along a list is shorter than any hashing.
-import { PartitionMap } from '../../shared/layout/partition.js';
-import type { Views } from '../../shared/layout/struct.js';
 import type { CodeBlock } from './code-block.js';
+import type { WatchedCode } from './watched-code.js';
 
 const LINES = 64;
 
@@ -22,15 +21,15 @@ const empty = (page: Page): void => {
 };
 
 export class CodePages {
-  readonly #views: Views;
+  readonly #watched: WatchedCode;
   readonly #pages = new Map<number, Page>();
   readonly #spanning = new Map<number, Set<CodeBlock>>();
   // The page asked for last: code runs on in it.
   #lastGfn = -1;
   #last: Page | undefined;
 
-  constructor(views: Views) {
-    this.#views = views;
+  constructor(watched: WatchedCode) {
+    this.#watched = watched;
   }
 
   /** The block at RIP made in the mode from that linear address, in the page as it is now. */
@@ -87,8 +86,7 @@ export class CodePages {
   }
 
   #page(gfn: number): Page {
-    // Read plainly: what another LP has changed comes with a kick, and `add` compares with the version that was read in its place.
-    const version = this.#views.i32[(PartitionMap.CODE_VERSIONS >>> 2) + gfn];
+    const version = this.#watched.version(gfn);
     if (gfn === this.#lastGfn && (this.#last as Page).version === version) return this.#last as Page;
     let page = this.#pages.get(gfn);
     if (page === undefined) {

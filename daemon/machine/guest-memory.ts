@@ -2,12 +2,13 @@
 // The life of a page fault starts here: hardware TLB, then the walk of the shadow page tables, then the #PF intercept into the hypervisor.
 import { Vector } from '../../shared/abi/exceptions.js';
 import { LpContextLayout, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
-import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
+import { PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { Slot, VectorSlot, type VpBlock, VpLayout } from '../../shared/layout/vp.js';
 import type { DebugUnit } from './debug-unit.js';
 import type { GuestFault, LinearMemory } from './processor.js';
 import { TlbFlag } from './tlb.js';
+import type { WatchedCode } from './watched-code.js';
 
 /** What an access wants; combined with the privilege of the TLB half. */
 export const Access = { READ: 0, WRITE: 1, EXECUTE: 2 } as const;
@@ -35,7 +36,9 @@ export interface Mmio {
 
 /** Told about stores into watched code. */
 export interface CodeWatcher {
-  /** Before the bytes of a watched page change, so that no stale translation outlives them; and after, for one that was made in between. Line-exact. */
+  /** What is known of translated code in the page. */
+  readonly code: WatchedCode;
+  /** Before the bytes of a page that may be watched change, so that no stale translation outlives them; and right after. */
   beforeStore(gfn: number, offset: number, bytes: number): void;
   afterStore(gfn: number, offset: number, bytes: number): void;
   /** True when the code that runs now includes the page. */
@@ -58,6 +61,7 @@ export class GuestMemory implements LinearMemory {
   readonly #translator: Translator;
   readonly #mmio: Mmio;
   readonly #watcher: CodeWatcher;
+  readonly #code: WatchedCode;
   readonly #fault: GuestFault;
   /** The VP whose accesses these are. */
   vp: VpBlock;
@@ -86,6 +90,7 @@ export class GuestMemory implements LinearMemory {
     this.#translator = translator;
     this.#mmio = mmio;
     this.#watcher = watcher;
+    this.#code = watcher.code;
   }
 
   setMode(user: boolean, bits64: boolean, aligned: boolean): void {
@@ -213,21 +218,20 @@ export class GuestMemory implements LinearMemory {
   }
   /** To memory. Eight bytes are aligned: a store that is single-copy atomic (SDM 3A 9.1.1). */
   #put(spa: number, bytes: number, low: number, high: number): void {
-    this.#beforeStore(spa, bytes);
+    const gfn = (spa - PartitionMap.RAM) >>> 12;
+    if (this.#code.isFree(gfn)) {
+      this.#set(spa, bytes, low, high);
+      return;
+    }
+    this.#watcher.beforeStore(gfn, spa & 4095, bytes);
+    this.#set(spa, bytes, low, high);
+    this.#watcher.afterStore(gfn, spa & 4095, bytes);
+  }
+  #set(spa: number, bytes: number, low: number, high: number): void {
     if (bytes === 1) this.#u8[spa] = low;
     else if (bytes === 2) this.#data.setUint16(spa, low, true);
     else if (bytes === 4) this.#data.setUint32(spa, low, true);
     else this.#views.u64[spa >>> 3] = BigInt(low) | (BigInt(high) << 32n);
-    this.#afterStore(spa, bytes);
-  }
-  #isCode(spa: number): boolean {
-    return (this.#views.i32[(PartitionMap.PAGE_FLAGS + ((spa - PartitionMap.RAM) >>> 12) * 4) >>> 2] & PageFlag.CODE) !== 0;
-  }
-  #beforeStore(spa: number, bytes: number): void {
-    if (this.#isCode(spa)) this.#watcher.beforeStore((spa - PartitionMap.RAM) >>> 12, spa & 4095, bytes);
-  }
-  #afterStore(spa: number, bytes: number): void {
-    if (this.#isCode(spa)) this.#watcher.afterStore((spa - PartitionMap.RAM) >>> 12, spa & 4095, bytes);
   }
 
   read8(gva: number): number {
@@ -311,7 +315,7 @@ export class GuestMemory implements LinearMemory {
     this.#check(gva);
     const spa = this.#resolve(gva, Access.WRITE);
     if (spa < 0) return -1;
-    return this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + ((spa - PartitionMap.RAM) >>> 12)] & PageFlag.CODE ? -1 : spa;
+    return this.#code.isFree((spa - PartitionMap.RAM) >>> 12) ? spa : -1;
   }
 
   // --- what the compiled side calls -------------------------------------------------------------------------------------------------------
@@ -422,8 +426,8 @@ export class GuestMemory implements LinearMemory {
   }
   /** Whether a store of the bytes may change the code that runs now. */
   #changesItself(gfn: number, offset: number, bytes: number): boolean {
-    const watched = (this.#views.i32[(PartitionMap.PAGE_FLAGS >>> 2) + gfn] & PageFlag.CODE) !== 0;
-    return ((watched && hitsCodeLines(this.#views.i32, gfn, offset, bytes)) || this.#watcher.outdated) && this.#watcher.running(gfn);
+    const hits = this.#code.isWatched(gfn) && this.#code.isMarked(gfn, offset, bytes);
+    return (hits || this.#watcher.outdated) && this.#watcher.running(gfn);
   }
   /** `atomicSlow` of the compiled side. */
   atomic(gva: number, _width: number): number {
@@ -443,29 +447,3 @@ export class GuestMemory implements LinearMemory {
     return this.#record(this.#fault);
   }
 }
-
-/**
- * Marks a store into watched code: forgets the page's lines, raises its version and the partition's epoch. True when any byte was code.
- * Read and cleared plainly: whoever marks a line has every right to write the page taken away before it reads the bytes, and looks at the version then.
- */
-export const invalidateCode = ({ i32 }: Views, gfn: number, offset: number, bytes: number): boolean => {
-  if (!hitsCodeLines(i32, gfn, offset, bytes)) return false;
-  const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
-  i32[word] = 0;
-  i32[word + 1] = 0;
-  Atomics.add(i32, (PartitionMap.CODE_VERSIONS >>> 2) + gfn, 1);
-  Atomics.add(i32, PartitionLayout.at.codeEpoch >>> 2, 1);
-  return true;
-};
-const hitsCodeLines = (i32: Int32Array, gfn: number, offset: number, bytes: number): boolean => {
-  const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
-  const last = Math.min(4095, offset + bytes - 1);
-  for (let line = offset >>> 6; line <= last >>> 6; line++) if ((i32[word + (line >>> 5)] & (1 << (line & 31))) !== 0) return true;
-  return false;
-};
-
-/** Whether any line of the page is marked as code. */
-export const hasCodeLines = (views: Views, gfn: number): boolean => {
-  const word = (PartitionMap.CODE_LINES >>> 2) + gfn * 2;
-  return Atomics.load(views.i32, word) !== 0 || Atomics.load(views.i32, word + 1) !== 0;
-};

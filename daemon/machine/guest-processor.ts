@@ -16,17 +16,19 @@ import { CycleAccount } from './cycle-account.js';
 import { DebugUnit } from './debug-unit.js';
 import { GuestEntry } from './guest-entry.js';
 import { GuestExits, Left } from './guest-exits.js';
-import { GuestMemory, hasCodeLines, invalidateCode } from './guest-memory.js';
+import { GuestMemory } from './guest-memory.js';
 import type { InstructionCount } from './instruction-count.js';
 import type { InstructionTrace } from './instruction-trace.js';
 import { Kick } from './kick.js';
 import { LoneInstruction } from './lone-instruction.js';
 import type { GuestFault, Intercepts, Processor } from './processor.js';
 import type { ProcessorHost } from './processor-host.js';
+import { SharedWords } from './shared-words.js';
 import type { Shortcuts } from './shortcuts.js';
 import { SingleStep } from './single-step.js';
 import { SlowHalf } from './slow-half.js';
 import type { StackSampler } from './stack-sampler.js';
+import { WatchedCode } from './watched-code.js';
 
 export interface ProcessorOptions extends CodeCacheOptions {
   /** Samples the guest's stacks. */
@@ -77,23 +79,28 @@ export class GuestProcessor implements Processor {
     this.#stacks = options?.stacks;
     this.#trace = options?.trace;
     const slow = new SlowHalf(this, this.#kick, host.attention, this.#count !== undefined);
+    const alone = options?.alone ?? false;
+    const watched = new WatchedCode(new SharedWords(this.views), alone);
     const isOutdated = (): boolean => this.code.isOutdated;
     this.memory = new GuestMemory(this.views, contextAddress, this.vp, this.fault, host.translator, host.mmio, {
       get outdated() {
         return isOutdated();
       },
+      code: watched,
       beforeStore: (gfn, offset, bytes) => {
-        if (this.#invalidate(gfn, offset, bytes) || hasCodeLines(this.views, gfn) || host.isMonitored(gfn)) return;
+        const isInUse = (): boolean => watched.hasMarks(gfn) || host.isMonitored(gfn);
         // The second store in a row to a page that has no code any more: it is being filled, not patched.
-        host.unwatchCode(gfn, () => hasCodeLines(this.views, gfn) || host.isMonitored(gfn));
+        if (watched.isWatched(gfn) && !isInUse()) host.unwatchCode(gfn, isInUse);
+        const before = watched.epoch();
+        if (!watched.beginStore(gfn, offset, bytes)) return;
+        if (!this.code.forgetPage(gfn, before)) this.#kick.raise();
+        host.kickOthers();
       },
-      // Nobody else can have translated in between, and nobody else waits for a store.
-      afterStore: options?.alone
-        ? () => undefined
-        : (gfn, offset, bytes) => {
-            this.#invalidate(gfn, offset, bytes);
-            host.stored(gfn, offset, bytes);
-          },
+      afterStore: (gfn, offset, bytes) => {
+        watched.endStore();
+        // Nobody else waits for a store of the only VP.
+        if (!alone) host.stored(gfn, offset, bytes);
+      },
       running: (gfn) => {
         const rip = ripOf(this.vp);
         return rip === slow.lastRip || this.code.covers(rip, gfn);
@@ -104,6 +111,7 @@ export class GuestProcessor implements Processor {
     this.copy = this.#entry.copy;
     this.code = new CodeCache(
       this.views,
+      watched,
       { fetchPage: (l) => this.memory.fetchPage(l), peekPage: (l) => this.memory.peekPage(l), watch: (g) => host.watchCode(g) },
       contextAddress,
       this.#entry.table,
@@ -160,15 +168,6 @@ export class GuestProcessor implements Processor {
   /** Where the next instruction is. */
   get linearRip(): number {
     return this.code.linear(ripOf(this.vp));
-  }
-
-  /** Forgets what was made from the stored bytes' page. False when none of them is code. */
-  #invalidate(gfn: number, offset: number, bytes: number): boolean {
-    const before = this.code.epoch();
-    if (!invalidateCode(this.views, gfn, offset, bytes)) return false;
-    if (!this.code.forgetPage(gfn, before)) this.#kick.raise();
-    this.#host.kickOthers();
-    return true;
   }
 
   /** One instruction under an interrupt shadow (InterruptShadow): nothing is delivered before it has run. Returns as `run`. */

@@ -78,6 +78,8 @@ export const PartitionLayout = struct('PartitionHeader', {
   exitDetail: u32,
   /** Added to whenever any page's code version changes. */
   codeEpoch: i32,
+  /** Stores into watched code that are under way (machine/watched-code): who translates waits until there is none. */
+  codeStores: i32,
   /** Futex of the platform devices: 0 free, 1 held, 2 held with waiters. Held only inside a device access; never by root. */
   deviceLock: i32,
   /** Futex of the bus lock (split or misaligned LOCK, SDM 3A 9.1.2). */

@@ -1,5 +1,6 @@
 // Every scenario that the explorer's workers know, by number.
+import { CODE_SCENARIOS } from './code-scenarios.js';
 import { SCENARIOS, type Scenario } from './scenarios.js';
 import { SYNIC_SCENARIOS } from './synic-scenarios.js';
 
-export const ALL_SCENARIOS: readonly Scenario[] = [...SCENARIOS, ...SYNIC_SCENARIOS];
+export const ALL_SCENARIOS: readonly Scenario[] = [...SCENARIOS, ...SYNIC_SCENARIOS, ...CODE_SCENARIOS];

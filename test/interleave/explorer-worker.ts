@@ -32,7 +32,7 @@ for (;;) {
       const mutant = MUTANTS[control[Control.MUTANT]];
       const words = new GatedWords(machine.partition, gate, 0, mutant.torn);
       const lp = makeLp(machine, data.thread, { words, machineWords: new GatedWords(machine.machine, gate, 1), classes: mutant.classes });
-      const thread: ScenarioThread = { lp, words, machine, index: data.thread, synic: mutant.synic };
+      const thread: ScenarioThread = { lp, words, machine, index: data.thread, synic: mutant.synic, WatchedCode: mutant.WatchedCode };
       scenario.prepare?.(thread);
       body = () => scenario.threads[data.thread](thread);
     } catch (error) {

@@ -3,7 +3,6 @@ import { AddressSpaces } from '../../daemon/hypervisor/vtlb/address-spaces.js';
 import type { VtlbCounting } from '../../daemon/hypervisor/vtlb/counters.js';
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
-import { FlushEpochs } from '../../daemon/hypervisor/vtlb/flush-epochs.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
 import { NodeLinks } from '../../daemon/hypervisor/vtlb/node-links.js';
 import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
@@ -17,7 +16,9 @@ import { WritableMappings } from '../../daemon/hypervisor/vtlb/writable-mappings
 import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
 import { GenerationCounters } from '../../daemon/machine/generation.js';
 import type { SharedWords } from '../../daemon/machine/shared-words.js';
+import type { WatchedCode } from '../../daemon/machine/watched-code.js';
 import { Role, Spt, sptHeaderAt } from '../../shared/layout/vtlb.js';
+import { CODE_MUTANTS } from './code-mutants.js';
 import { SYNIC_MUTANTS, type SynicMutant } from './synic-mutants.js';
 
 class NoPendingWait extends FillLock {
@@ -193,32 +194,7 @@ class NoWaitBeforeValidation extends Revalidation {
   protected override awaitFills(): void {}
 }
 class NoFlushWhenClosing extends Revalidation {
-  protected override flushOthers(): boolean {
-    return false;
-  }
-}
-class VersionsStay extends FlushEpochs {
-  override advance(): void {}
-}
-class NobodyIsBehind extends FlushEpochs {
-  protected override isBehind(): boolean {
-    return false;
-  }
-}
-class SettledWhileItLoads extends FlushEpochs {
-  override unsettle(): void {}
-}
-/** Whom to ask is decided before versions are added to. */
-class LooksTooEarly extends FlushEpochs {
-  readonly #behind = new Map<number, boolean>();
-  override advance(): void {
-    this.#behind.clear();
-    for (let lp = 0; lp < 8; lp++) this.#behind.set(lp, super.isBehind(lp));
-    super.advance();
-  }
-  protected override isBehind(lp: number): boolean {
-    return this.#behind.get(lp) ?? super.isBehind(lp);
-  }
+  protected override flushOthers(): void {}
 }
 /** Takes the mark away for good, whether or not the table can still be written. */
 class NoLookAtTheState extends Revalidation {
@@ -232,6 +208,7 @@ export interface Mutant {
   readonly torn?: boolean;
   readonly classes?: VtlbClasses;
   readonly synic?: SynicMutant;
+  readonly WatchedCode?: typeof WatchedCode;
 }
 const mutant = (name: string, classes: Partial<VtlbClasses>): Mutant => ({ name, classes: { ...VTLB_CLASSES, ...classes } });
 
@@ -257,10 +234,6 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('no validation', { Validation: NoValidation }),
   mutant('no wait before validation', { Revalidation: NoWaitBeforeValidation }),
   mutant('no flush of other LPs when a table is protected', { Revalidation: NoFlushWhenClosing }),
-  mutant('versions stay when a table is protected', { FlushEpochs: VersionsStay }),
-  mutant('nobody is behind', { FlushEpochs: NobodyIsBehind }),
-  mutant('an LP is settled while it loads', { FlushEpochs: SettledWhileItLoads }),
-  mutant('LPs are looked at before versions are added to', { FlushEpochs: LooksTooEarly }),
   mutant('no look at the state after the mark is cleared', { Revalidation: NoLookAtTheState }),
   mutant('tables are not locked', { SptLocks: NoTableLocks }),
   mutant('only leaf tables are locked', { SptLocks: OnlyLeavesLocked }),
@@ -272,5 +245,6 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),
   mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),
   mutant('enter while the bus is held', { FlushHandshake: IgnoreBus }),
+  ...CODE_MUTANTS,
   ...SYNIC_MUTANTS.map(({ name, ...synic }) => ({ name, synic })),
 ];

@@ -1,7 +1,8 @@
 // A whole partition on one LP, in this process: real intercepts, vTLB, APIC, platform; a kernel's tables in its RAM, and short programs that end in HLT.
 // For tests of what processor and hypervisor do together. Every IDT gate leads to a HLT of its own, so that the exception that came can be told.
 import { Guest } from '../../daemon/hypervisor/guest.js';
-import { invalidateCode } from '../../daemon/machine/guest-memory.js';
+import { SharedWords } from '../../daemon/machine/shared-words.js';
+import { WatchedCode } from '../../daemon/machine/watched-code.js';
 import { writeProcessor } from '../../shared/cpu/partition-processor.js';
 import { parseProcessor } from '../../shared/cpu/processor-choice.js';
 import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
@@ -185,7 +186,7 @@ export class KernelMachine {
     const bytes = (code.match(/[0-9a-f]{2}/gi) ?? []).map((pair) => Number.parseInt(pair, 16));
     this.views.u8.set([...bytes, 0xf4], this.host(at));
     // As after a store by another processor.
-    invalidateCode(this.views, at >>> 12, at & 4095, bytes.length + 1);
+    new WatchedCode(new SharedWords(this.views)).invalidate(at >>> 12, at & 4095, bytes.length + 1);
   }
 
   /** Runs VP 0 from the entry until HLT, in 64-bit code at the level. */

@@ -1,7 +1,8 @@
 // What another processor changes while this one translates, compiles or waits: code and mappings. Each case lets the change happen at its worst moment.
 // References: SDM 3A 9.1.3 (cross-modifying code), 9.3 (serializing instructions), 4.10.4 (translations).
 import test from 'ava';
-import { invalidateCode } from '../../daemon/machine/guest-memory.js';
+import { SharedWords } from '../../daemon/machine/shared-words.js';
+import { WatchedCode } from '../../daemon/machine/watched-code.js';
 import { KICKED, LpContextLayout, TLB_ENTRIES } from '../../shared/layout/lp-context.js';
 import { lpContextAt } from '../../shared/layout/partition.js';
 import { Slot } from '../../shared/layout/vp.js';
@@ -29,7 +30,7 @@ const place = (machine: BareProcessor, base: number, items: readonly CodeItem[])
 /** A store of one byte by another processor: its watch of the page first, the kick, then the byte. */
 const storeElsewhere = (machine: BareProcessor, linear: number, byte: number): void => {
   const { gfn } = machine.pages.get(Math.floor(linear / 4096))!;
-  invalidateCode(machine.views, gfn, linear & 4095, 1);
+  new WatchedCode(new SharedWords(machine.views)).invalidate(gfn, linear & 4095, 1);
   machine.views.i32[(lpContextAt(0) + LpContextLayout.at.kick) >>> 2] = KICKED;
   machine.views.u8[machine.host(gfn * 4096 + (linear & 4095))] = byte;
 };

@@ -2,16 +2,18 @@
 // Output is a write by neither a processor nor a device: page tables made from the page are stale, translated code in it is void, and who monitors it wakes.
 
 import { PartitionMap } from '../../../shared/layout/partition.js';
-import { invalidateCode } from '../../machine/guest-memory.js';
+import { WatchedCode } from '../../machine/watched-code.js';
 import type { HyperV } from './hyperv.js';
 
 const ALIGNMENT = 8;
 
 export class ParameterPage {
   readonly #hv: HyperV;
+  readonly #code: WatchedCode;
 
   constructor(hv: HyperV) {
     this.#hv = hv;
+    this.#code = new WatchedCode(hv.on.mmu.lp.handshake.words);
   }
 
   /** Whether the list may be read (written) there. */
@@ -32,10 +34,9 @@ export class ParameterPage {
     const gfn = (at - PartitionMap.RAM) >>> 12;
     const bytes = end - from;
     on.mmu.lp.vtlb.noteWrite(gfn);
-    const code = invalidateCode(on.views, gfn, at & 4095, bytes);
+    if (this.#code.beginStore(gfn, at & 4095, bytes)) on.kickOtherLps();
     on.views.u8.set(new Uint8Array(list.buffer, from, bytes), at);
-    // Also what was translated in between.
-    if (invalidateCode(on.views, gfn, at & 4095, bytes) || code) on.kickOtherLps();
+    this.#code.endStore();
     on.monitors.stored(gfn, at & 4095, bytes);
   }
 }

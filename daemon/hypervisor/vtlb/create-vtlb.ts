@@ -12,7 +12,6 @@ import { AddressSpaces } from './address-spaces.js';
 import { Counter, VtlbCounting } from './counters.js';
 import { Discovery } from './discovery.js';
 import { FillLock } from './fill-lock.js';
-import { FlushEpochs } from './flush-epochs.js';
 import { Invalidation } from './invalidation.js';
 import { NodeLinks } from './node-links.js';
 import { Numa } from './numa.js';
@@ -24,7 +23,6 @@ import { Sharing } from './sharing.js';
 import { SptLocks } from './spt-locks.js';
 import { SptPool } from './spt-pool.js';
 import { TablePolicy } from './table-policy.js';
-import { TlbBanks } from './tlb-banks.js';
 import { TrackPolicy } from './track-policy.js';
 import { Tracking } from './tracking.js';
 import { Validation } from './validation.js';
@@ -42,7 +40,6 @@ export const VTLB_CLASSES = {
   AddressSpaces,
   Tracking,
   WritableMappings,
-  FlushEpochs,
   Validation,
   Revalidation,
   SptLocks,
@@ -95,7 +92,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   // A flush that another LP asks for may be for a new generation: the walker must not go on in what it has forgotten.
   const flushed = {
     flushAll: () => {
-      vtlb.flushTlb();
+      tlb.flushAll();
       vtlb.leaveOldRoot();
     },
     dropWrites: (gfn: number) => tlb.dropWrites(gfn),
@@ -104,8 +101,6 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     counting.add(Counter.flushHandshakes);
     costs.shotDown(low, high);
   });
-  const epochs = new classes.FlushEpochs(views, words, handshake, counting);
-  const banks = new TlbBanks(views, words, lp, tlb, epochs);
   const generations = new classes.GenerationCounters(words, lp);
   const policy = new TrackPolicy(machine);
   const tables = new TablePolicy(machine);
@@ -115,7 +110,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const numa = new Numa(views, options.machine, lp, tables);
   const locks = new classes.SptLocks(words, lock, counting);
   const pool = new SptPool(views, words, tables, handshake, counting);
-  const reclaim = new classes.Reclaim(views, words, pool, tables, lock, flushed, epochs, counting);
+  const reclaim = new classes.Reclaim(views, words, pool, tables, lock, handshake, counting);
   const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, numa, tracking, counting);
   const links = new classes.NodeLinks(views, words, locks, overlays, counting);
   const invalidation = new classes.Invalidation(views, words, locks, links, counting);
@@ -132,8 +127,6 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     mappings,
     validation,
     discovery,
-    epochs,
-    banks,
     counting,
   });
   const sharing = new classes.Sharing({ views, words, handshake, lock, tree, invalidation, spaces, tracking, counting });
@@ -156,8 +149,6 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     discovery,
     revalidation,
     overlays,
-    epochs,
-    banks,
     counting,
   });
   const remote = new classes.RemoteFlush({ tlb, handshake, lock, invalidation, revalidation, tracking, vtlb, counting });

@@ -21,11 +21,10 @@ import {
   sptPageAt,
   vtlbWord,
 } from '../../../shared/layout/vtlb.js';
+import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import type { SharedWords } from '../../machine/shared-words.js';
-import type { HardwareTlb } from '../../machine/tlb.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { FillLock } from './fill-lock.js';
-import type { FlushEpochs } from './flush-epochs.js';
 import { eachNode, leadsToNode } from './node-links.js';
 import type { SptPool } from './spt-pool.js';
 import type { TablePolicy } from './table-policy.js';
@@ -42,8 +41,7 @@ export class Reclaim {
   readonly #pool: SptPool;
   readonly #policy: TablePolicy;
   readonly #lock: FillLock;
-  readonly #tlb: Pick<HardwareTlb, 'flushAll'>;
-  readonly #epochs: FlushEpochs;
+  readonly #handshake: FlushHandshake;
   readonly #counting: VtlbCounting;
 
   constructor(
@@ -52,8 +50,7 @@ export class Reclaim {
     pool: SptPool,
     policy: TablePolicy,
     lock: FillLock,
-    tlb: Pick<HardwareTlb, 'flushAll'>,
-    epochs: FlushEpochs,
+    handshake: FlushHandshake,
     counting: VtlbCounting,
   ) {
     this.#views = views;
@@ -61,8 +58,7 @@ export class Reclaim {
     this.#pool = pool;
     this.#policy = policy;
     this.#lock = lock;
-    this.#tlb = tlb;
-    this.#epochs = epochs;
+    this.#handshake = handshake;
     this.#counting = counting;
   }
 
@@ -127,8 +123,6 @@ export class Reclaim {
   #free(batch: readonly number[]): void {
     this.#leaveLists(batch);
     this.awaitFills();
-    // Whoever unlinked them has added to the versions of their SASes.
-    for (const spt of batch) this.#epochs.touch(this.#views.u32[(sptHeaderAt(spt) + Spt.sas) >>> 2]);
     this.awaitWalkers();
     for (const spt of batch) this.#pool.free(spt);
     this.#counting.add(Counter.reclaimVictims, batch.length);
@@ -138,12 +132,11 @@ export class Reclaim {
     this.#lock.quiesce();
   }
   /**
-   * A hardware walk in guest mode may stand in an unlinked SPT: out of guest mode, past an acknowledgement, or in another SAS, there is none. The flush is needed
-   * for large pages: without their SPT an INVLPG would not know that the TLBs hold more granules of the page.
+   * A hardware walk in guest mode may stand in an unlinked SPT: out of guest mode, or past an acknowledgement, there is none. The flush is needed for large
+   * pages: without their SPT an INVLPG would not know that the TLBs hold more granules of the page.
    */
   protected awaitWalkers(): void {
-    this.#tlb.flushAll();
-    this.#epochs.shootDown(this.#policy.reclaimsAtOnce);
+    this.#handshake.flushEverywhere();
   }
 
   #takeCondemned(batch: number[]): void {

@@ -4,7 +4,8 @@
 import { setRflags } from '../../../daemon/machine/cpu/flags.js';
 import { putFxState, takeFxState } from '../../../daemon/machine/cpu/fpu-image.js';
 import { Left } from '../../../daemon/machine/guest-exits.js';
-import { invalidateCode } from '../../../daemon/machine/guest-memory.js';
+import { SharedWords } from '../../../daemon/machine/shared-words.js';
+import { WatchedCode } from '../../../daemon/machine/watched-code.js';
 import { Cr0 } from '../../../shared/abi/registers.js';
 import { SEGMENTS as SEGMENT_NAMES, Slot, VectorSlot, VpLayout } from '../../../shared/layout/vp.js';
 import { type BareProcessor, bareProcessor, System, takeEvent, userMode } from '../../rig/bare-processor.js';
@@ -95,7 +96,8 @@ export class SimulatedProcessor {
     const end = Math.max(this.#entry + this.#loaded, entry + code.length);
     this.#code.fill(CODE_FILL, this.#entry, this.#entry + this.#loaded);
     this.#code.set(code, entry);
-    for (let at = Math.min(this.#entry, entry) & ~4095; at < end; at += 4096) invalidateCode(views, (GPA.CODE + at) / 4096, 0, 4096);
+    for (let at = Math.min(this.#entry, entry) & ~4095; at < end; at += 4096)
+      new WatchedCode(new SharedWords(views)).invalidate((GPA.CODE + at) / 4096, 0, 4096);
     processor.code.noticeEpoch();
     this.#entry = entry;
     this.#loaded = code.length;
