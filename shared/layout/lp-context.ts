@@ -120,6 +120,8 @@ export const LpContextLayout = struct('LpContext', {
   /** SAS that is loaded, -1 none; and for each bank the version of its SAS with which it is in step. */
   sas: i32,
   bankVersions: block(TLB_BANKS * 4, 4),
+  /** The vTLB's `cuts` when the bank in use was last known to hold no page that INVLPG would not find whole. */
+  cuts: i32,
   _pad: block(64),
   jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
   tlbs: block(TLB_BANKS * TLB_BANK_SIZE, 64),

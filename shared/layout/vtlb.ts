@@ -140,7 +140,9 @@ export const VtlbLayout = struct(
     sasLimit: i32,
     /** TrackMode in force. */
     trackMode: i32,
-    _pad0: block(44, 4),
+    /** Counts what was taken from trees with large pages below it, perhaps: hardware TLBs may hold more of such a page than its INVLPG would find. Raised before. */
+    cuts: i32,
+    _pad0: block(40, 4),
     /** Counts operations that stamp `lastUse`. */
     tick: i32,
     /** Guest page tables that are UNTRACKED; and how often one was met, found or gone over again, since all mappings were last purged. */
@@ -186,6 +188,7 @@ export const vtlbWord = (
     | 'tick'
     | 'sasLimit'
     | 'trackMode'
+    | 'cuts'
     | 'untracked'
     | 'untrackedVisits'
     | 'mappingNext'

@@ -43,7 +43,7 @@ export const resetMachine = ({ partition, machine, pages, lps }: SmallMachine, s
   i32.fill(0, PartitionMap.PAGE_FLAGS >>> 2, (PartitionMap.PAGE_FLAGS >>> 2) + pages);
   for (let lp = 0; lp < lps; lp++) {
     const at = lpContextAt(lp) >>> 2;
-    for (const name of ['kick', 'inGuest', 'flushRequest', 'flushAck'] as const) i32[at + (LpContextLayout.at[name] >> 2)] = 0;
+    for (const name of ['kick', 'inGuest', 'flushRequest', 'flushAck', 'cuts'] as const) i32[at + (LpContextLayout.at[name] >> 2)] = 0;
   }
   i32.fill(0, PartitionMap.RAM >>> 2, (PartitionMap.RAM >>> 2) + pages * 1024);
   machine.i32.fill(0, 0, MachineLayout.size >>> 2);

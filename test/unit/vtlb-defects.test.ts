@@ -131,3 +131,28 @@ test.serial('a table that was replaced in an address space that is evicted does 
   mmu.lp.spaces.reclaim();
   t.is(checkStructure(m), null);
 });
+
+for (const tags of ['1', '64'])
+  test.serial(`INVLPG flushes a large page that another LP's fill has replaced by a table: vtlb.tags=${tags}`, (t) => {
+    const two = makeMachine(1200, 2);
+    resetMachine(two, 24);
+    const policy = findPolicy('vtlb.tags');
+    two.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = settingOf(policy, tags);
+    two.partition.u32[entry32(ROOT, 0) >>> 2] = RW | Pte.PS;
+    const [filler, holder] = [0, 1].map((index) => {
+      const lp = makeLp(two, index);
+      lp.vtlb.load(legacyVp(two, index, ROOT, Cr4.PSE));
+      return lp;
+    });
+    const [named, other, third] = [0x5000, 0x6000, 0x7000];
+    for (const gva of [named, other]) {
+      holder.vtlb.pageFault(gva, PageAccess.READ);
+      holder.tlb.insert(0, gva, spaOf(gva >>> 12), false, gva >>> 12, false);
+    }
+    two.partition.u32[entry32(ROOT, 0) >>> 2] = (TABLE << 12) | RW;
+    two.partition.u32[entry32(TABLE, third >>> 12) >>> 2] = (40 << 12) | RW;
+    filler.vtlb.pageFault(third, PageAccess.READ);
+    holder.vtlb.invlpg(named);
+    const bank = lpContextAt(1) + LpContextLayout.at.tlbs + holder.tlb.bank * TLB_BANK_SIZE;
+    for (const gva of [named, other]) t.is(two.partition.i32[(bank + (gva >>> 12) * TLB_ENTRY_SIZE) >>> 2], -1);
+  });

@@ -2,7 +2,7 @@
 // link is harmless, so invalidations clear leaves only. Below a node others fill: its link is as good as a leaf, and goes like one when the guest's tables no longer say it.
 import { Pte } from '../../../shared/layout/paging.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { Role, SAS_MAX, Sas, Spt, sasAt, slotAt, sptHeaderAt, sptOfEntry } from '../../../shared/layout/vtlb.js';
+import { Role, SAS_MAX, Sas, Spt, sasAt, slotAt, sptHeaderAt, sptOfEntry, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { OverlayMap } from '../overlay-map.js';
 import { Counter, type VtlbCounting } from './counters.js';
@@ -69,6 +69,7 @@ export class NodeLinks {
 
   /** Takes the link at `at` of the SPT away. What hardware TLBs hold through it is no longer found by who goes over the space: its version is the caller's to raise. */
   cut(spt: number, at: number): void {
+    this.#words.add(vtlbWord('cuts'), 1);
     if ((this.#words.exchange(at, 0) & Pte.P) === 0) return;
     this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -1);
     this.#counting.add(Counter.nodeLinksCut);

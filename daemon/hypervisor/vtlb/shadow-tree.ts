@@ -39,6 +39,7 @@ import { Grant, type Tracking } from './tracking.js';
 export const Publish = { DONE: 0, NO_MEMORY: 1, LOST: 2, ONCE: 3, NO_RECORD: 4, SHARE: 5 } as const;
 export type Publish = 0 | 1 | 2 | 3 | 4 | 5;
 
+const CUTS = vtlbWord('cuts');
 const LINK = Pte.P | Pte.W | Pte.U | Pte.A;
 
 export class ShadowTree {
@@ -51,8 +52,6 @@ export class ShadowTree {
   readonly #tracking: Tracking;
   readonly #counting: VtlbCounting;
   readonly #ramPages: number;
-  /** Set when a large page's SPT was replaced: this LP's hardware TLB may hold granules of the old page that later INVLPGs could not name (SDM 3A 4.10.2.3). */
-  replacedLarge = false;
   /** After DONE: low half of the leaf that was installed, 0 when an equal one was there already. */
   installed = 0;
   /** After SHARE: what the fill would link, and for which address. */
@@ -243,6 +242,7 @@ export class ShadowTree {
     u32[(h + Spt.sas) >>> 2] = sas;
     // Nobody else can reach it yet.
     if (this.#locks.inForce) this.#hold(spt);
+    this.#cuts(entry);
     if (words.compareExchange(at, entry, sptPageAt(spt) | LINK) !== entry) {
       this.#counting.add(Counter.casLost);
       if (this.#locks.inForce) this.#locks.unlock(this.#held.pop() as number);
@@ -282,7 +282,9 @@ export class ShadowTree {
     const at = slotAt(spt, level + 1, gva);
     const entry = words.read(at);
     const link = sptPageAt(root) | LINK;
-    if (entry === link || words.compareExchange(at, entry, link) !== entry) return false;
+    if (entry === link) return false;
+    this.#cuts(entry);
+    if (words.compareExchange(at, entry, link) !== entry) return false;
     if ((entry & Pte.P) === 0) words.add(sptHeaderAt(spt) + Spt.liveCount, 1);
     else if (!leadsToNode(this.#views, entry)) this.#condemn(sptOfEntry(entry));
     words.add(sasAt(sas) + Sas.version, 1);
@@ -290,10 +292,16 @@ export class ShadowTree {
     return true;
   }
 
+  /** Before what the link leads to is replaced: without its SPT, an INVLPG does not know of a large page (SDM 3A 4.10.2.3). */
+  #cuts(entry: number): void {
+    if ((entry & Pte.P) === 0) return;
+    const role = this.#views.i32[(sptHeaderAt(sptOfEntry(entry)) + Spt.role) >>> 2];
+    if ((role & Role.DIRECT) !== 0 || (role & Role.LEVEL) > 1) this.#words.add(CUTS, 1);
+  }
+
   /** The LP whose compare-and-swap unlinked an SPT, and no other, condemns it. */
   #condemn(spt: number): void {
     const h = sptHeaderAt(spt);
-    if ((this.#views.i32[(h + Spt.role) >>> 2] & Role.DIRECT) !== 0) this.replacedLarge = true;
     this.#counting.add(Counter.sptRelinked);
     this.#words.store(h + Spt.state, SptState.CONDEMNED);
     this.#push(vtlbWord('condemned'), h + Spt.next, spt);

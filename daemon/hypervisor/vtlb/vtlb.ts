@@ -56,6 +56,7 @@ export type Flush = 0 | 1 | 2;
 
 const { RAM } = PartitionMap;
 const GENERATION = vtlbWord('generation');
+const CUTS = vtlbWord('cuts');
 /** Name of the one bank that is used while nothing is tracked. */
 const ANY_SPACE = 0;
 
@@ -94,6 +95,8 @@ export class Vtlb {
   #remoteWalks = 0;
   /** Word of the LP context that says which SAS is loaded: invalidations and fills of daemon/shortcuts look there. */
   readonly #sasWord: number;
+  /** Word of the LP context that says which cuts this LP's hardware TLB has nothing left of, in the bank in use. */
+  readonly #cutsWord: number;
   /** Version of the SAS with which each bank of the hardware TLB is in step; in the LP context, too. */
   readonly #versions: Int32Array;
 
@@ -115,6 +118,7 @@ export class Vtlb {
     this.#p = parts;
     const context = lpContextAt(parts.handshake.lp);
     this.#sasWord = (context + LpContextLayout.at.sas) >>> 2;
+    this.#cutsWord = (context + LpContextLayout.at.cuts) >>> 2;
     this.#versions = new Int32Array(parts.views.buffer, context + LpContextLayout.at.bankVersions, TLB_BANKS);
     this.#sas = -1;
     this.#walk = new GuestWalk(parts.words, parts.counting, parts.overlays);
@@ -225,9 +229,15 @@ export class Vtlb {
     }
     // Nothing is left by which to know what else hardware TLBs hold through the link, this one's too: with the next flush it goes.
     if (tracks && invalidation.unlinked) words.add(sasAt(this.#sas) + Sas.version, 1);
+    // After the clearing: a table that it did not find was counted before it went.
+    const cuts = words.read(CUTS);
     lock.end();
-    if (!large) tlb.flushPage(gva);
-    else if (tracks) tlb.flushSpace();
+    if (!large && cuts === views.i32[this.#cutsWord]) {
+      tlb.flushPage(gva);
+      return;
+    }
+    views.i32[this.#cutsWord] = cuts;
+    if (tracks) tlb.flushSpace();
     else tlb.flushAll();
   }
   /**
@@ -328,10 +338,6 @@ export class Vtlb {
           this.gpa = walk.gfn * 4096 + (gva & 4095);
           this.cacheable = this.#tlbMayHold(access, (walk.rights & Role.U) !== 0);
           return PageFault.MMIO;
-        }
-        if (tree.replacedLarge) {
-          tree.replacedLarge = false;
-          this.#p.tlb.flushAll();
         }
         if (published === Publish.DONE) {
           counting.add(Counter.fills);
