@@ -6,19 +6,20 @@ import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
 import { NodeLinks } from '../../daemon/hypervisor/vtlb/node-links.js';
 import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
-import { Revalidation } from '../../daemon/hypervisor/vtlb/revalidation.js';
+import { FillWait, Revalidation, type RevalidationParts } from '../../daemon/hypervisor/vtlb/revalidation.js';
 import { Sharing } from '../../daemon/hypervisor/vtlb/sharing.js';
 import { SptLocks } from '../../daemon/hypervisor/vtlb/spt-locks.js';
 import { Tracking } from '../../daemon/hypervisor/vtlb/tracking.js';
 import { Validation } from '../../daemon/hypervisor/vtlb/validation.js';
-import { Vtlb } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { PageFault, Vtlb, type VtlbParts } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { WritableMappings } from '../../daemon/hypervisor/vtlb/writable-mappings.js';
 import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
 import { GenerationCounters } from '../../daemon/machine/generation.js';
 import type { SharedWords } from '../../daemon/machine/shared-words.js';
 import type { WatchedCode } from '../../daemon/machine/watched-code.js';
-import { Role, Spt, sptHeaderAt } from '../../shared/layout/vtlb.js';
+import { Role, Spt, sptHeaderAt, TrackState, trackAt, trackStateOf } from '../../shared/layout/vtlb.js';
 import { CODE_MUTANTS } from './code-mutants.js';
+import { ABSENT } from './scenarios.js';
 import { SYNIC_MUTANTS, type SynicMutant } from './synic-mutants.js';
 
 class NoPendingWait extends FillLock {
@@ -92,6 +93,13 @@ class WaitThenUnlink extends Reclaim {
     this.#postponed = [];
   }
 }
+/** Frees each table before it has looked below the others: what it finds there may be another LP's by then. */
+class GathersAsItFrees extends Reclaim {
+  override retire(batch: number[]): void {
+    super.retire([]);
+    for (const spt of batch) super.retire([spt]);
+  }
+}
 class NoWalkerWait extends Reclaim {
   protected override awaitWalkers(): void {}
 }
@@ -107,6 +115,20 @@ class NoGeneration extends AddressSpaces {
 }
 class KeepsOldRoot extends Vtlb {
   override leaveOldRoot(): void {}
+}
+/** A walk that found nothing is remembered for all LPs, until somebody invalidates. */
+class SharesAbsentEntries extends Vtlb {
+  readonly #words: SharedWords;
+  constructor(parts: VtlbParts) {
+    super(parts);
+    this.#words = parts.words;
+  }
+  override pageFault(gva: number, access: number): PageFault {
+    if (this.#words.load(ABSENT) === gva) return PageFault.GUEST_FAULT;
+    const result = super.pageFault(gva, access);
+    if (result === PageFault.GUEST_FAULT) this.#words.store(ABSENT, gva);
+    return result;
+  }
 }
 class NoTableLocks extends SptLocks {
   override lock(): void {}
@@ -190,9 +212,12 @@ class NoValidation extends Validation {
     return 0;
   }
 }
-class NoWaitBeforeValidation extends Revalidation {
-  protected override awaitFills(): void {}
-}
+const withoutWait = (left: FillWait): typeof Revalidation =>
+  class extends Revalidation {
+    protected override awaitFills(which: FillWait): void {
+      if (which !== left) super.awaitFills(which);
+    }
+  };
 class NoFlushWhenClosing extends Revalidation {
   protected override flushOthers(): void {}
 }
@@ -200,6 +225,67 @@ class NoFlushWhenClosing extends Revalidation {
 class NoLookAtTheState extends Revalidation {
   protected override stillWritable(): boolean {
     return false;
+  }
+}
+
+/** The mark of a write that comes while the table is gone over goes with the mark that was there. */
+class LosesLaterMarks extends Revalidation {
+  readonly #words: SharedWords;
+  constructor(parts: RevalidationParts) {
+    super(parts);
+    this.#words = parts.words;
+  }
+  protected override finish(spt: number): void {
+    this.#words.store(sptHeaderAt(spt) + Spt.stale, 0);
+  }
+}
+/** The mark is made this LP's own after the look at the page's state. */
+class TakesMarksLate extends Revalidation {
+  readonly #words: SharedWords;
+  #spt = 0;
+  #mine = 0;
+  constructor(parts: RevalidationParts) {
+    super(parts);
+    this.#words = parts.words;
+  }
+  protected override takeMark(spt: number, mine: number): void {
+    this.#spt = spt;
+    this.#mine = mine;
+  }
+  protected override stillWritable(gfn: number): boolean {
+    const writable = super.stillWritable(gfn);
+    this.#words.store(sptHeaderAt(this.#spt) + Spt.stale, this.#mine);
+    return writable;
+  }
+}
+/** The space's mark goes after its tables have been looked through. */
+class TakesSpaceMarkLate extends Revalidation {
+  #sas = 0;
+  protected override takeSpaceMark(sas: number): void {
+    this.#sas = sas;
+  }
+  protected override finish(spt: number, mine: number): void {
+    super.finish(spt, mine);
+    super.takeSpaceMark(this.#sas);
+  }
+}
+/** Does not ask who is closing the page by now. */
+class ClosesForOthers extends Tracking {
+  override closed(gfn: number): boolean {
+    const word = trackAt(gfn);
+    const state = this.words.load(word);
+    return trackStateOf(state) === TrackState.CLOSING && this.words.compareExchange(word, state, TrackState.TRACKED) === state;
+  }
+}
+/** The page is taken for one that nobody can write before its mappings are taken away. */
+class ForgetsThatItCloses extends Tracking {
+  override close(gfn: number, lp: number): boolean {
+    const done = super.close(gfn, lp);
+    if (done) this.words.store(trackAt(gfn), TrackState.TRACKED);
+    return done;
+  }
+  override closed(): boolean {
+    return true;
   }
 }
 
@@ -225,16 +311,26 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('reclaim without waiting for fills', { Reclaim: NoFillWait }),
   mutant('reclaim that waits before it unlinks', { Reclaim: WaitThenUnlink }),
   mutant('reclaim without waiting for walkers', { Reclaim: NoWalkerWait }),
+  mutant('reclaim that gathers tables while it frees others', { Reclaim: GathersAsItFrees }),
   mutant('no second look at the key', { AddressSpaces: NoKeyRecheck }),
   mutant('a SAS of any generation is taken', { AddressSpaces: NoGeneration }),
   mutant('the old root is kept', { Vtlb: KeepsOldRoot }),
+  mutant('a walk that found nothing is remembered', { Vtlb: SharesAbsentEntries }),
   mutant('no marks at the first write', { Tracking: NoMarks }),
   mutant('no mark when an entry is made from a table that is written', { Tracking: NoMarkAtFill }),
   mutant('no record of a writable mapping', { WritableMappings: NoRecord }),
   mutant('no validation', { Validation: NoValidation }),
-  mutant('no wait before validation', { Revalidation: NoWaitBeforeValidation }),
+  mutant('no wait for fills that mark', { Revalidation: withoutWait(FillWait.MARKS) }),
+  mutant('no wait for fills that grant a right to write', { Revalidation: withoutWait(FillWait.GRANTS) }),
+  mutant('no wait for fills that have read the table', { Revalidation: withoutWait(FillWait.READERS) }),
+  mutant('no wait for LPs that have taken marks away', { Revalidation: withoutWait(FillWait.MARKS_TAKEN) }),
   mutant('no flush of other LPs when a table is protected', { Revalidation: NoFlushWhenClosing }),
   mutant('no look at the state after the mark is cleared', { Revalidation: NoLookAtTheState }),
+  mutant('a mark that comes while a table is gone over is lost', { Revalidation: LosesLaterMarks }),
+  mutant('a mark is taken after the look at the state', { Revalidation: TakesMarksLate }),
+  mutant('the mark of a space is taken after its tables are looked through', { Revalidation: TakesSpaceMarkLate }),
+  mutant('a page that another LP closes is taken for closed', { Tracking: ClosesForOthers }),
+  mutant('a page is closed before its mappings are taken away', { Tracking: ForgetsThatItCloses }),
   mutant('tables are not locked', { SptLocks: NoTableLocks }),
   mutant('only leaf tables are locked', { SptLocks: OnlyLeavesLocked }),
   mutant('a purge does not wait for the holders of tables', { Invalidation: PurgePassesNoFills }),

@@ -60,6 +60,8 @@ const NEIGHBOUR = 0x6000;
 /** Ghost word, seen by the scenario only: a partition-memory word that nothing else uses. */
 const GHOST = PartitionMap.DEVICES;
 const COUNTER = PartitionMap.DEVICES + 64;
+/** Of a mutant that remembers what it did not find. */
+export const ABSENT = PartitionMap.DEVICES + 128;
 
 const vpOf = ({ machine, index }: ScenarioThread): VpBlock => new VpBlock(machine.partition, vpBlockAt(index));
 
@@ -72,6 +74,7 @@ const oneSpace = (m: SmallMachine): void => {
   i32[entry32(TABLE, NEIGHBOUR >>> 12) >>> 2] = (18 << 12) | RW;
   i32[GHOST >>> 2] = 0;
   i32[COUNTER >>> 2] = 0;
+  i32[ABSENT >>> 2] = 0;
 };
 
 /** The processor's way to a page: walk, on a miss the intercept, walk again. SPA of the page. */
@@ -241,6 +244,14 @@ const writeTable = (t: ScenarioThread, gva: number, frame: number): void =>
     }
     words.store(spaOf(TABLE) + (gva >>> 12) * 4, (frame << 12) | RW);
   });
+/** The table may be written freely; nothing is made from it, and nothing is marked. */
+const emptiedTable = (t: ScenarioThread): void => {
+  loadTracked(t);
+  if (t.index !== LAST) return;
+  writeTable(t, NEIGHBOUR, 18);
+  for (const page of [PAGE, NEIGHBOUR]) t.lp.vtlb.invlpg(page);
+  movCr3(t);
+};
 const checkAll = (m: SmallMachine): string | null => checkStructure(m) ?? checkTracking(m, []);
 const editAndSwitch = (t: ScenarioThread): void => {
   writeTable(t, PAGE, NEW);
@@ -802,13 +813,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'fill into an emptied table that may be written freely',
     spts: 16,
     setup: trackedSpace,
-    prepare: (t) => {
-      loadTracked(t);
-      if (t.index !== LAST) return;
-      writeTable(t, NEIGHBOUR, 18);
-      for (const page of [PAGE, NEIGHBOUR]) t.lp.vtlb.invlpg(page);
-      movCr3(t);
-    },
+    prepare: emptiedTable,
     threads: [
       (t) => {
         expectPage(t, PAGE, OLD);
@@ -817,6 +822,92 @@ export const SCENARIOS: readonly Scenario[] = [
       touch,
     ],
     check: checkAll,
+  },
+  {
+    name: 'first fill from an emptied table against a free write and a switch',
+    spts: 16,
+    setup: trackedSpace,
+    prepare: emptiedTable,
+    threads: [editAndSwitch, touch],
+    check: checkAll,
+  },
+  {
+    name: 'two that go over an untracked table that is edited',
+    spts: 16,
+    setup: (m) => trackedSpace(m, '1024'),
+    prepare: loadTracked,
+    threads: [editAndSwitch, movCr3],
+    check: checkAll,
+  },
+  {
+    name: 'fill with a right to write a table against its protection',
+    spts: 16,
+    setup: trackedSpace,
+    prepare: (t) => {
+      loadTracked(t);
+      if (t.index !== LAST) return;
+      writeTable(t, NEIGHBOUR, 18);
+      translate(t, NEIGHBOUR);
+      t.lp.vtlb.invlpg(WINDOW);
+    },
+    // Not in guest mode: no handshake waits for it.
+    threads: [(t) => void t.lp.vtlb.pageFault(WINDOW, PageAccess.WRITE), movCr3],
+    check: checkAll,
+  },
+  {
+    name: 'fill from a table that another VP writes against its protection',
+    spts: 16,
+    setup: trackedSpace,
+    prepare: (t) => {
+      loadTracked(t);
+      if (t.index !== LAST) return;
+      writeTable(t, NEIGHBOUR, 18);
+      translate(t, NEIGHBOUR);
+      t.lp.vtlb.invlpg(PAGE);
+    },
+    // The fill is not in guest mode: no handshake waits for it.
+    threads: [movCr3, fault, editAndSwitch],
+    check: checkAll,
+  },
+  {
+    name: 'two that protect a table that is granted again',
+    spts: 16,
+    setup: trackedSpace,
+    prepare: (t) => {
+      loadTracked(t);
+      if (t.index === LAST) writeTable(t, NEIGHBOUR, 18);
+      if (t.index === LAST) translate(t, PAGE);
+    },
+    threads: [
+      movCr3,
+      (t) => {
+        writeTable(t, NEIGHBOUR, 19);
+        editAndSwitch(t);
+      },
+      movCr3,
+    ],
+    check: checkAll,
+  },
+  {
+    name: 'fill against the eviction of a space whose tables are freed one by one',
+    spts: 16,
+    setup: (m) => {
+      manyRegions(m);
+      setPolicy(m, 'vtlb.reclaim', 'immediate');
+      m.partition.i32[entry32(ROOT_B, 0) >>> 2] = (TABLE_B << 12) | RW;
+      m.partition.i32[entry32(TABLE_B, PAGE >>> 12) >>> 2] = (NEW << 12) | RW;
+    },
+    prepare: (t) => {
+      load(t);
+      if (t.index !== 0) return;
+      for (const root of [ROOT_B, ROOT]) {
+        vpOf(t).cr3Num = root * 4096;
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+        for (let r = 0; r < (root === ROOT ? 6 : 1); r++) translate(t, root === ROOT ? regionPage(r) : PAGE);
+      }
+    },
+    threads: [(t) => t.lp.spaces.reclaim(), (t) => reachRegions(t, [8, 9, 10])],
+    check: checkStructure,
   },
   {
     name: 'fill, INVLPG and reclaim',

@@ -26,6 +26,10 @@ import type { WritableMappings } from './writable-mappings.js';
 const EPOCH = vtlbWord('trackEpoch');
 const SAS_LIMIT = vtlbWord('sasLimit');
 
+/** Fills that are waited for: those that are about to mark (before all steps), to grant W (step 2), that have read the table (5), that have taken a mark away (after all). */
+export const FillWait = { MARKS: 0, GRANTS: 1, READERS: 2, MARKS_TAKEN: 3 } as const;
+export type FillWait = 0 | 1 | 2 | 3;
+
 export interface RevalidationParts {
   readonly views: Views;
   readonly words: SharedWords;
@@ -52,24 +56,24 @@ export class Revalidation {
   run(sas: number): void {
     const { views, discovery } = this.#p;
     // A fill that read an entry before this VP changed it has published, and marked its table, after this.
-    this.awaitFills();
+    this.awaitFills(FillWait.MARKS);
     let untracked = 0;
     eachPart(views, sas, (part) => {
       untracked += this.#part(part);
     });
     // Another LP that has taken marks away has gone over their tables after this.
-    this.awaitFills();
+    this.awaitFills(FillWait.MARKS_TAKEN);
     if (untracked > 0) discovery.visited(untracked);
   }
 
   /** As `run` for all SASes and nodes, whoever has them loaded: for flushes on behalf of other VPs. */
   runAll(): void {
     const { words, discovery } = this.#p;
-    this.awaitFills();
+    this.awaitFills(FillWait.MARKS);
     let untracked = 0;
     const limit = words.load(SAS_LIMIT);
     for (let sas = 0; sas < limit; sas++) untracked += this.#part(sas);
-    this.awaitFills();
+    this.awaitFills(FillWait.MARKS_TAKEN);
     if (untracked > 0) discovery.visited(untracked);
   }
 
@@ -78,14 +82,14 @@ export class Revalidation {
     const { words, lock } = this.#p;
     if (words.load(sasAt(part) + Sas.stale) === 0) return 0;
     this.#protect(part);
-    this.awaitFills();
+    this.awaitFills(FillWait.READERS);
     lock.begin();
     const untracked = this.#validate(part);
     lock.end();
     return untracked;
   }
 
-  protected awaitFills(): void {
+  protected awaitFills(_which: FillWait): void {
     this.#p.lock.awaitPendingFills();
   }
   protected flushOthers(): void {
@@ -123,7 +127,7 @@ export class Revalidation {
     }
     lock.end();
     if (closing.length === 0) return;
-    this.awaitFills();
+    this.awaitFills(FillWait.GRANTS);
     if (tables.protectsAtOnce) for (const gfn of closing) this.#revoke([gfn]);
     else this.#revoke(closing);
     lock.begin();
@@ -150,10 +154,10 @@ export class Revalidation {
     let cleared = 0;
     if (tracking.mode === TrackMode.OFF) return 0;
     const mine = goneOverBy(handshake.lp);
-    words.store(sasAt(sas) + Sas.stale, 0);
+    this.takeSpaceMark(sas);
     for (const spt of this.#collect(sas)) {
       const h = sptHeaderAt(spt);
-      words.store(h + Spt.stale, mine);
+      this.takeMark(spt, mine);
       if (words.load(h + Spt.liveCount) !== 0) {
         if (this.stillWritable(views.u32[(h + Spt.gptGfn) >>> 2])) tracking.markStale(spt);
         if (words.load(trackAt(views.u32[(h + Spt.gptGfn) >>> 2])) === TrackState.UNTRACKED) untracked++;
@@ -165,6 +169,14 @@ export class Revalidation {
     return untracked;
   }
 
+  /** Before the tables of the space are looked through: a table that is marked from here on marks the space again. */
+  protected takeSpaceMark(sas: number): void {
+    this.#p.words.store(sasAt(sas) + Sas.stale, 0);
+  }
+  /** Before the page's state is looked at: a write from here on marks the table again. */
+  protected takeMark(spt: number, mine: number): void {
+    this.#p.words.store(sptHeaderAt(spt) + Spt.stale, mine);
+  }
   /** Unless it was marked meanwhile, or is another LP's by now. */
   protected finish(spt: number, mine: number): void {
     this.#p.words.compareExchange(sptHeaderAt(spt) + Spt.stale, mine, 0);
