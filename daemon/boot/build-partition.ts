@@ -56,6 +56,7 @@ const writeHeader = (views: Views, spec: PartitionSpec): void => {
   header.is64 = processorOf(spec).features.has('lm') ? 1 : 0;
   header.ramSize = spec.ramSize;
   header.seed = spec.seed;
+  header.testDevices = spec.testDevices === true ? 1 : 0;
   header.state = PartitionState.CREATED;
   writeProcessor(views, processorOf(spec));
   writeHyperv(views, spec.hyperv ?? NO_HYPERV);

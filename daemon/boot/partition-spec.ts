@@ -22,6 +22,8 @@ export interface PartitionSpec {
   readonly processor?: ProcessorChoice | undefined;
   /** The partition's Hyper-V interface; none when absent. */
   readonly hyperv?: HypervChoice | undefined;
+  /** The devices that test images look for. */
+  readonly testDevices?: boolean | undefined;
   /** Entry of a Linux image: `32` (default; what a PC's boot loader uses) or `64` where the image has one. */
   readonly entry?: '32' | '64' | undefined;
 }

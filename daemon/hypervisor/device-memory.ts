@@ -5,6 +5,7 @@ import { awaitedBefore, wakeIfEarlier } from './device-timers.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 
 const XAPIC_FIRST = 0xfee0_0000;
+const XAPIC_END = 0xfef0_0000;
 /** The time for registers that do not ask for it. */
 const TIMELESS = 0;
 const ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
@@ -56,7 +57,7 @@ export class DeviceMemory implements Mmio {
   }
 
   #account(gpa: number): void {
-    if (gpa >= XAPIC_FIRST) this.#apicIntercept();
+    if (gpa >= XAPIC_FIRST && gpa < XAPIC_END) this.#apicIntercept();
     else this.#intercept();
   }
 }

@@ -30,7 +30,7 @@ export class InterruptWindow {
     const on = this.#on;
     const vp = on.vps[index];
     if (vp.nmiPending && !vp.nmiBlocked) {
-      vp.nmiPending = 0;
+      vp.nmiPending--;
       vp.nmiBlocked = 1;
       this.#deliver(EventKind.NMI, 2);
       return;

@@ -5,6 +5,9 @@ import type { Views } from '../../shared/layout/struct.js';
 import type { IoApic } from './ioapic.js';
 import type { PicPair } from './pic.js';
 
+/** Lines of an 8259 pair. */
+export const ISA_LINES = 16;
+
 const pinOf = (irq: number): number => (irq === Irq.PIT ? TIMER_PIN : irq);
 
 export class InterruptLines {

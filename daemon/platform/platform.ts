@@ -10,6 +10,7 @@ import {
   PlatformRequest,
 } from '../../shared/layout/devices.js';
 import { JOB_IRQ } from '../../shared/layout/job-page.js';
+import { PartitionHeader, PartitionMap } from '../../shared/layout/partition.js';
 import { ByteQueue } from '../../shared/layout/ring.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { AcpiPm } from './acpi-pm.js';
@@ -19,16 +20,18 @@ import { Deadlines } from './deadlines.js';
 import { DeviceLock } from './device-lock.js';
 import { Dma } from './dma.js';
 import { Doorbell } from './doorbell.js';
+import { FirmwareConfig } from './firmware-config.js';
 import type { PlatformHost, PowerWires } from './host.js';
 import { I8042 } from './i8042.js';
 import { InterruptLines, type IrqLine } from './interrupt-lines.js';
 import { IoApic } from './ioapic.js';
 import { PassedDevices } from './passed-devices.js';
+import { PcTestDevice } from './pc-test-device.js';
 import { PciConfig } from './pci-config.js';
 import { PicPair } from './pic.js';
 import { Pit } from './pit.js';
 import { allOnes, type PortDevice } from './port-device.js';
-import { PORT_LIMIT, PORT_MAP, type PortDeviceName, type PortRange } from './port-map.js';
+import { PORT_LIMIT, PORT_MAP, type PortDeviceName, type PortRange, TEST_PORT_MAP } from './port-map.js';
 import { Rtc } from './rtc.js';
 import { SystemPorts } from './system-ports.js';
 import { Uart } from './uart.js';
@@ -66,6 +69,8 @@ export class Platform {
   private readonly doorbell: Doorbell;
   private readonly coprocessor: Coprocessor;
   private readonly jobLine: IrqLine;
+  /** Where the partition has it. */
+  private readonly test: PcTestDevice | undefined;
   /** Port number -> index in `claims` + 1, 0 = nothing there. */
   private readonly portClaims = new Uint8Array(PORT_LIMIT);
   private readonly claims: readonly Claim[];
@@ -110,6 +115,9 @@ export class Platform {
     this.dma = new Dma(views);
     this.doorbell = new Doorbell(views);
     this.coprocessor = new Coprocessor(lines.line(Irq.COPROCESSOR));
+    const hasTests = new PartitionHeader(views, PartitionMap.HEADER).testDevices !== 0;
+    const test = new PcTestDevice(views, lines, this.ioapic);
+    this.test = hasTests ? test : undefined;
     const devices: Record<PortDeviceName, PortDevice> = {
       dma: this.dma,
       pic: this.pic,
@@ -124,8 +132,11 @@ export class Platform {
       acpi: this.acpi,
       pci: new PciConfig(views, power),
       passed: new PassedDevices(host),
+      firmwareConfig: new FirmwareConfig(views),
+      test,
     };
-    this.claims = PORT_MAP.map((range) => this.claim(range, devices[range.device]));
+    const ranges = hasTests ? [...PORT_MAP, ...TEST_PORT_MAP] : PORT_MAP;
+    this.claims = ranges.map((range, index) => this.claim(range, index, devices[range.device]));
   }
 
   /** Power on, or the reset line: every register as firmware leaves it. The console rings, the clock and the job sequence go on. */
@@ -198,7 +209,7 @@ export class Platform {
   }
 
   claimsMmio(gpa: number): boolean {
-    return gpa >= PlatformAddress.IOAPIC && gpa < IOAPIC_END;
+    return (gpa >= PlatformAddress.IOAPIC && gpa < IOAPIC_END) || this.test?.claims(gpa) === true;
   }
 
   /** Reads at most 4 bytes; the I/O APIC's registers are 32 bits wide and answer at 16-byte boundaries only. */
@@ -206,6 +217,7 @@ export class Platform {
     const offset = gpa - PlatformAddress.IOAPIC;
     this.begin();
     try {
+      if (this.test?.claims(gpa)) return this.test.load(gpa, bytes);
       return ((this.ioapic.read(offset & ~3) >>> (8 * (offset & 3))) & allOnes(bytes)) >>> 0;
     } finally {
       this.end();
@@ -215,7 +227,8 @@ export class Platform {
   mmioWrite(gpa: number, bytes: number, value: number): void {
     this.begin();
     try {
-      this.ioapic.write(gpa - PlatformAddress.IOAPIC, (value & allOnes(bytes)) >>> 0);
+      if (this.test?.claims(gpa)) this.test.store(gpa, bytes, value);
+      else this.ioapic.write(gpa - PlatformAddress.IOAPIC, (value & allOnes(bytes)) >>> 0);
     } finally {
       this.end();
     }
@@ -285,8 +298,8 @@ export class Platform {
     this.lock.breakOpen();
   }
 
-  private claim(range: PortRange, device: PortDevice): Claim {
-    this.portClaims.fill(PORT_MAP.indexOf(range) + 1, range.first, range.last + 1);
+  private claim(range: PortRange, index: number, device: PortDevice): Claim {
+    this.portClaims.fill(index + 1, range.first, range.last + 1);
     return { device, wide: range.wide ?? false, lockFree: range.lockFree ?? false };
   }
 

@@ -17,7 +17,9 @@ export type PortDeviceName =
   | 'acpi'
   | 'pci'
   | 'coprocessor'
-  | 'passed';
+  | 'passed'
+  | 'firmwareConfig'
+  | 'test';
 
 export interface PortRange {
   readonly first: number;
@@ -56,5 +58,12 @@ export const PORT_MAP: readonly PortRange[] = [
   { first: PlatformAddress.GPE0, last: PlatformAddress.GPE0 + PlatformAddress.GPE0_BYTES - 1, device: 'acpi', wide: true },
   { first: 0xcf8, last: 0xcff, device: 'pci', wide: true },
 ];
+/** What test images look for, in place of what the machine has there otherwise. */
+export const TEST_PORT_MAP: readonly PortRange[] = [
+  { first: PlatformAddress.TEST_DATA, last: PlatformAddress.TEST_DATA + 3, device: 'test' },
+  { first: PlatformAddress.TEST_DATA_BYTEWISE, last: PlatformAddress.TEST_DATA_BYTEWISE + 3, device: 'test' },
+  { first: PlatformAddress.FIRMWARE_CONFIG, last: PlatformAddress.FIRMWARE_CONFIG + 1, device: 'firmwareConfig', wide: true },
+  { first: PlatformAddress.TEST_LINES, last: PlatformAddress.TEST_LINES + PlatformAddress.IOAPIC_PINS - 1, device: 'test' },
+];
 /** Ports from here on are never claimed. */
-export const PORT_LIMIT = 0x1000;
+export const PORT_LIMIT = 0x4000;

@@ -20,6 +20,7 @@ export const build: PartitionBuilder = (body, config, files, place) => {
       image: files.image,
       processor: config.cpu === undefined ? undefined : parseProcessor(config.cpu),
       hyperv: config.hv === undefined ? undefined : parseHyperv(config.hv.features),
+      testDevices: config.testdev,
       imageName: config.image,
       commandLine: config.append,
       initrd: files.initrd,

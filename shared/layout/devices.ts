@@ -6,6 +6,7 @@
 //   +0x10000  COM1 output, a ByteLog (scrollback 64 KiB): survives
 //   +0x28000  the text that ends the partition: survives
 //   +0x30000  COM1 input, a ByteQueue of 4 KiB: survives
+//   +0x40000  memory of the test device, 64 KiB: survives
 import { PartitionMap } from './partition.js';
 import { accessor, block, i32, struct, u8, u16, u32, u64 } from './struct.js';
 
@@ -27,12 +28,15 @@ export const DeviceMap = {
   ACPI: D + 0x0640,
   PCI: D + 0x0680,
   SYSTEM: D + 0x06a0,
+  FIRMWARE_CONFIG: D + 0x06c0,
+  TEST: D + 0x06e0,
   DMA: D + 0x0700,
   VGA: D + 0x0800,
   REGISTERS_END: D + 0x1000,
   CONSOLE_OUT: D + 0x1_0000,
   CONSOLE_WATCH: D + 0x2_8000,
   CONSOLE_IN: D + 0x3_0000,
+  TEST_MEMORY: D + 0x4_0000,
 } as const;
 export const CONSOLE_OUT_BYTES = 0x1_0000;
 export const CONSOLE_IN_BYTES = 0x1000;
@@ -61,6 +65,12 @@ export const PlatformAddress = {
   RESET_VALUE: 0x06,
   IOAPIC: 0xfec0_0000,
   IOAPIC_PINS: 24,
+  FIRMWARE_CONFIG: 0x510,
+  TEST_DATA: 0xe0,
+  TEST_DATA_BYTEWISE: 0xe8,
+  TEST_LINES: 0x2000,
+  TEST_MEMORY: 0xff00_0000,
+  TEST_MEMORY_BYTES: 0x1_0000,
   /** SLP_TYP of soft off (S5), as the DSDT's \_S5 package must say. */
   S5_SLEEP_TYPE: 5,
   /** CMOS byte of the century (FADT CENTURY). */
@@ -268,6 +278,16 @@ export type PciRegisters = InstanceType<typeof PciRegisters>;
 export const SystemLayout = struct('SystemPorts', { portA: u8 }, 16);
 export const SystemRegisters = accessor(SystemLayout);
 export type SystemRegisters = InstanceType<typeof SystemRegisters>;
+
+/** Selected item, and the byte of it that is read next. */
+export const FirmwareConfigLayout = struct('FirmwareConfig', { item: u16, offset: u32 }, 16);
+export const FirmwareConfigRegisters = accessor(FirmwareConfigLayout);
+export type FirmwareConfigRegisters = InstanceType<typeof FirmwareConfigRegisters>;
+
+/** The word behind the test device's data ports. */
+export const TestLayout = struct('PcTestDevice', { data: block(4, 4) }, 16);
+export const TestRegisters = accessor(TestLayout);
+export type TestRegisters = InstanceType<typeof TestRegisters>;
 
 /** Two 8237 controllers (address and count words by channel) and the page registers. */
 export const DmaLayout = struct(

@@ -110,6 +110,8 @@ export const PartitionLayout = struct('PartitionHeader', {
   cpuFeatures: block(16),
   /** Pages of memory behind guest RAM that overlays have for frames (hyperv.ts). */
   overlayPages: u32,
+  /** 1: the partition has the devices that test images look for (platform/pc-test-device, platform/firmware-config). Written before it starts. */
+  testDevices: u32,
   /** What the partition has in place of the machine's policies, one i32 each: 0 = the machine's, else the setting + 1. */
   policies: block(64 * 4, 4),
 });

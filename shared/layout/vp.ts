@@ -186,6 +186,7 @@ export const VpLayout = struct(
     /** Fault raised by a helper, to be delivered at RIP: vector | hasError << 8; error code beside it. */
     faultVector: u32,
     faultError: u32,
+    /** NMIs to be delivered: one is latched while another is handled, so before the first there can be two. */
     nmiPending: u32,
     nmiBlocked: u32,
     pauseCount: u32,
@@ -296,8 +297,8 @@ export const VpLayout = struct(
 export const VpBlock = accessor(VpLayout);
 export type VpBlock = InstanceType<typeof VpBlock>;
 
-/** Bits of `requests`. */
-export const VpRequest = { INIT: 1, SIPI: 2, NMI: 4, RESET: 8, PULL: 16, START: 32 } as const;
+/** Bits of `requests`. NMI_AGAIN: another NMI after the one of bit NMI. */
+export const VpRequest = { INIT: 1, SIPI: 2, NMI: 4, RESET: 8, PULL: 16, START: 32, NMI_AGAIN: 64 } as const;
 
 /** Counter numbers in `counters`; names are the TLFS's where it has one (TLFS appendix, VP counters). */
 export const VP_COUNTERS = [

@@ -25,6 +25,8 @@ export interface PartitionConfig {
   hv?: { features: string } | undefined;
   append?: string | undefined;
   initrd?: string | undefined;
+  /** The devices that images of the kvm-unit-tests family look for. */
+  testdev?: boolean | undefined;
   /** Job to start with, for workload guests. */
   load?: LoadSpec | undefined;
   autostart?: boolean | undefined;

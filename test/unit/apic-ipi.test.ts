@@ -139,6 +139,24 @@ test('messages of the I/O APIC: a level one sets TMR and its EOI comes back; a d
   t.false(deliverMessage(p, 9, false, DeliveryMode.FIXED, 0x33, false));
 });
 
+test('NMIs: one is handled and one latched, further ones are lost', (t) => {
+  const p = new ApicPartition(1).enable();
+  const vp = p.vpBlock(0);
+  const send = (times: number): number => {
+    for (let i = 0; i < times; i++) deliverMessage(p, 0, false, DeliveryMode.NMI, 0, false);
+    applyRequests(p.apics[0]);
+    return vp.nmiPending;
+  };
+  t.is(send(1), 1);
+  t.is(send(1), 2, 'the processor would be in the handler of the first');
+  t.is(send(3), 2);
+  vp.nmiPending = 0;
+  t.is(send(3), 2, 'before the VP has looked');
+  vp.nmiPending = 0;
+  vp.nmiBlocked = 1;
+  t.is(send(3), 1, 'in a handler');
+});
+
 test('LINT pins follow their LVT entries', (t) => {
   const p = new ApicPartition(1).enable();
   t.false(assertLint(p, 0, 0));

@@ -32,11 +32,14 @@ test('device registers do not overlap', (t) => {
     ['acpi', M.ACPI, size(Devices.AcpiLayout)],
     ['pci', M.PCI, size(Devices.PciLayout)],
     ['system', M.SYSTEM, size(Devices.SystemLayout)],
+    ['firmware configuration', M.FIRMWARE_CONFIG, size(Devices.FirmwareConfigLayout)],
+    ['test device', M.TEST, size(Devices.TestLayout)],
     ['dma', M.DMA, size(Devices.DmaLayout)],
     ['vga', M.VGA, size(Devices.VgaLayout)],
     ['console out', M.CONSOLE_OUT, ringSize(Devices.CONSOLE_OUT_BYTES)],
     ['console watch', M.CONSOLE_WATCH, Devices.ConsoleWatchLayout.size],
     ['console in', M.CONSOLE_IN, ringSize(Devices.CONSOLE_IN_BYTES)],
+    ['test memory', M.TEST_MEMORY, Devices.PlatformAddress.TEST_MEMORY_BYTES],
   ];
   areas.sort((a, b) => a[1] - b[1]);
   for (let i = 1; i < areas.length; i++) t.true(areas[i - 1][1] + areas[i - 1][2] <= areas[i][1], `${areas[i - 1][0]} and ${areas[i][0]}`);

@@ -23,6 +23,7 @@ export const addRun = (program: Command): void => {
     .option('--timeout <seconds>', "end with status 124 after this long of the host's time")
     .option('--run-for <seconds>', "end with status 124 after this long of the guest's own time")
     .option('--debug-exit', 'a write of v to port 0xf4 ends with status (v << 1) | 1')
+    .option('--testdev', 'the devices that images of the kvm-unit-tests family look for')
     .option('--hash', 'print hashes of the trace and of the memory at the end')
     .option('--count', 'account of retired instructions, exits and translations at the end')
     .option('--profile [file]', 'hot functions and blocks at the end; folded stacks for flame graphs to the file')

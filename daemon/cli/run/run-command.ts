@@ -32,6 +32,7 @@ export interface RunFlags extends MachineFlags, ObserveFlags {
   readonly runFor?: string;
   readonly json?: boolean;
   readonly debugExit?: boolean;
+  readonly testdev?: boolean;
   readonly hash?: boolean;
 }
 
@@ -107,6 +108,7 @@ const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {
     ...(flags.hv === undefined ? {} : { hv: { features: flags.hv } }),
     ...(flags.append === undefined ? {} : { append: flags.append }),
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
+    ...(flags.testdev === true ? { testdev: true } : {}),
   };
   return withPaths(checkOptions(partitionSchema, config), process.cwd());
 };

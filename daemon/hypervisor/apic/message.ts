@@ -15,6 +15,16 @@ const ask = (bus: ApicBus, index: number, bit: number): void => {
   if ((Atomics.or(vp.views.i32, (vp.base + AT.requests) >>> 2, bit) & bit) === 0) bus.kick(index);
 };
 
+/**
+ * A processor takes an NMI at once and latches one more meanwhile. A VP looks later: two that come before it looks are two.
+ */
+const requestNmi = (bus: ApicBus, index: number): void => {
+  const vp = bus.vpBlock(index);
+  const at = (vp.base + AT.requests) >>> 2;
+  if ((Atomics.or(vp.views.i32, at, VpRequest.NMI) & VpRequest.NMI) !== 0) Atomics.or(vp.views.i32, at, VpRequest.NMI_AGAIN);
+  bus.kick(index);
+};
+
 /** INIT forgets a SIPI that came before it: the VP sees the two as one step, so the order must not be lost. */
 const requestInit = (bus: ApicBus, index: number): void => {
   const vp = bus.vpBlock(index);
@@ -43,7 +53,7 @@ const deliverTo = (bus: ApicBus, index: number, mode: number, vector: number, le
       request(bus, index, vector, level, kind);
       return true;
     case DeliveryMode.NMI:
-      ask(bus, index, VpRequest.NMI);
+      requestNmi(bus, index);
       return true;
     case DeliveryMode.INIT:
       requestInit(bus, index);

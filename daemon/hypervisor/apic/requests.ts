@@ -14,6 +14,13 @@ const startAt = (vp: VpBlock, vector: number): void => {
   vp.views.u64[slots + Slot.RIP] = 0n;
 };
 
+const NMIS = VpRequest.NMI | VpRequest.NMI_AGAIN;
+/** One is latched beside the one that is handled, or would be if the VP had looked (SDM 3A 6.7.1). */
+const takeNmis = (vp: VpBlock, count: number): void => {
+  vp.nmiPending = Math.min(vp.nmiPending + count, vp.nmiBlocked === 0 ? 2 : 1);
+  vp.views.u32[(vp.counters >>> 2) + vpCounterIndex.nmis] += count;
+};
+
 /**
  * Takes all request bits at once and acts on INIT, SIPI and NMI. Owner LP only, outside guest code. Returns the bits taken: the run loop derives its
  * processor's modes anew after INIT, wakes a halted VP on NMI (`nmiPending` is set), and acts on the other bits itself.
@@ -35,9 +42,6 @@ export const applyRequests = (apic: VirtualApic): number => {
     startAt(vp, Atomics.load(i32, (vp.base + VpLayout.at.sipiVector) >>> 2) & 0xff);
     Atomics.store(i32, state, VpState.READY);
   }
-  if ((taken & VpRequest.NMI) !== 0) {
-    vp.nmiPending = 1;
-    vp.views.u32[(vp.counters >>> 2) + vpCounterIndex.nmis]++;
-  }
+  if ((taken & NMIS) !== 0) takeNmis(vp, (taken & NMIS) === NMIS ? 2 : 1);
   return taken;
 };

@@ -131,6 +131,7 @@ export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   hv: strict({ features: hypervFeatures }).optional(),
   append: text(APPEND_MAX).optional(),
   initrd: text(PATH_MAX).optional(),
+  testdev: flag.optional(),
   load: loadSchema.optional(),
   autostart: flag.optional(),
   policies: policySettings.optional(),
