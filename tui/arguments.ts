@@ -23,7 +23,7 @@ Shows a running hvd machine live: a lane per logical processor, partitions, inte
   --json         with --once: print it as one JSON object
   --help         this text
 
-Keys: q quit, ? help, tab next page, p pause, arrows choose an LP or a partition.
+Keys: q quit, ? help, tab next page, p pause, arrows choose an LP or a partition, v a VP.
 `;
 
 /** Throws an Error whose message is one line for the operator. */

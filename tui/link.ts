@@ -1,7 +1,7 @@
 // Keeps a subscription to the daemon alive: connects, subscribes, and tries again every second for as long as it is wanted.
 import { connect, type HvdClient } from '../shared/client/client.js';
 import { HvdError, reasonOf } from '../shared/protocol/errors.js';
-import type { Events, MachineStats } from '../shared/protocol/messages.js';
+import type { Events, InterruptsInspect, MachineStats } from '../shared/protocol/messages.js';
 
 export const RETRY_MS = 1000;
 const ANSWER_MS = 5000;
@@ -13,6 +13,7 @@ export interface LinkListener {
   connected(): void;
   disconnected(reason: string): void;
   stats(stats: MachineStats): void;
+  interrupts(interrupts: InterruptsInspect): void;
   events(events: Events['events']): void;
   dropped(count: number): void;
 }
@@ -27,6 +28,9 @@ export class Link {
   #heardAt = 0;
   #windowStart = 0;
   #windowEvents = 0;
+  /** The VP whose interrupts somebody looks at; undefined: nobody looks at interrupts. */
+  #watched: { partition: string; vp: number } | undefined;
+  #asking = false;
 
   constructor(socket: string, hz: number, listener: LinkListener) {
     this.#socket = socket;
@@ -37,6 +41,12 @@ export class Link {
   /** Host seconds since the last frame. */
   get silentSeconds(): number {
     return (performance.now() - this.#heardAt) / 1000;
+  }
+
+  /** From now on each sample comes with an answer about interrupts, with the log of that VP; undefined: no more. */
+  watchInterrupts(vp: { partition: string; vp: number } | undefined): void {
+    this.#watched = vp;
+    if (this.#client !== undefined) void this.#askInterrupts(this.#client);
   }
 
   start(): void {
@@ -71,6 +81,7 @@ export class Link {
     client.on('stats', (stats) => {
       this.#heard();
       this.#listener.stats(stats);
+      void this.#askInterrupts(client);
     });
     client.on('events', (events) => {
       this.#heard();
@@ -81,6 +92,20 @@ export class Link {
     client.on('closed', () => {
       if (this.#client === client) this.#lost('the daemon closed the connection');
     });
+  }
+
+  /** One question at a time. One that fails is asked again with the next sample: the partition may just have gone. */
+  async #askInterrupts(client: HvdClient): Promise<void> {
+    const log = this.#watched;
+    if (log === undefined || this.#asking || client.closed) return;
+    this.#asking = true;
+    try {
+      this.#listener.interrupts(await client.request('interrupts', { log }));
+    } catch {
+      // The link itself is looked after by whoever hears that it is closed.
+    } finally {
+      this.#asking = false;
+    }
   }
 
   #heard(): void {

@@ -31,6 +31,10 @@ export async function live(args: Arguments): Promise<number> {
       dashboard.accept(stats);
       draw();
     },
+    interrupts: (interrupts) => {
+      dashboard.acceptInterrupts(interrupts);
+      repaint();
+    },
     events: (events) => dashboard.acceptEvents(events),
     dropped: (count) => dashboard.acceptDropped(count),
   });
@@ -50,6 +54,7 @@ export async function live(args: Arguments): Promise<number> {
       columns={screen.columns}
       rows={screen.rows}
       shape={shapeOf(dashboard)}
+      watchInterrupts={(vp) => link.watchInterrupts(vp)}
     />
   );
 

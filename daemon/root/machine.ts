@@ -1,11 +1,12 @@
 // The whole machine in one object: memory, LP threads, partitions, policies. `hvd run` has one to itself, the daemon serves one over its socket.
 import { fileURLToPath } from 'node:url';
 import type { Observe } from '../../shared/layout/observation.js';
-import type { MachineConfig, MachineStats, PartitionConfig, PolicyInfo } from '../../shared/protocol/messages.js';
+import type { InterruptsInspect, MachineConfig, MachineStats, PartitionConfig, PolicyInfo } from '../../shared/protocol/messages.js';
 import { describePolicy, findPolicy, POLICIES, readPolicyOf, writePolicy, writePolicyOf } from '../../shared/protocol/policies.js';
 import { build } from './build.js';
 import { readCosts } from './config/machine-file.js';
 import { Devices } from './devices.js';
+import { viewInterruptLog, viewInterrupts } from './interrupts-view.js';
 import { checkLoad, setLoad } from './loads.js';
 import type { Log } from './log.js';
 import { LpSignals } from './lp-signals.js';
@@ -87,6 +88,14 @@ export class Machine {
 
   stats(): MachineStats {
     return snapshotStats(this.memory, this.partitions.all, this.#startedAt);
+  }
+
+  interrupts(log: { partition: string; vp: number } | undefined): InterruptsInspect {
+    return {
+      at: this.uptimeMs,
+      ...viewInterrupts(this.memory, this.partitions.all),
+      log: log === undefined ? null : viewInterruptLog(this.partitions.get(log.partition), log.vp, this.memory),
+    };
   }
 
   get uptimeMs(): number {

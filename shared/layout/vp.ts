@@ -291,6 +291,8 @@ export const VpLayout = struct(
     interruptLog: block(INTERRUPT_LOG_SIZE, 4),
     /** Records written so far, modulo 2^32. */
     interruptLogHead: u32,
+    /** Interrupts delivered by InterruptKind; u32 each, wraps. */
+    kindCounts: block(8 * 4, 4),
   },
   VP_BLOCK_SIZE,
 );

@@ -81,6 +81,7 @@ export const ERRORS = {
   'load.none': { exit: 69, sentence: '{name}: the guest has announced no job page', hint: 'loads are for the workload guests' },
   'load.unknown': { exit: 65, sentence: 'no job named {job}; there are {jobs}' },
   'load.parameter': { exit: 65, sentence: '{job} has no parameter {parameter}; it has {parameters}' },
+  'vm.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },
   'load.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },
   internal: { exit: 70, sentence: 'internal error: {why}', hint: 'this is a defect of hvd' },
 } as const satisfies Record<string, ErrorKind>;

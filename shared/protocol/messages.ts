@@ -3,7 +3,7 @@
 
 export const PROTOCOL_VERSION = 1;
 /** Longest frame either side accepts, bytes. */
-export const FRAME_MAX = 1 << 20;
+export const FRAME_MAX = 1 << 21;
 
 export interface Hello {
   readonly version: number;
@@ -268,6 +268,61 @@ export type VtlbInspect =
   | { kind: 'sas'; space: SasInspect; tables: SptInspect[] }
   | { kind: 'spt'; table: SptInspect; way: (SpteInspect & { spt: number; level: number })[]; entries: SpteInspect[] };
 
+/** Where interrupts come from and how they end, in totals. `lps`: as they are delivered, and what the physical APICs have to do with it. */
+export interface InterruptsInspect {
+  /** As MachineStats. */
+  at: number;
+  lps: { id: number; byVector: Record<string, number>; physical: PhysicalInterrupts }[];
+  partitions: {
+    name: string;
+    /** By what raised them: device, ipi, sint, timer; pic by the 8259s; other. */
+    bySource: Record<string, number>;
+    /** By how they ended: an intercept (exit), the assist page, by themselves (auto), or by name (specific). */
+    ends: Record<string, number>;
+    /** Of SINTs that a VP has unmasked or that have been used. */
+    sints: SintInspect[];
+    eoms: number;
+  }[];
+  log: InterruptLog | null;
+}
+/** EOIs at a physical APIC: of the highest in service, of a named vector; those below the highest that wait, have waited, most at once; vectors taken from guests that did not finish. */
+export interface PhysicalInterrupts {
+  eois: number;
+  specificEois: number;
+  deferredNow: number;
+  deferredTotal: number;
+  deferredMax: number;
+  revoked: number;
+}
+/** One SINT of all VPs. Now: message slots that are taken, and of these with more waiting; messages that wait; event flags that are set. Totals: the rest. */
+export interface SintInspect {
+  sint: number;
+  busy: number;
+  pending: number;
+  waiting: number;
+  flags: number;
+  messages: number;
+  events: number;
+  interrupts: number;
+}
+/** The last interrupts of a VP, oldest first. Read while it runs: the newest one may be half written. */
+export interface InterruptLog {
+  partition: string;
+  vp: number;
+  /** Cycles of its LP. */
+  clock: number;
+  records: {
+    vector: number;
+    kind: string;
+    /** `in service`, or how it ended. */
+    state: string;
+    delivered: number;
+    /** Cycles from raise to delivery, and from there to the end; null while it is in service. */
+    waitCycles: number;
+    servedCycles: number | null;
+  }[];
+}
+
 /** Requests: name -> [parameters, result]. */
 export interface Requests {
   hello: [Hello, Required<Hello>];
@@ -294,6 +349,8 @@ export interface Requests {
   'vm.inspect': [{ name: string }, PartitionInspect];
   /** `path`: vtlb, vtlb/sas/N or vtlb/spt/N. Read while the guest runs: each entry is right, the whole need not be of one moment. */
   'vm.inspect.vtlb': [{ name: string; path: string }, VtlbInspect];
+  /** All partitions, and the log of the VP where one is named. */
+  interrupts: [{ log?: { partition: string; vp: number } | undefined }, InterruptsInspect];
   'vm.screen': [{ name: string }, { columns: number; rows: number; lines: string[] }];
   /** Console output from a byte position on; `position` of the next call. Old output beyond the scrollback is gone. */
   'vm.console.read': [{ name: string; position: number }, { data: Uint8Array; position: number }];

@@ -48,6 +48,9 @@ export async function startFakeDaemon(socket: string, lps: number, pid = process
         else if (frame.m === 'stats') {
           catchUp();
           peer.write(encodeFrame({ id: frame.id, r: machine.stats }));
+        } else if (frame.m === 'interrupts') {
+          catchUp();
+          peer.write(encodeFrame({ id: frame.id, r: machine.interrupts(params.log as { partition: string; vp: number } | undefined) }));
         } else if (frame.m === 'subscribe') {
           if (params.events === true) eventPeers.add(peer);
           if (params.events === false) eventPeers.delete(peer);

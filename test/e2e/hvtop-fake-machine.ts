@@ -1,7 +1,7 @@
 // A machine that only pretends: samples and events of the right shape that move as a real one's would, from a seed.
 // Why: hvtop is tested alone, with any number of LPs, at a known load, and without waiting for guests.
 import { INTERCEPTS } from '../../shared/layout/machine.js';
-import type { Events, LpStats, MachineStats, PartitionStats } from '../../shared/protocol/messages.js';
+import type { Events, InterruptLog, InterruptsInspect, LpStats, MachineStats, PartitionStats } from '../../shared/protocol/messages.js';
 
 const FREQUENCY_HZ = 1_000_000_000;
 const SLICE_MS = 20;
@@ -42,6 +42,53 @@ export class FakeMachine {
     const events = this.#events;
     this.#events = [];
     return events;
+  }
+
+  /** Where its interrupts come from: the same at each call but for what has passed. */
+  interrupts(log?: { partition: string; vp: number }): InterruptsInspect {
+    const { at, lps, partitions } = this.stats;
+    return {
+      at,
+      lps: lps.map(({ id, interrupts }) => ({
+        id,
+        byVector: { 33: interrupts >> 4, 65: interrupts >> (1 + (id & 3)), ...(id === 0 ? { 236: interrupts } : {}) },
+        physical: {
+          eois: interrupts >> 5,
+          specificEois: 0,
+          deferredNow: id & 1,
+          deferredTotal: interrupts >> 7,
+          deferredMax: 2,
+          revoked: 0,
+        },
+      })),
+      partitions: partitions.map(({ name, interrupts: { byKind } }) => {
+        const { timer = 0, ipi = 0, device = 0 } = byKind;
+        const legacy = name === 'legacy';
+        return {
+          name,
+          bySource: { device, ipi, sint: legacy ? 0 : ipi >> 2, timer, pic: legacy ? device : 0, other: 0 },
+          ends: legacy
+            ? { exit: timer + ipi, assist: 0, auto: 0, specific: 0 }
+            : { exit: ipi >> 4, assist: timer + ipi, auto: ipi >> 2, specific: 0 },
+          sints: legacy ? [] : [{ sint: 2, busy: 1, pending: 1, waiting: 5, flags: 3, messages: ipi, events: timer, interrupts: ipi }],
+          eoms: ipi >> 5,
+        };
+      }),
+      log: log === undefined ? null : this.#log(log),
+    };
+  }
+
+  #log({ partition, vp }: { partition: string; vp: number }): InterruptLog {
+    const clock = this.stats.lps[0]!.clock;
+    const records = Array.from({ length: 40 }, (_, i) => ({
+      vector: i % 3 === 0 ? 0xec : 0x41 + vp,
+      kind: i % 3 === 0 ? 'timer' : 'ipi',
+      state: i === 39 ? 'in service' : i % 3 === 0 ? 'exit' : 'assist',
+      delivered: clock - (40 - i) * 10_000,
+      waitCycles: i % 7 === 0 ? 2_340_000 : 120 * (i % 5),
+      servedCycles: i === 39 ? null : 4500,
+    }));
+    return { partition, vp, clock, records };
   }
 
   #slice(): void {

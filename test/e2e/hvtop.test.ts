@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import type { MachineStats } from '../../shared/protocol/messages.js';
+import type { InterruptsInspect, MachineStats } from '../../shared/protocol/messages.js';
 import { type FakeDaemon, startFakeDaemon } from './hvtop-fake-daemon.js';
 import { noTerminal, Terminal } from './hvtop-terminal.js';
 
@@ -98,7 +98,7 @@ inTerminal('? opens help, tab turns the pages, arrows choose', [120, 42], async 
   await terminal.until('no help', (text) => !text.includes('quit; the daemon goes on') && text.includes('logical processors'));
   for (const [title, column] of [
     ['intercepts per second', 'LP 3'],
-    ['interrupts per second', '0xec'],
+    ['interrupts per second', 'last interrupts · alpha/0'],
     ['vTLB per second', 'legacy'],
     ['operations by VP and job', 'spinlock'],
   ] as const) {
@@ -113,6 +113,46 @@ inTerminal('? opens help, tab turns the pages, arrows choose', [120, 42], async 
   await terminal.until('nothing chosen', (text) => text.includes('─ intercepts ─'));
   t.pass();
 });
+
+inTerminal(
+  'the page of interrupts: vectors by LP, sources, slots, and the log of the VP that v chooses',
+  [120, 42],
+  async (t, { terminal }) => {
+    await terminal.until('live', live);
+    terminal.keys('3');
+    const text = await terminal.until('all of it', (seen) =>
+      ['0xec', 'assist', 'EOM/s', 'in service'].every((part) => seen.includes(part)),
+    );
+    for (const part of [
+      'interrupts/s',
+      'sources and ends',
+      'synthetic interrupts',
+      'last interrupts · alpha/0 (v)',
+      'LP 3',
+      'deferred 2 of',
+      '2.34 ms',
+    ])
+      t.true(text.includes(part), part);
+    for (const row of text.split('\n')) if (/^[│╭╰]/.test(row)) t.regex(row, /[│╮╯]$/);
+    terminal.keys('v');
+    await terminal.until('VP 1, whose vector is another', (seen) => seen.includes('last interrupts · alpha/1') && / 0x42 ipi /.test(seen));
+    terminal.keys('V');
+    await terminal.until('VP 0 again', (seen) => seen.includes('last interrupts · alpha/0'));
+    terminal.keys('V');
+    await terminal.until('round to the last VP', (seen) => seen.includes('last interrupts · alpha/3') && / 0x44 ipi /.test(seen));
+    terminal.keys('Right');
+    terminal.keys('Right');
+    await terminal.until(
+      'another partition',
+      (seen) => seen.includes('last interrupts · beta/0') && seen.includes('sources and ends · beta'),
+    );
+    terminal.resize(80, 24);
+    await terminal.until(
+      'a small screen has matrix and log',
+      (seen) => seen.includes('interrupts per second') && seen.includes('in service') && !seen.includes('EOM/s'),
+    );
+  },
+);
 
 inTerminal('every size from 80x24 on has its layout, a smaller one says what it needs', [120, 42], async (t, { terminal }) => {
   await terminal.until('live', live);
@@ -226,6 +266,9 @@ test('--once prints a snapshot, --json the sample itself', async (t) => {
     t.is(json.lps.length, 4);
     for (const name of ['id', 'node', 'state', 'vp', 'clock', 'generation', 'intercepts']) t.true(name in json.lps[0]!, name);
     for (const name of ['name', 'state', 'vps', 'vtlb', 'interrupts']) t.true(name in json.partitions[0]!, name);
+    const { interrupts } = json as MachineStats & { interrupts: InterruptsInspect };
+    t.is(interrupts.lps.length, 4);
+    t.is(interrupts.log!.records.length, 40);
     for (const name of ['id', 'state', 'lp']) t.true(name in json.partitions[0]!.vps[0]!, name);
     const closed = await run('bash', ['-c', '"$0" "$1" --once --socket "$2" > >(exec true); echo $?', process.execPath, HVTOP, socket]);
     t.deepEqual(closed, { stdout: '0\n', stderr: '' }, 'a reader that has gone is not an error');

@@ -18,6 +18,8 @@ import {
 } from '../../tui/view/counter-panels.js';
 import { headerPanel } from '../../tui/view/header-panel.js';
 import { HELP_COLUMNS, HELP_ROWS, helpPanel } from '../../tui/view/help-panel.js';
+import { interruptLogPanel, logTarget, micros } from '../../tui/view/interrupt-log-panel.js';
+import { heat, sintsPanel, sourcesPanel, vectorMatrix } from '../../tui/view/interrupt-panels.js';
 import { lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
 import { fits, layout, MIN_ROWS } from '../../tui/view/layout.js';
 import { Line, withoutStyle } from '../../tui/view/line.js';
@@ -36,12 +38,13 @@ function dashboardOf(lps: number, samples = 6): Dashboard {
     machine.advance(500);
     dashboard.acceptEvents(machine.takeEvents());
     dashboard.accept(structuredClone(machine.stats));
+    dashboard.acceptInterrupts(machine.interrupts({ partition: i % 2 ? 'alpha' : 'beta', vp: i % 2 }));
   }
   return dashboard;
 }
 
 const link = { socket: '/run/hvd.sock', silentSeconds: 0 };
-const screens: ScreenState[] = [FIRST_SCREEN, { page: 'load', help: false, lp: 1, partition: 'beta' }];
+const screens: ScreenState[] = [FIRST_SCREEN, { page: 'load', help: false, lp: 1, partition: 'beta', vp: 1 }];
 
 test('every panel stays inside its frame at every size', (t) => {
   const dashboards = [new Dashboard(), dashboardOf(1), dashboardOf(4), dashboardOf(16)];
@@ -59,9 +62,20 @@ test('every panel stays inside its frame at every size', (t) => {
           partitionsPanel(dashboard, screen.partition, width, height),
           chart.draw(dashboard, 'fills', screen.partition, width, height),
           helpPanel(width, height),
-          ...[interceptsTable, interceptsMatrix, interruptsTable, interruptsMatrix, vtlbTable, vtlbMatrix, vtlbLpsTable, loadTable].map(
-            (panel) => panel(dashboard, screen, width, Math.max(2, height)),
-          ),
+          ...[
+            interceptsTable,
+            interceptsMatrix,
+            interruptsTable,
+            interruptsMatrix,
+            vtlbTable,
+            vtlbMatrix,
+            vtlbLpsTable,
+            loadTable,
+            vectorMatrix,
+            sourcesPanel,
+            sintsPanel,
+            interruptLogPanel,
+          ].map((panel) => panel(dashboard, screen, width, Math.max(2, height))),
         ];
         for (const lines of panels) {
           if (lines.length > Math.max(2, height)) return false;
@@ -226,6 +240,66 @@ test('colours of a canvas are written once a run', (t) => {
   t.is(coalesce('\x1b[37m\x1b[49m12\x1b[39m\x1b[49m\n'), '\x1b[37m12\x1b[39m');
 });
 
+test('vectors by LP: numbers in colours of their size, and the colours alone where LPs are many', (t) => {
+  const dashboard = dashboardOf(4);
+  const before = dashboard.interrupts!;
+  const lps = before.lps.map((lp) => ({ ...lp, byVector: { ...lp.byVector, 65: (lp.byVector[65] ?? 0) + [0, 5, 5000, 500_000][lp.id]! } }));
+  dashboard.acceptInterrupts({ ...before, at: before.at + 1000, lps });
+  const lines = vectorMatrix(dashboard, FIRST_SCREEN, 60, 20);
+  t.is(withoutStyle(lines[0]!), 'vector   total  all/s   LP 0   LP 1   LP 2   LP 3           ');
+  t.regex(withoutStyle(lines[2]!), /^0x41 +\S+ +505k +· +5 +5\.00k +500k +$/);
+  for (const [rate, text] of [
+    [5, '5'],
+    [5000, '5.00k'],
+    [500_000, '500k'],
+  ] as const)
+    t.true(lines[2]!.includes(`\x1b[0;${heat(rate)}m${text.padStart(7)}`), text);
+  t.is(new Set([0, 1, 20, 200, 2000, 20_000, 200_000].map(heat)).size, 7, 'a colour for each order of magnitude');
+  const many = vectorMatrix(dashboardOf(32), { ...FIRST_SCREEN, lp: 30 }, 60, 20);
+  t.regex(withoutStyle(many[0]!), / 19 20 21 .* 30 31 *$/);
+  t.regex(withoutStyle(many[2]!), /^0x41 +\S+ +\S+( {2}[■·])+ *$/);
+});
+
+test('sources, ends and synthetic controllers of all partitions or of one', (t) => {
+  const dashboard = dashboardOf(4);
+  const plain = (panel: typeof sourcesPanel, partition?: string): string =>
+    panel(dashboard, { ...FIRST_SCREEN, partition }, 46, 14)
+      .map((line) => withoutStyle(line).trimEnd())
+      .join('\n');
+  t.regex(
+    plain(sourcesPanel),
+    /^source +\/s +total\ndevice .*\nipi .*\nsint .*\ntimer .*\npic .*\nend .*\nexit .*\nassist .*\nauto .*\nphysical \S+ EOI\/s\ndeferred 2 of \S+, max 2$/,
+  );
+  t.false(plain(sourcesPanel, 'beta').includes('pic'));
+  t.regex(plain(sintsPanel), /^SINT +slots +pend +queue +flags +msg\/s +evt\/s\n2 +2 +2 +10 +6 +\S+ +\S+\nEOM\/s /);
+  t.regex(plain(sintsPanel, 'legacy'), /no guest has one in use/);
+});
+
+test('the log of a VP: newest first, with how long each waited and was served; of the VP that is chosen and of no other', (t) => {
+  const dashboard = dashboardOf(2);
+  const beta = dashboard.interrupts!;
+  dashboard.acceptInterrupts({ ...beta, at: beta.at + 500, log: new FakeMachine(2, 1).interrupts({ partition: 'beta', vp: 1 }).log });
+  const screen = { ...FIRST_SCREEN, partition: 'beta', vp: 1 };
+  const lines = interruptLogPanel(dashboard, screen, 60, 5).map((line) => withoutStyle(line).trimEnd());
+  t.is(lines[0], '    delivered vec  source   waited  served  end');
+  t.is(lines[1], '   2.999990 s 0xec timer    480 ns       -  in service');
+  t.is(lines[2], '   2.999980 s 0x42 ipi      360 ns 4.50 µs  assist');
+  t.is(lines.length, 5);
+  t.is(interruptLogPanel(dashboard, { ...screen, vp: 0 }, 60, 5).length, 1, 'not asked for yet');
+  t.deepEqual(logTarget({ ...screen, vp: 7 }, dashboard.stats), { partition: 'beta', vp: 1 });
+  t.deepEqual(logTarget({ ...screen, partition: undefined, vp: 3 }, dashboard.stats), { partition: 'alpha', vp: 3 });
+  t.deepEqual([0.004, 0.25, 9.99, 12.34, 999, 1000, 12_345, 7_890_000].map(micros), [
+    '4 ns',
+    '250 ns',
+    '9.99 µs',
+    '12.3 µs',
+    '999 µs',
+    '1.00 ms',
+    '12.3 ms',
+    '7.89 s',
+  ]);
+});
+
 test('a bar is as long as its share in eighths', (t) => {
   t.is(bar(0.5, 4), '██');
   t.is(bar(1, 4), '████');
@@ -260,10 +334,22 @@ test('the snapshot is plain text with every section', (t) => {
   const machine = new FakeMachine(4, 1);
   machine.advance(500);
   const first = structuredClone(machine.stats);
+  const before = machine.interrupts({ partition: 'alpha', vp: 0 });
   machine.advance(500);
-  const text = snapshot(first, machine.stats);
+  const text = snapshot([first, machine.stats], [before, machine.interrupts({ partition: 'alpha', vp: 0 })]);
   t.false(text.includes('\x1b'));
-  for (const section of ['logical processors', 'partitions', 'intercepts', 'interrupts', 'vTLB', 'load'])
+  for (const section of [
+    'logical processors',
+    'partitions',
+    'intercepts',
+    'interrupts',
+    'interrupts by LP',
+    'interrupts: sources and ends',
+    'interrupts: synthetic',
+    'interrupts: last ones of alpha/0',
+    'vTLB',
+    'load',
+  ])
     t.true(text.includes(`== ${section}\n`));
   t.true(text.split('\n').every((line) => line.length <= 120));
 });

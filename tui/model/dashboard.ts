@@ -1,5 +1,5 @@
 // All that the screen knows: the newest sample, its rates, lanes, chart lines and the connection. Pure: no terminal, no socket, no clock of its own.
-import type { Events, LpStats, MachineStats } from '../../shared/protocol/messages.js';
+import type { Events, InterruptsInspect, LpStats, MachineStats } from '../../shared/protocol/messages.js';
 import { ChartHistory } from './chart-history.js';
 import { LaneCell, type LaneSwitch, laneColumns, widenClock } from './lane-columns.js';
 import { LaneHistory } from './lane-history.js';
@@ -16,6 +16,9 @@ export type Connection =
   | { readonly state: 'connected' }
   | { readonly state: 'disconnected'; readonly reason: string };
 
+/** Least host time between two answers that a rate is taken from. */
+const RATE_MS_MIN = 200;
+
 /** Charted quantities; a line is `quantity` (the machine) or `quantity:partition`. */
 export const QUANTITIES = ['instructions', 'intercepts', 'interrupts', 'fills', 'operations'] as const;
 export type Quantity = (typeof QUANTITIES)[number];
@@ -26,6 +29,9 @@ export class Dashboard {
   connection: Connection = { state: 'connecting' };
   stats: MachineStats | undefined;
   rates: MachineRates | undefined;
+  /** The newest answer about interrupts, and the one before: of whoever looks at their page. */
+  interrupts: InterruptsInspect | undefined;
+  interruptsBefore: InterruptsInspect | undefined;
   paused = false;
   /** Frames that the daemon could not send because this reader was slow. */
   dropped = 0;
@@ -78,6 +84,18 @@ export class Dashboard {
       this.chart.push(chartValues(this.rates), ms);
     }
     this.stats = next;
+  }
+
+  acceptInterrupts(next: InterruptsInspect): void {
+    if (this.paused) return;
+    const { interrupts } = this;
+    // Two answers that are next to each other give no rate.
+    if (interrupts !== undefined && next.at > interrupts.at && next.at - interrupts.at < RATE_MS_MIN) {
+      this.interrupts = { ...next, at: interrupts.at, lps: interrupts.lps, partitions: interrupts.partitions };
+      return;
+    }
+    this.interruptsBefore = interrupts !== undefined && interrupts.at < next.at ? interrupts : undefined;
+    this.interrupts = next;
   }
 
   acceptEvents(events: Events['events']): void {

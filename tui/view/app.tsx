@@ -1,21 +1,15 @@
 // Ink's part of the screen: where the panels are, their frames and titles, the line of keys, and what the keys do.
 import { Box, Text, useApp, useInput } from 'ink';
-import { useLayoutEffect, useState } from 'react';
+import { useEffect, useLayoutEffect, useState } from 'react';
 import type { Dashboard, Quantity } from '../model/dashboard.js';
 import type { Painter } from '../terminal/painter.js';
 import { type ChartPanel, QUANTITY_TITLES } from './chart-panel.js';
-import {
-  interceptsMatrix,
-  interceptsTable,
-  interruptsMatrix,
-  interruptsTable,
-  type Panel,
-  vtlbMatrix,
-  vtlbTable,
-} from './counter-panels.js';
+import { interceptsMatrix, interceptsTable, interruptsTable, type Panel, vtlbMatrix, vtlbTable } from './counter-panels.js';
 import { Footer } from './footer.js';
 import { headerPanel, type LinkFacts } from './header-panel.js';
 import { HELP_COLUMNS, HELP_ROWS, helpPanel } from './help-panel.js';
+import { interruptLogPanel, logTarget } from './interrupt-log-panel.js';
+import { sintsPanel, sourcesPanel, vectorMatrix } from './interrupt-panels.js';
 import { lanesPanel, lanesTitle } from './lanes-panel.js';
 import { fits, layout, MIN_COLUMNS, MIN_ROWS } from './layout.js';
 import { loadTable } from './load-panel.js';
@@ -33,6 +27,7 @@ export interface AppProps {
   readonly rows: number;
   /** Changes with the number of LPs, partitions and VPs. */
   readonly shape: string;
+  readonly watchInterrupts: (vp: { partition: string; vp: number } | undefined) => void;
 }
 
 const QUANTITY_OF: Readonly<Record<Page, Quantity>> = {
@@ -44,7 +39,7 @@ const QUANTITY_OF: Readonly<Record<Page, Quantity>> = {
 };
 const MATRIX_OF: Readonly<Record<Exclude<Page, 'overview'>, Panel>> = {
   intercepts: interceptsMatrix,
-  interrupts: interruptsMatrix,
+  interrupts: vectorMatrix,
   vtlb: vtlbMatrix,
   load: loadTable,
 };
@@ -70,6 +65,12 @@ export function App(props: AppProps): React.ReactElement {
       choose((before) => afterKey(reconcile(before, dashboard.stats), input, key, dashboard.stats));
     }
   });
+  const watched = screen.page === 'interrupts' && !screen.help ? logTarget(screen, dashboard.stats) : undefined;
+  useEffect(
+    () => props.watchInterrupts(watched),
+    // Of the VP's two names, not of the object: that is a new one each time.
+    [watched?.partition, watched?.vp, props.watchInterrupts],
+  );
   // What a key has changed shows at once, not with the next sample.
   useLayoutEffect(() => painter.forget());
   if (!fits(columns, rows))
@@ -121,6 +122,7 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
   const ofLp = screen.lp === undefined ? '' : ` · LP ${screen.lp}`;
   const ofPartition = screen.partition === undefined ? '' : ` · ${screen.partition}`;
   const chartTitle = `${QUANTITY_TITLES[quantity]}${ofPartition}`;
+  if (screen.page === 'interrupts') return <Interrupts {...{ dashboard, columns, screen, middle, bottom, chartTitle, lineChart }} />;
   if (screen.page !== 'overview') {
     const matrix = panel(MATRIX_OF[screen.page]);
     const title =
@@ -178,6 +180,44 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
         <Frame title={`interrupts${ofPartition}`} width={widths[1]!} height={bottom} lines={panel(interruptsTable)} />
         <Frame title={`vTLB${ofPartition}`} width={widths[2]!} height={bottom} lines={panel(vtlbTable)} />
         {narrow ? null : <Frame title={`load${ofPartition}`} width={columns - used} height={bottom} lines={panel(loadTable)} />}
+      </Box>
+    </>
+  );
+}
+
+interface InterruptsProps extends Pick<BodyProps, 'dashboard' | 'columns' | 'screen' | 'middle' | 'bottom'> {
+  readonly chartTitle: string;
+  readonly lineChart: (width: number, height: number) => readonly string[];
+}
+
+/** The page of interrupts: over the matrix the chart, sources and ends, and the synthetic controllers; beside it the log of a VP. A small screen has the matrix and the log. */
+function Interrupts({ dashboard, columns, screen, middle, bottom, chartTitle, lineChart }: InterruptsProps): React.ReactElement {
+  const panel = (of: Panel) => (width: number, height: number) => of(dashboard, screen, width, height);
+  const ofPartition = screen.partition === undefined ? '' : ` · ${screen.partition}`;
+  const target = logTarget(screen, dashboard.stats);
+  const logTitle = target === undefined ? 'last interrupts' : `last interrupts · ${target.partition}/${target.vp} (v)`;
+  const total = middle + bottom;
+  const top = bottom === 0 ? 0 : Math.max(13, Math.min(16, Math.floor(total * 0.5)));
+  const logWidth = Math.max(42, Math.min(64, Math.floor(columns * 0.475)));
+  const [sources, sints] = [34, 47];
+  const rest = columns - sources - sints;
+  return (
+    <>
+      {top === 0 ? null : (
+        <Box height={top} flexShrink={0}>
+          {rest < 24 ? null : <Frame title={chartTitle} width={rest} height={top} lines={lineChart} />}
+          <Frame
+            title={`sources and ends${ofPartition}`}
+            width={rest < 24 ? columns - sints : sources}
+            height={top}
+            lines={panel(sourcesPanel)}
+          />
+          <Frame title={`synthetic interrupts${ofPartition}`} width={sints} height={top} lines={panel(sintsPanel)} />
+        </Box>
+      )}
+      <Box height={total - top} flexShrink={0}>
+        <Frame title="interrupts per second" width={columns - logWidth} height={total - top} lines={panel(vectorMatrix)} />
+        <Frame title={logTitle} width={logWidth} height={total - top} lines={panel(interruptLogPanel)} />
       </Box>
     </>
   );

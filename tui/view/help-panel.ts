@@ -9,6 +9,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['p', 'pause the display; again to go on'],
   ['↑ ↓  k j', 'choose an LP: tables then show that LP alone'],
   ['← →  h l', 'choose a partition: tables and chart show it alone'],
+  ['v V', 'on the page of interrupts: choose a VP, whose last ones are shown'],
   ['esc', 'choose nothing: the whole machine'],
 ];
 
@@ -17,6 +18,7 @@ const SIGNS: readonly (readonly [string, string, string])[] = [
   ['·', style.faint, 'the LP was idle'],
   ['┊', style.wait, 'not seen: paused, or no connection'],
   ['◆', style.odd, 'CTR is odd: the LP is inside a vTLB fill; invalidators wait for it'],
+  ['■', '38;5;215', 'rates by order of magnitude, from blue (1/s) to red (100k/s)'],
   ['►3 …3 z', style.label, 'VP runs on LP 3, is ready in its queue, is halted'],
 ];
 

@@ -1,6 +1,6 @@
 // hvd vm: the life of partitions, and what they show.
 import type { Command } from 'commander';
-import type { PartitionInspect } from '../../../shared/protocol/messages.js';
+import type { InterruptLog, PartitionInspect } from '../../../shared/protocol/messages.js';
 import { formatSize } from '../../root/config/size.js';
 import { attachConsole } from '../attach-console.js';
 import type { CreateFlags } from '../create-flags.js';
@@ -61,9 +61,19 @@ export const addVm = (program: Command): void => {
     });
   listingOptions(vm.command('inspect <name>'))
     .description('registers, counters, instructions that are not there; or what --path names')
-    .option('--path <path>', "vtlb, vtlb/sas/N or vtlb/spt/N: shadow page tables beside the guest's own")
+    .option(
+      '--path <path>',
+      "vtlb, vtlb/sas/N or vtlb/spt/N: shadow page tables beside the guest's own; interrupts/VP: the last ones of a VP",
+    )
     .action(async (name: string, flags: ClientFlags & { path?: string }) => {
       const { path } = flags;
+      const vp = /^interrupts\/(\d+)$/.exec(path ?? '')?.[1];
+      if (vp !== undefined) {
+        const { log } = await withDaemon(flags, (hvd) => hvd.request('interrupts', { log: { partition: name, vp: Number(vp) } }));
+        if (flags.json === true) printJson(log);
+        else printInterrupts(log!);
+        return;
+      }
       if (path !== undefined) {
         const vtlb = await withDaemon(flags, (hvd) => hvd.request('vm.inspect.vtlb', { name, path }));
         if (flags.json === true) printJson(vtlb);
@@ -102,6 +112,19 @@ const printInspect = (p: PartitionInspect): void => {
   if (p.unknownInstructions.length > 0)
     printCounts('instructions that are not there', Object.fromEntries(p.unknownInstructions.map((u) => [u.mnemonic, u.count])));
 };
+
+const printInterrupts = ({ records }: InterruptLog): void =>
+  printTable(
+    ['DELIVERED', 'VECTOR', 'SOURCE', 'WAITED', 'SERVED', 'END'],
+    records.map((r) => [
+      formatCount(r.delivered),
+      `0x${r.vector.toString(16)}`,
+      r.kind,
+      `${formatCount(r.waitCycles)} cycles`,
+      r.servedCycles === null ? '-' : `${formatCount(r.servedCycles)} cycles`,
+      r.state,
+    ]),
+  );
 
 const printCounts = (title: string, counts: Readonly<Record<string, number>>): void => {
   const shown = Object.entries(counts).filter(([, count]) => count > 0);

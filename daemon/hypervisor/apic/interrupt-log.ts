@@ -17,7 +17,7 @@ export const noteRaised = (vp: VpBlock, vector: number, kind: number, clock: num
   if (Atomics.load(vp.views.i32, at) === 0) Atomics.store(vp.views.i32, at, (clock & ~RAISED_KIND) | kind);
 };
 
-/** The VP takes the vector: a record of its own. */
+/** The VP takes the vector: a record of its own, and one more of its kind. */
 export const noteDelivered = (vp: VpBlock, vector: number, clock: number): void => {
   const { i32 } = vp.views;
   const raised = Atomics.exchange(i32, ((vp.base + RAISED_AT) >>> 2) + vector, 0);
@@ -28,6 +28,7 @@ export const noteDelivered = (vp: VpBlock, vector: number, clock: number): void 
   i32[record + (InterruptRecord.DELIVERED >>> 2)] = clock;
   i32[record + (InterruptRecord.ENDED >>> 2)] = 0;
   vp.interruptLogHead = head + 1;
+  i32[(vp.kindCounts >>> 2) + (raised & RAISED_KIND)]++;
 };
 
 /** The newest record of the vector that is still in service ends; `state`: how. */

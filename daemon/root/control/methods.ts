@@ -59,6 +59,7 @@ export const HANDLERS: Handlers = {
   'vm.destroy': async ({ machine }, { name }) => done(machine.partitions.destroy(name)),
   'vm.inspect': ({ machine }, { name }) => inspectPartition(machine.partitions.get(name), machine.memory, machine.partitions.all),
   'vm.inspect.vtlb': ({ machine }, { name, path }) => inspectVtlb(machine.partitions.get(name).body.views, machine.memory, path),
+  interrupts: ({ machine }, { log }) => machine.interrupts(log),
   'vm.screen': ({ machine }, { name }) => {
     const { body } = machine.partitions.get(name);
     return { columns: SCREEN_COLUMNS, rows: SCREEN_ROWS, lines: [...readTextScreen(body.views, PartitionMap.RAM).lines] };

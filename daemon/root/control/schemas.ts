@@ -1,5 +1,6 @@
 // What each request's parameters must look like; nothing that comes over the socket is used before it has passed here.
 import { z } from 'zod';
+import { MAX_VPS } from '../../../shared/layout/partition.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { Method, Requests } from '../../../shared/protocol/messages.js';
 import { formatPath, loadShape, nameSchema, partitionSchema, periodSchema, strict, vpListSchema } from '../config/schema.js';
@@ -27,6 +28,15 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
   'vm.destroy': named,
   'vm.inspect': named,
   'vm.inspect.vtlb': strict({ name: nameSchema, path: anyText }),
+  interrupts: strict({
+    log: strict({
+      partition: nameSchema,
+      vp: z
+        .int()
+        .min(0)
+        .max(MAX_VPS - 1),
+    }).optional(),
+  }),
   'vm.screen': named,
   'vm.console.read': strict({
     name: nameSchema,
