@@ -115,6 +115,10 @@ export class HardwareTlb {
     this.#i32.fill(-1, none, none + (TLB_MODE_SIZE >> 2));
   }
 
+  /** Name of the address space whose translations a bank may hold, negative: none. */
+  spaceOf(bank: number): number {
+    return this.#banks[bank].space;
+  }
   /** The bank in use. */
   get bank(): number {
     return this.#bank.number;

@@ -120,6 +120,7 @@ export const VTLB_COUNTERS = [
   'trackModeChanges',
   'lockQueueCycles',
   'fillWaitCycles',
+  'flushesSaved',
 ] as const;
 export type VtlbCounter = (typeof VTLB_COUNTERS)[number];
 export const COUNTERS_PER_LP = 64;
@@ -175,6 +176,8 @@ export const VtlbLayout = struct(
     counters: block(MAX_LPS * COUNTERS_PER_LP * 4, 64),
     /** How long invalidations of each LP waited for pending fills: bucket i counts waits of 2^(i-1) to 2^i microseconds, the last one all longer ones. */
     fillWaits: block(MAX_LPS * FILL_WAIT_BUCKETS * 4, 64),
+    /** What each LP's hardware TLB is in step with, 64 bytes an LP: see VtlbLpLayout. */
+    lps: block(MAX_LPS * 64, 64),
     /** When locks and fills are busy in virtual time (vtlb/busy-diary.ts). */
     diary: block(DIARY_ENTRIES * 8, 64),
   },
@@ -205,8 +208,18 @@ export const freeTopAt = (node: number): number => PartitionMap.VTLB + VtlbLayou
 export const freeCountAt = (node: number): number => PartitionMap.VTLB + VtlbLayout.at.freeCount + node * 4;
 export const vtlbCountersAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.counters + lp * COUNTERS_PER_LP * 4;
 
+export const vtlbLpAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.lps + lp * VtlbLpLayout.size;
 export const DIARY = PartitionMap.VTLB + VtlbLayout.at.diary;
 export const fillWaitsAt = (lp: number): number => PartitionMap.VTLB + VtlbLayout.at.fillWaits + lp * FILL_WAIT_BUCKETS * 4;
+
+/** The flush epoch of an LP's hardware TLB (vtlb/flush-epochs.ts). Written by the LP. */
+export const VtlbLpLayout = struct(
+  'VtlbLp',
+  { /** SAS + 1 that it uses; 0 none; UNSETTLED. */ space: i32, /** Version of the SAS that its TLB is in step with. */ version: i32 },
+  64,
+);
+/** `space` of an LP of whose TLB nothing is promised. */
+export const UNSETTLED = -1;
 
 /** What the vTLB remembers of a VP between its stays on LPs. Written by the LP that runs it. */
 export const VtlbVpLayout = struct(

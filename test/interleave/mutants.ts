@@ -3,6 +3,7 @@ import { AddressSpaces } from '../../daemon/hypervisor/vtlb/address-spaces.js';
 import type { VtlbCounting } from '../../daemon/hypervisor/vtlb/counters.js';
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
+import { FlushEpochs } from '../../daemon/hypervisor/vtlb/flush-epochs.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
 import { NodeLinks } from '../../daemon/hypervisor/vtlb/node-links.js';
 import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
@@ -219,7 +220,32 @@ const withoutWait = (left: FillWait): typeof Revalidation =>
     }
   };
 class NoFlushWhenClosing extends Revalidation {
-  protected override flushOthers(): void {}
+  protected override flushOthers(): boolean {
+    return false;
+  }
+}
+class VersionsStay extends FlushEpochs {
+  override advance(): void {}
+}
+class NobodyIsBehind extends FlushEpochs {
+  protected override isBehind(): boolean {
+    return false;
+  }
+}
+class SettledWhileItLoads extends FlushEpochs {
+  override unsettle(): void {}
+}
+/** Whom to ask is decided before versions are added to. */
+class LooksTooEarly extends FlushEpochs {
+  readonly #behind = new Map<number, boolean>();
+  override advance(): void {
+    this.#behind.clear();
+    for (let lp = 0; lp < 8; lp++) this.#behind.set(lp, super.isBehind(lp));
+    super.advance();
+  }
+  protected override isBehind(lp: number): boolean {
+    return this.#behind.get(lp) ?? super.isBehind(lp);
+  }
 }
 /** Takes the mark away for good, whether or not the table can still be written. */
 class NoLookAtTheState extends Revalidation {
@@ -325,6 +351,10 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('no wait for fills that have read the table', { Revalidation: withoutWait(FillWait.READERS) }),
   mutant('no wait for LPs that have taken marks away', { Revalidation: withoutWait(FillWait.MARKS_TAKEN) }),
   mutant('no flush of other LPs when a table is protected', { Revalidation: NoFlushWhenClosing }),
+  mutant('versions stay when a table is protected', { FlushEpochs: VersionsStay }),
+  mutant('nobody is behind', { FlushEpochs: NobodyIsBehind }),
+  mutant('an LP is settled while it loads', { FlushEpochs: SettledWhileItLoads }),
+  mutant('LPs are looked at before versions are added to', { FlushEpochs: LooksTooEarly }),
   mutant('no look at the state after the mark is cleared', { Revalidation: NoLookAtTheState }),
   mutant('a mark that comes while a table is gone over is lost', { Revalidation: LosesLaterMarks }),
   mutant('a mark is taken after the look at the state', { Revalidation: TakesMarksLate }),

@@ -225,7 +225,9 @@ const movCr3 = (t: ScenarioThread): void => t.lp.vtlb.switchAddressSpace(Flush.N
 /** The last LP meets the tables, and a switch makes all their writable mappings known. The pages are in the tree again afterwards. */
 const loadTracked = (t: ScenarioThread): void => {
   load(t);
-  if (t.index !== LAST) return;
+  if (t.index === LAST) meetTables(t);
+};
+const meetTables = (t: ScenarioThread): void => {
   for (let n = 0; n < 2; n++) {
     for (const page of [PAGE, WINDOW]) translate(t, page);
     if (n === 0) movCr3(t);
@@ -251,6 +253,17 @@ const emptiedTable = (t: ScenarioThread): void => {
   writeTable(t, NEIGHBOUR, 18);
   for (const page of [PAGE, NEIGHBOUR]) t.lp.vtlb.invlpg(page);
   movCr3(t);
+};
+/** A space of its own, with nothing in it. */
+const EMPTY_ROOT = 6;
+const turnTo = (t: ScenarioThread, root: number): void => {
+  vpOf(t).cr3Num = root * 4096;
+  movCr3(t);
+};
+/** The VP may write the table by its hardware TLB, and is in another space since. */
+const writeThenLeave = (t: ScenarioThread): void => {
+  writeTable(t, NEIGHBOUR, 18);
+  turnTo(t, EMPTY_ROOT);
 };
 const checkAll = (m: SmallMachine): string | null => checkStructure(m) ?? checkTracking(m, []);
 const editAndSwitch = (t: ScenarioThread): void => {
@@ -807,6 +820,27 @@ export const SCENARIOS: readonly Scenario[] = [
       }
     },
     threads: [editAndSwitch, movCr3],
+    check: checkAll,
+  },
+  {
+    name: 'return to a space against the protection of its table',
+    spts: 16,
+    setup: (m) => {
+      trackedSpace(m);
+      legacyVp(m, LAST, EMPTY_ROOT);
+    },
+    prepare: (t) => {
+      load(t);
+      if (t.index === 0) meetTables(t);
+      if (t.index === 1) writeThenLeave(t);
+    },
+    threads: [
+      movCr3,
+      (t) => {
+        turnTo(t, ROOT);
+        editAndSwitch(t);
+      },
+    ],
     check: checkAll,
   },
   {

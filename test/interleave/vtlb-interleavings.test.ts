@@ -19,7 +19,7 @@ const MUST_FIND: Readonly<Record<string, readonly Fault[]>> = {
   'two fills under a directory entry that changes': ['no wait for pending fills'],
   'two invalidations at once': ['wait while inside', 'no clear'],
   'fill against reclaim': ['reclaim without waiting for fills', 'reclaim that waits before it unlinks'],
-  'walk against reclaim and reuse': ['reclaim without waiting for walkers'],
+  'walk against reclaim and reuse': ['reclaim without waiting for walkers', 'nobody is behind'],
   'load of a SAS against its eviction': ['no second look at the key'],
   'fill and INVLPG while the mutex replaces the counters': ['no second look at the lock mode', 'no wait when the lock mode changes'],
   'fill and INVLPG while the counters replace the mutex': ['no second look at the lock mode'],
@@ -34,7 +34,12 @@ const MUST_FIND: Readonly<Record<string, readonly Fault[]>> = {
     'a mark that comes while a table is gone over is lost',
     'no look at the state after the mark is cleared',
   ],
-  'write by a hardware TLB against the protection of the table': ['no flush of other LPs when a table is protected'],
+  'write by a hardware TLB against the protection of the table': ['no flush of other LPs when a table is protected', 'nobody is behind'],
+  'return to a space against the protection of its table': [
+    'versions stay when a table is protected',
+    'an LP is settled while it loads',
+    'LPs are looked at before versions are added to',
+  ],
   'fill into an emptied table that may be written freely': ['no mark when an entry is made from a table that is written'],
   'first fill from an emptied table against a free write and a switch': ['no wait for fills that mark'],
   'two that go over an untracked table that is edited': [

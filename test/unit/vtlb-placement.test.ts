@@ -15,6 +15,7 @@ import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { checkTranslations } from '../interleave/oracle.js';
 import { entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
 import { checkStructure } from '../interleave/structure-check.js';
+import { checkTracking } from '../interleave/track-check.js';
 
 const PAGES = 512;
 const SPTS = 512;
@@ -89,6 +90,64 @@ for (const [protect, most] of [
     t.log(`${((protectShootdowns * 1000) / writes).toFixed(1)} shootdowns for 1,000 writes`);
     t.is(checkStructure(m), null);
   });
+
+test.serial(
+  'the LP that edited is not asked to flush once it is in another space, and writes through a fault again when it comes back',
+  (t) => {
+    resetMachine(m, SPTS);
+    set('vtlb.tags', '64');
+    set('vtlb.track', 'mapping');
+    set('vtlb.untracked', '0');
+    set('vtlb.protect', 'deferred');
+    const [TABLE, OTHER] = [4, 8];
+    // Page 5 of the space is edited by its own VPs through page 6. The other space has nothing.
+    for (const table of [1, 2, 3]) link(table, 0, table + 1);
+    link(TABLE, 5, 100);
+    link(TABLE, 6, TABLE);
+    const lps = [0, 1].map((index) => {
+      const lp = makeLp(m, index);
+      const vp = longVp(m, index, 1);
+      lp.vtlb.load(vp);
+      return { lp, vp };
+    });
+    const [reader, editor] = [lps[0]!, lps[1]!];
+    const turnTo = (root: number): void => {
+      editor.vp.cr3Num = root * 4096;
+      editor.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+    };
+    const edit = (frame: number): void => {
+      m.partition.i32[(reach(editor.lp, 0x6000, PageAccess.WRITE) + 5 * 8) >>> 2] = (frame << 12) | RW;
+      editor.lp.tlb.insert(0, 0x6000, editor.lp.walker.spa, editor.lp.walker.writable, editor.lp.walker.gfn);
+    };
+    const counted = (act: () => void): { asked: number; saved: number; intercepts: number } => {
+      const before = vtlbCounters(m.partition);
+      act();
+      const after = vtlbCounters(m.partition);
+      return {
+        asked: after.flushHandshakes! - before.flushHandshakes!,
+        saved: after.flushesSaved! - before.flushesSaved!,
+        intercepts: after.pageTableWriteIntercepts! - before.pageTableWriteIntercepts!,
+      };
+    };
+    t.is(reach(reader.lp, 0x5000), spaOf(100));
+    reader.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+    for (const [round, away] of [true, false, true].entries()) {
+      turnTo(1);
+      t.is(reach(reader.lp, 0x5000), spaOf(round === 0 ? 100 : 100 + round));
+      t.is(counted(() => edit(101 + round)).intercepts, 1);
+      if (away) turnTo(OTHER);
+      const { asked, saved } = counted(() => reader.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL));
+      t.deepEqual([asked, saved], away ? [0, 1] : [1, 0], `round ${round}`);
+      t.is(reach(reader.lp, 0x5000), spaOf(101 + round));
+      t.is(checkTracking(m, [[0, reader.lp]]), null);
+    }
+    // The bank that the editor left behind lets it write no more.
+    turnTo(1);
+    t.is(counted(() => edit(120)).intercepts, 1);
+    reader.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+    t.is(reach(reader.lp, 0x5000), spaOf(120));
+  },
+);
 
 /** Two nodes, an LP on each, and a VP on each LP whose tables are in its own node's half of RAM. Share of walks that end in another node's table. */
 const remoteShare = (t: { is(a: unknown, b: unknown): void }, numa: string): { share: number; fills: number } => {

@@ -12,6 +12,7 @@ import { AddressSpaces } from './address-spaces.js';
 import { Counter, VtlbCounting } from './counters.js';
 import { Discovery } from './discovery.js';
 import { FillLock } from './fill-lock.js';
+import { FlushEpochs } from './flush-epochs.js';
 import { Invalidation } from './invalidation.js';
 import { NodeLinks } from './node-links.js';
 import { Numa } from './numa.js';
@@ -23,6 +24,7 @@ import { Sharing } from './sharing.js';
 import { SptLocks } from './spt-locks.js';
 import { SptPool } from './spt-pool.js';
 import { TablePolicy } from './table-policy.js';
+import { TlbBanks } from './tlb-banks.js';
 import { TrackPolicy } from './track-policy.js';
 import { Tracking } from './tracking.js';
 import { Validation } from './validation.js';
@@ -40,6 +42,7 @@ export const VTLB_CLASSES = {
   AddressSpaces,
   Tracking,
   WritableMappings,
+  FlushEpochs,
   Validation,
   Revalidation,
   SptLocks,
@@ -92,7 +95,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   // A flush that another LP asks for may be for a new generation: the walker must not go on in what it has forgotten.
   const flushed = {
     flushAll: () => {
-      tlb.flushAll();
+      vtlb.flushTlb();
       vtlb.leaveOldRoot();
     },
     dropWrites: (gfn: number) => tlb.dropWrites(gfn),
@@ -101,6 +104,8 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     counting.add(Counter.flushHandshakes);
     costs.shotDown(low, high);
   });
+  const epochs = new classes.FlushEpochs(views, words, handshake, counting);
+  const banks = new TlbBanks(views, words, lp, tlb, epochs);
   const generations = new classes.GenerationCounters(words, lp);
   const policy = new TrackPolicy(machine);
   const tables = new TablePolicy(machine);
@@ -110,7 +115,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const numa = new Numa(views, options.machine, lp, tables);
   const locks = new classes.SptLocks(words, lock, counting);
   const pool = new SptPool(views, words, tables, handshake, counting);
-  const reclaim = new classes.Reclaim(views, words, pool, tables, lock, handshake, counting);
+  const reclaim = new classes.Reclaim(views, words, pool, tables, lock, flushed, epochs, counting);
   const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, numa, tracking, counting);
   const links = new classes.NodeLinks(views, words, locks, overlays, counting);
   const invalidation = new classes.Invalidation(views, words, locks, links, counting);
@@ -127,6 +132,8 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     mappings,
     validation,
     discovery,
+    epochs,
+    banks,
     counting,
   });
   const sharing = new classes.Sharing({ views, words, handshake, lock, tree, invalidation, spaces, tracking, counting });
@@ -149,6 +156,8 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     discovery,
     revalidation,
     overlays,
+    epochs,
+    banks,
     counting,
   });
   const remote = new classes.RemoteFlush({ tlb, handshake, lock, invalidation, revalidation, tracking, vtlb, counting });

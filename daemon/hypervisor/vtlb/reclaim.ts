@@ -21,10 +21,11 @@ import {
   sptPageAt,
   vtlbWord,
 } from '../../../shared/layout/vtlb.js';
-import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import type { SharedWords } from '../../machine/shared-words.js';
+import type { HardwareTlb } from '../../machine/tlb.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { FillLock } from './fill-lock.js';
+import type { FlushEpochs } from './flush-epochs.js';
 import { eachNode, leadsToNode } from './node-links.js';
 import type { SptPool } from './spt-pool.js';
 import type { TablePolicy } from './table-policy.js';
@@ -41,7 +42,8 @@ export class Reclaim {
   readonly #pool: SptPool;
   readonly #policy: TablePolicy;
   readonly #lock: FillLock;
-  readonly #handshake: FlushHandshake;
+  readonly #tlb: Pick<HardwareTlb, 'flushAll'>;
+  readonly #epochs: FlushEpochs;
   readonly #counting: VtlbCounting;
 
   constructor(
@@ -50,7 +52,8 @@ export class Reclaim {
     pool: SptPool,
     policy: TablePolicy,
     lock: FillLock,
-    handshake: FlushHandshake,
+    tlb: Pick<HardwareTlb, 'flushAll'>,
+    epochs: FlushEpochs,
     counting: VtlbCounting,
   ) {
     this.#views = views;
@@ -58,7 +61,8 @@ export class Reclaim {
     this.#pool = pool;
     this.#policy = policy;
     this.#lock = lock;
-    this.#handshake = handshake;
+    this.#tlb = tlb;
+    this.#epochs = epochs;
     this.#counting = counting;
   }
 
@@ -123,6 +127,8 @@ export class Reclaim {
   #free(batch: readonly number[]): void {
     this.#leaveLists(batch);
     this.awaitFills();
+    // Whoever unlinked them has added to the versions of their SASes.
+    for (const spt of batch) this.#epochs.touch(this.#views.u32[(sptHeaderAt(spt) + Spt.sas) >>> 2]);
     this.awaitWalkers();
     for (const spt of batch) this.#pool.free(spt);
     this.#counting.add(Counter.reclaimVictims, batch.length);
@@ -132,11 +138,12 @@ export class Reclaim {
     this.#lock.quiesce();
   }
   /**
-   * A hardware walk in guest mode may stand in an unlinked SPT: out of guest mode, or past an acknowledgement, there is none. The flush is needed for large
-   * pages: without their SPT an INVLPG would not know that the TLBs hold more granules of the page.
+   * A hardware walk in guest mode may stand in an unlinked SPT: out of guest mode, past an acknowledgement, or in another SAS, there is none. The flush is needed
+   * for large pages: without their SPT an INVLPG would not know that the TLBs hold more granules of the page.
    */
   protected awaitWalkers(): void {
-    this.#handshake.flushEverywhere();
+    this.#tlb.flushAll();
+    this.#epochs.shootDown(this.#policy.reclaimsAtOnce);
   }
 
   #takeCondemned(batch: number[]): void {

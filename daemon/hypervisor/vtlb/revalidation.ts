@@ -3,7 +3,7 @@
 // Order, for each stale table whose writable mappings are known:
 //   1. state := CLOSING: a fill that wants to grant W from here on undoes this step (tracking.ts);
 //   2. wait for pending fills: those that saw the state before have published;
-//   3. take W from the entries recorded; own write tags go with them, other LPs flush (handshake). Nobody can write the page unseen;
+//   3. take W from the entries recorded; own write tags go with them, other LPs flush (flush-epochs.ts: those that may have some). Nobody can write the page unseen;
 //   4. CLOSING -> TRACKED, unless step 1 was undone, even if another LP is closing the page by now: a right that was granted in between is not taken back yet;
 //   5. wait for pending fills: those that had read the table before step 4 have published;
 //   6. clear the SAS's mark; make the mark of each SPT this LP's own, THEN look at the state (not TRACKED: mark again), THEN compare its entries with the table,
@@ -17,8 +17,10 @@ import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
+import type { FlushEpochs } from './flush-epochs.js';
 import { eachPart } from './node-links.js';
 import type { TablePolicy } from './table-policy.js';
+import type { TlbBanks } from './tlb-banks.js';
 import type { Tracking } from './tracking.js';
 import type { Validation } from './validation.js';
 import type { WritableMappings } from './writable-mappings.js';
@@ -40,6 +42,8 @@ export interface RevalidationParts {
   readonly mappings: WritableMappings;
   readonly validation: Validation;
   readonly discovery: Discovery;
+  readonly epochs: FlushEpochs;
+  readonly banks: TlbBanks;
   readonly counting: VtlbCounting;
 }
 
@@ -92,9 +96,9 @@ export class Revalidation {
   protected awaitFills(_which: FillWait): void {
     this.#p.lock.awaitPendingFills();
   }
-  protected flushOthers(): void {
-    const { handshake } = this.#p;
-    handshake.requestFlush(handshake.othersLow(), handshake.othersHigh());
+  /** True if any had to be asked. */
+  protected flushOthers(): boolean {
+    return this.#p.epochs.shootDown(this.#p.tables.protectsAtOnce);
   }
 
   /** The SPTs of the SAS that are marked, its root too. Inside a fill. */
@@ -139,9 +143,12 @@ export class Revalidation {
 
   /** Step 3, by one shootdown: in between, entries of other hardware TLBs may still let the pages be written, which is why they are not TRACKED yet. */
   #revoke(pages: readonly number[]): void {
-    for (const gfn of pages) this.#p.mappings.revoke(gfn);
-    this.#p.counting.add(Counter.protectShootdowns);
-    this.flushOthers();
+    const { mappings, epochs, banks, counting, handshake } = this.#p;
+    for (const gfn of pages) mappings.revoke(gfn, epochs);
+    if ((handshake.othersLow() | handshake.othersHigh()) === 0) return;
+    // This LP's own write tags are gone, in every bank: it keeps step.
+    banks.keepStep(() => epochs.advance());
+    if (this.flushOthers()) counting.add(Counter.protectShootdowns);
   }
 
   /**

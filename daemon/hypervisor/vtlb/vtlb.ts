@@ -15,7 +15,7 @@
 // The hardware TLB has a bank for each SAS. It is in step with the SAS while nothing was taken from the SAS that the bank may hold: each such step adds to the SAS's
 // `version`, and a bank that is taken up again with another version is flushed.
 
-import { LpContextLayout, TLB_BANKS } from '../../../shared/layout/lp-context.js';
+import { LpContextLayout } from '../../../shared/layout/lp-context.js';
 import { PageAccess, Pte } from '../../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
@@ -31,6 +31,7 @@ import type { AddressSpaces } from './address-spaces.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
+import type { FlushEpochs } from './flush-epochs.js';
 import { GuestWalk, GuestWalkResult } from './guest-walk.js';
 import type { Invalidation } from './invalidation.js';
 import { eachPart, versionOf } from './node-links.js';
@@ -40,6 +41,7 @@ import { SpaceKey } from './role.js';
 import { Publish, type ShadowTree } from './shadow-tree.js';
 import type { Sharing } from './sharing.js';
 import type { TablePolicy } from './table-policy.js';
+import type { TlbBanks } from './tlb-banks.js';
 import type { TrackPolicy } from './track-policy.js';
 import type { Tracking } from './tracking.js';
 
@@ -79,6 +81,8 @@ export interface VtlbParts {
   readonly discovery: Discovery;
   readonly revalidation: Revalidation;
   readonly overlays: OverlayMap;
+  readonly epochs: FlushEpochs;
+  readonly banks: TlbBanks;
   readonly counting: VtlbCounting;
 }
 
@@ -97,8 +101,6 @@ export class Vtlb {
   readonly #sasWord: number;
   /** Word of the LP context that says which cuts this LP's hardware TLB has nothing left of, in the bank in use. */
   readonly #cutsWord: number;
-  /** Version of the SAS with which each bank of the hardware TLB is in step; in the LP context, too. */
-  readonly #versions: Int32Array;
 
   /** After GUEST_FAULT. */
   errorCode = 0;
@@ -119,7 +121,6 @@ export class Vtlb {
     const context = lpContextAt(parts.handshake.lp);
     this.#sasWord = (context + LpContextLayout.at.sas) >>> 2;
     this.#cutsWord = (context + LpContextLayout.at.cuts) >>> 2;
-    this.#versions = new Int32Array(parts.views.buffer, context + LpContextLayout.at.bankVersions, TLB_BANKS);
     this.#sas = -1;
     this.#walk = new GuestWalk(parts.words, parts.counting, parts.overlays);
   }
@@ -181,6 +182,7 @@ export class Vtlb {
   unload(): void {
     this.#countWalks();
     this.#p.walker.root = 0;
+    this.#p.epochs.leave();
     if (this.#sas >= 0) this.#p.spaces.release(this.#sas);
     this.#sas = -1;
     this.#vp = null;
@@ -261,8 +263,18 @@ export class Vtlb {
 
   /** This LP has made the step from the version itself, and its bank makes it too. */
   #stepTogether(version: number): void {
-    const { bank } = this.#p.tlb;
-    if (this.#versions[bank] === version) this.#versions[bank] = version + 1;
+    const { banks } = this.#p;
+    if (banks.version === version) banks.settle(this.#sas, (version + 1) | 0);
+  }
+
+  /** Everything that the hardware TLB holds is gone, at any time. */
+  flushTlb(): void {
+    const { banks, epochs, tlb, views, words } = this.#p;
+    // In the midst of a load the bank in use is another's still.
+    const settled = this.#sas >= 0 && epochs.settledIn === this.#sas;
+    const version = settled ? versionOf(views, words, this.#sas) : 0;
+    tlb.flushAll();
+    if (settled) banks.settle(this.#sas, version);
   }
 
   /** Before a device or a hypercall writes a page of guest RAM: what was made from it, if it is a page table, is stale from now on. */
@@ -383,12 +395,13 @@ export class Vtlb {
 
   /** Loads the SAS of the key in #next. `flush`: the VP may use nothing older than what the guest's tables say now. */
   #load(flush: boolean): void {
-    const { spaces, policy, views, walker, invalidation, counting } = this.#p;
+    const { spaces, policy, views, walker, invalidation, counting, epochs } = this.#p;
     const key = this.#next;
     let kept = true;
     if (this.#sas < 0 || !key.equals(this.#key) || this.#stale()) {
       const before = this.#sas;
       walker.root = 0;
+      epochs.unsettle();
       this.#sas = spaces.acquire(key);
       kept = !spaces.made && (!this.#tracks || spaces.isRecent(this.#sas, policy.tags));
       counting.add(kept ? Counter.tagHits : Counter.tagMisses);
@@ -413,6 +426,7 @@ export class Vtlb {
       return;
     }
     this.#p.tlb.select(ANY_SPACE);
+    epochs.unsettle();
     // With paging off translations never change.
     if ((flush || another) && (key.role & Role.MODE) !== 0) {
       this.#beginClear();
@@ -423,15 +437,15 @@ export class Vtlb {
 
   /** Brings SAS and hardware TLB to where the VP may use them. `kept`: the SAS's tag has not been given up since it was used. */
   #take(kept: boolean, flush: boolean): void {
-    const { revalidation, spaces, tlb, views, words } = this.#p;
+    const { banks, revalidation, spaces, tlb, views, words } = this.#p;
     const sas = this.#sas;
     if (!kept) this.#forget();
     if (!kept || flush) revalidation.run(sas);
     // After what was taken away: what this LP enters from here on is of this version or a later one.
     const version = versionOf(views, words, sas);
     const held = tlb.select(spaces.nameOf(sas));
-    if (held && this.#versions[tlb.bank] !== version) tlb.flushSpace();
-    this.#versions[tlb.bank] = version;
+    if (held && banks.version !== version) tlb.flushSpace();
+    banks.settle(sas, version);
   }
 
   /** The walker is hardware and counts for itself. */
@@ -459,16 +473,18 @@ export class Vtlb {
 
   /** The SAS that is loaded is of an older generation: another takes its place, for an instruction that is under way. Outside fills. */
   #renew(): void {
-    const { counting, revalidation, spaces, tlb, views, walker, words } = this.#p;
+    const { banks, counting, epochs, revalidation, spaces, tlb, views, walker, words } = this.#p;
     const before = this.#sas;
     walker.root = 0;
+    epochs.unsettle();
     this.#sas = spaces.acquire(this.#key);
     spaces.release(before);
     counting.add(Counter.spacesRenewed);
     if (this.#tracks) {
       if (!spaces.made) revalidation.run(this.#sas);
-      this.#versions[tlb.bank] = versionOf(views, words, this.#sas);
+      const version = versionOf(views, words, this.#sas);
       tlb.rename(spaces.nameOf(this.#sas));
+      banks.settle(this.#sas, version);
     } else tlb.flushAll();
     views.u32[(vtlbVpAt((this.#vp as VpBlock).index) + VtlbVpLayout.at.space) >>> 2] = spaces.nameOf(this.#sas);
     walker.root = sptPageAt(views.u32[(sasAt(this.#sas) + Sas.root) >>> 2]);

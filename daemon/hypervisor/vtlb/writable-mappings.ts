@@ -7,9 +7,10 @@
 import { PAGE_TABLE_ENTRIES, Pte } from '../../../shared/layout/paging.js';
 import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { MAPPING_RECORDS_MAX, mappingRecordAt, mappingsAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import { MAPPING_RECORDS_MAX, mappingRecordAt, mappingsAt, Spt, sptHeaderAt, sptOfEntry, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { HardwareTlb } from '../../machine/tlb.js';
+import type { FlushEpochs } from './flush-epochs.js';
 
 const NEXT = 0x3f_ffff;
 const INDEX_SHIFT = 22;
@@ -56,8 +57,9 @@ export class WritableMappings {
   /**
    * Takes W from every entry that has been recorded for the page, and write tags from this LP's TLB. Outside fills, with those that might be recording over: an
    * entry that is freed meanwhile no longer says the page, and the compare-and-swap leaves it alone.
+   * Touches every SAS that has such an entry, even one that has lost its W before: whoever took that may not have come to its shootdown yet.
    */
-  revoke(gfn: number): void {
+  revoke(gfn: number, epochs: FlushEpochs): void {
     const words = this.#words;
     const frame = PartitionMap.RAM + gfn * 4096;
     for (let record = words.load(mappingsAt(gfn)); record !== 0; ) {
@@ -68,6 +70,7 @@ export class WritableMappings {
         if ((entry & (Pte.P | Pte.W)) !== (Pte.P | Pte.W) || (entry & -4096) >>> 0 !== frame) break;
         if (words.compareExchange(at, entry, entry & ~Pte.W) === entry) break;
       }
+      epochs.touch(this.#views.u32[(sptHeaderAt(sptOfEntry(at)) + Spt.sas) >>> 2]);
       this.#tlb.dropWritesAt(link >>> INDEX_SHIFT, gfn);
       record = link & NEXT;
     }
