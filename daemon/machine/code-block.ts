@@ -1,6 +1,7 @@
 // One translated block as the code cache keeps it: few fields, for most blocks are run once; what can be read off its records in the arena is.
 
 import { Slot } from '../../shared/layout/vp.js';
+import type { BlockTemplate } from '../translate/block-template.js';
 import { BLOCK_HEADER_SIZE, BlockHeader, OBSERVED } from '../translate/emit/block-layout.js';
 import type { SourceBlock } from '../translate/emit/region.js';
 import { WRITES_D } from '../translate/liveness.js';
@@ -33,8 +34,12 @@ export class CodeBlock implements SourceBlock {
   /** Guest page frame of the first byte, -1 when it is not memory that can be watched. */
   readonly gfn: number;
   readonly modeKey: number;
+  /** The page's version when its bytes were read. */
+  version: number;
   /** Address in the arena. */
   readonly header: number;
+  /** What it was copied from, if it was. */
+  readonly template: BlockTemplate | undefined;
   /** Second page of an instruction that crosses, -1 otherwise, and its version when its bytes were read. */
   gfn2 = -1;
   version2 = 0;
@@ -46,13 +51,24 @@ export class CodeBlock implements SourceBlock {
   next: CodeBlock | undefined = undefined;
   readonly #i32: Int32Array;
 
-  constructor(i32: Int32Array, rip: number, linear: number, gfn: number, modeKey: number, header: number) {
+  constructor(
+    i32: Int32Array,
+    rip: number,
+    linear: number,
+    gfn: number,
+    modeKey: number,
+    version: number,
+    header: number,
+    template?: BlockTemplate,
+  ) {
     this.#i32 = i32;
     this.rip = rip;
     this.linear = linear;
     this.gfn = gfn;
     this.modeKey = modeKey;
+    this.version = version;
     this.header = header;
+    this.template = template;
   }
 
   /** Whether the block's bytes or its unit's include some of the page. */

@@ -289,13 +289,13 @@ export class CodeCache {
     const gfn = make ? this.#fetchPage(linear) : this.#peekPage(linear);
     if (gfn < 0) return make ? this.#translate(rip, linear, -1) : undefined;
     const found = this.#pages.find(gfn, rip, linear, this.#modeKey);
-    if (found !== undefined) {
+    if (found !== undefined && found.version === this.#version(gfn)) {
       if (found.gfn2 < 0) return found;
       const second = linear - (linear & 4095) + 4096;
       if ((make ? this.#fetchPage(second) : this.#peekPage(second)) === found.gfn2 && found.version2 === this.#version(found.gfn2))
         return found;
     }
-    return make ? this.#translate(rip, linear, gfn) : undefined;
+    return make ? this.#translate(rip, linear, gfn, found) : undefined;
   }
 
   /** Frame of the page that code at the linear address is fetched from, by the fetch TLB if it knows. */
@@ -314,21 +314,23 @@ export class CodeCache {
     return known >= 0 ? known : this.#memory.peekPage(linear);
   }
 
-  #translate(rip: number, linear: number, gfn: number): CodeBlock {
+  /** `stale`: a block that was made for the same RIP and mode before the page was changed. */
+  #translate(rip: number, linear: number, gfn: number, stale?: CodeBlock): CodeBlock {
     this.translations++;
     const offset = linear & 4095;
     // Watch first, then read (see the head of this file). Lines are marked generously.
     const version = gfn < 0 ? 0 : this.#watched.mark(gfn, offset, Math.min(4096, offset + FETCH_BYTES), this.#memory.watch);
-    const code = this.#reader.open(linear, gfn);
     // Counted code has its bytes written down; that which stops somewhere ends for another reason than its bytes.
     const usesTemplates = gfn >= 0 && this.#count === undefined && Number.isNaN(this.stopBefore);
+    if (stale !== undefined && usesTemplates && this.#patch(stale, version)) return stale;
+    const code = this.#reader.open(linear, gfn);
     const template = usesTemplates ? this.#templates.find(this.#modeKey, code, rip) : undefined;
     if (template !== undefined) {
       if (!this.#arena.holds(template.count)) this.dropAll();
       const header = this.#arena.copy(template, code, rip, this.#hotRuns, gfn);
       this.#account.block(template.bytes, this.#arena.next - header);
-      const block = new CodeBlock(this.#views.i32, rip, linear, gfn, this.#modeKey, header);
-      this.#pages.add(block, version);
+      const block = new CodeBlock(this.#views.i32, rip, linear, gfn, this.#modeKey, version, header, template);
+      this.#pages.add(block);
       return block;
     }
     const builder = this.#builder;
@@ -350,7 +352,7 @@ export class CodeCache {
     }
     const header = this.#write(this.#hotRuns, made.bytes, gfn2 < 0 ? gfn : -1);
     this.#counts(header, rip, linear, this.#mode, made);
-    const block = new CodeBlock(this.#views.i32, rip, linear, gfn, this.#modeKey, header);
+    const block = new CodeBlock(this.#views.i32, rip, linear, gfn, this.#modeKey, version, header);
     if (gfn2 >= 0) {
       // A block that crosses a page must not be joined into regions.
       block.unit = Unit.NEVER;
@@ -358,8 +360,21 @@ export class CodeCache {
       block.version2 = version2;
       this.#pages.spans(gfn2, block);
     }
-    if (gfn >= 0) this.#pages.add(block, version);
+    if (gfn >= 0) this.#pages.add(block);
     return block;
+  }
+
+  /** If the code differs from what the block was made of in nothing but values that its template leaves open, puts those in. No block is being run. */
+  #patch(block: CodeBlock, version: number): boolean {
+    const { template } = block;
+    if (template === undefined || block.unit !== Unit.NONE) return false;
+    const code = this.#reader.open(block.linear, block.gfn, template.window);
+    if (!template.fits(block.modeKey, code, block.rip)) return false;
+    const { i32 } = this.#views;
+    template.patch(i32, block.records >>> 2, code);
+    i32[(block.header + BlockHeader.RUNS) >>> 2] = this.#hotRuns;
+    block.version = version;
+    return true;
   }
 
   /** The builder's block goes into the arena; all others leave it when there is no room. */
@@ -376,7 +391,7 @@ export class CodeCache {
     const graph = region(entry, (rip) => {
       const block = this.#blockAt(rip, false);
       if (block === undefined || block.unit === Unit.NEVER) return undefined;
-      if (!versions.has(block.gfn)) versions.set(block.gfn, this.#pages.version(block.gfn));
+      if (!versions.has(block.gfn)) versions.set(block.gfn, block.version);
       return block;
     });
     const bytes = compileUnit(this.#views, graph);

@@ -1,4 +1,5 @@
 // The blocks of each guest page, by the 64-byte line that they begin in, and those of other pages whose units or bytes reach into it.
+// Blocks that the page's code has left behind stay for one change more: patched code often comes back but for values in it, and takes its block over.
 // Why by line: most lines hold one or two blocks, so a walk along a list is shorter than any hashing.
 import type { CodeBlock } from './code-block.js';
 import type { WatchedCode } from './watched-code.js';
@@ -6,7 +7,7 @@ import type { WatchedCode } from './watched-code.js';
 const LINES = 64;
 
 interface Page {
-  /** The page's code version that the blocks were made from. */
+  /** The page's code version; blocks of other versions are stale. */
   version: number;
   readonly lines: (CodeBlock | undefined)[];
   /** Lines before `first` and from `end` on hold no blocks. */
@@ -14,10 +15,23 @@ interface Page {
   end: number;
 }
 
-const empty = (page: Page): void => {
-  for (let line = page.first; line < page.end; line++) page.lines[line] = undefined;
-  page.first = LINES;
-  page.end = 0;
+/** The page has another version: what was stale before goes; `leave` is called with each block that gets stale. */
+const age = (page: Page, version: number, leave?: (block: CodeBlock) => void): void => {
+  const { lines } = page;
+  for (let line = page.first; line < page.end; line++) {
+    let last: CodeBlock | undefined;
+    for (let block = lines[line]; block !== undefined; block = block.next) {
+      if (block.version !== page.version) {
+        if (last === undefined) lines[line] = block.next;
+        else last.next = block.next;
+        continue;
+      }
+      last = block;
+      leave?.(block);
+    }
+  }
+  page.version = version;
+  while (page.first < page.end && lines[page.first] === undefined) page.first++;
 };
 
 export class CodePages {
@@ -32,21 +46,17 @@ export class CodePages {
     this.#watched = watched;
   }
 
-  /** The block at RIP made in the mode from that linear address, in the page as it is now. */
+  /** The block at RIP made in the mode from that linear address; it may be stale, of another version than the page. */
   find(gfn: number, rip: number, linear: number, modeKey: number): CodeBlock | undefined {
     const page = this.#page(gfn);
     for (let block = page.lines[(linear & 4095) >>> 6]; block !== undefined; block = block.next)
       if (block.rip === rip && block.modeKey === modeKey && block.linear === linear) return block;
     return undefined;
   }
-  /** The code version that the page's blocks, as `find` has last seen them, were made from. */
-  version(gfn: number): number {
-    return this.#pages.get(gfn)?.version ?? 0;
-  }
-  /** Keeps the block, made from the page at the version. Not when the page was changed meanwhile. It takes the place of one for the same RIP and mode. */
-  add(block: CodeBlock, version: number): void {
+  /** Keeps the block, unless the page was changed since it was made. It takes the place of one for the same RIP and mode. */
+  add(block: CodeBlock): void {
     const page = this.#page(block.gfn);
-    if (page.version !== version) return;
+    if (page.version !== block.version) return;
     const line = (block.linear & 4095) >>> 6;
     block.next = page.lines[line];
     page.lines[line] = block;
@@ -69,11 +79,7 @@ export class CodePages {
   /** Forgets what was made from the page; `leave` is called with each such block. */
   forget(gfn: number, leave: (block: CodeBlock) => void): void {
     const page = gfn === this.#lastGfn ? this.#last : this.#pages.get(gfn);
-    if (page !== undefined) {
-      for (let line = page.first; line < page.end; line++)
-        for (let block = page.lines[line]; block !== undefined; block = block.next) leave(block);
-      empty(page);
-    }
+    if (page !== undefined) age(page, this.#watched.version(gfn), leave);
     const spanning = this.#spanning.size === 0 ? undefined : this.#spanning.get(gfn);
     if (spanning === undefined) return;
     for (const block of spanning) leave(block);
@@ -92,10 +98,7 @@ export class CodePages {
     if (page === undefined) {
       page = { version, lines: new Array(LINES).fill(undefined), first: LINES, end: 0 };
       this.#pages.set(gfn, page);
-    } else if (page.version !== version) {
-      page.version = version;
-      empty(page);
-    }
+    } else if (page.version !== version) age(page, version);
     this.#lastGfn = gfn;
     this.#last = page;
     return page;

@@ -25,8 +25,8 @@ export class CodeReader implements CodeSource, CodeWindow {
     this.bytes = this.#window;
   }
 
-  /** `bytes` are those from the linear address on, within its page; those of the next one only if the first instruction goes on there. */
-  open(linear: number, gfn: number): this {
+  /** `bytes` are those from the linear address on, within its page; those of the next one only if the first instruction goes on there. Of so many words. */
+  open(linear: number, gfn: number, count: number = FETCH_BYTES / 4): this {
     const offset = linear & 4095;
     this.#linear = linear;
     const { words } = this;
@@ -38,11 +38,11 @@ export class CodeReader implements CodeSource, CodeWindow {
     const { i32 } = this.#views;
     const at = (PartitionMap.RAM + gfn * 4096 + offset) >>> 2;
     // Words behind the page are not looked at; behind the memory there are none, and they read as 0.
-    if ((offset & 3) === 0) for (let i = 0; i < words.length; i++) words[i] = i32[at + i];
+    if ((offset & 3) === 0) for (let i = 0; i < count; i++) words[i] = i32[at + i];
     else {
       const shift = (offset & 3) * 8;
       let word = i32[at];
-      for (let i = 0; i < words.length; i++) {
+      for (let i = 0; i < count; i++) {
         const next = i32[at + i + 1];
         words[i] = (word >>> shift) | (next << (32 - shift));
         word = next;

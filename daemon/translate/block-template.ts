@@ -119,6 +119,20 @@ export class BlockTemplate {
     return isInReach(rip, this.#reach, this.#wide);
   }
 
+  /** Words of code that decide about it and are put into it. */
+  get window(): number {
+    return this.#shape.words.length;
+  }
+
+  /** Puts the code's values into records that were written for other code that fits, at the same RIP. */
+  patch(to: Int32Array, from: number, code: CodeWindow): void {
+    const holes = this.#holes;
+    for (let i = 0; i < holes.length; i += HOLE_FIELDS) {
+      const origin = holes[i + 1];
+      if ((origin & ORIGIN_MASK) !== Origin.POSITION) this.#putValue(to, from + holes[i], origin, code);
+    }
+  }
+
   /** Writes the records for the code at RIP from the word on. */
   write(to: Int32Array, from: number, code: CodeWindow, rip: number): void {
     const records = this.#records;
@@ -132,12 +146,13 @@ export class BlockTemplate {
         const position = rip + holes[i + 2];
         to[word] = position | 0;
         to[word + 1] = Math.floor(position / HIGH);
-      } else {
-        const value = valueAt(code.bytes, origin >>> ORIGIN_SHIFT);
-        to[word] = value;
-        if (kind === Origin.SIGNED) to[word + 1] = value >> 31;
-      }
+      } else this.#putValue(to, word, origin, code);
     }
+  }
+  #putValue(to: Int32Array, word: number, origin: number, code: CodeWindow): void {
+    const value = valueAt(code.bytes, origin >>> ORIGIN_SHIFT);
+    to[word] = value;
+    if ((origin & ORIGIN_MASK) === Origin.SIGNED) to[word + 1] = value >> 31;
   }
 }
 

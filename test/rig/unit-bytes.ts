@@ -48,7 +48,7 @@ export const unitOf = (
       i32[(next >>> 2) + i * 2] = target;
     });
     next += OBSERVED * 8;
-    block = new CodeBlock(i32, at, at, 0, mode.bits === 64 ? 2 : mode.bits === 32 ? 1 : 0, header);
+    block = new CodeBlock(i32, at, at, 0, mode.bits === 64 ? 2 : mode.bits === 32 ? 1 : 0, 0, header);
     known.set(at, block);
     return block;
   };

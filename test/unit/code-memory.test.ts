@@ -74,3 +74,23 @@ test('what is counted is what is there', (t) => {
     drops: now.drops + 1,
   });
 });
+
+test('code that changes in its values only takes over its block', (t) => {
+  const machine = machineOf('cold');
+  // MOV EAX, value; ADD EAX, value; INT3: from the third time on a template is known.
+  const patched = (value: number, other: number): Buffer => Buffer.from(`b8${littleEndian(value, 4)}05${littleEndian(other, 4)}cc`, 'hex');
+  const run = (code: Buffer): bigint => {
+    store(machine, code);
+    return runProgram(machine, Program.CODE, {}).registers[RAX]!;
+  };
+  for (let round = 1; round <= 4; round++) t.is(run(patched(round + 100_000, 100_000)), BigInt(round + 200_000));
+  const { recordBytes } = counts(machine);
+  for (let round = 1; round <= 50; round++) t.is(run(patched(100_000 + round * 3, 100_000 + round * 2)), BigInt(200_000 + round * 5));
+  t.is(counts(machine).recordBytes, recordBytes);
+  // SUB in place of ADD is other code, and what comes after that is the first again.
+  const other = patched(9000, 2000);
+  other[5] = 0x2d;
+  t.is(run(other), 7000n);
+  t.is(run(patched(9000, 2000)), 11_000n);
+  t.true(counts(machine).recordBytes > recordBytes);
+});
