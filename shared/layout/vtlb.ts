@@ -121,6 +121,7 @@ export const VTLB_COUNTERS = [
   'lockQueueCycles',
   'fillWaitCycles',
   'flushesSaved',
+  'tablesUnshadowed',
 ] as const;
 export type VtlbCounter = (typeof VTLB_COUNTERS)[number];
 export const COUNTERS_PER_LP = 64;
@@ -280,7 +281,7 @@ export const SptLayout = struct(
     node: u32,
     /** Present SPTEs; exact at quiescence. */
     liveCount: i32,
-    /** Clock bit of the victim choice: 1 since a fill used it, 0 since the hand passed. */
+    /** Bit 0, for the choice of victims: 1 since a fill used it, 0 since the clock hand passed. The rest: vtlb/write-floods.ts. */
     lastUse: i32,
     /** Non-global fills so far, and how many of them the last purge has seen: equal = nothing to purge. */
     localFills: i32,

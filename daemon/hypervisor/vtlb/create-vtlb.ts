@@ -130,6 +130,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     tables,
     tracking,
     mappings,
+    invalidation,
     validation,
     discovery,
     epochs,

@@ -29,6 +29,7 @@ import type { FlushEpochs } from './flush-epochs.js';
 import { eachNode, leadsToNode } from './node-links.js';
 import type { SptPool } from './spt-pool.js';
 import type { TablePolicy } from './table-policy.js';
+import { takeUse } from './write-floods.js';
 
 /** Share of the pool, as far as it may be used, that a reclaim frees, and at least so many. */
 const SHARE = 8;
@@ -181,8 +182,7 @@ export class Reclaim {
       hand = hand + 1 < count ? hand + 1 : 1;
       const h = sptHeaderAt(hand) >>> 2;
       if (i32[h + (Spt.state >> 2)] !== SptState.LIVE || u32[h + (Spt.parent >> 2)] === 0) continue;
-      if (i32[h + (Spt.lastUse >> 2)] !== 0) i32[h + (Spt.lastUse >> 2)] = 0;
-      else if (this.unlink(hand)) batch.push(hand);
+      if (!takeUse(this.#views, hand) && this.unlink(hand)) batch.push(hand);
     }
     u32[vtlbWord('clockHand') >>> 2] = hand;
   }

@@ -18,12 +18,14 @@ import { Counter, type VtlbCounting } from './counters.js';
 import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
 import type { FlushEpochs } from './flush-epochs.js';
+import type { Invalidation } from './invalidation.js';
 import { eachPart } from './node-links.js';
 import type { TablePolicy } from './table-policy.js';
 import type { TlbBanks } from './tlb-banks.js';
 import type { Tracking } from './tracking.js';
 import type { Validation } from './validation.js';
 import type { WritableMappings } from './writable-mappings.js';
+import { endRound, isFlooded } from './write-floods.js';
 
 const EPOCH = vtlbWord('trackEpoch');
 const SAS_LIMIT = vtlbWord('sasLimit');
@@ -40,6 +42,7 @@ export interface RevalidationParts {
   readonly tables: TablePolicy;
   readonly tracking: Tracking;
   readonly mappings: WritableMappings;
+  readonly invalidation: Invalidation;
   readonly validation: Validation;
   readonly discovery: Discovery;
   readonly epochs: FlushEpochs;
@@ -166,9 +169,13 @@ export class Revalidation {
       const h = sptHeaderAt(spt);
       this.takeMark(spt, mine);
       if (words.load(h + Spt.liveCount) !== 0) {
-        if (this.stillWritable(views.u32[(h + Spt.gptGfn) >>> 2])) tracking.markStale(spt);
-        if (words.load(trackAt(views.u32[(h + Spt.gptGfn) >>> 2])) === TrackState.UNTRACKED) untracked++;
-        cleared += validation.validate(spt);
+        const gfn = views.u32[(h + Spt.gptGfn) >>> 2];
+        if (this.stillWritable(gfn)) tracking.markStale(spt);
+        // Marked by a write, or for want of knowing who writes.
+        const written = words.load(trackAt(gfn)) !== TrackState.UNTRACKED;
+        if (!written) untracked++;
+        cleared += written && isFlooded(views, spt) ? this.#unshadow(spt) : validation.validate(spt);
+        if (written) endRound(views, spt);
       }
       this.finish(spt, mine);
     }
@@ -184,6 +191,12 @@ export class Revalidation {
   protected takeMark(spt: number, mine: number): void {
     this.#p.words.store(sptHeaderAt(spt) + Spt.stale, mine);
   }
+
+  #unshadow(spt: number): number {
+    this.#p.counting.add(Counter.tablesUnshadowed);
+    return this.#p.invalidation.clearSubtree(spt, 1);
+  }
+
   /** Unless it was marked meanwhile, or is another LP's by now. */
   protected finish(spt: number, mine: number): void {
     this.#p.words.compareExchange(sptHeaderAt(spt) + Spt.stale, mine, 0);

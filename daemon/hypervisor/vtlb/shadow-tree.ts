@@ -31,6 +31,7 @@ import type { SptLocks } from './spt-locks.js';
 import type { SptPool } from './spt-pool.js';
 import type { TablePolicy } from './table-policy.js';
 import { Grant, type Tracking } from './tracking.js';
+import { noteUse } from './write-floods.js';
 
 /**
  * NO_MEMORY: the pool is empty, nothing was published. LOST: another LP was faster. ONCE: right for this access only, `spa` has it, no SPTE was made.
@@ -134,7 +135,7 @@ export class ShadowTree {
         if (locked && level === this.#heldLevel && spt !== this.#held[0]) return Publish.LOST;
         const h = sptHeaderAt(spt) >>> 2;
         if (i32[h + (Spt.gptGfn >> 2)] === walk.sptGfn[level] && i32[h + (Spt.role >> 2)] === walk.sptRole[level]) {
-          if (i32[h + (Spt.lastUse >> 2)] === 0) i32[h + (Spt.lastUse >> 2)] = 1;
+          noteUse(this.#views, spt);
           if ((walk.sptRole[level] & Role.DIRECT) === 0) source = spt;
           if (locked && level < this.#heldLevel) this.#hold(spt);
           continue;

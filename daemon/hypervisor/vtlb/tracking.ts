@@ -100,7 +100,7 @@ export class Tracking {
           if (mode !== TrackMode.WRITE) return this.#open(mode, gfn, at, gva);
           if (!write) return Grant.READ_ONLY;
           this.#counting.add(Counter.pageTableWriteIntercepts);
-          return Grant.ONCE;
+          return this.#open(mode, gfn, at, gva);
         case TrackState.CLOSING:
           if (!write) return Grant.READ_ONLY;
           if (this.words.compareExchange(word, state, TrackState.DIRTY) === state) state = TrackState.DIRTY;
@@ -112,7 +112,10 @@ export class Tracking {
     }
   }
   #open(mode: number, gfn: number, at: number, gva: number): Grant {
-    if (mode === TrackMode.WRITE) return Grant.ONCE;
+    if (mode === TrackMode.WRITE) {
+      if (this.#isUsed(gfn)) return Grant.ONCE;
+      this.#counting.add(Counter.tablesUnshadowed);
+    }
     return this.#mappings.record(gfn, at, gva) ? Grant.WRITABLE : Grant.NO_RECORD;
   }
 
@@ -139,15 +142,29 @@ export class Tracking {
 
   /** Marks every SPT made from the page. The page's state says already that it may be written. */
   protected markAll(gfn: number): void {
+    this.#eachMade(gfn, (spt) => this.markStale(spt));
+  }
+  /** Whether an LP that has a space loaded may go by what was made from the page. If not, its writes need not be intercepted one by one, either: it is marked. */
+  #isUsed(gfn: number): boolean {
+    const { i32, u32 } = this.views;
+    let used = false;
+    this.#eachMade(gfn, (spt) => {
+      const h = sptHeaderAt(spt) >>> 2;
+      const sas = u32[h + (Spt.sas >> 2)];
+      used ||= i32[h + (Spt.liveCount >> 2)] !== 0 && sas < SAS_MAX && i32[(sasAt(sas) + Sas.users) >>> 2] > 0;
+    });
+    return used;
+  }
+  #eachMade(gfn: number, visit: (spt: number) => void): void {
     const { words } = this;
     const { i32, u32 } = this.views;
-    for (let spt = words.load(gptIndexAt(gfn)); spt !== 0; spt = words.load(sptHeaderAt(spt) + Spt.gptNext)) this.markStale(spt);
+    for (let spt = words.load(gptIndexAt(gfn)); spt !== 0; spt = words.load(sptHeaderAt(spt) + Spt.gptNext)) visit(spt);
     const limit = words.load(vtlbWord('sasLimit'));
     for (let sas = 0; sas < limit; sas++) {
       const at = sasAt(sas) >>> 2;
       if (i32[at + (Sas.users >> 2)] < 0 || (i32[at + (Sas.role >> 2)] & Role.MODE) >>> Role.MODE_SHIFT !== PagingMode.LONG) continue;
       const root = u32[at + (Sas.root >> 2)];
-      if (u32[(sptHeaderAt(root) + Spt.gptGfn) >>> 2] === gfn) this.markStale(root);
+      if (u32[(sptHeaderAt(root) + Spt.gptGfn) >>> 2] === gfn) visit(root);
     }
   }
 
