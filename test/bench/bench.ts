@@ -1,9 +1,9 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|interrupts|fp|smp|scaling|daemon|vtlb|policies, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
-// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb or policies theirs into daemon/SPECIFICATION.md. HVD_NODE=path shows a newer Node beside this one.
+// Options: --suite cpu|interrupts|fp|smp|scaling|daemon|vtlb|policies|eoi, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies or eoi theirs into daemon/SPECIFICATION.md. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
-import { hostText, POLICY_TABLES, PROCESSOR_TABLES, VTLB_TABLES, writeTables } from './markdown.js';
+import { EOI_TABLES, hostText, POLICY_TABLES, PROCESSOR_TABLES, VTLB_TABLES, writeTables } from './markdown.js';
 import { measureScaling, scalingText } from './scaling-suite.js';
 import { asMarkdown, asText, type BenchResult, geomean, geomeanHot, Measurements } from './table.js';
 import { SUITES, type Suite, type Workload } from './workloads.js';
@@ -30,7 +30,8 @@ const say = (text: string): void => {
 
 const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 : fail(`--bits is 32 or 64, not ${text}`));
 const suiteOf = (name: string): Suite =>
-  SUITES[name] ?? fail(`--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'vtlb', 'policies'].join(', ')}, not ${name}`);
+  SUITES[name] ??
+  fail(`--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'vtlb', 'policies', 'eoi'].join(', ')}, not ${name}`);
 const peersOf = (text: string): string[] => {
   const peers = text.split(',').filter((name) => name !== '');
   for (const name of peers) if (!PEER_NAMES.includes(name)) fail(`--against knows ${PEER_NAMES.join(', ')}, not ${name}`);
@@ -111,6 +112,15 @@ if (values.markdown && values.suite === 'cpu') {
   if (rows.length === 0) fail(`--only: no experiment's name contains ${values.only}`);
   if (values.markdown) console.log(`written: ${writeTables(POLICY_TABLES, [policyMarkdown(rows)])}`);
   else console.log(values.json ? JSON.stringify(rows) : policyMarkdown(rows));
+} else if (values.suite === 'eoi') {
+  const { measurePolicies, policyMarkdown } = await import('./policy-suite.js');
+  const { EOI_EXPERIMENTS } = await import('./eoi-experiments.js');
+  const { measurePassThrough, passThroughMarkdown } = await import('./eoi-suite.js');
+  const rows = await measurePolicies(values.only, say, EOI_EXPERIMENTS);
+  const passed = values.only === undefined ? await measurePassThrough(say) : [];
+  const text = [policyMarkdown(rows), ...(passed.length === 0 ? [] : [passThroughMarkdown(passed)])];
+  if (values.markdown) console.log(`written: ${writeTables(EOI_TABLES, text)}`);
+  else console.log(values.json ? JSON.stringify({ rows, passed }) : text.join('\n\n'));
 } else {
   const { result, engines } = await runSuite(values.suite, bitsOf(values.bits), peersOf(values.against));
   console.log(values.json ? JSON.stringify(result) : asText(result, engines));

@@ -12,7 +12,7 @@ export interface RunReport {
 
 export interface Experiment {
   readonly name: string;
-  readonly guest: { readonly image: string; readonly vps: number; readonly nodes?: number; readonly append: string };
+  readonly guest: { readonly image: string; readonly vps: number; readonly nodes?: number; readonly hv?: string; readonly append: string };
   /** Each is `policy=value`, several with spaces between. The first is the baseline. */
   readonly settings: readonly string[];
   readonly unit: string;

@@ -17,15 +17,20 @@ const PROGRAM = join(packageRoot(), 'dist/daemon/cli/hvd.js');
 export const commandOf = ({ guest }: Experiment, setting: string): string[] => [
   'run',
   guest.image,
+  ...(guest.hv === undefined ? [] : ['--hv', guest.hv]),
   ...(guest.nodes === undefined ? [] : ['--nodes', String(guest.nodes)]),
   ...['--vps', String(guest.vps), '--lps', String(guest.vps), '--memory', '64M', '--clock', 'deterministic', '--json'],
   ...['--policy', ...setting.split(' '), '--append', guest.append],
 ];
 
-/** Runs every experiment whose name contains `only`. Rejects when a guest does not end well. */
-export const measurePolicies = async (only: string | undefined, say: (text: string) => void): Promise<PolicyRow[]> => {
+/** Runs each of the experiments whose name contains `only`. Rejects when a guest does not end well. */
+export const measurePolicies = async (
+  only: string | undefined,
+  say: (text: string) => void,
+  experiments: readonly Experiment[] = EXPERIMENTS,
+): Promise<PolicyRow[]> => {
   const rows: PolicyRow[] = [];
-  for (const experiment of EXPERIMENTS) {
+  for (const experiment of experiments) {
     if (only !== undefined && !experiment.name.includes(only)) continue;
     const values: { setting: string; value: number }[] = [];
     for (const setting of experiment.settings) {
