@@ -1,7 +1,7 @@
 // How the processor reaches guest memory when the inline TLB lookup has missed, and when TypeScript itself reads or writes linear addresses.
 // The life of a page fault starts here: hardware TLB, then the walk of the shadow page tables, then the #PF intercept into the hypervisor.
 import { Vector } from '../../shared/abi/exceptions.js';
-import { LpContextLayout, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
+import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { Slot, VectorSlot, type VpBlock, VpLayout } from '../../shared/layout/vp.js';
@@ -69,8 +69,9 @@ export class GuestMemory implements LinearMemory {
   bypassWatch = false;
   /** Set while one instruction is run alone that is exempt from alignment checks. */
   allowsUnaligned = false;
-  /** Address of the bank of the TLB that is in use. */
-  tlb: number;
+  /** Of the TLB's banks, and of the word that says which is in use: MOV CR3 of daemon/shortcuts changes it. */
+  readonly #banks: number;
+  readonly #bank: number;
   /** Set while data breakpoints are looked for: told of every explicit access; nothing is done in bulk then. */
   debug: DebugUnit | undefined;
   /** Privilege of explicit accesses: 1 user. `supervisor()` forces 0. */
@@ -84,7 +85,8 @@ export class GuestMemory implements LinearMemory {
     this.#views = views;
     this.#u8 = views.u8;
     this.#data = views.data;
-    this.tlb = context + LpContextLayout.at.tlbs;
+    this.#banks = context + LpContextLayout.at.tlbs;
+    this.#bank = (context + LpContextLayout.at.bank) >>> 2;
     this.vp = vp;
     this.#fault = fault;
     this.#translator = translator;
@@ -93,6 +95,10 @@ export class GuestMemory implements LinearMemory {
     this.#code = watcher.code;
   }
 
+  /** Address of the bank of the TLB that is in use. */
+  get tlb(): number {
+    return this.#banks + this.#views.i32[this.#bank] * TLB_BANK_SIZE;
+  }
   setMode(user: boolean, bits64: boolean, aligned: boolean): void {
     this.#user = user ? 1 : 0;
     this.#bits64 = bits64;

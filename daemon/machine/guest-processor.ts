@@ -2,7 +2,7 @@
 // The run loop above hands it a VP and a budget of cycles and gets back why guest code was left.
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { honourBranchHints } from '../../shared/kit/branch-hints.js';
-import { LpContext, LpContextLayout, TLB_BANK_SIZE, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
+import { LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock } from '../../shared/layout/vp.js';
@@ -152,9 +152,8 @@ export class GuestProcessor implements Processor {
 
   /** The address space of a bank of the TLB is in use from now on. */
   selectBank(bank: number): void {
-    this.memory.tlb = this.context.base + LpContextLayout.at.tlbs + bank * TLB_BANK_SIZE;
-    this.selectTlb();
     this.code.jumps.selectBank(bank);
+    this.selectTlb();
   }
   /** The half for the privilege; an empty one, and no shortcuts, while every access must be looked at. */
   selectTlb(): void {

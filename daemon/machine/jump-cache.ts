@@ -52,9 +52,10 @@ export class JumpCache {
   readonly #context: number;
   readonly #fetchTlb = new FetchTlb();
   readonly #banks: readonly Lookups[];
-  #bank: Lookups;
+  /** Words of the LP context: which bank is in use, and each bank's mode id for the mode in force. MOV CR3 of daemon/shortcuts changes from one bank to another. */
+  readonly #bankInUse: number;
+  readonly #bankModeIds: number;
   #nextModeId = 1;
-  #modeId = 0;
   #key = 0;
   /** How often what is looked up by address has become another. */
   flushes = 0;
@@ -63,12 +64,21 @@ export class JumpCache {
     this.#views = views;
     this.#context = context;
     this.#banks = Array.from({ length: TLB_BANKS }, (_, bank) => new Lookups(views, context, bank));
-    this.#bank = this.#banks[0];
+    this.#bankInUse = (context + LpContextLayout.at.bank) >>> 2;
+    this.#bankModeIds = (context + LpContextLayout.at.bankModeIds) >>> 2;
+  }
+
+  get #bank(): Lookups {
+    return this.#banks[this.#views.u32[this.#bankInUse]];
+  }
+  get #modeId(): number {
+    return this.#views.u32[(this.#context + LpContextLayout.at.jumpTag + 4) >>> 2] >>> 16;
   }
 
   /** Another mode, CS base or privilege, by a number of its own: that mode's entries are found from now on. */
   setMode(key: number): void {
     this.#key = key;
+    for (let bank = 0; bank < TLB_BANKS; bank++) this.#views.u32[this.#bankModeIds + bank] = this.#banks[bank].modeIds.get(key) ?? 0;
     this.#takeModeId();
   }
   #takeModeId(): void {
@@ -79,13 +89,20 @@ export class JumpCache {
         this.#empty();
         this.#fetchTlb.clear();
         this.#nextModeId = 1;
-        for (const bank of this.#banks) bank.forget();
+        this.#forgetAll();
       }
       id = this.#nextModeId++;
       this.#bank.modeIds.set(this.#key, id);
     }
-    this.#modeId = id;
+    this.#views.u32[this.#bankModeIds + this.#views.u32[this.#bankInUse]] = id;
     this.#views.u32[(this.#context + LpContextLayout.at.jumpTag + 4) >>> 2] = id << 16;
+  }
+  #forget(bank: number): void {
+    this.#banks[bank].forget();
+    this.#views.u32[this.#bankModeIds + bank] = 0;
+  }
+  #forgetAll(): void {
+    for (let bank = 0; bank < TLB_BANKS; bank++) this.#forget(bank);
   }
   #empty(): void {
     const from = this.#context + LpContextLayout.at.jump;
@@ -95,25 +112,25 @@ export class JumpCache {
   /** Mappings may have changed: every address is looked up again, in every address space. */
   flush(): void {
     this.flushes++;
-    for (const bank of this.#banks) bank.forget();
+    this.#forgetAll();
     this.#takeModeId();
   }
   /** As `flush` in the address space of one bank of the TLB. */
   flushBank(bank: number): void {
-    this.#banks[bank].forget();
-    if (this.#banks[bank] !== this.#bank) return;
+    this.#forget(bank);
+    if (bank !== this.#views.u32[this.#bankInUse]) return;
     this.flushes++;
     this.#takeModeId();
   }
   /** The address space of this bank is in use: its entries are found from now on. */
   selectBank(bank: number): void {
     this.flushes++;
-    this.#bank = this.#banks[bank];
+    this.#views.u32[this.#bankInUse] = bank;
     this.#takeModeId();
   }
   /** One page's mapping may have changed. */
   flushPage(linear: number): void {
-    if (this.#bank.codePages[hashOf(linear)]) this.flushBank(this.#banks.indexOf(this.#bank));
+    if (this.#bank.codePages[hashOf(linear)]) this.flushBank(this.#views.u32[this.#bankInUse]);
   }
   /** The code itself is given up. */
   drop(): void {

@@ -51,24 +51,42 @@ const RECENT_WRITES_FROM = recentOffset(true, 0);
 class Bank {
   readonly number: number;
   readonly base: number;
-  /** Name of the address space, NO_SPACE: the bank is empty. */
-  space = NO_SPACE;
-  lastUse = 0;
   /** Never cleared yet: what its memory holds is not a TLB. */
   fresh = true;
   // Numbers of the entries used since the last flush (mode << 10 | index): a flush after a short stay costs what the stay used. In the LP context, for entries are
   // made by daemon/shortcuts, too.
   readonly log: Uint16Array;
   readonly #u32: Uint32Array;
+  readonly #i32: Int32Array;
   readonly #logged: number;
+  readonly #space: number;
+  readonly #lastUse: number;
 
-  constructor({ buffer, u32 }: Views, context: number, number: number) {
+  constructor({ buffer, u32, i32 }: Views, context: number, number: number) {
     this.number = number;
     this.base = context + LpContextLayout.at.tlbs + number * TLB_BANK_SIZE;
     this.log = new Uint16Array(buffer, context + LpContextLayout.at.bankLogs + number * TLB_LOG_MAX * 2, TLB_LOG_MAX);
     this.#u32 = u32;
+    this.#i32 = i32;
+    this.#space = (context + LpContextLayout.at.bankSpaces + number * 4) >>> 2;
+    this.#lastUse = (context + LpContextLayout.at.bankUses + number * 4) >>> 2;
+    this.space = NO_SPACE;
+    this.lastUse = 0;
     this.#logged = (context + LpContextLayout.at.bankLogged + number * 4) >>> 2;
     this.logged = 0;
+  }
+  /** Name of the address space, NO_SPACE: the bank is empty. */
+  get space(): number {
+    return this.#i32[this.#space];
+  }
+  set space(space: number) {
+    this.#i32[this.#space] = space;
+  }
+  get lastUse(): number {
+    return this.#u32[this.#lastUse];
+  }
+  set lastUse(clock: number) {
+    this.#u32[this.#lastUse] = clock;
   }
   get logged(): number {
     return this.#u32[this.#logged];
@@ -91,8 +109,8 @@ export class HardwareTlb {
   /** Word that says which bank is in use. */
   readonly #bankInUse: number;
   readonly #banks: readonly Bank[];
-  #bank: Bank;
-  #clock = 0;
+  /** Counts the times that another bank was taken up. */
+  readonly #clock: number;
   /** Translations to devices: emptied by whatever could take one away. */
   readonly devices: DeviceTlb;
   /** Flushes of everything, of a bank or of all non-global entries, since start. */
@@ -107,7 +125,8 @@ export class HardwareTlb {
     this.#bankInUse = (context + LpContextLayout.at.bank) >>> 2;
     this.devices = new DeviceTlb(views, context);
     this.#banks = Array.from({ length: TLB_BANKS }, (_, n) => new Bank(views, context, n));
-    this.#bank = this.#banks[0];
+    this.#clock = (context + LpContextLayout.at.bankClock) >>> 2;
+    this.#i32[this.#clock] = 0;
     this.#i32[this.#bankInUse] = 0;
     // A bank is first cleared when it is first used: memory that no guest needs is never touched.
     this.#clearBank(this.#bank);
@@ -122,6 +141,10 @@ export class HardwareTlb {
   /** The bank in use. */
   get bank(): number {
     return this.#bank.number;
+  }
+  /** MOV CR3 of daemon/shortcuts takes up another, too. */
+  get #bank(): Bank {
+    return this.#banks[this.#i32[this.#bankInUse]];
   }
 
   /**
@@ -145,8 +168,7 @@ export class HardwareTlb {
     return false;
   }
   #use(bank: Bank): void {
-    bank.lastUse = ++this.#clock;
-    this.#bank = bank;
+    bank.lastUse = ++this.#i32[this.#clock];
     this.#i32[this.#bankInUse] = bank.number;
     this.#fetch?.select(bank.number);
   }

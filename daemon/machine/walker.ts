@@ -49,7 +49,7 @@ export class HardwareWalker {
 
   /** LP.CR3: SPA of the level-4 table; 0 = none loaded, every walk misses. */
   get root(): number {
-    return this.#root;
+    return this.#context === undefined ? this.#root : this.#context.walkRoot;
   }
   set root(spa: number) {
     this.#root = spa;
@@ -75,15 +75,16 @@ export class HardwareWalker {
     const words = this.#words;
     const low = gva | 0;
     const high = Math.floor(gva / 4294967296) | 0;
-    if (this.#root === 0) return Walk.NOT_PRESENT;
-    const entry4 = words.read(this.#root + ((high >>> 4) & 0xff8));
+    const { root } = this;
+    if (root === 0) return Walk.NOT_PRESENT;
+    const entry4 = words.read(root + ((high >>> 4) & 0xff8));
     if ((entry4 & Pte.P) === 0) return Walk.NOT_PRESENT;
     const entry3 = words.read(((entry4 & -4096) >>> 0) + (((high << 5) | (low >>> 27)) & 0xff8));
     if ((entry3 & Pte.P) === 0) return Walk.NOT_PRESENT;
     const entry2 = words.read(((entry3 & -4096) >>> 0) + ((low >>> 18) & 0xff8));
     if ((entry2 & Pte.P) === 0) return Walk.NOT_PRESENT;
     const address = ((entry2 & -4096) >>> 0) + ((low >>> 9) & 0xff8);
-    if (this.#localTo !== END_OF_MEMORY) this.#countRemote(this.#root, entry4, entry3, entry2);
+    if (this.#localTo !== END_OF_MEMORY) this.#countRemote(root, entry4, entry3, entry2);
     for (;;) {
       let leaf: number;
       let executable = true;

@@ -1,9 +1,11 @@
 // What the module exports: `sys` is what translated code calls for an instruction of the slow half, in both tiers; `deliver` is for the slow half itself.
+
+import { moveToCr3 } from './address-space';
 import { readApic, writeApic } from './apic-page';
-import { deliver as deliverEvent, interruptReturn } from './interrupts';
-import { ARG0, DISPATCH, OP_IN, OP_INT, OP_IRET, OP_OUT, RIP, SHORTCUTS, SOFTWARE } from './layout';
+import { deliver as deliverEvent, interruptReturn, isQuiet } from './interrupts';
+import { ARG0, DISPATCH, LEAVE, OP_IN, OP_INT, OP_IRET, OP_MOV_TO_CR, OP_OUT, RIP, SHORTCUTS, SOFTWARE } from './layout';
 import { input, mayUsePorts, output } from './ports';
-import { attach, context, rflags, vp } from './processor';
+import { attach, context, rflags, systemFlags, vp } from './processor';
 import { loadSlow, storeSlow, sysSlow } from './slow';
 
 // The larger ones by name, too: what is exported is not made part of `sys`, whose frame stays small.
@@ -28,6 +30,8 @@ export function sys(descriptor: i32): i32 {
     } else if (op == OP_INT) {
       const next = load<i64>(vp + RIP) + <i64>((descriptor >>> 8) & 15);
       if (deliverEvent(SOFTWARE, load<u8>(vp + ARG0), -1, next, rflags())) return DISPATCH;
+    } else if (op == OP_MOV_TO_CR) {
+      if (moveToCr3(descriptor)) return isQuiet(systemFlags()) ? DISPATCH : LEAVE;
     } else if (op == OP_IRET && interruptReturn((descriptor >>> 12) & 3)) return DISPATCH;
   }
   return sysSlow(descriptor);

@@ -48,7 +48,7 @@ function isCanonical(address: i64): bool {
   return (address << 16) >> 16 == address;
 }
 /** Whether the VP goes on in guest code with these flags: nothing waits to be taken (hypervisor/interrupt-window). */
-function isQuiet(flags: i32): bool {
+export function isQuiet(flags: i32): bool {
   if (load<i32>(vp + INTERRUPT_SHADOW) != 0 || load<i32>(vp + NMI_PENDING) != 0) return false;
   if ((flags & IF) == 0) return true;
   const requested = load<i64>(vp + IRR) | load<i64>(vp + IRR + 8) | load<i64>(vp + IRR + 16) | load<i64>(vp + IRR + 24);
@@ -57,7 +57,7 @@ function isQuiet(flags: i32): bool {
 function isLegacy(): bool {
   return (load<i32>(vp + CR0) & CR0_PE) != 0 && (load<i32>(vp + EFER) & EFER_LMA) == 0 && (systemFlags() & VM) == 0;
 }
-function is64BitCode(): bool {
+export function is64BitCode(): bool {
   return (load<i32>(vp + EFER) & EFER_LMA) != 0 && (load<i32>(vp + CS_ACCESS) & LONG) != 0;
 }
 function handlerFlags(gateHi: i32): i32 {

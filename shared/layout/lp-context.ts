@@ -62,8 +62,14 @@ export const DEVICE_ENTRIES = 8;
 export const DEVICE_ENTRY_SIZE = 24;
 export const DeviceEntry = { LINEAR: 0, PHYSICAL: 8, WRITTEN: 16 } as const;
 
-/** Intercepts that shortcuts deal with: an access to a register of the local APIC's page, a byte at a port. */
-export const SHORTCUT_EXITS = ['apicPage', 'port'] as const;
+/** Entries of the table of address spaces that MOV CR3 may load without TypeScript (a power of two). */
+export const SWITCH_ENTRIES = 16;
+/** CR3 by halves as it is kept; SWITCH_EPOCH of the context when the entry was made, another one: it does not hold; the SAS, its name, its bank of the TLB. */
+export const SWITCH_SIZE = 24;
+export const SpaceSwitch = { LOW: 0, HIGH: 4, EPOCH: 8, SAS: 12, NAME: 16, BANK: 20 } as const;
+
+/** Intercepts that shortcuts deal with: an access to a register of the local APIC's page, a byte at a port, MOV CR3. */
+export const SHORTCUT_EXITS = ['apicPage', 'port', 'crAccess'] as const;
 export type ShortcutExit = (typeof SHORTCUT_EXITS)[number];
 
 /** Bits of `walkRights`. */
@@ -93,8 +99,8 @@ export const LpContextLayout = struct('LpContext', {
   /** 1: instructions of the slow half may take their shortcuts (daemon/shortcuts); 0 while single instructions are watched. */
   shortcuts: u32,
   /** Intercepts by SHORTCUT_EXITS that shortcuts have dealt with since the machine counted them last, and what each is charged, u32 each. */
-  exits: block(2 * 4, 4),
-  exitCycles: block(2 * 4, 4),
+  exits: block(SHORTCUT_EXITS.length * 4, 4),
+  exitCycles: block(SHORTCUT_EXITS.length * 4, 4),
   /** The part of the TLB for devices (machine/device-tlb). */
   devices: block(2 * DEVICE_ENTRIES * DEVICE_ENTRY_SIZE, 8),
   /** Kept answers of CPUID (layout/cpuid-answer): those of this version hold, each costs so many cycles, so many were given by translated code. */
@@ -122,6 +128,15 @@ export const LpContextLayout = struct('LpContext', {
   bankVersions: block(TLB_BANKS * 4, 4),
   /** The vTLB's `cuts` when the bank in use was last known to hold no page that INVLPG would not find whole. */
   cuts: i32,
+  /** For each bank the name of its SAS, -1 none; when it was last taken up, by a clock of its own; and the mode id under which code is found in it, 0 none yet. */
+  bankSpaces: block(TLB_BANKS * 4, 4),
+  bankUses: block(TLB_BANKS * 4, 4),
+  bankClock: u32,
+  bankModeIds: block(TLB_BANKS * 4, 4),
+  /** Address spaces that may be loaded without TypeScript; see hypervisor/vtlb/space-switches. */
+  switchEpoch: i32,
+  switchAge: i32,
+  switches: block(SWITCH_ENTRIES * SWITCH_SIZE, 8),
   _pad: block(64),
   jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
   tlbs: block(TLB_BANKS * TLB_BANK_SIZE, 64),

@@ -1,7 +1,7 @@
 // What the shortcuts through the slow half (daemon/shortcuts) work on, and numbers that they share with it, by the names that they know them by.
 // Why here: AssemblyScript cannot import `struct`; its build makes constants of these (daemon/build-module.mjs).
 import { APIC_DEFAULT_BASE, ApicBase, ApicRegister } from '../abi/apic.js';
-import { Access, Cr0, Efer, Rflags } from '../abi/registers.js';
+import { Access, Cr0, Cr4, Efer, Rflags } from '../abi/registers.js';
 import { DeviceMap, DmaLayout, PicOutputLayout, UartLayout } from './devices.js';
 import { INTERRUPT_LOG, INTERRUPT_RECORD_SIZE, InterruptRecord, InterruptState } from './interrupt-log.js';
 import {
@@ -16,6 +16,7 @@ import {
 } from './lp-context.js';
 import { PartitionLayout, PartitionMap } from './partition.js';
 import { RingLayout } from './ring.js';
+import { SPACE_FIELDS } from './space-fields.js';
 import { EventKind, Slot, type VpCounter, VpLayout, vpCounterIndex } from './vp.js';
 
 const { at } = VpLayout;
@@ -23,6 +24,7 @@ const context = LpContextLayout.at;
 const SS = 2;
 const counter = (name: VpCounter): number => at.counters + vpCounterIndex[name] * 4;
 export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
+  ...SPACE_FIELDS,
   // --- registers in the VP block
   RAX: Slot.RAX * 8,
   RBX: Slot.RBX * 8,
@@ -50,6 +52,10 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   IDTR_BASE: at.idtrBase,
   IDTR_LIMIT: at.idtrLimit,
   CR0: at.cr0,
+  CR3_LO: at.cr3,
+  CR3_HI: at.cr3 + 4,
+  CR4: at.cr4,
+  VP_INDEX: at.index,
   EFER: at.efer,
   CPL: at.cpl,
   INTERRUPT_SHADOW: at.interruptShadow,
@@ -86,6 +92,8 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   HARDWARE_TLB_MISSES: counter('hardwareTlbMisses'),
   PAGE_FAULT_INTERCEPTS: counter('pageFaultIntercepts'),
   IO_INTERCEPTS: counter('ioIntercepts'),
+  CR_ACCESS_INTERCEPTS: counter('crAccessIntercepts'),
+  SPACE_SWITCHES: counter('addressSpaceSwitches'),
   APIC_ACCESSES: counter('apicMmioAccesses'),
   APIC_TPR_WRITES: counter('apicTprAccesses'),
   APIC_EOI_WRITES: counter('apicEoiAccesses'),
@@ -99,11 +107,13 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   EXIT_CYCLES: context.exitCycles,
   EXIT_APIC_PAGE: SHORTCUT_EXITS.indexOf('apicPage'),
   EXIT_PORT: SHORTCUT_EXITS.indexOf('port'),
+  EXIT_CR_ACCESS: SHORTCUT_EXITS.indexOf('crAccess'),
   DEVICES: context.devices,
   DEVICE_ENTRIES,
   DEVICE_ENTRY_SIZE,
   DEVICE_PHYSICAL: DeviceEntry.PHYSICAL,
   DEVICE_WRITTEN: DeviceEntry.WRITTEN,
+  DEVICES_USED: context.devicesUsed,
   TLB_ENTRIES,
   TLB_MODE_SIZE,
   READ_TAG: TlbEntry.READ_TAG,
@@ -118,6 +128,7 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   CONSOLE_IN_TAIL: DeviceMap.CONSOLE_IN + RingLayout.at.tail,
   PIC_INTR: DeviceMap.PIC_OUTPUT + PicOutputLayout.at.intr,
   // --- bits
+  CR4_PCIDE: Cr4.PCIDE,
   ...Rflags,
   CR0_PE: Cr0.PE,
   EFER_LMA: Efer.LMA,

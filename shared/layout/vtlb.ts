@@ -17,6 +17,10 @@ import { block, i32, struct, u32 } from './struct.js';
 
 export const SAS_MAX = 128;
 export const SAS_SIZE = 128;
+/** Names of SASes have 31 bits. */
+export const SAS_NAMES = 0x7fff_ffff;
+/** Name of the SAS that is in an entry of the table: no other has had it there, but for one millions of others ago. */
+export const spaceName = (serial: number, sas: number): number => (Math.imul(serial, SAS_MAX) + sas) & SAS_NAMES;
 export const SPT_HEADER_SIZE = 64;
 export const SAS_TABLE = PartitionMap.VTLB + 0x1_0000;
 export const GPT_INDEX = PartitionMap.VTLB + 0x10_0000;

@@ -7,12 +7,13 @@ import { writeProcessor } from '../../shared/cpu/partition-processor.js';
 import { parseProcessor } from '../../shared/cpu/processor-choice.js';
 import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
 import { overlayBytesOf, writeHyperv } from '../../shared/hyperv/partition-hyperv.js';
-import { machineMemorySize } from '../../shared/layout/machine.js';
+import { MachineLayout, machineMemorySize } from '../../shared/layout/machine.js';
 import type { Observe } from '../../shared/layout/observation.js';
 import { PARTITION_MAGIC, PartitionHeader, PartitionMap, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock, VpState } from '../../shared/layout/vp.js';
 import { powerUpVp } from '../../shared/layout/vp-reset.js';
+import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { NO_DEVICES } from './no-devices.js';
 
 /** Guest physical and linear addresses: the first 2 MiB are mapped one to one, by 4 KiB pages. */
@@ -134,6 +135,11 @@ export class KernelMachine {
     });
   }
 
+  /** Sets a policy of the machine, whose policies all have their first value. */
+  policy(name: string, value: string): void {
+    const policy = findPolicy(name);
+    this.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = settingOf(policy, value);
+  }
   /** Address in the views of a guest physical one. */
   host(gpa: number): number {
     return PartitionMap.RAM + gpa;

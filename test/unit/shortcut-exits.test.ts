@@ -1,4 +1,4 @@
-// Intercepts that shortcuts deal with (daemon/shortcuts: the local APIC's page, quiet ports, CPUID), through the whole hypervisor: guests, counters and clocks must not be able
+// Intercepts that shortcuts deal with (daemon/shortcuts: the local APIC's page, quiet ports, MOV CR3), through the whole hypervisor: guests, counters and clocks must not be able
 // to tell. The same program runs once with shortcuts and once with its instructions counted, which takes none; and each condition that forbids one is tried alone.
 import test from 'ava';
 import { type Shortcuts, shortcutsOf } from '../../daemon/machine/shortcuts.js';
@@ -9,10 +9,12 @@ import { LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import { lpContextAt } from '../../shared/layout/partition.js';
 import { ByteQueue } from '../../shared/layout/ring.js';
 import { Slot, VP_COUNTERS, type VpCounter, VpLayout, vpCounterIndex } from '../../shared/layout/vp.js';
+import { COUNTERS_PER_LP, vtlbCountersAt } from '../../shared/layout/vtlb.js';
 import { Kernel, KernelMachine, type RunOptions } from '../rig/kernel-machine.js';
 
 const COSTS = { interceptRoundTrip: 1000, sptFill: 300, mmio: 70, portIo: 11 };
 const APIC_PAGE = 0x1f_0000;
+const OTHER_ROOTS = [0x5000, 0x6000];
 const APIC = 0xfee0_0000n;
 const le32 = (n: number): string => Buffer.from(Uint32Array.of(n).buffer).toString('hex');
 /** mov eax, [rdi + offset]; mov [rsi + offset], eax. */
@@ -34,10 +36,10 @@ const machineOf = (tiers: 'cold' | 'hot', watched: boolean): KernelMachine => {
 const counter = ({ views, vp }: KernelMachine, name: VpCounter): number => views.u32[(vp.counters >>> 2) + vpCounterIndex[name]]!;
 const registers = (times: number): RunOptions => ({ registers: { [Slot.RDI]: APIC_PAGE, [Slot.RSI]: Kernel.DATA, [Slot.R8]: times } });
 /** All that the guest, its counters and the machine's say of a run. */
-const account = (machine: KernelMachine, code: string, setup: Setup): unknown => {
+const account = (machine: KernelMachine, code: string, setup: Setup, cr4: number): unknown => {
   machine.load(code);
   setup(machine);
-  const stop = machine.run(registers(40));
+  const stop = machine.run({ ...registers(40), cr4 });
   const { views, vp } = machine;
   const lp = lpBlockAt(0);
   return {
@@ -48,13 +50,43 @@ const account = (machine: KernelMachine, code: string, setup: Setup): unknown =>
       name,
       counter(machine, name),
     ]),
+    translations: [...views.u32.slice(vtlbCountersAt(0) >>> 2, (vtlbCountersAt(0) >>> 2) + COUNTERS_PER_LP)],
     intercepts: [...machine.machine.u32.slice((lp + LpLayout.at.intercepts) >>> 2, (lp + LpLayout.at.intercepts + 128) >>> 2)],
     cycles: vp.runCyclesNum,
     instructions: vp.instructionsNum,
   };
 };
 
-const PROGRAMS: readonly (readonly [name: string, code: string, setup: Setup])[] = [
+/** mov eax, value; mov cr3, rax; inc dword [rsi + 0x800 + 4n]: in each space another. */
+const enter = (cr3: number, n: number): string => `b8${le32(cr3)}0f22d8ff86${le32(0x800 + 4 * n)}`;
+/** The same without a flush: mov rax, 1 << 63 | value. */
+const enterUnflushed = (cr3: number, n: number): string => `48b8${le32(cr3)}000000800f22d8ff86${le32(0x800 + 4 * n)}`;
+const PCIDE = 1 << 17;
+/** Two more tables of level 4, that lead where the first one does. */
+const spaces: Setup = (machine) => {
+  machine.policy('vtlb.tags', '8');
+  machine.policy('vtlb.untracked', '16');
+  for (const root of OTHER_ROOTS)
+    machine.views.u8.copyWithin(machine.host(root), machine.host(Kernel.PML4), machine.host(Kernel.PML4) + 4096);
+};
+const THREE = [...OTHER_ROOTS, Kernel.PML4];
+/** mov dword [the page table's entry of 1e0000h], frame | 3; inc dword [1e0000h]. */
+const remap = (frame: number): string => `c70425${le32(Kernel.PAGE_TABLE + 0x1e0 * 8)}${le32(frame | 3)}ff0425${le32(0x1e_0000)}`;
+
+const PROGRAMS: readonly (readonly [name: string, code: string, setup: Setup, cr4?: number])[] = [
+  ['address spaces by turns', loop(THREE.map(enter).join('')), spaces],
+  ['the same address space', loop(THREE.map((root, n) => enter(root, n).repeat(3)).join('')), spaces],
+  [
+    'address spaces whose tables are edited',
+    loop(THREE.map((root, n) => `${enter(root, n)}${remap(0x18_0000 + n * 4096)}`).join('')),
+    spaces,
+  ],
+  [
+    'address spaces with PCIDs, flushed and not',
+    loop(THREE.map((root, n) => enter(root + n + 1, n) + enterUnflushed(root + n + 1, n) + enterUnflushed(root, n)).join('')),
+    spaces,
+    PCIDE,
+  ],
   ['every register of the page read', loop(Array.from({ length: 64 }, (_, n) => read(n * 16)).join('')), () => undefined],
   ['TPR and EOI', loop(`${write(0x80, 0xabcd_ef51)}${read(0x80)}${write(0xb0, 0)}${read(0x80)}${write(0x80, 0)}`), () => undefined],
   [
@@ -75,9 +107,9 @@ const PROGRAMS: readonly (readonly [name: string, code: string, setup: Setup])[]
   ['everything by turns', loop(`${read(0x30)}${PORTS}${write(0xb0, 0)}${write(0x310, 0x0500_0000)}${read(0x310)}`), () => undefined],
 ];
 for (const tiers of ['cold', 'hot'] as const)
-  for (const [name, code, setup] of PROGRAMS)
+  for (const [name, code, setup, cr4 = 0] of PROGRAMS)
     test(`${tiers}: ${name}: the same with and without shortcuts`, (t) => {
-      t.deepEqual(account(machineOf(tiers, false), code, setup), account(machineOf(tiers, true), code, setup));
+      t.deepEqual(account(machineOf(tiers, false), code, setup, cr4), account(machineOf(tiers, true), code, setup, cr4));
     });
 
 for (const tiers of ['cold', 'hot'] as const)

@@ -6,9 +6,11 @@ export const shortenedIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'shorte
   const pageFaults = on.tally('pageFault', undefined);
   const apicAccesses = on.tally('apicMmio', undefined);
   const ports = on.tally('io', undefined);
+  const crAccesses = on.tally('crAccess', undefined);
   return {
     shortened(exit, times) {
       if (exit === 'port') ports(times);
+      else if (exit === 'crAccess') crAccesses(times);
       else {
         pageFaults(times);
         apicAccesses(times);

@@ -3,7 +3,7 @@
 import { assert } from '../../../shared/kit/assert.js';
 import { PartitionLayout } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { PagingMode, Role, SAS_MAX, Sas, Spt, sasAt, sptHeaderAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import { PagingMode, Role, SAS_MAX, Sas, Spt, sasAt, spaceName, sptHeaderAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import { FutexLock } from '../../machine/futex-lock.js';
 import type { SharedWords } from '../../machine/shared-words.js';
@@ -63,9 +63,9 @@ export class AddressSpaces {
     return sas;
   }
 
-  /** A number that no other SAS has ever had in this table. */
+  /** A number that no other SAS has had in this table: see spaceName. */
   nameOf(sas: number): number {
-    return this.#views.u32[(sasAt(sas) + Sas.serial) >>> 2] * SAS_MAX + sas;
+    return spaceName(this.#views.u32[(sasAt(sas) + Sas.serial) >>> 2], sas);
   }
 
   /** Whether the SAS is among the `tags` that were used last: another's translations are forgotten. Before it is released again. */

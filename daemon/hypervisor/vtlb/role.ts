@@ -1,8 +1,9 @@
 // The role of a VP's address space: everything in its control registers, besides CR3, that changes what a shadow entry may say.
 // Why: two VPs may share SPTs only if the same guest entry means the same to both (SDM 3A 4.1, 4.6).
 import { Cr0, Cr4, Efer } from '../../../shared/abi/registers.js';
+import type { Views } from '../../../shared/layout/struct.js';
 import { type VpBlock, VpLayout } from '../../../shared/layout/vp.js';
-import { PagingMode, Role } from '../../../shared/layout/vtlb.js';
+import { PagingMode, Role, Sas, sasAt } from '../../../shared/layout/vtlb.js';
 
 /** The SAS part of a role (Role.SAS bits). 0 = paging off. */
 export const roleOf = (vp: VpBlock): number => {
@@ -76,6 +77,17 @@ export class SpaceKey {
     this.#noPdptes();
     this.pdpte[0] = place;
     return this;
+  }
+
+  /** Takes the key of a SAS that is loaded. */
+  ofSpace({ i32, u32 }: Views, sas: number): void {
+    const at = sasAt(sas) >>> 2;
+    this.role = i32[at + (Sas.role >> 2)];
+    this.owner = u32[at + (Sas.owner >> 2)];
+    this.cr3Lo = i32[at + (Sas.cr3Lo >> 2)];
+    this.cr3Hi = i32[at + (Sas.cr3Hi >> 2)];
+    this.pcid = i32[at + (Sas.pcid >> 2)];
+    for (let i = 0; i < 8; i++) this.pdpte[i] = i32[at + (Sas.pdpte >> 2) + i];
   }
 
   equals(other: SpaceKey): boolean {

@@ -3,7 +3,7 @@
 import { LpContextLayout, TLB_BANKS } from '../../../shared/layout/lp-context.js';
 import { lpContextAt } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { SAS_MAX, Sas, sasAt } from '../../../shared/layout/vtlb.js';
+import { SAS_MAX, Sas, sasAt, spaceName } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { HardwareTlb } from '../../machine/tlb.js';
 import type { FlushEpochs } from './flush-epochs.js';
@@ -41,7 +41,7 @@ export class TlbBanks {
       const name = this.#tlb.spaceOf(bank);
       const sas = name % SAS_MAX;
       // Another SAS may have the entry of the table by now; nobody will take up the bank then.
-      if (name < SAS_MAX || Math.floor(name / SAS_MAX) !== this.#views.u32[(sasAt(sas) + Sas.serial) >>> 2]) continue;
+      if (name < SAS_MAX || name !== spaceName(this.#views.u32[(sasAt(sas) + Sas.serial) >>> 2], sas)) continue;
       const version = versionOf(this.#views, this.#words, sas);
       const parts = this.#epochs.touchedParts(sas);
       if (parts > 0 && this.#versions[bank] === version) steps.push([bank, sas, (version + parts) | 0]);

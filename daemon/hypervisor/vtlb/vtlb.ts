@@ -20,7 +20,18 @@ import { PageAccess, Pte } from '../../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
-import { Role, SAS_MAX, Sas, sasAt, sptPageAt, TrackMode, VtlbVpLayout, vtlbVpAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import {
+  PagingMode,
+  Role,
+  SAS_MAX,
+  Sas,
+  sasAt,
+  sptPageAt,
+  TrackMode,
+  VtlbVpLayout,
+  vtlbVpAt,
+  vtlbWord,
+} from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import { InvpcidType } from '../../machine/processor.js';
 import type { SharedWords } from '../../machine/shared-words.js';
@@ -40,6 +51,7 @@ import type { Revalidation } from './revalidation.js';
 import { SpaceKey } from './role.js';
 import { Publish, type ShadowTree } from './shadow-tree.js';
 import type { Sharing } from './sharing.js';
+import { SpaceSwitches } from './space-switches.js';
 import type { TablePolicy } from './table-policy.js';
 import type { TlbBanks } from './tlb-banks.js';
 import type { TrackPolicy } from './track-policy.js';
@@ -89,7 +101,10 @@ export interface VtlbParts {
 export class Vtlb {
   readonly #p: VtlbParts;
   readonly #walk: GuestWalk;
-  readonly #key = new SpaceKey();
+  /** Key of the SAS `#keyOf`. */
+  readonly #loaded = new SpaceKey();
+  #keyOf = -1;
+  readonly #switches: SpaceSwitches;
   readonly #next = new SpaceKey();
   #vp: VpBlock | null = null;
   /** VP that was loaded here last. */
@@ -122,6 +137,7 @@ export class Vtlb {
     this.#sasWord = (context + LpContextLayout.at.sas) >>> 2;
     this.#cutsWord = (context + LpContextLayout.at.cuts) >>> 2;
     this.#sas = -1;
+    this.#switches = new SpaceSwitches(parts.views, context);
     this.#walk = new GuestWalk(parts.words, parts.counting, parts.overlays);
   }
 
@@ -135,6 +151,15 @@ export class Vtlb {
   set #sas(sas: number) {
     this.#p.views.i32[this.#sasWord] = sas;
   }
+  /** Key of the SAS that is loaded, which MOV CR3 of daemon/shortcuts may have changed. */
+  get #key(): SpaceKey {
+    const sas = this.#sas;
+    if (sas >= 0 && sas !== this.#keyOf) {
+      this.#loaded.ofSpace(this.#p.views, sas);
+      this.#keyOf = sas;
+    }
+    return this.#loaded;
+  }
 
   /**
    * This LP begins to run the VP: loads its address space into the LP's CR3. Returns the root's SPA. Not in guest mode. If guest RAM was changed from outside
@@ -144,6 +169,7 @@ export class Vtlb {
     const { views } = this.#p;
     const lp = this.#p.handshake.lp;
     this.#vp = vp;
+    this.#forgetSwitches();
     const record = vtlbVpAt(vp.index) >>> 2;
     const at = VtlbVpLayout.at;
     const { u32 } = views;
@@ -181,6 +207,7 @@ export class Vtlb {
   /** The VP leaves this LP for long, or for good: its SAS may be evicted. Its hardware TLB entries stay good for its return. */
   unload(): void {
     this.#countWalks();
+    this.#forgetSwitches();
     this.#p.walker.root = 0;
     this.#p.epochs.leave();
     if (this.#sas >= 0) this.#p.spaces.release(this.#sas);
@@ -196,6 +223,7 @@ export class Vtlb {
     const key = this.#next.read(vp, this.#p.numa.ownerFor(vp.index));
     if (flush === Flush.NONE && key.equals(this.#key)) return;
     this.#followPolicy();
+    if (flush !== Flush.NON_GLOBAL || key.role !== this.#key.role || key.owner !== this.#key.owner) this.#forgetSwitches();
     const role = this.#key.role;
     counting.add(Counter.addressSpaceSwitches);
     if (this.#tracks) {
@@ -406,7 +434,8 @@ export class Vtlb {
       kept = !spaces.made && (!this.#tracks || spaces.isRecent(this.#sas, policy.tags));
       counting.add(kept ? Counter.tagHits : Counter.tagMisses);
       if (before >= 0) spaces.release(before);
-      this.#key.copy(key);
+      this.#loaded.copy(key);
+      this.#keyOf = this.#sas;
       walker.root = sptPageAt(views.u32[(sasAt(this.#sas) + Sas.root) >>> 2]);
       walker.protect((key.role & Role.SMEP) !== 0, (key.role & Role.SMAP) !== 0);
     }
@@ -446,6 +475,14 @@ export class Vtlb {
     const held = tlb.select(spaces.nameOf(sas));
     if (held && banks.version !== version) tlb.flushSpace();
     banks.settle(sas, version);
+    const vp = this.#vp as VpBlock;
+    const mode = (this.#key.role & Role.MODE) >>> Role.MODE_SHIFT;
+    // What PAE's four registers hold is read anew with each MOV CR3.
+    if (mode === PagingMode.LEGACY || mode === PagingMode.LONG) this.#switches.offer(vp.cr3Lo, vp.cr3Hi, sas, spaces.nameOf(sas), tlb.bank);
+  }
+  /** From here on a value of CR3 may name another address space than before. */
+  #forgetSwitches(): void {
+    this.#switches.forget(this.#p.policy.tags - this.#p.handshake.lps());
   }
 
   /** The walker is hardware and counts for itself. */
@@ -475,6 +512,7 @@ export class Vtlb {
   #renew(): void {
     const { banks, counting, epochs, revalidation, spaces, tlb, views, walker, words } = this.#p;
     const before = this.#sas;
+    this.#forgetSwitches();
     walker.root = 0;
     epochs.unsettle();
     this.#sas = spaces.acquire(this.#key);
