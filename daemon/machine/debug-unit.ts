@@ -104,6 +104,13 @@ export class DebugUnit {
     return due;
   }
 
+  /** Hits that wait, for a debug exception that the instruction at hand raises itself: there is one exception for all. */
+  takeHits(): number {
+    const hits = this.#hits;
+    this.#hits = 0;
+    return hits;
+  }
+
   /** The instruction at hand has faulted: what it hit is forgotten. */
   discard(): void {
     this.#hits = 0;

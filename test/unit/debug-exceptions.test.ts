@@ -102,6 +102,7 @@ for (const tiers of ['cold', 'hot'] as const) {
     // MOV SS, [watched]: the trap waits for the next instruction.
     machine.views.u64[machine.host(at) >>> 3] = 0x10n;
     t.deepEqual(hits('8e179090', 3, 2, 0), [{ rip: 3, dr6: 1 }]);
+    t.deepEqual(hits('8e17f190', 3, 2, 0), [{ rip: 3, dr6: 1 }], 'INT1 reports it: one exception for both');
     // A fault takes the hit with it: MOVSB reads what is watched and cannot write.
     machine.load('a4');
     t.is(machine.run({ dr: { 0: at, 7: watch(3, 4) }, registers: { [RSI]: at, [RDI]: 0x20_0000 } }).vector, 14);

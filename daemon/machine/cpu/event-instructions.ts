@@ -4,6 +4,7 @@ import { Vector } from '../../../shared/abi/exceptions.js';
 import { Cr0, Cr4, Rflags } from '../../../shared/abi/registers.js';
 import { EventKind, InterruptShadow, Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { sysA, sysSegment, sysWidth } from '../../translate/micro-op.js';
+import { noteDebug } from '../debug-unit.js';
 import type { Processor } from '../processor.js';
 import { leaveAfter, nextRip } from './code-transfer.js';
 import { deliver } from './deliver.js';
@@ -30,8 +31,10 @@ export const interruptOnOverflow = (p: Processor, d: number): number => {
   deliver(p, EventKind.SOFTWARE, Vector.OF, -1, nextRip(p.vp, d));
   return 1;
 };
-/** INT1: a debug trap that no gate's DPL stops, and that leaves DR6 alone (SDM 2A INT n). */
+/** INT1: a debug trap that no gate's DPL stops, and that leaves DR6 alone (SDM 2A INT n) but for hits that have waited since a MOV SS. */
 export const interrupt1 = (p: Processor, d: number): number => {
+  const hits = p.debug.takeHits();
+  if (hits !== 0) noteDebug(p.vp, hits);
   deliver(p, EventKind.EXCEPTION, Vector.DB, -1, nextRip(p.vp, d));
   return 1;
 };
