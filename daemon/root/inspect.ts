@@ -3,6 +3,7 @@ import { readProcessor } from '../../shared/cpu/partition-processor.js';
 import { processorText } from '../../shared/cpu/processor-choice.js';
 import { VpLayout } from '../../shared/layout/vp.js';
 import type { PartitionInspect } from '../../shared/protocol/messages.js';
+import { crashReport } from './crash-report.js';
 import type { MachineMemory } from './machine-memory.js';
 import type { Partition } from './partition.js';
 import { readRegisters } from './registers.js';
@@ -19,6 +20,7 @@ export const inspectPartition = async (
   processor: processorOf(partition),
   registers: partition.body.vps.map(readRegisters),
   unknownInstructions: await unknownInstructions(partition),
+  crash: crashReport(partition.body.views),
 });
 
 const processorOf = (partition: Partition): PartitionInspect['processor'] => {

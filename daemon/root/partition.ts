@@ -25,6 +25,8 @@ export class Partition {
   pendingLoads: LoadSpec[] = [];
   /** State that the watcher has reported already. */
   reportedState = -1;
+  /** Crash reports of the guest that the watcher has seen. */
+  reportedCrashes = 0;
 
   constructor(config: PartitionConfig, files: PartitionFiles, slot: number, body: PartitionBody, observe?: Observe) {
     this.config = config;

@@ -181,6 +181,16 @@ export interface ApicInspect {
   tpr: number;
   requests: number;
 }
+/** A crash as the guest reports it by the Hyper-V crash registers. */
+export interface CrashReport {
+  times: number;
+  /** VP that made the last report, and what it says. */
+  vp: number;
+  parameters: string[];
+  /** There is no crash dump. */
+  noDump: boolean;
+  message: string;
+}
 export interface PartitionInspect extends PartitionStats {
   /** The processor that the guest sees; names as in `cpu:` of a partition. */
   processor: { name: string; signature: number; features: string[] };
@@ -198,6 +208,7 @@ export interface PartitionInspect extends PartitionStats {
     apic: ApicInspect;
   }[];
   unknownInstructions: { mnemonic: string; count: number }[];
+  crash: CrashReport | null;
 }
 
 /**

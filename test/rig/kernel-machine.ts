@@ -204,6 +204,12 @@ export class KernelMachine {
       throw new Error(`the program did not end: VP state ${vp.state}, RIP ${this.slot(Slot.RIP).toString(16)}`);
     return this.#stop();
   }
+  /** As `run`. False: the VP has ended for good. */
+  survives(options: RunOptions): boolean {
+    this.prepare(0, options);
+    this.go();
+    return this.vp.state === VpState.HALTED;
+  }
   /** Runs the VPs in turn until none can go on; `timers`: nor is any device's timer to come. */
   go(timers = false): void {
     const { guest, vps, header } = this;

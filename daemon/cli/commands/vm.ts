@@ -109,6 +109,11 @@ const printInspect = (p: PartitionInspect): void => {
   printCounts('VP counters', total(p.vps.map((vp) => vp.counters)));
   printCounts('interrupts', p.interrupts.byKind);
   printCounts('vectors', p.interrupts.byVector);
+  if (p.crash !== null) {
+    const { times, vp, parameters, message } = p.crash;
+    printLine(`the guest has reported a crash (${times === 1 ? 'once' : `${times} times`}), VP ${vp}: ${parameters.join(' ')}`);
+    if (message !== '') printLine(message.trimEnd().replaceAll(/^/gm, '  '));
+  }
   if (p.unknownInstructions.length > 0)
     printCounts('instructions that are not there', Object.fromEntries(p.unknownInstructions.map((u) => [u.mnemonic, u.count])));
 };
