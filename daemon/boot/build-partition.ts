@@ -2,8 +2,9 @@
 
 import { writeProcessor } from '../../shared/cpu/partition-processor.js';
 import { DEFAULT_PROCESSOR, type ProcessorChoice } from '../../shared/cpu/processor-choice.js';
-import { NO_HYPERV } from '../../shared/hyperv/hyperv-choice.js';
+import { hasVmbus, NO_HYPERV } from '../../shared/hyperv/hyperv-choice.js';
 import { overlayBytesOf, writeHyperv } from '../../shared/hyperv/partition-hyperv.js';
+import { NO_PORTS, writePorts } from '../../shared/hyperv/partition-ports.js';
 import { assert } from '../../shared/kit/assert.js';
 import {
   MAX_VPS,
@@ -60,6 +61,7 @@ const writeHeader = (views: Views, spec: PartitionSpec): void => {
   header.state = PartitionState.CREATED;
   writeProcessor(views, processorOf(spec));
   writeHyperv(views, spec.hyperv ?? NO_HYPERV);
+  writePorts(views, spec.ports ?? NO_PORTS);
   const name = encoder.encode(spec.name).subarray(0, 63);
   views.u8.set(name, header.name);
 };
@@ -80,7 +82,7 @@ export const buildPartition = (views: Views, spec: PartitionSpec): void => {
     setFirmwareMtrrs(vp);
   }
   const ram = new GuestRam(views, spec.ramSize);
-  writeFirmware(ram, spec.ramSize, spec.vpCount, processorOf(spec));
+  writeFirmware(ram, spec.ramSize, spec.vpCount, processorOf(spec), hasVmbus(hyperv));
   for (const { gpa, data, size } of plan.chunks) {
     ram.bytes(gpa, data);
     ram.fill(gpa + data.length, size - data.length, 0);

@@ -2,6 +2,7 @@
 
 import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
 import type { HypervChoice } from '../../shared/hyperv/hyperv-choice.js';
+import type { PortsConfig } from '../../shared/hyperv/partition-ports.js';
 
 export interface PartitionSpec {
   readonly id: number;
@@ -24,6 +25,8 @@ export interface PartitionSpec {
   readonly hyperv?: HypervChoice | undefined;
   /** The devices that test images look for. */
   readonly testDevices?: boolean | undefined;
+  /** Its synthetic ports, and connections to those of others; none when absent. */
+  readonly ports?: PortsConfig | undefined;
   /** Entry of a Linux image: `32` (default; what a PC's boot loader uses) or `64` where the image has one. */
   readonly entry?: '32' | '64' | undefined;
 }

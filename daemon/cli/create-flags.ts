@@ -26,7 +26,6 @@ export const partitionOf = (what: string, flags: CreateFlags): PartitionConfig =
     ...(flags.vps === undefined ? {} : { vps: numeric(flags.vps) }),
     ...(flags.memory === undefined ? {} : { memory: flags.memory }),
     ...(flags.cpu === undefined ? {} : { cpu: flags.cpu }),
-    ...(flags.hv === undefined ? {} : { hv: { features: flags.hv } }),
     ...(flags.append === undefined ? {} : { append: flags.append }),
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
     ...(flags.load === undefined ? {} : { load: { job: flags.load } }),
@@ -35,10 +34,17 @@ export const partitionOf = (what: string, flags: CreateFlags): PartitionConfig =
   const isFile = /\.ya?ml$/i.test(what);
   if (!isFile && flags.image === undefined)
     throw new HvdError('usage', { what: `${what}: give a .yaml file, or --image for a partition of that name` });
-  const base = isFile ? readPartitionFile(what) : { name: what, vps: 1, memory: '64M' };
+  const base: Partial<PartitionConfig> = isFile ? readPartitionFile(what) : { name: what, vps: 1, memory: 64 << 20 };
+  const hv = flags.hv === undefined ? {} : { hv: { ...base.hv, features: flags.hv } };
   return withPaths(
     // What has a verb of its own to start it is not started by being created, unless the file or the flag says so.
-    checkOptions(partitionSchema, { autostart: false, ...base, ...given, ...(flags.name === undefined ? {} : { name: flags.name }) }),
+    checkOptions(partitionSchema, {
+      autostart: false,
+      ...base,
+      ...given,
+      ...hv,
+      ...(flags.name === undefined ? {} : { name: flags.name }),
+    }),
     process.cwd(),
   );
 };

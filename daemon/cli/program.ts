@@ -4,6 +4,7 @@ import { hvdVersion } from '../root/version.js';
 import { addDevice } from './commands/device.js';
 import { addLoad } from './commands/load.js';
 import { addPolicy } from './commands/policy.js';
+import { addPort } from './commands/port.js';
 import { addRun } from './commands/run.js';
 import { addStart } from './commands/start.js';
 import { addStats } from './commands/stats.js';
@@ -16,6 +17,6 @@ export const createProgram = (): Command => {
   const program = new Command('hvd').description('a laboratory for hypervisors: x86 guests on simulated processors').version(hvdVersion());
   // Before the commands: they inherit it.
   program.exitOverride().configureOutput({ outputError: (text, write) => write(`hvd: ${text.replace(/^error: /, '')}`) });
-  for (const add of [addStart, addStop, addStatus, addVm, addPolicy, addDevice, addLoad, addStats, addRun, addTop]) add(program);
+  for (const add of [addStart, addStop, addStatus, addVm, addPolicy, addDevice, addPort, addLoad, addStats, addRun, addTop]) add(program);
   return program;
 };

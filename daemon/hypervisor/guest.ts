@@ -5,6 +5,7 @@ import { VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
 import { VpState } from '../../shared/layout/vp.js';
 import { request } from './apic/post.js';
 import { DeviceMemory } from './device-memory.js';
+import { portsOf } from './hyperv/messaging.js';
 import { interceptsOf } from './intercepts/intercepts.js';
 import { InterruptWindow } from './interrupt-window.js';
 import { Observer } from './observer.js';
@@ -12,12 +13,15 @@ import { PartitionOnLp } from './partition-on-lp.js';
 import { PauseLoop } from './pause-loop.js';
 import { buildProcessor } from './processor-host.js';
 import { RunLoop } from './run-loop.js';
+import type { PortDirectory } from './synic/port-directory.js';
+import { carryOutPortRequest } from './synic/port-requests.js';
 import { VpReadiness } from './vp-readiness.js';
 import { initVtlb } from './vtlb/arena.js';
 import type { GuestWiring } from './wiring.js';
 
 export class Guest {
   readonly slot: number;
+  readonly name: string;
   readonly #schedules: readonly VpSchedule[];
   readonly #on: PartitionOnLp;
   readonly #readiness: VpReadiness;
@@ -26,6 +30,7 @@ export class Guest {
 
   constructor(wiring: GuestWiring) {
     this.slot = wiring.slot;
+    this.name = wiring.name;
     const on = new PartitionOnLp(wiring);
     const window = new InterruptWindow(on);
     const pauseLoop = new PauseLoop();
@@ -116,6 +121,15 @@ export class Guest {
   /** A physical interrupt that is passed through to the VP. */
   inject(vp: number, vector: number, level: boolean): void {
     request(this.#on, vp, vector, level, InterruptKind.DEVICE);
+  }
+  /** Where other partitions' VPs on this LP post to, `clock` being now: only while there is somebody who may once read it. */
+  ports(clock: number): PortDirectory | undefined {
+    return this.isAlive ? portsOf(this.#on, clock) : undefined;
+  }
+  /** What root asks of the partition's ports. */
+  changePorts(): void {
+    const { hyperv, views } = this.#on;
+    if (hyperv?.messaging !== undefined) carryOutPortRequest(views, hyperv.messaging.directory);
   }
   /** It has not ended: what it was given it may still finish. */
   get isAlive(): boolean {

@@ -88,6 +88,7 @@ export class PartitionOnLp implements ApicBus {
         new VirtualApic(vp, this, wiring.frequencyHz, (vector) => this.platform.ioapicEoi(vector), {
           ended: (vector) => {
             if (hasVector(this.views.i32, vp.passedThrough, vector)) wiring.devices.finished(vp.index, vector);
+            this.hyperv?.messaging?.directory.synic.endOfInterrupt(vp.index, vector);
           },
           marker: () => (this.eoiPolicy === ApicEoi.EXIT ? NOWHERE : (this.hyperv?.assistPage(vp.index) ?? NOWHERE)),
         }),

@@ -76,7 +76,7 @@ export class VpReadiness {
     if (!on.isRunning) return Number.POSITIVE_INFINITY;
     let ns = Number.POSITIVE_INFINITY;
     for (const i of this.#own) {
-      ns = Math.min(ns, on.apics[i].timerDeadline());
+      ns = Math.min(ns, on.apics[i].timerDeadline(), on.hyperv?.messaging?.deadline(i) ?? Number.POSITIVE_INFINITY);
       if (i === 0) ns = Math.min(ns, on.platform.nextDeadline(), this.#end());
     }
     return on.clock.cyclesAt(ns);
@@ -89,6 +89,7 @@ export class VpReadiness {
     const now = on.clock.now();
     for (const i of this.#own) {
       if (on.apics[i].timerDeadline() <= now) on.apics[i].advance(now);
+      on.hyperv?.messaging?.advance(i, now);
       if (i !== 0) continue;
       if (on.platform.nextDeadline() <= now) on.platform.advance();
       if (this.#end() <= now) on.ends.timeUp();

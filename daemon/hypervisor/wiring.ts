@@ -2,6 +2,7 @@
 import type { Observe } from '../../shared/layout/observation.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { CodeCacheOptions } from '../machine/code-cache.js';
+import type { PortDirectory } from './synic/port-directory.js';
 
 export interface DeviceWires {
   /** A VP on this LP has ended a vector that is a device's. */
@@ -32,5 +33,7 @@ export interface GuestWiring {
   readonly observe: Observe | undefined;
   /** The machine's devices that are passed through to the partition. */
   readonly devices: DeviceWires;
+  /** Does something with the ports of another partition, by its name. Undefined: there is none of that name that runs. `clock`: now, in cycles. */
+  withPartner<T>(name: string, clock: number, action: (ports: PortDirectory) => T): T | undefined;
   event(clock: number, kind: number, vp: number, a: number, b: number): void;
 }

@@ -9,6 +9,7 @@ import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { findPolicy } from '../../shared/protocol/policies.js';
 import { PassThrough, REVOKE_CYCLES } from '../hypervisor/apic/pass-through.js';
 import { Guest } from '../hypervisor/guest.js';
+import type { PortDirectory } from '../hypervisor/synic/port-directory.js';
 import { DeviceLines } from '../machine/device-lines.js';
 import { PhysicalApic } from '../machine/physical-apic.js';
 import { DeviceBench } from './device-bench.js';
@@ -273,7 +274,7 @@ export class LogicalProcessor {
       // What it was given and has not finished ends with it.
       this.#pass.bury();
       this.#queue.renew(this.#clock);
-    }
+    } else if (what === MailCommand.PORTS) this.#guests[slot]?.changePorts();
     Atomics.add(i32, sequence, 1);
     Atomics.notify(i32, sequence);
     return what !== MailCommand.STOP;
@@ -294,6 +295,7 @@ export class LogicalProcessor {
       isWanted: (began, now) => (this.#queue.size === 1 && this.#hasMail()) || this.#pass.isWanted || this.#queue.interrupts(began, now),
       costs: this.#boot.config.costs,
       signal: (lp, clock) => this.#signal(lp, clock),
+      withPartner: (partner, clock, action) => this.#withPartner(partner, clock, action),
       devices: {
         finished: (vp, vector) => this.#pass.finished(slot, vp, vector),
         lower: (vector) => this.#devices.lower(slot, vector),
@@ -301,6 +303,20 @@ export class LogicalProcessor {
       },
       event: (clock, kind, vp, a, b) => this.#events.add(clock, kind, slot, vp, a, b),
     });
+  }
+
+  /** A partition's VP that runs here reaches into another partition. Should this LP die meanwhile, root knows whose locks it may have held. */
+  #withPartner<T>(name: string, clock: number, action: (ports: PortDirectory) => T): T | undefined {
+    const guest = this.#guests.find((one) => one?.name === name);
+    const ports = guest?.ports(clock);
+    if (guest === undefined || ports === undefined) return undefined;
+    const inside = (this.#block.base + LpLayout.at.partner) >>> 2;
+    Atomics.store(this.#machine.i32, inside, guest.slot + 1);
+    try {
+      return action(ports);
+    } finally {
+      Atomics.store(this.#machine.i32, inside, 0);
+    }
   }
 
   /** Another LP (or this one) has work from now on: it leaves guest code, or wakes in the step after this one. */

@@ -21,6 +21,7 @@ export const build: PartitionBuilder = (body, config, files, place) => {
       processor: config.cpu === undefined ? undefined : parseProcessor(config.cpu),
       hyperv: config.hv === undefined ? undefined : parseHyperv(config.hv.features),
       testDevices: config.testdev,
+      ports: { ports: config.hv?.ports ?? [], connections: config.hv?.connections ?? [] },
       imageName: config.image,
       commandLine: config.append,
       initrd: files.initrd,

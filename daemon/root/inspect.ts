@@ -8,6 +8,7 @@ import type { MachineMemory } from './machine-memory.js';
 import type { Partition } from './partition.js';
 import { readRegisters } from './registers.js';
 import { partitionStats } from './stats.js';
+import { inspectSynic } from './synic-view.js';
 
 const UNKNOWN_PAIRS = VpLayout.fields.unknownOps.bytes / 8;
 
@@ -19,6 +20,7 @@ export const inspectPartition = async (
   ...partitionStats(partition, memory, partitions),
   processor: processorOf(partition),
   registers: partition.body.vps.map(readRegisters),
+  synic: inspectSynic(partition.body.views, partition.body.vps.length),
   unknownInstructions: await unknownInstructions(partition),
   crash: crashReport(partition.body.views),
 });

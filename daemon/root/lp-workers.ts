@@ -104,6 +104,11 @@ export class LpWorkers {
     await this.#command(lp, MailCommand.DETACH, 'DETACH', [slot]);
   }
 
+  /** Lets an LP look at what is wanted of the partition's ports. */
+  async changePorts(lp: number, slot: number): Promise<void> {
+    await this.#command(lp, MailCommand.PORTS, 'PORTS', [slot]);
+  }
+
   /** Ends every task and thread. Never throws; LPs that do not end by themselves are terminated. */
   async stop(): Promise<void> {
     this.#stopping = true;

@@ -13,6 +13,8 @@ export const VERB_STATES = {
   stop: [RUNNING, PAUSED, CREATED],
   /** Gives the guest a job, or what it finds when it comes up. */
   load: [CREATED, RUNNING, PAUSED],
+  /** Opens and closes ports and connections. */
+  ports: [CREATED, RUNNING, PAUSED],
   destroy: [CREATED, RUNNING, PAUSED, STOPPED, CRASHED, POWERED_OFF],
 } as const satisfies Record<string, readonly number[]>;
 export type Verb = keyof typeof VERB_STATES;

@@ -9,6 +9,7 @@ import { LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import type { Observe } from '../../shared/layout/observation.js';
 import { ExitCause, lpContextAt, PartitionLayout, PartitionMap, PartitionState } from '../../shared/layout/partition.js';
+import { synicLocks } from '../../shared/layout/synic.js';
 import { VpLayout, VpState } from '../../shared/layout/vp.js';
 import { generationAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { HvdError } from '../../shared/protocol/errors.js';
@@ -144,6 +145,17 @@ export class Partitions {
     });
   }
 
+  /** Lets an LP do to the partition's ports what `write` has put down in its memory, one such request at a time; `read` sees the answer. */
+  ask(name: string, write: (partition: Partition) => void, read: (partition: Partition) => void): Promise<void> {
+    return this.#verb('ports', name, async (partition) => {
+      write(partition);
+      const [lp] = this.#workers.alive;
+      if (lp === undefined) throw new HvdError('machine.no-lp', { count: this.#memory.lps.length });
+      await this.#workers.changePorts(lp, partition.slot);
+      read(partition);
+    });
+  }
+
   /** Waits until no LP is at work for a partition that has ended by itself: then what its end counted, traced and stored is there. */
   settled(name: string): Promise<void> {
     return this.#leave(this.get(name).slot);
@@ -153,9 +165,12 @@ export class Partitions {
   machineCheck(lp: number, reason: string): void {
     this.#log.error({ lp, reason }, 'machine check');
     this.#bury(lp);
+    const block = this.#memory.lps[lp]!;
+    const partner = Atomics.load(block.views.i32, (block.base + LpLayout.at.partner) >>> 2) - 1;
     for (const partition of this.all) {
       const { body } = partition;
-      const hit = body.vps.some((vp) => Atomics.load(body.views.i32, (vp.base + VpLayout.at.lp) >>> 2) === lp);
+      const hit =
+        partner === partition.slot || body.vps.some((vp) => Atomics.load(body.views.i32, (vp.base + VpLayout.at.lp) >>> 2) === lp);
       if (hit) body.crash(ExitCause.MACHINE_CHECK, `machine check: LP ${lp}: ${reason}`);
       const { i32 } = body.views;
       // It may have died inside a fill, too: nobody waits for that to end.
@@ -167,7 +182,7 @@ export class Partitions {
       for (const word of [LpContextLayout.at.inGuest, LpContextLayout.at.flushAck]) Atomics.notify(i32, (lpContextAt(lp) + word) >>> 2);
       // It may have died with a lock of a partition whose VPs it ran. That partition is over, but its other LPs must not sleep on the lock.
       if (!hit) continue;
-      for (const lock of PARTITION_LOCKS) {
+      for (const lock of [...PARTITION_LOCKS, ...synicLocks(body.vps.length)]) {
         Atomics.store(i32, lock >>> 2, 0);
         Atomics.notify(i32, lock >>> 2);
       }

@@ -59,6 +59,6 @@ export const StimerConfig = {
 /** A port (connection) number has 24 bits. */
 export const PORT_ID_MAX = 0xff_ffff;
 /** Input of PostMessage, and the largest it can be. */
-export const PostMessageInput = { CONNECTION: 0, TYPE: 8, SIZE: 12, PAYLOAD: 16, BYTES: 16 + 240 } as const;
+export const PostMessageInput = { CONNECTION: 0, RESERVED: 4, TYPE: 8, SIZE: 12, PAYLOAD: 16, BYTES: 16 + 240 } as const;
 /** Input of SignalEvent: 8 bytes, in a register when fast. */
-export const SignalEventInput = { CONNECTION: 0, FLAG: 4, BYTES: 8 } as const;
+export const SignalEventInput = { CONNECTION: 0, FLAG: 4, RESERVED: 6, BYTES: 8 } as const;

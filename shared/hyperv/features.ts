@@ -18,6 +18,18 @@ export const HYPERV_FEATURES = [
   { name: 'vp-runtime', privilege: HvPrivilege.VP_RUNTIME, needs: [], meaning: 'MSR VP_RUNTIME' },
   { name: 'time-ref-count', privilege: HvPrivilege.TIME_REF_COUNT, needs: [], meaning: 'MSR TIME_REF_COUNT' },
   {
+    name: 'synic',
+    privilege: HvPrivilege.SYNIC,
+    needs: [],
+    meaning: 'the synthetic interrupt controller: MSRs SCONTROL to SINT15',
+  },
+  {
+    name: 'synthetic-timers',
+    privilege: HvPrivilege.SYNTHETIC_TIMERS,
+    needs: ['time-ref-count'],
+    meaning: 'four timers for each VP',
+  },
+  {
     name: 'apic-msrs',
     privilege: HvPrivilege.APIC_MSRS,
     needs: [],
@@ -48,6 +60,13 @@ export const HYPERV_FEATURES = [
   },
   { name: 'tsc-invariant', privilege: HvPrivilege.TSC_INVARIANT, needs: [], meaning: 'MSR TSC_INVARIANT_CONTROL' },
   {
+    name: 'post-messages',
+    privilege: HvPrivilege.POST_MESSAGES,
+    needs: ['hypercall-msrs'],
+    meaning: 'HvCallPostMessage; with synic also a VMBus that offers nothing',
+  },
+  { name: 'signal-events', privilege: HvPrivilege.SIGNAL_EVENTS, needs: ['hypercall-msrs'], meaning: 'HvCallSignalEvent' },
+  {
     name: 'start-vp',
     privilege: HvPrivilege.START_VIRTUAL_PROCESSOR,
     needs: ['hypercall-msrs'],
@@ -61,7 +80,14 @@ export const HYPERV_FEATURES = [
   },
   { name: 'crash-msrs', feature: HvFeature.CRASH_MSRS, needs: [], meaning: 'MSRs CRASH_P0 to P4 and CRASH_CTL' },
   { name: 'xmm-output', feature: HvFeature.XMM_OUTPUT, needs: ['xmm-input'], meaning: 'fast hypercalls with output' },
+  { name: 'sint-polling', feature: HvFeature.SINT_POLLING, needs: ['synic'], meaning: 'SINTs that are polled' },
   { name: 'hypercall-lock', feature: HvFeature.HYPERCALL_LOCK, needs: ['hypercall-msrs'], meaning: 'bit Locked of MSR HYPERCALL' },
+  {
+    name: 'direct-timers',
+    feature: HvFeature.DIRECT_TIMERS,
+    needs: ['synthetic-timers'],
+    meaning: 'timers that interrupt rather than send messages',
+  },
   {
     name: 'switch-vas',
     recommendation: HvRecommendation.SWITCH_ADDRESS_SPACE,

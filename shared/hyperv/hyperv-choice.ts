@@ -72,6 +72,9 @@ const show = (text: string): string => JSON.stringify(text).slice(0, 60);
 /** The interface of partitions that name none. */
 export const NO_HYPERV: HypervChoice = parseHyperv('off');
 
+/** Whether its guests find a VMBus: they can ask for one and be answered. */
+export const hasVmbus = ({ features }: HypervChoice): boolean => features.has('synic') && features.has('post-messages');
+
 /** As people write it: the nearest preset, and how it differs. */
 export const hypervText = ({ features, spinRetries }: HypervChoice): string => {
   const changes = (preset: HypervPreset): string[] => {

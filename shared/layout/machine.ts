@@ -77,6 +77,8 @@ export const LpLayout = struct(
     reservedPercent: i32,
     /** VPs that other LPs have given it so far. Atomics. */
     arrivals: i32,
+    /** Slot + 1 of the partition into which a VP of another one posts at this moment, 0 = none. Atomics. */
+    partner: i32,
     /** FNV-1a over the LP's events, for comparing runs. */
     traceLo: u32,
     traceHi: u32,

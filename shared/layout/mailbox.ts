@@ -21,6 +21,8 @@ export const MailCommand = {
   DETACH: 2,
   /** The LP answers, then returns from its task. */
   STOP: 3,
+  /** args[0] = slot. What stands in the partition's SynicHeader is carried out (shared/hyperv/partition-ports). */
+  PORTS: 4,
 } as const;
 
 /** What root posts on the control port for ATTACH. */

@@ -11,9 +11,8 @@ import { Message, SINTS, Sint, STIMERS } from '../abi/synic.js';
 import { MAX_VPS, PartitionMap } from './partition.js';
 import { accessor, block, i32, struct, u32, u64, type Views } from './struct.js';
 
-/** Ports of a partition; the first is the hypervisor's own. */
+/** Ports of a partition, the hypervisor's own included. */
 export const PORTS_MAX = 32;
-export const HYPERVISOR_PORT = 0;
 export const CONNECTIONS_MAX = 32;
 /** Message buffers of a port (TLFS 11.10.5): as many messages can wait, one more is INSUFFICIENT_BUFFERS. */
 export const PORT_BUFFERS = 16;
@@ -46,11 +45,17 @@ export const SynicHeaderLayout = struct(
     /** Version of the VMBus protocol that was agreed on, 0 = none (abi/vmbus), and contacts that were refused. */
     vmbusVersion: u32,
     vmbusRefused: u32,
+    /** What root asks of an LP (PortRequest), and whether it could be done: 1 or 0. */
+    request: u32,
+    answer: u32,
   },
   64,
 );
 export const SynicHeader = accessor(SynicHeaderLayout);
 export type SynicHeader = InstanceType<typeof SynicHeader>;
+
+/** Of the port or connection at REQUESTED_PORT, REQUESTED_CONNECTION. */
+export const PortRequest = { OPEN_PORT: 1, CLOSE_PORT: 2, OPEN_CONNECTION: 3, CLOSE_CONNECTION: 4 } as const;
 
 /** Counters of a SINT, u32 each; they wrap. Changed under the controller's lock. */
 export const SINT_COUNTERS = ['messages', 'pendings', 'events', 'interrupts'] as const;
@@ -141,8 +146,8 @@ export type Connection = InstanceType<typeof Connection>;
 
 const controllers = PartitionMap.SYNIC + SynicHeaderLayout.size;
 const ports = controllers + MAX_VPS * SynicLayout.size;
-const connections = ports + PORTS_MAX * PortLayout.size;
-const links = connections + CONNECTIONS_MAX * ConnectionLayout.size;
+const connections = ports + (PORTS_MAX + 1) * PortLayout.size;
+const links = connections + (CONNECTIONS_MAX + 1) * ConnectionLayout.size;
 const buffers = links + BUFFERS * 4;
 export const SYNIC_END: number = buffers + BUFFERS * Message.BYTES;
 
@@ -152,12 +157,21 @@ export const sintCountAt = (vp: number, counter: SintCounter, sint: number): num
   synicAt(vp) + SynicLayout.at.counts + (SINT_COUNTERS.indexOf(counter) * SINTS + sint) * 4;
 export const portAt = (port: number): number => ports + port * PortLayout.size;
 export const connectionAt = (connection: number): number => connections + connection * ConnectionLayout.size;
+/** Behind the others: what root wants opened or closed. */
+export const REQUESTED_PORT: number = portAt(PORTS_MAX);
+export const REQUESTED_CONNECTION: number = connectionAt(CONNECTIONS_MAX);
 export const linkAt = (buffer: number): number => links + buffer * 4;
 export const bufferAt = (buffer: number): number => buffers + buffer * Message.BYTES;
 export const portBuffer = (port: number, n: number): number => port * PORT_BUFFERS + n;
 export const timerBuffer = (vp: number, timer: number): number => PORTS_MAX * PORT_BUFFERS + vp * STIMERS + timer;
 /** Port that a buffer belongs to, -1: it is a timer's. */
 export const portOfBuffer = (buffer: number): number => (buffer < PORTS_MAX * PORT_BUFFERS ? Math.floor(buffer / PORT_BUFFERS) : -1);
+
+/** Every futex that is taken here. */
+export const synicLocks = (vpCount: number): number[] => [
+  PartitionMap.SYNIC + SynicHeaderLayout.at.lock,
+  ...Array.from({ length: vpCount }, (_, vp) => synicAt(vp) + SynicLayout.at.lock),
+];
 
 /** All controllers as at power-up: disabled, every SINT masked, no port, no connection. */
 export const powerUpSynic = (views: Views): void => {

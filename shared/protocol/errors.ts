@@ -78,6 +78,13 @@ export const ERRORS = {
   'policy.value': { exit: 65, sentence: '{name}: {value} is not one of {values}' },
   'device.unknown': { exit: 66, sentence: 'no device named {name}', hint: 'hvd device list shows them' },
   'policy.machine': { exit: 65, sentence: '{name} is one for the whole machine: no partition has a setting of its own' },
+  'port.none': {
+    exit: 69,
+    sentence: '{name}: has no Hyper-V interface, and so no ports and connections',
+    hint: 'hv: or --hv give it one',
+  },
+  'port.taken': { exit: 73, sentence: '{name}: {what} {id}: the number is taken, or there are as many as there can be' },
+  'port.unknown': { exit: 66, sentence: '{name}: has no {what} {id}', hint: 'hvd port list shows them' },
   'load.none': { exit: 69, sentence: '{name}: the guest has announced no job page', hint: 'loads are for the workload guests' },
   'load.unknown': { exit: 65, sentence: 'no job named {job}; there are {jobs}' },
   'load.parameter': { exit: 65, sentence: '{job} has no parameter {parameter}; it has {parameters}' },

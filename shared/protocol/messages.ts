@@ -22,7 +22,7 @@ export interface PartitionConfig {
   /** The processor: `x86-64-v2,+aes,-smap`. Everything that hvd has when absent. */
   cpu?: string | undefined;
   /** The Hyper-V interface: `linux,+ref-tsc,-cluster-ipi,spin-retries=4095`. None when absent. */
-  hv?: { features: string } | undefined;
+  hv?: HypervConfig | undefined;
   append?: string | undefined;
   initrd?: string | undefined;
   /** The devices that images of the kvm-unit-tests family look for. */
@@ -33,6 +33,32 @@ export interface PartitionConfig {
   /** Settings of its own in place of the machine's, of policies that allow it. */
   policies?: Record<string, string> | undefined;
   scheduling?: SchedulingConfig | undefined;
+}
+export interface HypervConfig {
+  features: string;
+  /** Ports by which guests reach this one, and connections of its own to ports; both can be opened and closed while it runs. */
+  ports?: PortConfig[] | undefined;
+  connections?: ConnectionConfig[] | undefined;
+}
+export interface PortConfig {
+  id: number;
+  /** Where what comes in goes: SINT and VP. */
+  sint: number;
+  vp: number | 'any';
+  /** An event port with so many flags, from `firstFlag` (0) on; a message port when absent. */
+  flags?: number | undefined;
+  firstFlag?: number | undefined;
+}
+export interface ConnectionConfig {
+  id: number;
+  /** The partition that has the port; this one when absent. */
+  vm?: string | undefined;
+  port: number;
+}
+export interface PortInfo extends PortConfig {
+  /** Messages (events) taken, and refused for want of a buffer or of a controller that takes them. */
+  accepted: number;
+  refused: number;
 }
 /** A partition's share of the machine, for each of its VPs. */
 export interface SchedulingConfig {
@@ -163,6 +189,36 @@ export interface PartitionStats {
   interrupts: { byKind: Record<string, number>; byVector: Record<string, number> };
   load: LoadCounters[];
 }
+/** A VP's synthetic interrupt controller in full: totals, and what is there now. */
+export interface SynicInspect {
+  vp: number;
+  /** Writes of EOM; most messages that have ever waited for one SINT. */
+  eoms: number;
+  deepest: number;
+  /** Expirations of synthetic timers that were told of, and that were passed over. */
+  timersFired: number;
+  timersSkipped: number;
+  /** SINTs that are unmasked, or by which anything has come. */
+  sints: SintOfVp[];
+}
+export interface SintOfVp {
+  sint: number;
+  vector: number;
+  masked: boolean;
+  autoEoi: boolean;
+  polling: boolean;
+  messages: number;
+  /** Times that a reader was told of another message. */
+  pendings: number;
+  events: number;
+  interrupts: number;
+  /** The slot holds a message; it says that another one waits; so many do. */
+  busy: boolean;
+  pending: boolean;
+  waiting: number;
+  /** Event flags that are set. */
+  flags: number;
+}
 export interface MachineStats {
   /** Host milliseconds since the daemon started, when this was taken. */
   at: number;
@@ -207,6 +263,8 @@ export interface PartitionInspect extends PartitionStats {
     gpr: Record<string, string>;
     apic: ApicInspect;
   }[];
+  /** Of each VP whose synthetic interrupt controller is enabled. */
+  synic: SynicInspect[];
   unknownInstructions: { mnemonic: string; count: number }[];
   crash: CrashReport | null;
 }
@@ -377,6 +435,12 @@ export interface Requests {
   'device.lower': [{ name: string }, Record<string, never>];
   /** From now on it rises by itself; 0: no more. */
   'device.period': [{ name: string; cycles: number }, Record<string, never>];
+  'port.list': [{ name: string }, { ports: PortInfo[]; connections: ConnectionConfig[] }];
+  /** What is opened and closed while a partition runs is forgotten when it boots again. */
+  'port.open': [{ name: string; port: PortConfig }, Record<string, never>];
+  'port.close': [{ name: string; id: number }, Record<string, never>];
+  'connection.open': [{ name: string; connection: ConnectionConfig }, Record<string, never>];
+  'connection.close': [{ name: string; id: number }, Record<string, never>];
   'load.set': [{ name: string } & LoadSpec, Record<string, never>];
   'load.stop': [{ name: string; vps?: number[] | undefined }, Record<string, never>];
   /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `event` frames of scheduling and interrupts. 0 or false ends. */

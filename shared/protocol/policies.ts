@@ -133,6 +133,15 @@ export const POLICIES: readonly Policy[] = [
     word: 12,
   },
   {
+    name: 'synic.pending',
+    values: ['exact', 'always'],
+    baseline: 'always',
+    default: 'exact',
+    meaning: 'when a message says that another one waits, so that its reader must write EOM: only if one does (US20080141277A1), or always',
+    word: 13,
+    perPartition: true,
+  },
+  {
     name: 'sched.policy',
     values: ['rr', 'credit', 'gang'],
     baseline: 'rr',
@@ -155,6 +164,8 @@ export const POLICIES: readonly Policy[] = [
 export const SchedPolicy = { RR: 0, CREDIT: 1, GANG: 2 } as const;
 /** Numbers of `apic.eoi`: each offers what those before it do. */
 export const ApicEoi = { EXIT: 0, ASSIST: 1, AUTO: 2 } as const;
+/** Numbers of `synic.pending`. */
+export const SynicPending = { EXACT: 0, ALWAYS: 1 } as const;
 /** Numbers of `vtlb.lock`. */
 export const VtlbLock = { GENERATION: 0, GLOBAL: 1, FINE: 2 } as const;
 /** Numbers of `vtlb.track`. */

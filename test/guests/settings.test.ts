@@ -59,6 +59,7 @@ const run = (image: string, commandLine: string, settings: Settings, change?: Se
     isWanted: () => false,
     costs: {},
     devices: NO_DEVICES,
+    withPartner: () => undefined,
     observe: undefined,
     signal: nothing,
     event: nothing,

@@ -38,9 +38,10 @@ const prepare = (thread: ScenarioThread): void => {
   const ports = new (thread.synic?.Ports ?? Ports)(machine.partition, words);
   const host = {
     vpCount: 1,
+    polling: true,
     raise: () => void words.add(INTERRUPTS, 1),
     alwaysPending: () => false,
-    stored: () => undefined,
+    store: (_address: number, _bytes: number, put: () => void): void => put(),
   };
   const synic = new (thread.synic?.Synic ?? Synic)(machine.partition, words, ports, host, thread.synic?.parts ?? SYNIC_PARTS);
   controllers.set(thread, { words, ports, synic });

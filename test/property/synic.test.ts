@@ -38,9 +38,10 @@ class Rig {
     powerUpSynic(this.views);
     this.directory = new PortDirectory(this.views, new SharedWords(this.views), {
       vpCount: VPS,
+      polling: true,
       raise: (vp, vector) => this.interrupts.push({ vp, vector }),
       alwaysPending: () => this.always,
-      stored: () => undefined,
+      store: (_address, _bytes, put) => put(),
     });
     for (let vp = 0; vp < VPS; vp++) {
       this.enable(vp, true);

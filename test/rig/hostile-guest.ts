@@ -171,6 +171,7 @@ const build = (
     costs: {},
     tiers,
     devices: NO_DEVICES,
+    withPartner: () => undefined,
     observe: undefined,
     signal: () => undefined,
     event: () => undefined,

@@ -129,6 +129,7 @@ export class KernelMachine {
       costs,
       tiers,
       devices: NO_DEVICES,
+      withPartner: () => undefined,
       observe,
       signal,
       event: () => undefined,

@@ -25,6 +25,8 @@ export class SynicRig {
   readonly interrupts: RaisedInterrupt[] = [];
   /** Vectors of timers in direct mode. */
   readonly direct: number[] = [];
+  /** As the SINTs of each VP have them. */
+  readonly vectors: { watched: number[]; auto: number[] }[] = [];
   /** Partition time, ns. */
   now = 0;
 
@@ -32,9 +34,10 @@ export class SynicRig {
     powerUpSynic(this.views);
     this.directory = new PortDirectory(this.views, new SharedWords(this.views), {
       vpCount: VPS,
+      polling: true,
       raise: (vp, vector, auto) => void this.interrupts.push({ vp, vector, auto }),
       alwaysPending: () => false,
-      stored: () => undefined,
+      store: (_address, _bytes, put) => put(),
     });
     const { synic } = this.directory;
     this.timers = [0, 1].map((vp) => new SyntheticTimers(this.views, vp, synic, (vector) => void this.direct.push(vector), direct));
@@ -42,6 +45,9 @@ export class SynicRig {
       overlay: (vp, page, register) => {
         if (register >> 48n !== 0n) return -1;
         return (register & 1n) === 0n ? 0 : this.#page(vp, page);
+      },
+      vectorsChanged: (vp, watched, auto) => {
+        this.vectors[vp] = { watched: vectorsOf(watched), auto: vectorsOf(auto) };
       },
       moment: () => this.moment(),
     });
@@ -86,3 +92,6 @@ export class SynicRig {
     return PartitionMap.RAM + (vp * 2 + PAGES[page]) * 4096;
   }
 }
+
+const vectorsOf = (words: Int32Array): number[] =>
+  Array.from({ length: 256 }, (_, n) => n).filter((n) => (words[n >>> 5] >>> (n & 31)) & 1);

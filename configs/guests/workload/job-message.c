@@ -108,6 +108,10 @@ void job_message(struct vp *vp)
         job_idle(vp);
         return;
     }
+    // What came while the SINT was masked has told nobody.
+    interrupts_off();
+    message_interrupt(vp);
+    interrupts_on();
     while (job_goes_on(vp)) {
         if (vp->parameters[0] == ANSWERS_ONLY) vp->entry->operations = m->served;
         else {

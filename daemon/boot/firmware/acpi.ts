@@ -77,7 +77,7 @@ const madt = (vpCount: number): Uint8Array => {
 const facs = (): Uint8Array => new TableBytes(64).ascii(0, 'FACS').u32(4, 64).u8(32, 2).bytes;
 
 /** `base`: where the tables stand; the RSDP is at RSDP_AT. */
-export const writeAcpi = (ram: GuestRam, base: number, vpCount: number): void => {
+export const writeAcpi = (ram: GuestRam, base: number, vpCount: number, vmbus: boolean): void => {
   let next = base;
   const place = (bytes: Uint8Array): number => {
     const at = next;
@@ -87,7 +87,7 @@ export const writeAcpi = (ram: GuestRam, base: number, vpCount: number): void =>
   };
   ram.fill(base, ACPI_SIZE, 0);
   const facsAt = place(facs());
-  const body = dsdtBody(vpCount);
+  const body = dsdtBody(vpCount, vmbus);
   const dsdt = sdt('DSDT', 2, body.length);
   dsdt.bytes.set(body, HEADER_SIZE);
   const dsdtAt = place(dsdt.checksum(9).bytes);

@@ -53,3 +53,5 @@ export const isaResources = (port: number, ports: number, irq: number): Aml => [
   ...[0x22, (1 << irq) & 0xff, (1 << irq) >>> 8],
   ...[0x79, 0x00],
 ];
+/** The end tag alone. */
+export const noResources: Aml = [0x79, 0x00];

@@ -6,10 +6,10 @@ import { writeAcpi } from './acpi.js';
 import { writeBiosData } from './bios-data.js';
 import { writeMpTable } from './mp-table.js';
 
-export const writeFirmware = (ram: GuestRam, ramSize: number, vpCount: number, processor: ProcessorChoice): void => {
+export const writeFirmware = (ram: GuestRam, ramSize: number, vpCount: number, processor: ProcessorChoice, vmbus: boolean): void => {
   ram.fill(BIOS_ROM, MIB - BIOS_ROM, 0);
   writeBiosData(ram);
-  writeAcpi(ram, acpiBase(ramSize), vpCount);
+  writeAcpi(ram, acpiBase(ramSize), vpCount, vmbus);
   // Without local APICs there is only the 8259 pair, and nothing to describe.
   if (processor.features.has('apic')) writeMpTable(ram, vpCount, processor);
 };

@@ -5,6 +5,7 @@ import { HypervLayout, HypervState, HypervVp, hypervVpAt, VpOverlay, vpOverlay }
 import { PartitionMap } from '../../../shared/layout/partition.js';
 import { FutexLock } from '../../machine/futex-lock.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
+import { type Messaging, messagingOf } from './messaging.js';
 import { Overlays } from './overlays.js';
 import { ReferenceTime } from './reference-time.js';
 
@@ -16,6 +17,8 @@ export class HyperV {
   readonly vps: readonly HypervVp[];
   readonly overlays: Overlays;
   readonly time: ReferenceTime;
+  /** Synthetic interrupts and timers, if the partition has any. */
+  readonly messaging: Messaging | undefined;
   readonly #lock: FutexLock;
 
   constructor(on: PartitionOnLp) {
@@ -25,6 +28,7 @@ export class HyperV {
     this.#lock = new FutexLock(on.mmu.lp.handshake.words, PartitionMap.HYPERV + HypervLayout.at.lock);
     this.overlays = new Overlays(on);
     this.time = new ReferenceTime(this);
+    this.messaging = messagingOf(this);
   }
 
   /** Whether the partition may do what the privilege bit is for. */

@@ -6,6 +6,7 @@ import { apicRegisters } from './msrs/apic.js';
 import { crashRegisters } from './msrs/crash.js';
 import { hypercallRegisters, resetRegisters, vpIndexRegisters } from './msrs/identity.js';
 import { idleRegisters } from './msrs/idle.js';
+import { synicRegisters, timerRegisters } from './msrs/synic.js';
 import { frequencyRegisters, referenceTscRegisters, timeRegisters, tscInvariantRegisters, vpRuntimeRegisters } from './msrs/time.js';
 
 type Group = (hv: HyperV) => Registers;
@@ -13,6 +14,8 @@ type Group = (hv: HyperV) => Registers;
 const BY_PRIVILEGE: readonly (readonly [(typeof HvPrivilege)[keyof typeof HvPrivilege], Group])[] = [
   [HvPrivilege.VP_RUNTIME, vpRuntimeRegisters],
   [HvPrivilege.TIME_REF_COUNT, timeRegisters],
+  [HvPrivilege.SYNIC, synicRegisters],
+  [HvPrivilege.SYNTHETIC_TIMERS, timerRegisters],
   [HvPrivilege.APIC_MSRS, apicRegisters],
   [HvPrivilege.HYPERCALL_MSRS, hypercallRegisters],
   [HvPrivilege.VP_INDEX, vpIndexRegisters],

@@ -1,8 +1,9 @@
 // The connections of a partition: numbers by which its guests name ports of other partitions, or of their own. Any LP.
 // A connection names a partition, not a place: when that partition ends it leads nowhere, and when there is another one of the name, to that.
 
+import { partnerOf, writeConnection } from '../../../shared/hyperv/partition-ports.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { CONNECTIONS_MAX, Connection, ConnectionLayout, connectionAt, PARTITION_NAME_BYTES } from '../../../shared/layout/synic.js';
+import { CONNECTIONS_MAX, Connection, ConnectionLayout, connectionAt } from '../../../shared/layout/synic.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 
 const OPEN = ConnectionLayout.at.open;
@@ -28,7 +29,7 @@ export class Connections {
     const index = this.#indexOf(id);
     if (index < 0) return undefined;
     const entry = new Connection(this.#views, connectionAt(index));
-    return { id, port: entry.port, partition: this.#name(entry.partition) };
+    return { id, port: entry.port, partition: partnerOf(this.#views, entry) };
   }
 
   /** False: the number is taken, or there are as many connections as there can be. One opener at a time. */
@@ -37,12 +38,7 @@ export class Connections {
     for (let index = 0; index < CONNECTIONS_MAX; index++) {
       const at = connectionAt(index);
       if (this.#words.load(at + OPEN) !== 0) continue;
-      const entry = new Connection(this.#views, at);
-      entry.id = id;
-      entry.port = port;
-      const { u8 } = this.#views;
-      u8.fill(0, entry.partition, entry.partition + PARTITION_NAME_BYTES);
-      u8.set(new TextEncoder().encode(partition).subarray(0, PARTITION_NAME_BYTES - 1), entry.partition);
+      writeConnection(this.#views, at, { id, port, vm: partition });
       this.#words.store(at + OPEN, 1);
       return true;
     }
@@ -61,12 +57,5 @@ export class Connections {
       if (this.#words.load(at + OPEN) !== 0 && new Connection(this.#views, at).id === id) return index;
     }
     return -1;
-  }
-
-  #name(at: number): string {
-    const { u8 } = this.#views;
-    let length = 0;
-    while (length < PARTITION_NAME_BYTES && u8[at + length] !== 0) length++;
-    return new TextDecoder().decode(u8.slice(at, at + length));
   }
 }

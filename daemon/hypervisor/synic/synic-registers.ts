@@ -1,5 +1,5 @@
 // The controller's registers as a VP reads and writes them (TLFS 11.8, 12.3.2). Which of them there are is the partition's features' to say (hyperv).
-import { FIRST_SINT_VECTOR, Sint, SYNIC_VERSION, SynicMsr } from '../../../shared/abi/synic.js';
+import { FIRST_SINT_VECTOR, SINTS, Sint, SYNIC_VERSION, SynicMsr } from '../../../shared/abi/synic.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { SynicRegisters, synicAt } from '../../../shared/layout/synic.js';
 import type { Synic } from './synic.js';
@@ -14,6 +14,8 @@ export type SynicPage = (typeof OVERLAYS)[number];
 export interface SynicRegistersHost {
   /** Puts a page of the VP over guest memory, or takes it away. Its address in partition memory, 0 = taken away, -1: no such guest physical address. */
   overlay(vp: number, page: SynicPage, register: bigint): number;
+  /** A SINT of the VP has changed: `watched`, vectors whose EOI its queues wait for; `auto`, vectors that end by themselves. Eight words each. */
+  vectorsChanged(vp: number, watched: Int32Array, auto: Int32Array): void;
   /** The moment of the access. */
   moment(): TimerMoment;
 }
@@ -96,8 +98,21 @@ export class SynicRegisterFile {
     this.#synic.locked(vp, () => {
       this.#views.u64[(registers.sints >>> 3) + sint] = value;
     });
+    this.#tellVectors(vp, registers);
     this.#synic.rescan(vp);
     return true;
+  }
+
+  #tellVectors(vp: number, registers: SynicRegisters): void {
+    const watched = new Int32Array(8);
+    const auto = new Int32Array(8);
+    for (let sint = 0; sint < SINTS; sint++) {
+      const low = Number(this.#views.u64[(registers.sints >>> 3) + sint] & 0xffff_ffffn);
+      if ((low & Sint.MASKED) !== 0) continue;
+      const set = (low & Sint.AUTO_EOI) === 0 ? watched : auto;
+      set[(low & Sint.VECTOR) >>> 5] |= 1 << (low & 31);
+    }
+    this.#host.vectorsChanged(vp, watched, auto);
   }
 
   /** A page has one place in partition memory whether it is seen by the guest or not, so posters may go on meanwhile; outside the lock, for it may take a shootdown. */

@@ -17,12 +17,14 @@ const AT = SynicLayout.at;
 
 export interface SynicHost {
   readonly vpCount: number;
+  /** Whether the partition has SINTs that are polled: without it their bit means nothing. */
+  readonly polling: boolean;
   /** An edge at the VP's local APIC; `auto`: it ends by itself. Any LP. */
   raise(vp: number, vector: number, auto: boolean): void;
   /** The policy synic.pending=always: readers are told of another message whether there is one or not. */
   alwaysPending(): boolean;
-  /** Bytes at an address in partition memory have been stored: there may be code, or somebody who watches. */
-  stored(address: number, bytes: number): void;
+  /** `put` changes bytes at an address in partition memory: there may be code, or somebody who watches. It neither waits nor throws. */
+  store(address: number, bytes: number, put: () => void): void;
 }
 
 /** The parts, so that tests can put mutants in. */
@@ -39,6 +41,8 @@ export class Synic {
   readonly #slots: MessageSlot;
   readonly #flags: EventFlags;
   readonly #locks: readonly FutexLock[];
+  /** Bits of a SINT that keep it from interrupting. */
+  readonly #silent: number;
 
   constructor(views: Views, words: SharedWords, ports: Ports, host: SynicHost, parts: SynicParts = SYNIC_PARTS) {
     this.#views = views;
@@ -49,6 +53,7 @@ export class Synic {
     this.#queue = new parts.MessageQueue(words);
     this.#slots = new parts.MessageSlot(words);
     this.#flags = new parts.EventFlags(words);
+    this.#silent = host.polling ? Sint.MASKED | Sint.POLLING : Sint.MASKED;
     this.#locks = Array.from({ length: host.vpCount }, (_, vp) => new parts.FutexLock(words, synicAt(vp) + AT.lock));
   }
 
@@ -147,10 +152,12 @@ export class Synic {
   #setFlag(vp: number, sint: number, flag: number): void {
     const at = this.#words.read(synicAt(vp) + AT.eventPage) + sint * EVENT_FLAGS_BYTES + (flag >>> 5) * 4;
     this.tell(vp, sint, () => {
-      if (!this.#flags.set(at, 1 << (flag & 31))) return false;
-      this.#host.stored(at, 4);
-      this.#count(vp, 'events', sint);
-      return true;
+      let isNew = false;
+      this.#host.store(at, 4, () => {
+        isNew = this.#flags.set(at, 1 << (flag & 31));
+      });
+      if (isNew) this.#count(vp, 'events', sint);
+      return isNew;
     });
   }
 
@@ -164,7 +171,7 @@ export class Synic {
   /** Masked: nobody is told. Polling: the guest looks by itself. */
   protected raise(vp: number, sint: number): void {
     const register = this.#sint(vp, sint);
-    if ((register & (Sint.MASKED | Sint.POLLING)) !== 0) return;
+    if ((register & this.#silent) !== 0) return;
     this.#count(vp, 'interrupts', sint);
     this.#host.raise(vp, register & Sint.VECTOR, (register & Sint.AUTO_EOI) !== 0);
   }
@@ -176,15 +183,17 @@ export class Synic {
     if (buffer < 0 || !this.#takes(vp, AT.messagePage)) return;
     const slot = this.#words.read(synicAt(vp) + AT.messagePage) + sint * Message.BYTES;
     if (!slots.isEmpty(slot)) {
-      const emptied = slots.markPending(slot);
+      let emptied = false;
+      this.#host.store(slot + Message.SIZE, 4, () => {
+        emptied = slots.markPending(slot);
+      });
       if (!slots.wasTold) this.#count(vp, 'pendings', sint);
       if (!emptied) return;
     }
     this.#queue.removeFirst(vp, sint);
     const pending = this.#queue.first(vp, sint) >= 0 || this.#host.alwaysPending();
     this.tell(vp, sint, () => {
-      slots.put(slot, buffer, pending);
-      this.#host.stored(slot, Message.BYTES);
+      this.#host.store(slot, Message.BYTES, () => slots.put(slot, buffer, pending));
       return true;
     });
     this.buffers.release(buffer);

@@ -1,13 +1,22 @@
 // What a machine and a partition may look like: every key, its type and its limits. Used for YAML files and for what comes over the socket.
 // Unknown keys are errors: a misspelt key that is ignored costs an evening.
 import { z } from 'zod';
+import { EVENT_FLAGS, PORT_ID_MAX, SINTS } from '../../../shared/abi/synic.js';
 import { ChoiceError, parseProcessor } from '../../../shared/cpu/processor-choice.js';
 import { HypervChoiceError, parseHyperv } from '../../../shared/hyperv/hyperv-choice.js';
+import { CONFIGURED_CONNECTIONS_MAX, CONFIGURED_PORTS_MAX } from '../../../shared/hyperv/partition-ports.js';
 import { DEVICE_LINES } from '../../../shared/layout/device-line.js';
 import { PARTITION_SLOTS } from '../../../shared/layout/mailbox.js';
 import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN } from '../../../shared/layout/partition.js';
 import { WEIGHT_MAX } from '../../../shared/layout/schedule.js';
-import type { DeviceConfig, LoadSpec, MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
+import type {
+  DeviceConfig,
+  HypervConfig,
+  LoadSpec,
+  MachineConfig,
+  PartitionConfig,
+  PortConfig,
+} from '../../../shared/protocol/messages.js';
 import { formatSize, parseSize } from './size.js';
 
 /** Guest RAM comes in pages of WebAssembly memory. */
@@ -108,6 +117,36 @@ const hypervFeatures = z.unknown().transform((value, context): string => {
   }
   return z.NEVER;
 });
+/** Numbers of ports and connections (TLFS 11.10). */
+export const portId = integer(1, PORT_ID_MAX);
+export const portSchema: z.ZodType<PortConfig> = strict({
+  id: portId,
+  sint: integer(0, SINTS - 1),
+  vp: z.union([z.literal('any'), integer(0, MAX_VPS - 1)], {
+    error: (issue) => `expected any or a whole number from 0 to ${MAX_VPS - 1}, got ${show(issue.input)}`,
+  }),
+  flags: integer(1, EVENT_FLAGS).optional(),
+  firstFlag: integer(0, EVENT_FLAGS - 1).optional(),
+}).superRefine(({ flags, firstFlag = 0 }, context) => {
+  const refuse = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message });
+  if (flags === undefined && firstFlag !== 0) refuse('firstFlag', 'expected flags with it, for it is of event ports');
+  if (flags !== undefined && firstFlag + flags > EVENT_FLAGS)
+    refuse('flags', `expected at most ${EVENT_FLAGS - firstFlag}, for a SINT has ${EVENT_FLAGS} flags; got ${flags}`);
+});
+export const connectionShape = { id: portId, vm: nameSchema.optional(), port: portId };
+const hyperv: z.ZodType<HypervConfig> = strict({
+  features: hypervFeatures,
+  ports: list(portSchema, CONFIGURED_PORTS_MAX).optional(),
+  connections: list(strict(connectionShape), CONFIGURED_CONNECTIONS_MAX).optional(),
+}).superRefine(({ ports = [], connections = [] }, context) => {
+  const refuse = (path: (string | number)[], message: string): void => context.addIssue({ code: 'custom', path, message });
+  for (const [key, entries] of [
+    ['ports', ports],
+    ['connections', connections],
+  ] as const)
+    for (const [index, { id }] of entries.entries())
+      if (entries.findIndex((other) => other.id === id) < index) refuse([key, index, 'id'], `expected a number of its own, ${id} is taken`);
+});
 const policySettings = z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` });
 
 const scheduling = strict({
@@ -128,7 +167,7 @@ export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   vps: integer(1, MAX_VPS),
   memory: size(RAM_MIN, RAM_MAX, RAM_STEP),
   cpu: processor.optional(),
-  hv: strict({ features: hypervFeatures }).optional(),
+  hv: hyperv.optional(),
   append: text(APPEND_MAX).optional(),
   initrd: text(PATH_MAX).optional(),
   testdev: flag.optional(),
@@ -136,7 +175,10 @@ export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   autostart: flag.optional(),
   policies: policySettings.optional(),
   scheduling: scheduling.optional(),
-}).superRefine(({ vps, cpu }, context) => {
+}).superRefine(({ vps, cpu, hv }, context) => {
+  for (const [index, { vp }] of (hv?.ports ?? []).entries())
+    if (vp !== 'any' && vp >= vps)
+      context.addIssue({ code: 'custom', path: ['hv', 'ports', index, 'vp'], message: `expected any or 0 to ${vps - 1}, got ${vp}` });
   if (vps === 1 || cpu === undefined || parseProcessor(cpu).features.has('apic')) return;
   context.addIssue({ code: 'custom', path: ['vps'], message: `expected 1, for ${cpu} has no APIC to reach others with; got ${vps}` });
 });

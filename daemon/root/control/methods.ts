@@ -9,6 +9,7 @@ import { readConsole, writeConsole } from '../console.js';
 import { inspectPartition } from '../inspect.js';
 import { setLoad, stopLoad } from '../loads.js';
 import type { Machine } from '../machine.js';
+import { changePorts, listPorts } from '../ports.js';
 import { inspectVtlb } from '../vtlb-view/tables.js';
 
 export interface Service {
@@ -92,6 +93,12 @@ export const HANDLERS: Handlers = {
     machine.devices.setPeriod(name, cycles);
     return {};
   },
+  'port.list': ({ machine }, { name }) => listPorts(machine.partitions.get(name)),
+  'port.open': async ({ machine }, { name, port }) => done(changePorts(machine.partitions, name, { open: 'port', port })),
+  'port.close': async ({ machine }, { name, id }) => done(changePorts(machine.partitions, name, { close: 'port', id })),
+  'connection.open': async ({ machine }, { name, connection }) =>
+    done(changePorts(machine.partitions, name, { open: 'connection', connection })),
+  'connection.close': async ({ machine }, { name, id }) => done(changePorts(machine.partitions, name, { close: 'connection', id })),
   'load.set': ({ machine }, { name, ...load }) => {
     setLoad(machine.partitions.get(name), load, machine.signals);
     return {};

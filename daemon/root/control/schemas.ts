@@ -3,7 +3,18 @@ import { z } from 'zod';
 import { MAX_VPS } from '../../../shared/layout/partition.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { Method, Requests } from '../../../shared/protocol/messages.js';
-import { formatPath, loadShape, nameSchema, partitionSchema, periodSchema, strict, vpListSchema } from '../config/schema.js';
+import {
+  connectionShape,
+  formatPath,
+  loadShape,
+  nameSchema,
+  partitionSchema,
+  periodSchema,
+  portId,
+  portSchema,
+  strict,
+  vpListSchema,
+} from '../config/schema.js';
 
 /** Statistics frames a second that a client may ask for. 0 ends them. */
 export const STATS_HZ = { min: 0.1, max: 20 } as const;
@@ -59,6 +70,11 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
   'device.raise': named,
   'device.lower': named,
   'device.period': strict({ name: nameSchema, cycles: periodSchema }),
+  'port.list': named,
+  'port.open': strict({ name: nameSchema, port: portSchema }),
+  'port.close': strict({ name: nameSchema, id: portId }),
+  'connection.open': strict({ name: nameSchema, connection: strict(connectionShape) }),
+  'connection.close': strict({ name: nameSchema, id: portId }),
   'load.set': strict({ name: nameSchema, ...loadShape }),
   'load.stop': strict({ name: nameSchema, vps: vpListSchema.optional() }),
   subscribe: strict({

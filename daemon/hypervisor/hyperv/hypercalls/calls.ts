@@ -4,7 +4,9 @@ import { flushVirtualAddressList, flushVirtualAddressListEx } from './flush-virt
 import { flushVirtualAddressSpace, flushVirtualAddressSpaceEx } from './flush-virtual-address-space.js';
 import { getVpIndexFromApicId } from './get-vp-index-from-apic-id.js';
 import { notifyLongSpinWait } from './notify-long-spin-wait.js';
+import { postMessage } from './post-message.js';
 import { sendSyntheticClusterIpi, sendSyntheticClusterIpiEx } from './send-synthetic-cluster-ipi.js';
+import { signalEvent } from './signal-event.js';
 import { startVirtualProcessor } from './start-virtual-processor.js';
 import { switchVirtualAddressSpace } from './switch-virtual-address-space.js';
 
@@ -17,6 +19,8 @@ export const hypercalls = (): readonly Hypercall[] => [
   flushVirtualAddressSpaceEx(),
   flushVirtualAddressListEx(),
   sendSyntheticClusterIpiEx(),
+  postMessage,
+  signalEvent,
   startVirtualProcessor(),
   getVpIndexFromApicId(),
 ];
