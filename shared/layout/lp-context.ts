@@ -51,6 +51,8 @@ export const CODE_COUNTS = [
   /** Compiled units, and their WebAssembly. */
   'units',
   'unitBytes',
+  /** What V8 makes of that, estimated. */
+  'machineBytes',
   /** How often all of it was given up for want of room. */
   'drops',
 ] as const;

@@ -1,7 +1,8 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|interrupts|fp|smp|scaling|daemon|vtlb|policies|eoi, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// Options: --suite cpu|interrupts|fp|smp|scaling|daemon|code|vtlb|policies|eoi, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
 // `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies or eoi theirs into daemon/SPECIFICATION.md. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
+import { codeText, measureCode } from './code-suite.js';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
 import { EOI_TABLES, hostText, POLICY_TABLES, PROCESSOR_TABLES, VTLB_TABLES, writeTables } from './markdown.js';
 import { measureScaling, scalingText } from './scaling-suite.js';
@@ -31,7 +32,7 @@ const say = (text: string): void => {
 const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 : fail(`--bits is 32 or 64, not ${text}`));
 const suiteOf = (name: string): Suite =>
   SUITES[name] ??
-  fail(`--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'vtlb', 'policies', 'eoi'].join(', ')}, not ${name}`);
+  fail(`--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'code', 'vtlb', 'policies', 'eoi'].join(', ')}, not ${name}`);
 const peersOf = (text: string): string[] => {
   const peers = text.split(',').filter((name) => name !== '');
   for (const name of peers) if (!PEER_NAMES.includes(name)) fail(`--against knows ${PEER_NAMES.join(', ')}, not ${name}`);
@@ -91,6 +92,8 @@ if (values.markdown && values.suite === 'cpu') {
   tables.push(`Suite \`scaling\`:\n\n\`\`\`\n${scalingText(scaling)}\n\`\`\``);
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');
   tables.push(`Suite \`daemon\`, configs/machines/default.yaml:\n\n\`\`\`\n${daemonText(await measureDaemon(values.quick, say))}\n\`\`\``);
+  const code = suiteOf('cpu').workloads.map((w) => measureCode(32, w));
+  tables.push(`Suite \`code\`, 32-bit guest, bytes of the host's for each translated guest byte:\n\n\`\`\`\n${codeText(code)}\n\`\`\``);
   console.log(
     `written: ${writeTables(PROCESSOR_TABLES, [`${hostText()} Seconds are of the host's clock; ratios are the peer's seconds over hvd's (above 1: hvd is faster).`, ...tables])}`,
   );
@@ -101,6 +104,11 @@ if (values.markdown && values.suite === 'cpu') {
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');
   const result = await measureDaemon(values.quick, say);
   console.log(values.json ? JSON.stringify(result) : daemonText(result));
+} else if (values.suite === 'code') {
+  const only = values.only?.split(',');
+  const workloads = suiteOf('cpu').workloads.filter((w) => !only || only.includes(w.name));
+  const rows = workloads.map((w) => measureCode(bitsOf(values.bits), { name: w.name, div: w.div * (values.quick ? 4 : 1) }));
+  console.log(values.json ? JSON.stringify(rows) : codeText(rows));
 } else if (values.suite === 'vtlb') {
   const { measureVtlb, vtlbMarkdown } = await import('./vtlb-suite.js');
   const numbers = await measureVtlb(values.quick, say);

@@ -62,7 +62,7 @@ test('what is counted is what is there', (t) => {
   // The loop in pieces, INT3, and the handler's HLT.
   t.true(now.blocks >= 3);
   t.is(now.guestBytes, ADDITIONS * 5 + 8 + 1 + 1);
-  t.true(now.units >= 1 && now.unitBytes > 100 * now.units);
+  t.true(now.units >= 1 && now.unitBytes > 100 * now.units && now.machineBytes > 2 * now.unitBytes);
   machine.processor.code.dropAll();
   t.deepEqual(counts(machine), {
     blocks: 0,
@@ -71,6 +71,7 @@ test('what is counted is what is there', (t) => {
     metadataBytes: 0,
     units: 0,
     unitBytes: 0,
+    machineBytes: 0,
     drops: now.drops + 1,
   });
 });

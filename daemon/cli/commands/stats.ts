@@ -1,6 +1,7 @@
 // hvd stats: all counters once.
 import type { Command } from 'commander';
 import type { MachineStats } from '../../../shared/protocol/messages.js';
+import { codeMemoryOf } from '../code-memory.js';
 import { formatCount, formatTable, printJson, printLine } from '../output.js';
 import { type ClientFlags, listingOptions, withDaemon } from '../with-daemon.js';
 
@@ -42,7 +43,7 @@ export const formatStats = (stats: MachineStats): string => {
         formatCount(p.vps.reduce((total, vp) => total + vp.instructions, 0)),
         formatCount(p.vtlb.fills ?? 0),
         formatCount(sum(p.interrupts.byVector)),
-        formatCount((p.code.recordBytes ?? 0) + (p.code.metadataBytes ?? 0) + (p.code.unitBytes ?? 0)),
+        formatCount(codeMemoryOf(p.code).held),
         p.reason ?? '',
       ]),
     ),

@@ -1,6 +1,7 @@
 // What `hvd run --count` says at the end: retired instructions by class and mnemonic, and what made the guest leave its code.
 import type { ObservationReport } from '../../../shared/layout/observation.js';
 import type { MachineStats } from '../../../shared/protocol/messages.js';
+import { codeMemoryOf, perGuestByte } from '../code-memory.js';
 import { formatTable } from '../output.js';
 
 export interface InstructionAccount {
@@ -16,6 +17,8 @@ export interface InstructionAccount {
   readonly translations: number;
   readonly compilations: number;
   readonly tlbMisses: number;
+  /** What translated code takes at the end, by CODE_COUNTS. */
+  readonly code: Readonly<Record<string, number>>;
 }
 
 /** Mnemonics that the table shows; `--json` has all. */
@@ -35,7 +38,19 @@ export const accountOf = (report: ObservationReport, stats: MachineStats): Instr
     translations: counter('translations'),
     compilations: counter('compilations'),
     tlbMisses: counter('hardwareTlbMisses'),
+    code: sumOf(stats.partitions.map((partition) => partition.code)),
   };
+};
+const sumOf = (all: readonly Readonly<Record<string, number>>[]): Record<string, number> => {
+  const sums: Record<string, number> = {};
+  for (const counts of all) for (const [name, n] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + n;
+  return sums;
+};
+const codeText = (code: Readonly<Record<string, number>>): string => {
+  const memory = codeMemoryOf(code);
+  const per = (bytes: number): string => perGuestByte(bytes, memory).toFixed(1);
+  const parts = `records ${code.recordBytes ?? 0}, metadata ${code.metadataBytes ?? 0}, WebAssembly ${code.unitBytes ?? 0}`;
+  return `code of ${memory.guestBytes} bytes takes ${memory.held} (${parts}): ${per(memory.held)} a byte; V8's machine code about ${per(memory.machineBytes)} more`;
 };
 
 export const formatAccount = (account: InstructionAccount): string => {
@@ -53,7 +68,7 @@ export const formatAccount = (account: InstructionAccount): string => {
       Object.entries(of).filter(([, n]) => n > 0),
     );
   return [
-    `retired ${account.retired}  translations ${account.translations}  compilations ${account.compilations}  TLB misses ${account.tlbMisses}`,
+    `retired ${account.retired}  translations ${account.translations}  compilations ${account.compilations}  TLB misses ${account.tlbMisses}\n${codeText(account.code)}`,
     counts('CLASS', account.classes),
     counts('MNEMONIC', account.mnemonics, TOP),
     events('EXIT', account.exits),
