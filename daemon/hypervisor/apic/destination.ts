@@ -41,20 +41,29 @@ export const isDestination = (vp: VpBlock, destination: number, logical: boolean
   return logical ? matchesLogical(vp, destination) : peek(vp, AT.apicId) === destination;
 };
 
+const NOBODY = -1;
+
 /** Arbitration priority class: the highest of TPR, ISR and IRR (SDM 3A 11.6.2.4). */
 const arbitrationClass = (vp: VpBlock): number => {
   const { i32 } = vp.views;
   return Math.max(peek(vp, AT.apicTpr) & 0xff, highestVector(i32, vp.isr), highestVector(i32, vp.irr), highestVector(i32, vp.newIrr)) >> 4;
 };
 
-/** The VP that takes a lowest-priority message, or -1. Among equals the vector picks, so that devices spread over VPs and the choice repeats. */
-export const lowestPriority = (bus: ApicBus, destination: number, logical: boolean, broadcast: number, vector: number): number => {
+/** The VP that takes a lowest-priority message, or -1. Among equals the vector picks, so that devices spread over VPs and the choice repeats. `except`: a sender that is not meant. */
+export const lowestPriority = (
+  bus: ApicBus,
+  destination: number,
+  logical: boolean,
+  broadcast: number,
+  vector: number,
+  except = NOBODY,
+): number => {
   let best = -1;
   let bestClass = 16;
   for (let step = 0; step < bus.vpCount; step++) {
     const index = (vector + step) % bus.vpCount;
     const vp = bus.vpBlock(index);
-    if (!acceptsFixed(vp) || !isDestination(vp, destination, logical, broadcast)) continue;
+    if (index === except || !acceptsFixed(vp) || !isDestination(vp, destination, logical, broadcast)) continue;
     const candidate = arbitrationClass(vp);
     if (candidate < bestClass) {
       best = index;

@@ -128,6 +128,11 @@ export const sendIpi = (bus: ApicBus, sender: number, low: number, destination: 
       for (let index = 0; index < bus.vpCount; index++) deliverTo(bus, index, mode, vector, false, InterruptKind.IPI);
       return;
     case Shorthand.OTHERS:
+      if (mode === DeliveryMode.LOWEST_PRIORITY) {
+        const index = lowestPriority(bus, broadcast, false, broadcast, vector, sender);
+        if (index >= 0) deliverTo(bus, index, mode, vector, false, InterruptKind.IPI);
+        return;
+      }
       for (let index = 0; index < bus.vpCount; index++) {
         if (index !== sender && apicEnabled(bus.vpBlock(index))) deliverTo(bus, index, mode, vector, false, InterruptKind.IPI);
       }
