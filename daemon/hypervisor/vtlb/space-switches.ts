@@ -14,12 +14,16 @@ export class SpaceSwitches {
     this.#i32 = i32;
     this.#context = context;
     // Zeroed entries are of epoch 0.
-    this.forget(0);
+    this.forget();
   }
 
-  /** No entry holds any more. `age`: that many releases may have been since an address space's own for it to be among those whose translations are kept. */
-  forget(age: number): void {
+  /** No entry holds any more: a value of CR3 may name another address space from here on. */
+  forget(): void {
     this.#i32[(this.#context + at.switchEpoch) >>> 2]++;
+  }
+
+  /** So many releases may have been since an address space's own for it to be among those whose translations are kept. Before a first offer after `forget`. */
+  keep(age: number): void {
     this.#i32[(this.#context + at.switchAge) >>> 2] = age;
   }
 

@@ -169,7 +169,7 @@ export class Vtlb {
     const { views } = this.#p;
     const lp = this.#p.handshake.lp;
     this.#vp = vp;
-    this.#forgetSwitches();
+    this.#switches.forget();
     const record = vtlbVpAt(vp.index) >>> 2;
     const at = VtlbVpLayout.at;
     const { u32 } = views;
@@ -207,7 +207,7 @@ export class Vtlb {
   /** The VP leaves this LP for long, or for good: its SAS may be evicted. Its hardware TLB entries stay good for its return. */
   unload(): void {
     this.#countWalks();
-    this.#forgetSwitches();
+    this.#switches.forget();
     this.#p.walker.root = 0;
     this.#p.epochs.leave();
     if (this.#sas >= 0) this.#p.spaces.release(this.#sas);
@@ -223,12 +223,13 @@ export class Vtlb {
     const key = this.#next.read(vp, this.#p.numa.ownerFor(vp.index));
     if (flush === Flush.NONE && key.equals(this.#key)) return;
     this.#followPolicy();
-    if (flush !== Flush.NON_GLOBAL || key.role !== this.#key.role || key.owner !== this.#key.owner) this.#forgetSwitches();
+    if (flush !== Flush.NON_GLOBAL || key.role !== this.#key.role || key.owner !== this.#key.owner) this.#switches.forget();
     const role = this.#key.role;
     counting.add(Counter.addressSpaceSwitches);
     if (this.#tracks) {
       if (flush === Flush.ALL) counting.add(Counter.wholeFlushes);
       this.#load(true);
+      this.#offerSwitch(vp);
       tlb.devices.flush();
       return;
     }
@@ -475,14 +476,15 @@ export class Vtlb {
     const held = tlb.select(spaces.nameOf(sas));
     if (held && banks.version !== version) tlb.flushSpace();
     banks.settle(sas, version);
-    const vp = this.#vp as VpBlock;
+  }
+  /** The address space that CR3 has just loaded may be loaded by the same value again. */
+  #offerSwitch(vp: VpBlock): void {
+    const { handshake, policy, spaces, tlb } = this.#p;
     const mode = (this.#key.role & Role.MODE) >>> Role.MODE_SHIFT;
     // What PAE's four registers hold is read anew with each MOV CR3.
-    if (mode === PagingMode.LEGACY || mode === PagingMode.LONG) this.#switches.offer(vp.cr3Lo, vp.cr3Hi, sas, spaces.nameOf(sas), tlb.bank);
-  }
-  /** From here on a value of CR3 may name another address space than before. */
-  #forgetSwitches(): void {
-    this.#switches.forget(this.#p.policy.tags - this.#p.handshake.lps());
+    if (mode !== PagingMode.LEGACY && mode !== PagingMode.LONG) return;
+    this.#switches.keep(policy.tags - handshake.lps());
+    this.#switches.offer(vp.cr3Lo, vp.cr3Hi, this.#sas, spaces.nameOf(this.#sas), tlb.bank);
   }
 
   /** The walker is hardware and counts for itself. */
@@ -512,7 +514,7 @@ export class Vtlb {
   #renew(): void {
     const { banks, counting, epochs, revalidation, spaces, tlb, views, walker, words } = this.#p;
     const before = this.#sas;
-    this.#forgetSwitches();
+    this.#switches.forget();
     walker.root = 0;
     epochs.unsettle();
     this.#sas = spaces.acquire(this.#key);
