@@ -20,6 +20,7 @@ import { hasVector } from './apic/vector-set.js';
 import { VirtualApic } from './apic/virtual-apic.js';
 import { GuestClock } from './guest-clock.js';
 import { type HyperV, hypervOf } from './hyperv/hyperv.js';
+import { synicTest } from './hyperv/synic-test.js';
 import { takeStart } from './hyperv/vp-start.js';
 import { Monitors } from './monitors.js';
 import { PartitionEnd } from './partition-end.js';
@@ -76,6 +77,7 @@ export class PartitionOnLp implements ApicBus {
       setIntr: (asserted) => {
         if (asserted) this.kick(0);
       },
+      synicTest: (command) => this.hyperv && synicTest(this.hyperv, command),
       powerOff: () => this.ends.powerOff(),
       reset: () => this.ends.reset(),
       debugExit: (value) => this.ends.debugExit(value),

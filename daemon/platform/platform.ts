@@ -33,6 +33,7 @@ import { Pit } from './pit.js';
 import { allOnes, type PortDevice } from './port-device.js';
 import { PORT_LIMIT, PORT_MAP, type PortDeviceName, type PortRange, TEST_PORT_MAP } from './port-map.js';
 import { Rtc } from './rtc.js';
+import { SynicTestPort } from './synic-test-port.js';
 import { SystemPorts } from './system-ports.js';
 import { Uart } from './uart.js';
 import { Vga } from './vga.js';
@@ -134,6 +135,7 @@ export class Platform {
       passed: new PassedDevices(host),
       firmwareConfig: new FirmwareConfig(views),
       test,
+      synicTest: new SynicTestPort(host),
     };
     const ranges = hasTests ? [...PORT_MAP, ...TEST_PORT_MAP] : PORT_MAP;
     this.claims = ranges.map((range, index) => this.claim(range, index, devices[range.device]));

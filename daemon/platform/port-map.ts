@@ -19,7 +19,8 @@ export type PortDeviceName =
   | 'coprocessor'
   | 'passed'
   | 'firmwareConfig'
-  | 'test';
+  | 'test'
+  | 'synicTest';
 
 export interface PortRange {
   readonly first: number;
@@ -64,6 +65,7 @@ export const TEST_PORT_MAP: readonly PortRange[] = [
   { first: PlatformAddress.TEST_DATA_BYTEWISE, last: PlatformAddress.TEST_DATA_BYTEWISE + 3, device: 'test' },
   { first: PlatformAddress.FIRMWARE_CONFIG, last: PlatformAddress.FIRMWARE_CONFIG + 1, device: 'firmwareConfig', wide: true },
   { first: PlatformAddress.TEST_LINES, last: PlatformAddress.TEST_LINES + PlatformAddress.IOAPIC_PINS - 1, device: 'test' },
+  { first: PlatformAddress.SYNIC_TEST, last: PlatformAddress.SYNIC_TEST + 3, device: 'synicTest', wide: true, lockFree: true },
 ];
 /** Ports from here on are never claimed. */
 export const PORT_LIMIT = 0x4000;

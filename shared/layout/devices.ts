@@ -69,6 +69,7 @@ export const PlatformAddress = {
   TEST_DATA: 0xe0,
   TEST_DATA_BYTEWISE: 0xe8,
   TEST_LINES: 0x2000,
+  SYNIC_TEST: 0x3000,
   TEST_MEMORY: 0xff00_0000,
   TEST_MEMORY_BYTES: 0x1_0000,
   /** SLP_TYP of soft off (S5), as the DSDT's \_S5 package must say. */

@@ -2,6 +2,7 @@
 // HVD_SEED replays from a guest on, HVD_GUESTS says how many.
 import test from 'ava';
 import { HvCall, HvMsr, HvStatus } from '../../shared/abi/hyperv.js';
+import { type PortsConfig, writePorts } from '../../shared/hyperv/partition-ports.js';
 import { ExitCause, PartitionState } from '../../shared/layout/partition.js';
 import { Slot, VpState } from '../../shared/layout/vp.js';
 import { control, HypercallPages, HypervGuest, OS_ID, TIERS } from '../rig/hyperv-guest.js';
@@ -15,6 +16,19 @@ const RUN_MS_MAX = 2000;
 const STATUSES = new Set<number>(Object.values(HvStatus));
 const CODES = Object.values(HvCall);
 const REGISTERS = [...Object.values(HvMsr), ...Array.from({ length: 0x120 }, (_, n) => 0x4000_0000 + n)];
+/** Connections whose numbers small values hit. */
+const PORTS: PortsConfig = {
+  ports: [
+    { id: 1, sint: 2, vp: 0 },
+    { id: 2, sint: 3, vp: 'any', flags: 8, firstFlag: 40 },
+  ],
+  connections: [
+    { id: 0, port: 1 },
+    { id: 1, port: 1 },
+    { id: 2, port: 2 },
+    { id: 3, vm: 'nobody', port: 1 },
+  ],
+};
 const SETUP = [
   [HvMsr.VP_ASSIST_PAGE, 0n],
   [HvMsr.REFERENCE_TSC, 0n],
@@ -91,6 +105,7 @@ test('whatever a guest hands to the interface, it gets a status or a fault', (t)
     // Locked, the page could not be put back.
     const g = new HypervGuest(TIERS[seed & 1], 'all,-hypercall-lock', 3, { costs: { hypercallElement: 1000 } });
     const { machine } = g;
+    writePorts(machine.views, PORTS);
     for (let action = 0; action < ACTIONS; action++) {
       const before = performance.now();
       // Pages that the guest has moved away, and the identity that it has taken back.

@@ -68,6 +68,8 @@ export interface Surroundings {
   readonly observe?: Observe | undefined;
   /** The Hyper-V interface, as files have it. */
   readonly hv?: string;
+  /** The devices that test images look for. */
+  readonly testDevices?: boolean;
   /** Another LP is told that it has work. */
   readonly signal?: (lp: number) => void;
 }
@@ -89,7 +91,7 @@ export class KernelMachine {
     tiers: 'cold' | 'hot' | 'both',
     cpu = 'max',
     vps = 1,
-    { costs = {}, observe, hv = 'off', signal = () => undefined }: Surroundings = {},
+    { costs = {}, observe, hv = 'off', testDevices = false, signal = () => undefined }: Surroundings = {},
   ) {
     const hyperv = parseHyperv(hv);
     const pages = (PartitionMap.RAM + RAM + overlayBytesOf(hyperv, vps)) / 65536;
@@ -104,6 +106,7 @@ export class KernelMachine {
       lpCount: 1,
       nodeCount: 1,
       ramSize: RAM,
+      testDevices: testDevices ? 1 : 0,
       state: PartitionState.RUNNING,
     });
     writeProcessor(this.views, parseProcessor(cpu));

@@ -51,6 +51,7 @@ export const board = (existing?: Views): Board => {
       power.push('text seen');
     },
     lowerLine: () => undefined,
+    synicTest: () => undefined,
     assertedLine: () => 0,
   };
   const platform = new Platform(views, host);

@@ -20,6 +20,7 @@ const chip = () => {
     reset: () => {},
     debugExit: () => {},
     lowerLine: () => undefined,
+    synicTest: () => undefined,
     assertedLine: () => 0,
     textSeen: () => {},
   });

@@ -168,6 +168,11 @@ export class Synic {
     if (put()) this.raise(vp, sint);
   }
 
+  /** The SINT with nothing to tell of. */
+  raiseSint(vp: number, sint: number): void {
+    this.locked(vp, () => this.raise(vp, sint));
+  }
+
   /** Masked: nobody is told. Polling: the guest looks by itself. */
   protected raise(vp: number, sint: number): void {
     const register = this.#sint(vp, sint);
