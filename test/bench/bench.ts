@@ -123,12 +123,17 @@ if (values.markdown && values.suite === 'cpu') {
 } else if (values.suite === 'eoi') {
   const { measurePolicies, policyMarkdown } = await import('./policy-suite.js');
   const { EOI_EXPERIMENTS } = await import('./eoi-experiments.js');
-  const { measurePassThrough, passThroughMarkdown } = await import('./eoi-suite.js');
+  const { measureMessages, measurePassThrough, messagesMarkdown, passThroughMarkdown } = await import('./eoi-suite.js');
   const rows = await measurePolicies(values.only, say, EOI_EXPERIMENTS);
+  const messages = values.only === undefined ? await measureMessages(say) : [];
   const passed = values.only === undefined ? await measurePassThrough(say) : [];
-  const text = [policyMarkdown(rows), ...(passed.length === 0 ? [] : [passThroughMarkdown(passed)])];
+  const text = [
+    policyMarkdown(rows),
+    ...(messages.length === 0 ? [] : [messagesMarkdown(messages)]),
+    ...(passed.length === 0 ? [] : [passThroughMarkdown(passed)]),
+  ];
   if (values.markdown) console.log(`written: ${writeTables(EOI_TABLES, text)}`);
-  else console.log(values.json ? JSON.stringify({ rows, passed }) : text.join('\n\n'));
+  else console.log(values.json ? JSON.stringify({ rows, messages, passed }) : text.join('\n\n'));
 } else {
   const { result, engines } = await runSuite(values.suite, bitsOf(values.bits), peersOf(values.against));
   console.log(values.json ? JSON.stringify(result) : asText(result, engines));

@@ -1,4 +1,4 @@
-// `npm run bench -- --suite eoi`: how interrupts end under each policy (eoi-experiments.ts), and how long those of devices that are passed through stay in service, with
+// `npm run bench -- --suite eoi`: how interrupts end under each policy (eoi-experiments.ts; messages between guests here), and how long those of devices that are passed through stay in service, with
 // hardware that can end a named vector and without.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +6,7 @@ import { readMachineFile } from '../../daemon/root/config/machine-file.js';
 import { silentLog } from '../../daemon/root/log.js';
 import { Machine } from '../../daemon/root/machine.js';
 import { packageRoot } from '../../daemon/root/package-root.js';
-import type { DeviceInfo } from '../../shared/protocol/messages.js';
+import type { DeviceInfo, InterruptsInspect, MachineStats } from '../../shared/protocol/messages.js';
 
 export interface PassThroughRow {
   readonly physicalSeoi: string;
@@ -15,6 +15,80 @@ export interface PassThroughRow {
   readonly served: number;
   readonly deferred: number;
 }
+
+/** Two guests that exchange messages: AutoEOI needs a SINT. */
+export interface MessageRow {
+  readonly policy: string;
+  readonly interrupts: number;
+  /** EOIs by kind, for each interrupt delivered. */
+  readonly ends: Readonly<Record<string, number>>;
+  /** Virtual cycles from one answer to the next. */
+  readonly cycles: number;
+}
+
+const MESSAGES = 'configs/machines/messages.yaml';
+const ANSWERS = 1000;
+
+export const measureMessages = async (say: (text: string) => void): Promise<MessageRow[]> => {
+  const rows: MessageRow[] = [];
+  for (const policy of ['exit', 'assist', 'auto']) {
+    say(`\r${'messages'.padEnd(40)} ${policy.padEnd(24)}`);
+    const config = readMachineFile(join(packageRoot(), MESSAGES));
+    const partitions = config.partitions.map((partition) => ({
+      ...partition,
+      load: { ...partition.load!, parameters: { ...partition.load!.parameters, auto: policy === 'auto' ? 1 : 0 } },
+    }));
+    const machine = await Machine.start({
+      config: { ...config, partitions, clock: 'deterministic', idle: 'skip', pin: false, policies: { 'apic.eoi': policy } },
+      log: silentLog(),
+    });
+    try {
+      const answers = (): number => machine.stats().partitions[0]!.load[0]?.operations ?? 0;
+      await until(() => answers() > 0);
+      const [before, beforeStats] = [machine.interrupts(undefined), machine.stats()];
+      await until(() => answers() >= ANSWERS);
+      const [after, afterStats] = [machine.interrupts(undefined), machine.stats()];
+      const totals = ({ partitions: all }: InterruptsInspect): Record<string, number> => {
+        const sums: Record<string, number> = {};
+        for (const { ends } of all) for (const [end, count] of Object.entries(ends)) sums[end] = (sums[end] ?? 0) + count;
+        return sums;
+      };
+      const [from, to] = [totals(before), totals(after)];
+      const differences = Object.entries(to).map(([end, count]) => [end, count - (from[end] ?? 0)] as const);
+      const interrupts = differences.reduce((sum, [, count]) => sum + count, 0);
+      const done = ({ partitions: [first] }: MachineStats): number => first!.load[0]!.operations;
+      rows.push({
+        policy,
+        interrupts,
+        ends: Object.fromEntries(differences.map(([end, count]) => [end, count / interrupts])),
+        cycles: (afterStats.lps[0]!.clock - beforeStats.lps[0]!.clock) / (done(afterStats) - done(beforeStats)),
+      });
+    } finally {
+      await machine.stop();
+    }
+  }
+  return rows;
+};
+
+export const messagesMarkdown = (rows: readonly MessageRow[]): string =>
+  [
+    '| messages between two guests | exit, an interrupt | assist | auto | cycles an answer |',
+    '| --- | ---: | ---: | ---: | ---: |',
+    ...rows.map(
+      ({ policy, ends, cycles: each }) =>
+        `| \`apic.eoi=${policy}\`${policy === 'auto' ? ', SINTs with AutoEOI' : ''} | ${share(ends.exit)} | ${share(ends.assist)} | ${share(ends.auto)} | ${cycles(each)} |`,
+    ),
+  ].join('\n');
+
+const share = (value = 0): string => (value === 0 ? '0' : value.toPrecision(3));
+
+const until = async (reached: () => boolean): Promise<void> => {
+  const end = performance.now() + LIMIT_MS;
+  while (!reached()) {
+    if (performance.now() > end) throw new Error(`the guests do not get there within ${LIMIT_MS} ms`);
+    await sleep(20);
+  }
+};
 
 const FILE = 'configs/machines/devices.yaml';
 const INTERRUPTS = 3000;
@@ -31,11 +105,7 @@ export const measurePassThrough = async (say: (text: string) => void): Promise<P
       log: silentLog(),
     });
     try {
-      const end = performance.now() + LIMIT_MS;
-      while (machine.devices.list().every(({ ended }) => ended < INTERRUPTS)) {
-        if (performance.now() > end) throw new Error('the devices are not served');
-        await sleep(20);
-      }
+      await until(() => machine.devices.list().some(({ ended }) => ended >= INTERRUPTS));
       for (const device of machine.devices.list())
         rows.push({ physicalSeoi, device, served: device.servedCycles / device.ended, deferred: device.deferredCycles / device.ended });
     } finally {
