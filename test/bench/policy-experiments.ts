@@ -37,7 +37,7 @@ const perOperation =
 const guest = (job: string, vps: number, image = 'workload64'): Experiment['guest'] => ({
   image,
   vps,
-  append: `job=${job} milliseconds=200`,
+  append: `job=${job} milliseconds=100`,
 });
 
 export const EXPERIMENTS: readonly Experiment[] = [
@@ -114,11 +114,41 @@ export const EXPERIMENTS: readonly Experiment[] = [
     measure: ({ partition }) => partition.vtlb.sptLive ?? 0,
   },
   {
-    name: 'lock: fills of VPs in spaces of their own',
+    name: 'lock: fills and INVLPGs of VPs in spaces of their own',
     guest: guest('pagechurn:pages=16', 4),
-    settings: ['vtlb.lock=global', 'vtlb.lock=generation'],
+    settings: ['vtlb.lock=global', 'vtlb.lock=fine', 'vtlb.lock=generation'],
     unit: 'cycles a round',
     measure: latency,
+  },
+  {
+    name: 'lock: one VP, whom nobody gets in the way of',
+    guest: guest('pagechurn:pages=16', 1),
+    settings: ['vtlb.lock=global', 'vtlb.lock=fine', 'vtlb.lock=generation'],
+    unit: 'cycles a round',
+    measure: latency,
+  },
+  {
+    name: 'protect: shootdowns',
+    guest: guest('pagechurn:pages=16,reload=1', 4),
+    settings: ['vtlb.protect=immediate', 'vtlb.protect=deferred'],
+    unit: 'hardware TLB shootdowns per 1,000 edits',
+    bar: '≤ 0.05 ×',
+    measure: ({ partition }) =>
+      (1000 * (partition.vtlb.protectShootdowns ?? 0)) / Math.max(1, 32 * partition.load.reduce((sum, job) => sum + job.operations, 0)),
+  },
+  {
+    name: 'protect: what edits cost',
+    guest: guest('pagechurn:pages=16,reload=1', 4),
+    settings: ['vtlb.protect=immediate', 'vtlb.protect=deferred'],
+    unit: 'cycles a round',
+    measure: latency,
+  },
+  {
+    name: 'share: spaces that have nothing in common',
+    guest: guest('switch:spaces=16,pages=4', 1),
+    settings: ['vtlb.share=off', 'vtlb.share=2', 'vtlb.share=3'],
+    unit: 'operations in the run',
+    measure: operations,
   },
   {
     name: 'numa: walks of shadow tables on the other node',
@@ -126,6 +156,13 @@ export const EXPERIMENTS: readonly Experiment[] = [
     settings: ['vtlb.numa=off', 'vtlb.numa=local', 'vtlb.numa=instance'],
     unit: 'remote table loads a hardware walk',
     measure: ({ partition: { vtlb } }) => (vtlb.remoteWalks ?? 0) / Math.max(1, vtlb.walks ?? 0),
+  },
+  {
+    name: 'numa: what walks cost',
+    guest: { ...guest('switch:spaces=4,pages=16,private=1', 4), nodes: 2 },
+    settings: ['vtlb.numa=off', 'vtlb.numa=local', 'vtlb.numa=instance'],
+    unit: 'operations in the run',
+    measure: operations,
   },
   {
     name: 'numa: tables that instances cost',
