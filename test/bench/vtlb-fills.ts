@@ -8,7 +8,7 @@ import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
-import { findPolicy } from '../../shared/protocol/policies.js';
+import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { entry64, longVp, makeLp, resetMachine, type SmallMachine } from '../interleave/small-machine.js';
 
 /** 2 MiB pages behind each directory, 4 KiB pages behind each LP's table. */
@@ -41,8 +41,11 @@ export const layOut = (m: SmallMachine, spts: number, lock: string, oneSpace: bo
     set(root, 0, POINTERS);
     longVp(m, lp, root);
   }
-  const policy = findPolicy('vtlb.lock')!;
-  m.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = policy.values.indexOf(lock);
+  setPolicy(m, 'vtlb.lock', lock);
+};
+export const setPolicy = (m: SmallMachine, name: string, value: string): void => {
+  const policy = findPolicy(name)!;
+  m.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = settingOf(policy, value);
 };
 
 /** Of the intercept that fills. */

@@ -2,6 +2,7 @@
 import test from 'ava';
 import { readCosts } from '../../daemon/root/config/machine-file.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
+import { measureCommonHalf } from '../bench/vtlb-common-half.js';
 import { FillingLp, layOut, RAM_PAGES } from '../bench/vtlb-fills.js';
 import { measureVtlbScaling, REGIONS, type Region } from '../bench/vtlb-scaling.js';
 import { makeMachine } from '../interleave/small-machine.js';
@@ -37,6 +38,15 @@ test.serial('large pages need a shadow table each, and a whole flush makes the n
   lp.flushPartition();
   lp.touchLarge(10, 10);
   t.is(vtlbCounters(m.partition).fills! - fills!, 10);
+});
+
+test.serial('a kernel half that 16 processes have in common takes at most 40 % of the tables when it is shared, and fewer fills', (t) => {
+  const [off, two, three] = measureCommonHalf();
+  for (const row of [two!, three!]) {
+    t.true(row.tables <= 0.4 * off!.tables, `${row.tables} of ${off!.tables}`);
+    t.true(row.fills < off!.fills && row.stops > 0);
+  }
+  t.is(off!.stops, 0);
 });
 
 test.serial('in virtual time fills under counters go side by side, those under one lock one after the other, the same each time', (t) => {
