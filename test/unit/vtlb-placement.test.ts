@@ -177,7 +177,8 @@ const remoteShare = (t: { is(a: unknown, b: unknown): void }, numa: string): { s
     });
   for (const lp of lps) lp.vtlb.unload();
   t.is(checkStructure(m), null);
-  const { walks, remoteWalks, fills } = vtlbCounters(m.partition);
+  const { walks, remoteWalks, fills, sptPool, sptFree, sptUsedNode0, sptUsedNode1 } = vtlbCounters(m.partition);
+  t.is(sptUsedNode0! + sptUsedNode1!, sptPool! - sptFree!);
   return { share: remoteWalks / walks, fills };
 };
 

@@ -2,6 +2,7 @@
 import test from 'ava';
 import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
+import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { inspectVtlb } from '../../daemon/root/vtlb-view/tables.js';
 import { Cr4 } from '../../shared/abi/registers.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
@@ -201,6 +202,8 @@ test.serial('a shared node is shown where it stands, with the spaces that have l
   t.deepEqual(space.nodes, [node.sas]);
   t.is(node.users, 1);
   t.is(node.cr3, '0x2000');
+  const { sasLive, sasLoaded, sharedNodesLive } = vtlbCounters(views);
+  t.deepEqual([sasLive, sasLoaded, sharedNodesLive], [1, 1, 1]);
   const { tables } = inspect('sas', `vtlb/sas/${node.sas}`);
   t.deepEqual(tables.map(({ level, gva, gptGfn }) => [level, gva, gptGfn]).sort(), [
     [1, '0xffff800080400000', '0x4'],

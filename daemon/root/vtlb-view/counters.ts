@@ -5,6 +5,7 @@ import {
   FILL_WAIT_BUCKETS,
   fillWaitsAt,
   freeCountAt,
+  Role,
   SAS_MAX,
   Sas,
   sasAt,
@@ -41,8 +42,8 @@ export const vtlbCounters = (views: Views, lps = MAX_LPS): Record<string, number
   const pool = Math.max(0, word(vtlbWord('sptCount')) - 1);
   let free = 0;
   for (let node = 0; node < MAX_NODES; node++) free += word(freeCountAt(node));
-  let spaces = 0;
-  for (let sas = 0; sas < SAS_MAX; sas++) if (word(sasAt(sas) + Sas.users) >= 0) spaces++;
+  const entries = pool === 0 ? [] : Array.from({ length: SAS_MAX }, (_, sas) => sasAt(sas)).filter((sas) => word(sas + Sas.users) >= 0);
+  const nodes = entries.filter((sas) => (word(sas + Sas.role) & Role.LEVEL) !== 0);
   const condemned = word(vtlbWord('condemnedCount'));
   const pages = tablePages(views);
   return {
@@ -51,13 +52,32 @@ export const vtlbCounters = (views: Views, lps = MAX_LPS): Record<string, number
     sptFree: free,
     sptCondemned: condemned,
     sptLive: pool - free - condemned,
-    sasLive: pool === 0 ? 0 : spaces,
+    ...usedByNode(views, pool),
+    sasLive: entries.length - nodes.length,
+    sasLoaded: entries.filter((sas) => !nodes.includes(sas) && word(sas + Sas.users) > 0).length,
+    sasStale: entries.filter((sas) => word(sas + Sas.stale) !== 0).length,
+    sharedNodesLive: nodes.length,
+    mappingRecords: word(vtlbWord('mappingNext')),
     generation: word(vtlbWord('generation')),
     lockMode: word(vtlbWord('lockMode')),
     gptUntracked: pages[TrackState.UNTRACKED]!,
     gptTracked: pages[TrackState.TRACKED]!,
     gptDirty: pages[TrackState.DIRTY]! + pages[TrackState.CLOSING]!,
+    gptClosing: pages[TrackState.CLOSING]!,
   };
+};
+
+/** Tables in use by the node they are from, where there is more than one (arena.ts deals them in equal runs). */
+const usedByNode = (views: Views, pool: number): Record<string, number> => {
+  const nodes = Math.min(MAX_NODES, views.u32[PartitionLayout.at.nodeCount >>> 2]!);
+  if (nodes < 2) return {};
+  const first = (node: number): number => Math.ceil((node * pool) / nodes);
+  return Object.fromEntries(
+    Array.from({ length: nodes }, (_, node) => [
+      `sptUsedNode${node}`,
+      first(node + 1) - first(node) - Atomics.load(views.i32, freeCountAt(node) >>> 2),
+    ]),
+  );
 };
 
 /** Guest pages by what is known of writes to them (TrackState). */
