@@ -1,8 +1,11 @@
 // The synthetic registers: values after a reset, what may be written, what is refused; time by page and by register; crash reports (TLFS 2.6, 7.8, 12).
 import test from 'ava';
+import { post } from '../../daemon/hypervisor/apic/post.js';
 import { crashReport } from '../../daemon/root/crash-report.js';
 import { HvMsr } from '../../shared/abi/hyperv.js';
+import { Slot, VpState } from '../../shared/layout/vp.js';
 import { HypervGuest, OS_ID, TIERS } from '../rig/hyperv-guest.js';
+import { Kernel } from '../rig/kernel-machine.js';
 
 const GP = 13;
 const PAGE = 0x8_0000;
@@ -77,6 +80,25 @@ for (const tiers of TIERS) {
     }
     const ran = g.read(HvMsr.VP_RUNTIME);
     t.true(g.read(HvMsr.VP_RUNTIME) >= ran);
+  });
+
+  test(`${tiers}: GUEST_IDLE waits for an interrupt that RFLAGS.IF keeps out`, (t) => {
+    const { machine } = new HypervGuest(tiers);
+    const { vp } = machine;
+    vp.apicSvr = 0x1ff;
+    machine.load('0f32bf01000000'); // RDMSR; MOV EDI, 1; HLT
+    const idle = (): void => machine.prepare(0, { registers: { [Slot.RCX]: HvMsr.GUEST_IDLE, [Slot.RAX]: 5, [Slot.RDX]: 5 } });
+    const at = (): number => Number(machine.slot(Slot.RIP)) - Kernel.CODE;
+    idle();
+    machine.go();
+    t.deepEqual([vp.state, at()], [VpState.HALTED, 2]);
+    t.deepEqual([machine.slot(Slot.RAX), machine.slot(Slot.RDX)], [0n, 0n]);
+    post(vp, 0x40, false);
+    machine.go();
+    t.deepEqual([at(), machine.slot(Slot.RDI)], [8, 1n], 'it went on without taking the interrupt');
+    idle();
+    machine.go();
+    t.is(at(), 8, 'one that waits already is enough');
   });
 
   test(`${tiers}: a crash is kept with what the guest says of it`, (t) => {
