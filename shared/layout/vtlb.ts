@@ -122,6 +122,9 @@ export const VTLB_COUNTERS = [
   'tablesDiscovered',
   'untrackedPurges',
   'trackModeChanges',
+  'coalescePasses',
+  'tablesCoalesced',
+  'entriesCoalesced',
   'lockQueueCycles',
   'fillWaitCycles',
   'flushesSaved',
@@ -160,7 +163,9 @@ export const VtlbLayout = struct(
     trackEpoch: i32,
     /** SPTs that are not free. */
     sptsInUse: i32,
-    _pad1: block(40, 4),
+    /** Tables that fills have linked since they were last looked through for equal ones. */
+    tablesMade: i32,
+    _pad1: block(36, 4),
     /** Futex of `vtlb.lock=global`: 0 free, 1 held, 2 held with waiters. */
     globalLock: i32,
     _pad2: block(60, 4),
@@ -202,6 +207,7 @@ export const vtlbWord = (
     | 'mappingNext'
     | 'trackEpoch'
     | 'sptsInUse'
+    | 'tablesMade'
     | 'globalLock'
     | 'structureLock'
     | 'condemned'

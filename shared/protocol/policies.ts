@@ -88,6 +88,15 @@ export const POLICIES: readonly Policy[] = [
     word: 7,
   },
   {
+    name: 'vtlb.coalesce',
+    values: ['off', '16', '64', '256', '1024', '4096'],
+    baseline: 'off',
+    default: 'off',
+    meaning:
+      'shadow tables made between two passes that merge those which several address spaces of a 64-bit guest have of one guest table at one place, with the same attributes',
+    word: 14,
+  },
+  {
     name: 'vtlb.tags',
     values: ['1', '2', '4', '8', '16', '32', '64'],
     baseline: '1',

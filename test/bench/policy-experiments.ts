@@ -42,6 +42,20 @@ const guest = (job: string, vps: number, image = 'workload64'): Experiment['gues
 
 export const EXPERIMENTS: readonly Experiment[] = [
   {
+    name: 'coalesce: spaces of the same tables',
+    guest: guest('switch:spaces=16,pages=16', 1),
+    settings: ['vtlb.coalesce=off', 'vtlb.coalesce=16', 'vtlb.share=3'],
+    unit: 'shadow tables in use',
+    measure: ({ partition }) => partition.vtlb.sptLive ?? 0,
+  },
+  {
+    name: 'coalesce: tables made and thrown away',
+    guest: guest('switch:spaces=64,pages=4', 1),
+    settings: ['vtlb.pages=64 vtlb.coalesce=off', 'vtlb.pages=64 vtlb.coalesce=16', 'vtlb.pages=64 vtlb.coalesce=256'],
+    unit: 'operations in the run',
+    measure: operations,
+  },
+  {
     name: 'tags: switches between four spaces',
     guest: guest('switch:spaces=4,pages=16', 1),
     settings: ['vtlb.tags=1', 'vtlb.tags=64'],

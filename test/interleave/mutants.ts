@@ -1,5 +1,6 @@
 // Deliberate faults in the protocols: each must make at least one schedule of its scenario fail, else the scenario proves nothing.
 import { AddressSpaces } from '../../daemon/hypervisor/vtlb/address-spaces.js';
+import { Coalescing } from '../../daemon/hypervisor/vtlb/coalescing.js';
 import type { VtlbCounting } from '../../daemon/hypervisor/vtlb/counters.js';
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
@@ -163,6 +164,15 @@ class LinksStayAtInvlpg extends NodeLinks {
   override stands(root: number, level: number, gva: number): boolean {
     return !this.#reviewing || super.stands(root, level, gva);
   }
+}
+class MergesPassingFills extends Coalescing {
+  protected override awaitFills(): void {}
+}
+class MergesAsItIs extends Coalescing {
+  protected override cleanse(): void {}
+}
+class MergesOutdatedLinks extends Coalescing {
+  protected override review(): void {}
 }
 class NoFlushRequest extends FlushHandshake {
   override requestFlush(): void {}
@@ -367,6 +377,9 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a node is taken up as it is', { Sharing: TakesUpAsItIs }),
   mutant('links to nodes stay when their space is flushed', { NodeLinks: LinksStayWhenFlushed }),
   mutant('links to nodes stay when a page of theirs is invalidated', { NodeLinks: LinksStayAtInvlpg }),
+  mutant('tables are merged while fills are pending', { Coalescing: MergesPassingFills }),
+  mutant('tables are merged as they are', { Coalescing: MergesAsItIs }),
+  mutant('tables that hang by outdated links are merged', { Coalescing: MergesOutdatedLinks }),
   mutant('no flush request', { FlushHandshake: NoFlushRequest }),
   mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),
   mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),

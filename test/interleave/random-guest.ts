@@ -89,6 +89,8 @@ export class RandomGuest {
   #state: number;
   /** One guest of four is what sharing is for: 64-bit spaces only, shared tables, edits of roots. Else its races are too rare to be met. */
   readonly #shares: boolean;
+  /** And one of four is what merging is for: as before, but tables are shared at once by chance only. */
+  readonly #merges: boolean;
   #now = 1;
   #lastFlush = 0;
   /** Accesses that went through an older translation than the tables have now, and comparisons made. */
@@ -101,7 +103,8 @@ export class RandomGuest {
     this.machine = machine;
     resetMachine(machine, SPTS);
     machine.partition.i32[PartitionLayout.at.a20Closed >>> 2] = 0;
-    this.#shares = seed % 4 === 3;
+    this.#merges = seed % 4 === 1;
+    this.#shares = seed % 4 === 3 || this.#merges;
     for (const policy of SWITCHED) this.#setPolicy(policy);
     const memory = memoryOf(machine);
     this.#memory = { read: (address, bytes) => memory.read(this.#onBus(address), bytes) };
@@ -142,7 +145,8 @@ export class RandomGuest {
   }
   #setPolicy({ name, values, word }: Policy): void {
     let setting = this.#random(values.length);
-    if (this.#shares && name === 'vtlb.share') setting = 1 + this.#random(2);
+    if (this.#merges && name === 'vtlb.coalesce') setting = 1;
+    if (this.#shares && !this.#merges && name === 'vtlb.share') setting = 1 + this.#random(2);
     if (this.#shares && name === 'vtlb.tags' && this.#random(2)) setting = 0;
     this.machine.machine.i32[(MachineLayout.at.policies >>> 2) + word] = setting;
   }

@@ -37,6 +37,8 @@ export interface ScenarioThread {
 
 export interface Scenario {
   readonly name: string;
+  /** Most schedules in order in a short run; else many. */
+  readonly limit?: number;
   /** Size of the SPT pool. */
   readonly spts: number;
   /** Guest memory and registers. */
@@ -164,6 +166,46 @@ const withOtherKernel = (m: SmallMachine): void => {
   i32[entry64(OTHER_KERNEL + 2, 5) >>> 2] = (NEW << 12) | RW;
 };
 const turnToOtherKernel = (t: ScenarioThread): void => t.words.store(entry64(KERNEL_ROOT_A, 256), (OTHER_KERNEL << 12) | RW);
+
+/** Another 2 MiB of the kernel, in which nothing is filled; a lower half that space B has to itself: tables in three frames, a page that maps to OLD. */
+const KERNEL_REGION = KERNEL_PAGE + 0x20_0000;
+const LOWER = 20;
+/** Both spaces have tables of their own for the kernel's, which wait to be merged. */
+const twoPrivateSpaces = (m: SmallMachine, roots: readonly number[], tags: string): void => {
+  twoSpaces(m, roots);
+  setPolicy(m, 'vtlb.share', 'off');
+  setPolicy(m, 'vtlb.coalesce', '16');
+  setPolicy(m, 'vtlb.tags', tags);
+  const { i32 } = m.partition;
+  i32[entry64(9, 1) >>> 2] = (KERNEL_TABLE << 12) | RW;
+  i32[entry64(KERNEL_ROOT_B, 0) >>> 2] = (LOWER << 12) | RW;
+  for (const n of [0, 1]) i32[entry64(LOWER + n, 0) >>> 2] = ((LOWER + n + 1) << 12) | RW;
+  i32[entry64(LOWER + 2, 5) >>> 2] = (OLD << 12) | RW;
+};
+const loadPrivately = (t: ScenarioThread): void => {
+  load(t);
+  if (t.index !== 1) translate(t, KERNEL_PAGE);
+};
+/** So many tables have been made: the next fault merges. */
+const merge = (t: ScenarioThread): void =>
+  inGuest(t, () => {
+    t.words.store(vtlbWord('tablesMade'), 16);
+    t.lp.coalescing.run();
+  });
+/** A VP that comes to an LP anew, in space B, after a device has written tables: its load is a flush. */
+const loadAfterEdit = (t: ScenarioThread): void => {
+  for (const table of [KERNEL_TABLE, LOWER + 2]) {
+    t.lp.vtlb.noteWrite(table);
+    t.words.store(entry64(table, 5), (NEW << 12) | RW);
+  }
+  vpOf(t).cr3Num = KERNEL_ROOT_B * 4096;
+  load(t);
+  inGuest(t, () => {
+    expectPage(t, PAGE, NEW);
+    expectPage(t, KERNEL_PAGE, NEW);
+  });
+};
+const checkMerged = (m: SmallMachine): string | null => checkStructure(m) ?? checkTracking(m, []);
 
 const remapThenInvlpg = (t: ScenarioThread): void => {
   remap(t, PAGE, NEW);
@@ -664,6 +706,97 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     check: checkStructure,
   },
+  ...['1', '64'].flatMap((tags): Scenario[] => [
+    {
+      name: `equal tables are merged against a fill that links below them, vtlb.tags=${tags}`,
+      limit: 300,
+      spts: 24,
+      setup: (m) => twoPrivateSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_B, KERNEL_ROOT_B], tags),
+      prepare: loadPrivately,
+      // Not in guest mode, as who has slept at the mutex.
+      threads: [merge, (t) => void t.lp.vtlb.pageFault(KERNEL_REGION, PageAccess.READ)],
+      check: checkStructure,
+    },
+    {
+      name: `equal tables are merged against an edit and INVLPG under table locks, vtlb.tags=${tags}`,
+      limit: 300,
+      spts: 24,
+      setup: (m) => {
+        twoPrivateSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_B, KERNEL_ROOT_B], tags);
+        setPolicy(m, 'vtlb.lock', 'fine');
+        m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.FINE;
+      },
+      prepare: loadPrivately,
+      threads: [
+        merge,
+        (t) =>
+          inGuest(t, () => {
+            t.lp.vtlb.noteWrite(KERNEL_TABLE);
+            t.words.store(entry64(KERNEL_TABLE, 5), (NEW << 12) | RW);
+            t.lp.vtlb.invlpg(KERNEL_PAGE);
+            t.lp.handshake.acknowledge();
+            expectPage(t, KERNEL_PAGE, NEW);
+          }),
+      ],
+      check: checkStructure,
+    },
+    {
+      name: `equal tables are merged against an edit and MOV CR3, vtlb.tags=${tags}`,
+      limit: 300,
+      spts: 24,
+      setup: (m) => twoPrivateSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_B, KERNEL_ROOT_B], tags),
+      prepare: loadPrivately,
+      threads: [
+        merge,
+        (t) => {
+          t.lp.vtlb.noteWrite(KERNEL_TABLE);
+          remapKernel(t, () => t.lp.handshake.acknowledge());
+        },
+      ],
+      check: checkMerged,
+    },
+    {
+      name: `equal tables are merged against a VP that is loaded, vtlb.tags=${tags}`,
+      limit: 300,
+      spts: 24,
+      setup: (m) => twoPrivateSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_A, KERNEL_ROOT_B], tags),
+      prepare: (t) => {
+        load(t);
+        // The lower half first: it comes last in the list of its space.
+        if (t.index === LAST) translate(t, PAGE);
+        if (t.index !== 1) translate(t, KERNEL_PAGE);
+        if (t.index === 1) t.lp.vtlb.unload();
+      },
+      threads: [merge, loadAfterEdit],
+      check: checkMerged,
+    },
+    {
+      name: `equal tables are merged against a change above them, vtlb.tags=${tags}`,
+      limit: 300,
+      spts: 24,
+      setup: (m) => {
+        withOtherKernel(m);
+        twoPrivateSpaces(m, [KERNEL_ROOT_B, KERNEL_ROOT_A, KERNEL_ROOT_A], tags);
+      },
+      prepare: loadPrivately,
+      threads: [
+        (t) => {
+          merge(t);
+          inGuest(t, () => void translate(t, KERNEL_PAGE));
+        },
+        (t) => {
+          t.lp.vtlb.noteWrite(KERNEL_ROOT_A);
+          turnToOtherKernel(t);
+          inGuest(t, () => {
+            t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+            t.lp.handshake.acknowledge();
+            expectPage(t, KERNEL_PAGE, NEW);
+          });
+        },
+      ],
+      check: checkStructure,
+    },
+  ]),
   {
     name: 'entering guest mode against a flush request',
     spts: 16,

@@ -58,6 +58,7 @@ for (const name of [
   'no flush request',
   'a node is taken up as it is',
   'links to nodes stay when their space is flushed',
+  'tables that hang by outdated links are merged',
 ])
   test.serial(`the mutant is found: ${name}`, (t) => {
     const classes = MUTANTS.find((mutant) => mutant.name === name)?.classes;

@@ -8,6 +8,7 @@ import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
+import { vtlbWord } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { checkTranslations } from '../interleave/oracle.js';
 import { entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
@@ -30,10 +31,11 @@ const set = (name: string, value: string): void => {
 const link = (table: number, index: number, frame: number, bits: number = RW): void => {
   m.partition.i32[entry64(table, index) >>> 2] = (frame << 12) | bits;
 };
-const build = (share: string, tags: string): void => {
+const build = (share: string, tags: string, coalesce = 'off'): void => {
   resetMachine(m, 700);
   set('vtlb.share', share);
   set('vtlb.tags', tags);
+  set('vtlb.coalesce', coalesce);
   for (let process = 0; process < PROCESSES; process++) {
     const root = rootOf(process);
     link(root, 0, root + 1);
@@ -65,8 +67,9 @@ const run = (
   t: { is(a: unknown, b: unknown): void; true(a: boolean): void },
   share: string,
   tags: string,
-): { live: number; fills: number } => {
-  build(share, tags);
+  coalesce = 'off',
+): { live: number; fills: number; coalesced: number } => {
+  build(share, tags, coalesce);
   const lps = [0, 1].map((index) => ({ lp: makeLp(m, index), vp: longVp(m, index, rootOf(index)) }));
   for (const { lp, vp } of lps) lp.vtlb.load(vp);
   for (let n = 0; n < 2 * PROCESSES; n++) {
@@ -76,7 +79,7 @@ const run = (
     for (let region = 0; region < REGIONS; region++) t.is(reach(lp, kernelPage(region)), spaOf(200 + region));
   }
   t.is(checkStructure(m), null);
-  const { sptLive, fills } = vtlbCounters(m.partition);
+  const { sptLive, fills, tablesCoalesced } = vtlbCounters(m.partition);
   // An edit in one process is there in every other after a flush of its own.
   link(KERNEL + 2, 5, 250);
   for (let process = 0; process < PROCESSES; process++) {
@@ -86,7 +89,7 @@ const run = (
     t.is(reach(lp, kernelPage(0)), spaOf(250));
     t.is(checkTranslations(m, vp, lp.walker, [USER_PAGE, kernelPage(0), kernelPage(1), kernelPage(7)]), null);
   }
-  return { live: sptLive, fills };
+  return { live: sptLive, fills, coalesced: tablesCoalesced };
 };
 
 for (const tags of ['1', '64'])
@@ -99,6 +102,52 @@ for (const tags of ['1', '64'])
     t.true(two.live < 0.5 * off.live);
     t.true(tags === '1' || three.fills < 0.7 * off.fills);
   });
+
+for (const tags of ['1', '64'])
+  test.serial(`what processes have of one kernel half is merged, with vtlb.share or without, vtlb.tags=${tags}`, (t) => {
+    const off = run(t, 'off', tags);
+    for (const share of ['off', '3']) {
+      const merged = run(t, share, tags, '16');
+      t.log(
+        `tables: ${off.live}, merged with vtlb.share=${share} ${merged.live}; ${merged.coalesced} merged; fills ${off.fills}, ${merged.fills}`,
+      );
+      t.true(merged.live < (share === 'off' ? 0.6 : 0.4) * off.live);
+      t.is(merged.coalesced > 0, share === 'off');
+    }
+    t.is(off.coalesced, 0);
+  });
+
+test.serial('the two spaces of a process under page-table isolation come to share its lower half', (t) => {
+  for (const tags of ['1', '64']) {
+    build('off', tags, '16');
+    const lp = makeLp(m, 0);
+    const vp = longVp(m, 0, rootOf(0));
+    lp.vtlb.load(vp);
+    // The second process has the first one's lower half.
+    link(rootOf(1), 0, rootOf(0) + 1);
+    const other = USER_PAGE + 4096;
+    link(rootOf(0) + 3, 6, 350);
+    for (let process = 0; process < 2; process++) {
+      enter(lp, vp, process);
+      t.is(reach(lp, process === 0 ? USER_PAGE : other), spaOf(process === 0 ? 300 : 350));
+    }
+    m.partition.i32[vtlbWord('tablesMade') >>> 2] = 16;
+    t.is(reach(lp, kernelPage(0)), spaOf(200));
+    t.is(vtlbCounters(m.partition).tablesCoalesced, 2);
+    t.is(checkStructure(m), null);
+    enter(lp, vp, 0);
+    t.is(reach(lp, other), spaOf(350));
+    lp.vtlb.noteWrite(rootOf(0) + 3);
+    link(rootOf(0) + 3, 5, 351);
+    lp.vtlb.invlpg(USER_PAGE);
+    for (const process of [0, 1]) {
+      enter(lp, vp, process);
+      t.is(reach(lp, USER_PAGE), spaOf(351));
+      t.is(checkTranslations(m, vp, lp.walker, [USER_PAGE, other]), null);
+    }
+    t.is(checkStructure(m), null);
+  }
+});
 
 test.serial('an INVLPG in one process takes the shared translation from all, and tables are shared or not as the policy changes', (t) => {
   for (const tags of ['1', '64']) {

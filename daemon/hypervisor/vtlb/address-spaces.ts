@@ -227,6 +227,16 @@ export class AddressSpaces {
     }
   }
 
+  /** As `exclusively`, with every other LP out of guest mode: no VP runs. The bus first: its owner may need the structure lock, which must not wait for the bus. */
+  alone(section: () => void): void {
+    const handshake = this.#handshake;
+    const inside = handshake.isInGuest;
+    handshake.stopOthers();
+    this.exclusively(section);
+    handshake.releaseOthers();
+    if (!inside) handshake.leaveGuest();
+  }
+
   /** Under the structure lock, outside guest mode all through: its holder waits for handshakes, and must not wait for the bus. */
   exclusively(section: () => void): void {
     const inside = this.#handshake.isInGuest;

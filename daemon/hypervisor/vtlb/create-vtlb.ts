@@ -9,8 +9,10 @@ import { type FetchCache, HardwareTlb } from '../../machine/tlb.js';
 import { HardwareWalker } from '../../machine/walker.js';
 import { OverlayMap } from '../overlay-map.js';
 import { AddressSpaces } from './address-spaces.js';
+import { Coalescing } from './coalescing.js';
 import { Counter, VtlbCounting } from './counters.js';
 import { Discovery } from './discovery.js';
+import { DuplicateFinder } from './duplicates.js';
 import { FillLock } from './fill-lock.js';
 import { FlushEpochs } from './flush-epochs.js';
 import { Invalidation } from './invalidation.js';
@@ -48,6 +50,7 @@ export const VTLB_CLASSES = {
   SptLocks,
   NodeLinks,
   Sharing,
+  Coalescing,
   RemoteFlush,
   Vtlb,
 };
@@ -59,6 +62,7 @@ export interface LpMmu {
   readonly handshake: FlushHandshake;
   readonly generations: GenerationCounters;
   readonly spaces: AddressSpaces;
+  readonly coalescing: Coalescing;
   readonly vtlb: Vtlb;
   readonly remote: RemoteFlush;
   readonly overlays: OverlayMap;
@@ -138,6 +142,21 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     counting,
   });
   const sharing = new classes.Sharing({ views, words, handshake, lock, tree, invalidation, spaces, tracking, counting });
+  const finder = new DuplicateFinder(views, words, counting);
+  const coalescing = new classes.Coalescing({
+    views,
+    words,
+    lock,
+    tree,
+    links,
+    reclaim,
+    spaces,
+    tables,
+    tracking,
+    validation,
+    finder,
+    counting,
+  });
   handshake.join();
   const vtlb: Vtlb = new classes.Vtlb({
     views,
@@ -154,6 +173,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     tables,
     numa,
     sharing,
+    coalescing,
     discovery,
     revalidation,
     overlays,
@@ -162,5 +182,5 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     counting,
   });
   const remote = new classes.RemoteFlush({ tlb, handshake, lock, invalidation, revalidation, tracking, vtlb, counting });
-  return { tlb, walker, handshake, generations, spaces, vtlb, remote, overlays, costs };
+  return { tlb, walker, handshake, generations, spaces, coalescing, vtlb, remote, overlays, costs };
 };

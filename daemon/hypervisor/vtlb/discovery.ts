@@ -48,7 +48,7 @@ export class Discovery {
   /** Purges all mappings; every guest page table that is known as one is TRACKED then. */
   discover(): void {
     const { words, counting, policy } = this.#p;
-    this.#alone(() => {
+    this.#p.spaces.alone(() => {
       // Another LP may have been faster.
       if (words.load(VISITS) <= policy.untracked && words.load(UNTRACKED) === 0) return;
       counting.add(Counter.untrackedPurges);
@@ -58,29 +58,19 @@ export class Discovery {
 
   /** There is no record left for a writable mapping: as `discover`, whatever is known. */
   forgetMappings(): void {
-    this.#alone(() => this.#beginAnew());
+    this.#p.spaces.alone(() => this.#beginAnew());
   }
 
   /** The mode in force becomes the one wished for. Outside fills. */
   followPolicy(): void {
     const { words, counting, policy } = this.#p;
-    this.#alone(() => {
+    this.#p.spaces.alone(() => {
       const wish = policy.mode;
       if (words.load(MODE) === wish) return;
       words.store(MODE, wish);
       counting.add(Counter.trackModeChanges);
       this.#beginAnew();
     });
-  }
-
-  /** Nobody else is in guest mode, nor makes or frees shadow tables. The bus first: its owner may need the structure lock, which must not wait for the bus. */
-  #alone(section: () => void): void {
-    const { handshake, spaces } = this.#p;
-    const inside = handshake.isInGuest;
-    handshake.stopOthers();
-    spaces.exclusively(section);
-    handshake.releaseOthers();
-    if (!inside) handshake.leaveGuest();
   }
 
   #beginAnew(): void {

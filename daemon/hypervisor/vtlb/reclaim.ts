@@ -205,7 +205,8 @@ export class Reclaim {
     if ((this.#views.i32[(sptHeaderAt(spt) + Spt.role) >>> 2] & Role.LEVEL) === 1) return;
     const page = sptPageAt(spt);
     for (let i = 0; i < PAGE_TABLE_ENTRIES; i++) {
-      const entry = this.#words.load(page + i * 8);
+      // Plainly: nobody links anything below it any more.
+      const entry = this.#views.i32[(page + i * 8) >>> 2];
       if ((entry & Pte.P) === 0) continue;
       if (leadsToNode(this.#views, entry)) continue;
       const child = sptOfEntry(entry);
@@ -228,7 +229,12 @@ export class Reclaim {
       const gptGfn = i32[h + (Spt.gptGfn >> 2)];
       if ((role & Role.DIRECT) === 0 && gptGfn < ramPages) this.#remove(gptIndexAt(gptGfn), Spt.gptNext, leaving);
     }
-    for (const sas of spaces) this.#remove(sasAt(sas) + Sas.spts, Spt.sasNext, leaving);
+    for (const sas of spaces) this.leaveSpace(sas, leaving);
+  }
+
+  /** Takes tables out of a space's list. Whoever stands in one of them goes on from there: its link stays until fills and purges have been waited for. */
+  leaveSpace(sas: number, leaving: ReadonlySet<number>): void {
+    this.#remove(sasAt(sas) + Sas.spts, Spt.sasNext, leaving);
   }
 
   #remove(head: number, link: number, leaving: ReadonlySet<number>): void {

@@ -41,6 +41,7 @@ export const Publish = { DONE: 0, NO_MEMORY: 1, LOST: 2, ONCE: 3, NO_RECORD: 4, 
 export type Publish = 0 | 1 | 2 | 3 | 4 | 5;
 
 const CUTS = vtlbWord('cuts');
+const MADE = vtlbWord('tablesMade');
 const LINK = Pte.P | Pte.W | Pte.U | Pte.A;
 
 export class ShadowTree {
@@ -254,6 +255,7 @@ export class ShadowTree {
     this.#push(sasAt(sas) + Sas.spts, h + Spt.sasNext, spt);
     if ((role & Role.DIRECT) === 0 && gptGfn < this.#ramPages) this.#push(gptIndexAt(gptGfn), h + Spt.gptNext, spt);
     if ((role & Role.DIRECT) === 0 && gptGfn < this.#ramPages && isTable(role)) this.#tracking.shadowed(gptGfn, spt);
+    if (this.#tables.coalesce !== 0) words.add(MADE, 1);
     const parent = sptOfEntry(at);
     if ((entry & Pte.P) === 0) words.add(sptHeaderAt(parent) + Spt.liveCount, 1);
     else {
@@ -269,10 +271,9 @@ export class ShadowTree {
     return gva < 0 && (role & Role.DIRECT) === 0 && gptGfn < this.#ramPages && (role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LONG;
   }
 
-  /** Links a shared node where `wish` says. False when it is there already, or when tables above are missing. Between `begin` and `end`; nobody else fills. */
-  linkNode(sas: number, root: number): boolean {
+  /** Links a shared node of the level at `gva`. False when it is there already, or when tables above are missing. Between `begin` and `end`; nobody else fills. */
+  linkNode(sas: number, root: number, gva: number, level: number): boolean {
     const words = this.#words;
-    const { gva, level } = this.wish;
     let spt = this.#views.u32[(sasAt(sas) + Sas.root) >>> 2];
     for (let above = 4; above > level + 1; above--) {
       const entry = words.read(slotAt(spt, above, gva));

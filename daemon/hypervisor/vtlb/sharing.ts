@@ -51,7 +51,7 @@ export class Sharing {
     const { spaces, tree } = this.#p;
     const { gva, level, gptGfn, role } = tree.wish;
     const key = this.#key.node(gptGfn, role, placeOf(gva, level), owner);
-    this.#alone(() => {
+    this.#p.spaces.alone(() => {
       const node = spaces.nodeOf(key);
       const at = sasAt(sas) + Sas.nodes + (node >>> 5) * 4;
       const bit = 1 << (node & 31);
@@ -63,16 +63,6 @@ export class Sharing {
     });
   }
 
-  /** No VP runs meanwhile, and nobody makes or frees shadow tables. The bus first: its owner may need the structure lock, which must not wait for the bus. */
-  #alone(section: () => void): void {
-    const { handshake, spaces } = this.#p;
-    const inside = handshake.isInGuest;
-    handshake.stopOthers();
-    spaces.exclusively(section);
-    handshake.releaseOthers();
-    if (!inside) handshake.leaveGuest();
-  }
-
   #link(sas: number, node: number, stillSo: () => boolean): void {
     const { counting, lock, tracking, tree, views, words } = this.#p;
     // Before the wait: another LP that took the mark away earlier has gone over the node after it.
@@ -82,7 +72,8 @@ export class Sharing {
     // Each VP of this space may have flushed since the node's entries were made, and nobody went over the node for it.
     if (tracking.mode === TrackMode.OFF) this.cleanse(node, false);
     else if (stale || words.load(sasAt(node) + Sas.stale) !== 0) this.cleanse(node, true);
-    if (stillSo() && tree.linkNode(sas, views.u32[(sasAt(node) + Sas.root) >>> 2])) counting.add(Counter.nodeLinks);
+    if (stillSo() && tree.linkNode(sas, views.u32[(sasAt(node) + Sas.root) >>> 2], tree.wish.gva, tree.wish.level))
+      counting.add(Counter.nodeLinks);
     lock.end();
   }
 

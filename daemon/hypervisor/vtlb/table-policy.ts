@@ -1,4 +1,4 @@
-// The policies of how shadow tables are kept (`vtlb.flush`, `reclaim`, `pages`, `pervp`, `protect`, `numa`, `share`), as they are wished for just now.
+// The policies of how shadow tables are kept (`vtlb.flush`, `reclaim`, `pages`, `pervp`, `protect`, `numa`, `share`, `coalesce`), as they are wished for just now.
 // Why no mode in force beside the wish: each operation reads its policy once, and what any setting leaves behind is right under every other.
 import { MachineLayout } from '../../../shared/layout/machine.js';
 import { findPolicy } from '../../../shared/protocol/policies.js';
@@ -12,8 +12,12 @@ const PER_VP = wordOf('vtlb.pervp');
 const PROTECT = wordOf('vtlb.protect');
 const SHARE = wordOf('vtlb.share');
 const NUMA = wordOf('vtlb.numa');
+const COALESCE = wordOf('vtlb.coalesce');
 /** `all` is no bound. */
 const BOUNDS = findPolicy('vtlb.pages').values.map((value) => (value === 'all' ? Number.POSITIVE_INFINITY : Number(value)));
+
+/** `off` is no number of tables. */
+const PERIODS = findPolicy('vtlb.coalesce').values.map((value) => Number(value) || 0);
 
 /** Numbers of `vtlb.numa`. */
 export const NumaMode = { LOCAL: 0, INSTANCE: 1, OFF: 2 } as const;
@@ -45,6 +49,10 @@ export class TablePolicy {
   get share(): number {
     const setting = this.#machine.read(SHARE);
     return setting === 1 ? 2 : setting === 2 ? 3 : 0;
+  }
+  /** Tables that are made between two passes that merge equal ones; 0 no pass. */
+  get coalesce(): number {
+    return PERIODS[this.#machine.read(COALESCE)] ?? 0;
   }
   /** NumaMode. */
   get numa(): number {

@@ -39,6 +39,7 @@ import type { HardwareTlb } from '../../machine/tlb.js';
 import type { HardwareWalker } from '../../machine/walker.js';
 import type { OverlayMap } from '../overlay-map.js';
 import type { AddressSpaces } from './address-spaces.js';
+import type { Coalescing } from './coalescing.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { Discovery } from './discovery.js';
 import type { FillLock } from './fill-lock.js';
@@ -90,6 +91,7 @@ export interface VtlbParts {
   readonly tables: TablePolicy;
   readonly numa: Numa;
   readonly sharing: Sharing;
+  readonly coalescing: Coalescing;
   readonly discovery: Discovery;
   readonly revalidation: Revalidation;
   readonly overlays: OverlayMap;
@@ -350,6 +352,8 @@ export class Vtlb {
     const vp = this.#vp;
     if (vp === null) throw new RangeError('page fault with no VP loaded');
     this.#countWalks();
+    // Before the fill, whose result must be used without a wait in between.
+    if (this.#p.coalescing.isDue) this.#p.coalescing.run();
     for (;;) {
       lock.begin();
       // Inside: the generation is checked where no flush of the whole vTLB can pass by unseen.
