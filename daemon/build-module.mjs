@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** `folder` of daemon/, whose `index.ts` says what is exported; `constants` by name. */
-export const buildModule = async (folder, constants) => {
+/** `folder` of daemon/, whose `index.ts` says what is exported; `constants` by name; `module`: name of the file. */
+export const buildModule = async (folder, constants, module = folder) => {
   const here = fileURLToPath(new URL(`${folder}/`, import.meta.url));
   const out = fileURLToPath(new URL(`../dist/daemon/${folder}/`, import.meta.url));
   const sources = Object.fromEntries(
@@ -21,14 +21,14 @@ export const buildModule = async (folder, constants) => {
     .update(JSON.stringify(sources))
     .update(readFileSync(fileURLToPath(import.meta.url)))
     .digest('hex');
-  const stampFile = join(out, `${folder}.stamp`);
-  if (existsSync(join(out, `${folder}.wasm`)) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+  const stampFile = join(out, `${module}.stamp`);
+  if (existsSync(join(out, `${module}.wasm`)) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
 
   const { default: asc } = await import('assemblyscript/asc');
   mkdirSync(out, { recursive: true });
   const flags =
     '-O3 --converge --runtime stub --noAssert --importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536 --enable threads --enable bulk-memory --enable simd';
-  const { error, stderr } = await asc.main(['index.ts', '--outFile', `${folder}.wasm`, ...flags.split(' ')], {
+  const { error, stderr } = await asc.main(['index.ts', '--outFile', `${module}.wasm`, ...flags.split(' ')], {
     readFile: (name) => sources[name] ?? null,
     writeFile: (name, contents) => writeFileSync(join(out, name), contents),
     listFiles: () => [],

@@ -28,7 +28,13 @@ export const buildProcessor = (
       mmio,
       intercepts,
       cpuidCycles: on.roundTrip(),
-      exitCycles: { apicPage: on.roundTrip('sptFill') + on.roundTrip('mmio'), port: on.roundTrip('portIo'), crAccess: on.roundTrip() },
+      exitCycles: {
+        apicPage: on.roundTrip('sptFill') + on.roundTrip('mmio'),
+        port: on.roundTrip('portIo'),
+        crAccess: on.roundTrip(),
+        fill: on.roundTrip('sptFill'),
+        invlpg: on.roundTrip(),
+      },
       watchCode: (gfn) => handshake.watchCode(gfn),
       unwatchCode: (gfn, marked) => {
         if (handshake.unwatchCode(gfn, marked)) return;

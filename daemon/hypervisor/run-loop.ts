@@ -31,7 +31,7 @@ export class RunLoop {
     on.current = index;
     on.clock.beginRun(clock, budget);
     p.context.budget = budget;
-    p.context.clockEnd = clock + budget;
+    p.context.clockEndNum = clock + budget;
     p.retired = 0;
     on.yielded = false;
     if (this.#eoiPolicy !== on.eoiPolicy) {

@@ -5,11 +5,18 @@ export class CycleAccount {
   readonly #context: LpContext;
   /** Charged since the processor was made. */
   charged = 0;
-  /** Budget put aside: while one instruction runs alone, or a slice does. */
-  aside = 0;
 
   constructor(context: LpContext) {
     this.#context = context;
+    this.aside = 0;
+  }
+
+  /** Budget put aside: while one instruction runs alone, or a slice does. In the LP context, as the clock of now hangs on it. */
+  get aside(): number {
+    return this.#context.aside;
+  }
+  set aside(cycles: number) {
+    this.#context.aside = cycles;
   }
 
   charge(cycles: number): void {

@@ -1,13 +1,20 @@
 // How the processor reaches guest memory when the inline TLB lookup has missed, and when TypeScript itself reads or writes linear addresses.
 // The life of a page fault starts here: hardware TLB, then the walk of the shadow page tables, then the #PF intercept into the hypervisor.
 import { Vector } from '../../shared/abi/exceptions.js';
-import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
+import {
+  LpContextLayout,
+  TLB_BANK_SIZE,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_MODE_SIZE,
+  TlbEntry,
+  TlbFlag,
+} from '../../shared/layout/lp-context.js';
 import { PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { Slot, VectorSlot, type VpBlock, VpLayout } from '../../shared/layout/vp.js';
 import type { DebugUnit } from './debug-unit.js';
 import type { GuestFault, LinearMemory } from './processor.js';
-import { TlbFlag } from './tlb.js';
 import type { WatchedCode } from './watched-code.js';
 
 /** What an access wants; combined with the privilege of the TLB half. */

@@ -21,13 +21,20 @@ export interface Shortcuts {
   /** The helpers `loadSlow` and `storeSlow` of translated code. */
   loadMissed(gva: number, info: number): number;
   storeMissed(gva: number, width: number): number;
+  /**
+   * The steps of an access that has missed in the TLB, one by one, for PageAccess bits of a program's own data access. Each does nothing and returns 0 when it is not for the
+   * shortcuts. Enters the page into the TLB: address of its entry. Fills the shadow tables: low half of the leaf. Invalidates the page.
+   */
+  translatePage(gva: number, access: number): number;
+  fillPage(gva: number, access: number): number;
+  clearPage(gva: number): number;
   /** Delivers an event whole, or does nothing and returns 0. `rip` is to be saved, `extraFlags` in the image of RFLAGS too; `error` -1: none. */
   deliver(kind: number, vector: number, error: number, rip: number, extraFlags: number): number;
 }
 
 export const shortcutsOf = (memory: WebAssembly.Memory, imports: ShortcutImports): Shortcuts => {
   const { exports } = new WebAssembly.Instance(MODULE, { env: { memory }, slow: { ...imports } });
-  for (const name of ['attach', 'sys', 'loadMissed', 'storeMissed', 'deliver'])
+  for (const name of ['attach', 'sys', 'loadMissed', 'storeMissed', 'translatePage', 'fillPage', 'clearPage', 'deliver'])
     if (typeof exports[name] !== 'function') throw new TypeError(`daemon/shortcuts has no function ${name}`);
   return exports as unknown as Shortcuts;
 };

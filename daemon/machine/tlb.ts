@@ -15,6 +15,7 @@ import {
   TLB_MODE_SIZE,
   TLB_MODES,
   TlbEntry,
+  TlbFlag,
 } from '../../shared/layout/lp-context.js';
 import { lpContextAt, PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
@@ -23,12 +24,6 @@ import type { SharedWords } from './shared-words.js';
 
 /** Halves of the table. */
 export const TlbMode = { SUPERVISOR: 0, USER: 1 } as const;
-/** Bits of an entry's flags word. */
-export const TlbFlag = {
-  GLOBAL: 1,
-  /** It would have a write tag if the page were not watched: whoever looks at the watch himself may write. */
-  WATCHED: 2,
-} as const;
 
 /** Whoever caches by linear address beside the TLB (instruction fetch): told of every flush and switch, so that nothing outlives the TLB's entries. */
 export interface FetchCache {

@@ -44,7 +44,6 @@ export class HardwareWalker {
     this.#context = context;
     this.root = 0;
     this.protect(false, false);
-    this.setLocal(0, END_OF_MEMORY);
   }
 
   /** LP.CR3: SPA of the level-4 table; 0 = none loaded, every walk misses. */
@@ -64,9 +63,6 @@ export class HardwareWalker {
   setLocal(from: number, to: number): void {
     this.#localFrom = from;
     this.#localTo = to;
-    if (this.#context === undefined) return;
-    this.#context.localFrom = from;
-    this.#context.localTo = to;
   }
 
   /** Translates a canonical GVA for an access (PageAccess bits). The page's address and rights are in the fields after a HIT. */

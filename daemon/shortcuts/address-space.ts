@@ -84,7 +84,7 @@ import {
 import { charge, context, count, cplOf, vp } from './processor';
 
 /** First byte of an empty entry's page: no page begins here, for it is not canonical. */
-const NO_DEVICE: f64 = -0x8000_0000_0000_0000;
+const NO_DEVICE: f64 = -9223372036854775808.0;
 
 function isAlone(): bool {
   const lp = load<i32>(context + LP);

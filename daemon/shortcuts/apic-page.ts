@@ -17,8 +17,6 @@ import {
   APIC_TPR_WRITES,
   APIC_VERSION,
   APIC_X2,
-  BUDGET,
-  CLOCK_END,
   DEVICE_ENTRIES,
   DEVICE_ENTRY_SIZE,
   DEVICE_PHYSICAL,
@@ -63,7 +61,7 @@ import {
   SCRATCH,
   TMR,
 } from './layout';
-import { charge, context, count, cplOf, vp } from './processor';
+import { charge, context, count, cplOf, now, vp } from './processor';
 
 /** Offset in the VP's own register page, or -1. */
 function offsetOf(gva: f64, write: bool): i32 {
@@ -149,7 +147,7 @@ function noteEnded(vector: u32): void {
     const what = load<u32>(record);
     if ((what & 0xff) != vector || what >>> 16 != 0) continue;
     store<u32>(record, what | ((<u32>ENDED_EXPLICIT) << 16));
-    store<u32>(record, load<u32>(context + CLOCK_END) - load<u32>(context + BUDGET), RECORD_ENDED);
+    store<u32>(record, <u32>now(), RECORD_ENDED);
     return;
   }
 }

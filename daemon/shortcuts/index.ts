@@ -2,21 +2,26 @@
 
 import { moveToCr3 } from './address-space';
 import { readApic, writeApic } from './apic-page';
+import { fill } from './fill';
 import { deliver as deliverEvent, interruptReturn, isQuiet } from './interrupts';
-import { ARG0, DISPATCH, LEAVE, OP_IN, OP_INT, OP_IRET, OP_MOV_TO_CR, OP_OUT, RIP, SHORTCUTS, SOFTWARE } from './layout';
-import { input, mayUsePorts, output } from './ports';
+import { invalidate, invalidatePage } from './invlpg';
+import { ARG0, DISPATCH, LEAVE, OP_IN, OP_INT, OP_INVLPG, OP_IRET, OP_MOV_TO_CR, OP_OUT, RIP, SHORTCUTS, SOFTWARE } from './layout';
+import { advance, input, mayUsePorts, output } from './ports';
 import { attach, context, rflags, systemFlags, vp } from './processor';
 import { loadSlow, storeSlow, sysSlow } from './slow';
+import { loadFilled, storeFilled, translate } from './translation';
 
 // The larger ones by name, too: what is exported is not made part of `sys`, whose frame stays small.
 export { attach, input, interruptReturn, output };
 
-/** The helpers `loadSlow` and `storeSlow` of translated code: 32 bits may be a register of the local APIC. */
+/** The helpers `loadSlow` and `storeSlow` of translated code: 32 bits may be a register of the local APIC; most often a page is wanted. */
 export function loadMissed(gva: f64, info: i32): i32 {
-  return info == 2 && load<i32>(context + SHORTCUTS) != 0 && readApic(gva) ? 0 : loadSlow(gva, info);
+  if (load<i32>(context + SHORTCUTS) != 0 && ((info == 2 && readApic(gva)) || loadFilled(gva, info))) return 0;
+  return loadSlow(gva, info);
 }
 export function storeMissed(gva: f64, width: i32): i32 {
-  return width == 2 && load<i32>(context + SHORTCUTS) != 0 && writeApic(gva) ? 0 : storeSlow(gva, width);
+  if (load<i32>(context + SHORTCUTS) != 0 && ((width == 2 && writeApic(gva)) || storeFilled(gva, width))) return 0;
+  return storeSlow(gva, width);
 }
 
 /** (descriptor) -> SysResult. RIP and all registers are in the VP block. */
@@ -32,9 +37,25 @@ export function sys(descriptor: i32): i32 {
       if (deliverEvent(SOFTWARE, load<u8>(vp + ARG0), -1, next, rflags())) return DISPATCH;
     } else if (op == OP_MOV_TO_CR) {
       if (moveToCr3(descriptor)) return isQuiet(systemFlags()) ? DISPATCH : LEAVE;
+    } else if (op == OP_INVLPG) {
+      if (invalidatePage(load<i64>(vp + ARG0))) {
+        advance(descriptor);
+        return isQuiet(systemFlags()) ? DISPATCH : LEAVE;
+      }
     } else if (op == OP_IRET && interruptReturn((descriptor >>> 12) & 3)) return DISPATCH;
   }
   return sysSlow(descriptor);
+}
+
+/** The steps of an access that missed, for whoever has no program to make it: 0, left to JavaScript. */
+export function translatePage(gva: f64, access: i32): i32 {
+  return translate(<i64>gva, access);
+}
+export function fillPage(gva: f64, access: i32): i32 {
+  return fill(<i64>gva, access);
+}
+export function clearPage(gva: f64): i32 {
+  return invalidate(<i64>gva) ? 1 : 0;
 }
 
 /** Delivers an event as `machine/cpu/deliver` does, or does nothing and says 0. `rip` is exact: an address. */

@@ -33,12 +33,16 @@ export function mayUsePorts(): bool {
   return (flags & VM) == 0 && cplOf() <= ((flags >>> 12) & 3);
 }
 
-/** The block goes on unless somebody wants a look, as after any instruction of the slow half. */
-function after(descriptor: i32, epoch: i32): i32 {
-  if (load<i32>(context + KICK) == 0 && load<i32>(CODE_EPOCH) == epoch) return CONTINUE;
+/** RIP names the next instruction. */
+export function advance(descriptor: i32): void {
   const next = load<i64>(vp + RIP) + <i64>((descriptor >>> 8) & 15);
   const wide = (load<i32>(vp + EFER) & EFER_LMA) != 0 && (load<i32>(vp + CS_ACCESS) & LONG) != 0;
   store<i64>(vp + RIP, wide ? next : next & 0xffff_ffff);
+}
+/** The block goes on unless somebody wants a look, as after any instruction of the slow half. */
+function after(descriptor: i32, epoch: i32): i32 {
+  if (load<i32>(context + KICK) == 0 && load<i32>(CODE_EPOCH) == epoch) return CONTINUE;
+  advance(descriptor);
   return LEAVE;
 }
 

@@ -3,7 +3,10 @@
 import {
   ADDEND,
   ARITHMETIC,
+  ASIDE,
   BUDGET,
+  CHARGED,
+  CLOCK_END,
   CPL,
   EXIT_CYCLES,
   EXITS,
@@ -30,10 +33,24 @@ export function attach(vpBlock: i32, lpContext: i32): void {
 export function count(counter: i32): void {
   store<i32>(vp + counter, load<i32>(vp + counter) + 1);
 }
-/** An intercept of a kind was dealt with here: its charge is made at once, the machine counts it when guest code is left. */
+/** Cycles of this LP's time, beyond the one of each instruction. */
+export function spend(cycles: i32): void {
+  store<i32>(context + BUDGET, load<i32>(context + BUDGET) - cycles);
+  store<i32>(context + CHARGED, load<i32>(context + CHARGED) + cycles);
+}
+/** An intercept of a kind is dealt with here: its charge is made at once, the machine counts it when guest code is left. */
 export function charge(kind: i32): void {
-  store<i32>(context + BUDGET, load<i32>(context + BUDGET) - load<i32>(context + EXIT_CYCLES + kind * 4));
+  spend(load<i32>(context + EXIT_CYCLES + kind * 4));
   store<i32>(context + EXITS + kind * 4, load<i32>(context + EXITS + kind * 4) + 1);
+}
+/** It is not, after all: JavaScript begins it anew. What was spent since `charged` was as it is given here comes back. */
+export function discharge(kind: i32, charged: i32): void {
+  spend(charged - load<i32>(context + CHARGED));
+  store<i32>(context + EXITS + kind * 4, load<i32>(context + EXITS + kind * 4) - 1);
+}
+/** The LP's clock. */
+export function now(): i64 {
+  return load<i64>(context + CLOCK_END) - <i64>load<i32>(context + BUDGET) - <i64>load<i32>(context + ASIDE);
 }
 
 export function cplOf(): i32 {

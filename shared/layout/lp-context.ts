@@ -11,6 +11,12 @@ import { accessor, block, i32, struct, u32, u64 } from './struct.js';
 export const TLB_ENTRIES = 1024;
 export const TLB_ENTRY_SIZE = 32;
 export const TlbEntry = { READ_TAG: 0, WRITE_TAG: 8, ADDEND: 16, GFN: 20, FLAGS: 24 } as const;
+/** Bits of an entry's flags word. */
+export const TlbFlag = {
+  GLOBAL: 1,
+  /** It would have a write tag if the page were not watched: whoever looks at the watch himself may write. */
+  WATCHED: 2,
+} as const;
 /** Supervisor table, then user table: the half is chosen by CPL when guest code is entered. */
 export const TLB_MODES = 2;
 /** Address spaces whose translations the TLB holds at once, each in a bank of its own (as a processor tags them with an ASID or a PCID): tags in the inline table are addresses only. */
@@ -70,8 +76,8 @@ export const SWITCH_ENTRIES = 16;
 export const SWITCH_SIZE = 24;
 export const SpaceSwitch = { LOW: 0, HIGH: 4, EPOCH: 8, SAS: 12, NAME: 16, BANK: 20 } as const;
 
-/** Intercepts that shortcuts deal with: an access to a register of the local APIC's page, a byte at a port, MOV CR3. */
-export const SHORTCUT_EXITS = ['apicPage', 'port', 'crAccess'] as const;
+/** Intercepts that shortcuts deal with: an access to a register of the local APIC's page, a byte at a port, MOV CR3, a page fault that is a fill, INVLPG. */
+export const SHORTCUT_EXITS = ['apicPage', 'port', 'crAccess', 'fill', 'invlpg'] as const;
 export type ShortcutExit = (typeof SHORTCUT_EXITS)[number];
 
 /** Bits of `walkRights`. */
@@ -88,8 +94,9 @@ export const LpContextLayout = struct('LpContext', {
   flushAck: i32,
   /** Cycles left before guest code is left (signed; counts down by instructions). */
   budget: i32,
-  /** The LP's clock when the budget of the run is used up, low half: what is left of it below that is the clock of now. */
-  clockEnd: u32,
+  /** The LP's clock when the budget of the run is used up: what is left of it, and what of it is put aside, below that is the clock of now. */
+  clockEnd: u64,
+  aside: i32,
   /** Address of the TLB half in use, in the bank of the address space in use. */
   tlb: u32,
   /** Mode id << 48, exclusively or-ed to the RIPs of the jump cache's valid entries. */
@@ -100,8 +107,9 @@ export const LpContextLayout = struct('LpContext', {
   counted: u32,
   /** 1: instructions of the slow half may take their shortcuts (daemon/shortcuts); 0 while single instructions are watched. */
   shortcuts: u32,
-  /** Intercepts by SHORTCUT_EXITS that shortcuts have dealt with since the machine counted them last, and what each is charged, u32 each. */
+  /** Intercepts by SHORTCUT_EXITS that shortcuts have dealt with since the machine counted them last, u32 each, and what they have charged in all; what each is charged. */
   exits: block(SHORTCUT_EXITS.length * 4, 4),
+  charged: i32,
   exitCycles: block(SHORTCUT_EXITS.length * 4, 4),
   /** The part of the TLB for devices (machine/device-tlb). */
   devices: block(2 * DEVICE_ENTRIES * DEVICE_ENTRY_SIZE, 8),
@@ -120,11 +128,14 @@ export const LpContextLayout = struct('LpContext', {
   codePages: block(TLB_BANKS * CODE_PAGE_HASHES, 4),
   /** 1: the part for devices has an entry. */
   devicesUsed: u32,
-  /** What the LP's walker walks (0: nothing) and under which rights: WALK_SMEP, WALK_SMAP. Tables from localFrom up to localTo are on the LP's own node. */
+  /** What the LP's walker walks (0: nothing) and under which rights: WALK_SMEP, WALK_SMAP. */
   walkRoot: u32,
   walkRights: u32,
-  localFrom: u32,
-  localTo: u32,
+  /** 1: the shortcuts may walk, fill and invalidate (vtlb.ts says when); and what that costs in virtual time (vtlb/virtual-costs). */
+  shortFills: i32,
+  walkCycles: i32,
+  fillCycles: i32,
+  counterReadCycles: i32,
   /** SAS that is loaded, -1 none; and for each bank the version of its SAS with which it is in step. */
   sas: i32,
   bankVersions: block(TLB_BANKS * 4, 4),

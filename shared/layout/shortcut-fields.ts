@@ -17,6 +17,7 @@ import {
 import { PartitionLayout, PartitionMap } from './partition.js';
 import { RingLayout } from './ring.js';
 import { SPACE_FIELDS } from './space-fields.js';
+import { TRANSLATION_FIELDS } from './translation-fields.js';
 import { EventKind, Slot, type VpCounter, VpLayout, vpCounterIndex } from './vp.js';
 
 const { at } = VpLayout;
@@ -101,6 +102,8 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   KICK: context.kick,
   BUDGET: context.budget,
   CLOCK_END: context.clockEnd,
+  ASIDE: context.aside,
+  CHARGED: context.charged,
   TLB: context.tlb,
   SHORTCUTS: context.shortcuts,
   EXITS: context.exits,
@@ -139,5 +142,6 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   APIC_EN: ApicBase.ENABLE,
   APIC_X2: ApicBase.X2APIC,
   APIC_FIRST: APIC_DEFAULT_BASE | 0,
+  ...TRANSLATION_FIELDS,
   ...Object.fromEntries(Object.entries(ApicRegister).map(([name, offset]) => [`REGISTER_${name}`, offset])),
 };

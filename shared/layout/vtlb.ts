@@ -135,6 +135,14 @@ export const COUNTERS_PER_LP = 64;
 export const FILL_WAIT_BUCKETS = 16;
 /** Entries of the diary of busy locks and fills, a power of two. */
 export const DIARY_ENTRIES = 4096;
+/** An entry's second word is what is busy << DIARY_LP_BITS | LP + 1. Owners are spread over the entries by the golden ratio (D. Knuth, TAOCP 3, 6.4). */
+export const DIARY_LP_BITS = 7;
+export const DIARY_SPREAD = 0x9e37_79b1;
+/** What is busy: the lock of a table (0 and up), a table that is filled, the one lock, an LP that fills. */
+export const passing = (spt: number): number => spt;
+export const filling = (spt: number): number => SPTS_MAX + spt;
+export const GLOBAL_LOCK: number = 2 * SPTS_MAX;
+export const fillsOfLp = (lp: number): number => GLOBAL_LOCK + 1 + lp;
 
 export const VtlbLayout = struct(
   'VtlbHeader',

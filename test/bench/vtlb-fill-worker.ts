@@ -4,7 +4,7 @@ import { attachMachine } from '../interleave/small-machine.js';
 import { FillingLp, RAM_PAGES } from './vtlb-fills.js';
 
 export interface FillWorkerData {
-  readonly partition: SharedArrayBuffer;
+  readonly partition: WebAssembly.Memory;
   readonly machine: SharedArrayBuffer;
   readonly lps: number;
   readonly lp: number;

@@ -63,7 +63,7 @@ const fillsOf = async (lock: string, shared: boolean, threads: number, milliseco
   const rates = await Promise.all(
     Array.from({ length: threads }, (_, lp) => {
       const workerData: FillWorkerData = {
-        partition: m.partition.buffer as SharedArrayBuffer,
+        partition: m.memory,
         machine: m.machine.buffer as SharedArrayBuffer,
         lps: threads,
         lp,

@@ -4,11 +4,12 @@ import { ALL_SCENARIOS } from './all-scenarios.js';
 import { Aborted, Control, Gate, GatedWords, MAIN, Phase } from './gate.js';
 import { MUTANTS } from './mutants.js';
 import type { ScenarioThread } from './scenarios.js';
+import { shortVtlb } from './short-vtlb.js';
 import { attachMachine, makeLp } from './small-machine.js';
 
 export interface ExplorerWorkerData {
   readonly control: SharedArrayBuffer;
-  readonly partition: SharedArrayBuffer;
+  readonly partition: WebAssembly.Memory;
   readonly machine: SharedArrayBuffer;
   readonly pages: number;
   readonly threads: number;
@@ -31,7 +32,8 @@ for (;;) {
       const scenario = ALL_SCENARIOS[control[Control.SCENARIO]];
       const mutant = MUTANTS[control[Control.MUTANT]];
       const words = new GatedWords(machine.partition, gate, 0, mutant.torn);
-      const lp = makeLp(machine, data.thread, { words, machineWords: new GatedWords(machine.machine, gate, 1), classes: mutant.classes });
+      const classes = mutant.short === undefined ? mutant.classes : shortVtlb(data.partition, gate, mutant.short);
+      const lp = makeLp(machine, data.thread, { words, machineWords: new GatedWords(machine.machine, gate, 1), classes });
       const thread: ScenarioThread = { lp, words, machine, index: data.thread, synic: mutant.synic, WatchedCode: mutant.WatchedCode };
       scenario.prepare?.(thread);
       body = () => scenario.threads[data.thread](thread);

@@ -16,7 +16,7 @@ import {
   traceEnabled,
 } from './gate.js';
 import { MUTANTS } from './mutants.js';
-import { PAGES } from './scenarios.js';
+import { PAGES, setPolicy } from './scenarios.js';
 import { makeMachine, resetMachine, type SmallMachine } from './small-machine.js';
 
 export interface Exploration {
@@ -36,6 +36,8 @@ export interface ExploreOptions {
   readonly limit?: number;
   readonly random?: number;
   readonly seed?: number | undefined;
+  /** Settings of policies, by name, beyond those of the scenario. */
+  readonly policies?: Readonly<Record<string, string>>;
 }
 
 type Switches = readonly (readonly [step: number, thread: number])[];
@@ -53,7 +55,7 @@ export class Explorer {
     for (let thread = 0; thread < threads; thread++) {
       const data: ExplorerWorkerData = {
         control: this.#control.buffer as SharedArrayBuffer,
-        partition: this.#machine.partition.buffer as SharedArrayBuffer,
+        partition: this.#machine.memory,
         machine: this.#machine.machine.buffer as SharedArrayBuffer,
         pages: PAGES,
         threads,
@@ -88,7 +90,7 @@ export class Explorer {
       for (let n = 0; n < levels[used].length; n++) {
         if (schedules >= limit) return this.#random(options, scenario, mutant, schedules, false);
         const switches = levels[used][n];
-        const violation = this.#run(scenario, mutant, switches, 0);
+        const violation = this.#run(scenario, mutant, switches, 0, options.policies);
         schedules++;
         if (violation !== null) return { schedules, violation, replay: JSON.stringify(switches), exhausted: false };
         this.#branch(switches, used, levels);
@@ -119,18 +121,19 @@ export class Explorer {
     let seed = options.seed ?? (Date.now() & 0x7fff_ffff) | 1;
     const random = options.random ?? 200;
     for (let n = 0; n < random; n++, seed = (seed + 0x9e37) | 1) {
-      const violation = this.#run(scenario, mutant, [], seed);
+      const violation = this.#run(scenario, mutant, [], seed, options.policies);
       if (violation !== null) return { schedules: before + n + 1, violation, replay: `seed ${seed}`, exhausted };
     }
     return { schedules: before + random, violation: null, replay: '', exhausted };
   }
 
   /** One execution. Null, or what went wrong. */
-  #run(scenario: number, mutant: number, switches: Switches, seed: number): string | null {
+  #run(scenario: number, mutant: number, switches: Switches, seed: number, policies: ExploreOptions['policies'] = {}): string | null {
     const c = this.#control;
     const s = ALL_SCENARIOS[scenario];
     resetMachine(this.#machine, s.spts);
     s.setup(this.#machine);
+    for (const [name, setting] of Object.entries(policies)) setPolicy(this.#machine, name, setting);
     c[Control.SCENARIO] = scenario;
     c[Control.MUTANT] = mutant;
     c[Control.ABORT] = 0;

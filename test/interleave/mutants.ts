@@ -19,6 +19,7 @@ import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
 import { GenerationCounters } from '../../daemon/machine/generation.js';
 import type { SharedWords } from '../../daemon/machine/shared-words.js';
 import type { WatchedCode } from '../../daemon/machine/watched-code.js';
+import { ShortcutFault } from '../../shared/layout/translation-fields.js';
 import { Role, Spt, sptHeaderAt, TrackState, trackAt, trackStateOf } from '../../shared/layout/vtlb.js';
 import { CODE_MUTANTS } from './code-mutants.js';
 import { ABSENT } from './scenarios.js';
@@ -331,6 +332,8 @@ export interface Mutant {
   readonly classes?: VtlbClasses;
   readonly synic?: SynicMutant;
   readonly WatchedCode?: typeof WatchedCode;
+  /** Fills and INVLPG are those of daemon/shortcuts, without this step. */
+  readonly short?: ShortcutFault;
 }
 const mutant = (name: string, classes: Partial<VtlbClasses>): Mutant => ({ name, classes: { ...VTLB_CLASSES, ...classes } });
 
@@ -385,5 +388,12 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('leave without acknowledging', { FlushHandshake: LeaveSilently }),
   mutant('enter while the bus is held', { FlushHandshake: IgnoreBus }),
   ...CODE_MUTANTS,
+  { name: 'shortcuts', short: ShortcutFault.NONE },
+  { name: 'shortcuts: torn compare-and-swap', short: ShortcutFault.TORN_EXCHANGE },
+  { name: 'shortcuts: no look for pending fills', short: ShortcutFault.NO_WAIT },
+  { name: 'shortcuts: clear before the look', short: ShortcutFault.CLEAR_BEFORE_WAIT },
+  { name: 'shortcuts: no clear', short: ShortcutFault.NO_CLEAR },
+  { name: 'shortcuts: no mark when an entry is made from a table that is written', short: ShortcutFault.NO_MARK },
+  { name: 'shortcuts: the right to write is granted whatever a page holds', short: ShortcutFault.GRANT_ALL },
   ...SYNIC_MUTANTS.map(({ name, ...synic }) => ({ name, synic })),
 ];

@@ -7,10 +7,17 @@ import type { LpMmu, VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtl
 import { Flush } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { Access, Resolve } from '../../daemon/machine/guest-memory.js';
 import { GuestFault, InvpcidType } from '../../daemon/machine/processor.js';
-import { TlbFlag } from '../../daemon/machine/tlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
-import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MODE_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
+import {
+  LpContextLayout,
+  TLB_BANK_SIZE,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_MODE_SIZE,
+  TlbEntry,
+  TlbFlag,
+} from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PageFlag, PartitionLayout, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
@@ -27,10 +34,10 @@ import { checkTracking } from './track-check.js';
 export type Mode = 'none' | 'legacy' | 'pae' | 'long';
 const MODES: readonly Mode[] = ['none', 'legacy', 'pae', 'long'];
 /** 2 MiB of pages and some more: a large page at GPA 0 holds every table. */
-const PAGES = 520;
-const SPTS = 110;
-const LPS = 3;
-const VPS = 4;
+export const PAGES = 520;
+export const SPTS = 110;
+export const LPS = 3;
+export const VPS = 4;
 const ROOTS = [1, 2, 3];
 const LEVEL3 = [4, 5];
 const LEVEL2 = [6, 7];
@@ -45,8 +52,15 @@ const PCIDS = 3;
 /** Policies that are drawn. Those named in HVD_WITHOUT (with commas) stay at their first setting: to find out which one a failure needs. */
 const LEFT_OUT = (process.env.HVD_WITHOUT ?? '').split(',');
 const SWITCHED = POLICIES.filter(({ name }) => name.startsWith('vtlb.') && !LEFT_OUT.includes(name));
-const NO_CACHE = { flushAll: () => {}, flushBank: () => {}, flushPage: () => {}, select: () => {} };
+export const NO_CACHE = { flushAll: () => {}, flushBank: () => {}, flushPage: () => {}, select: () => {} };
 const SILENT = { tlbMiss: () => {}, pageFault: () => {}, reflected: () => {} };
+
+/** How an LP comes by its memory management. */
+export type MakeMmu = (machine: SmallMachine, lp: number, fault: GuestFault) => ShadowMmu;
+export const plainMmu =
+  (classes?: VtlbClasses): MakeMmu =>
+  (machine, lp, fault) =>
+    new ShadowMmu(machine.machine, machine.partition, lp, NO_CACHE, fault, SILENT, { classes });
 
 const addressesOf = (mode: Mode): readonly number[] => {
   const all: number[] = [];
@@ -98,7 +112,7 @@ export class RandomGuest {
   compared = 0;
   readonly counts = new Map<string, number>();
 
-  constructor(seed: number, machine = makeMachine(PAGES, LPS), classes?: VtlbClasses) {
+  constructor(seed: number, machine = makeMachine(PAGES, LPS), make: MakeMmu = plainMmu()) {
     this.#state = (Math.imul(seed, 0x9e37_79b1) ^ 0x5bd1_e995) | 1;
     this.machine = machine;
     resetMachine(machine, SPTS);
@@ -119,7 +133,7 @@ export class RandomGuest {
     });
     this.#places = Array.from({ length: LPS }, (_, index) => {
       const fault = new GuestFault();
-      const mmu = new ShadowMmu(machine.machine, machine.partition, index, NO_CACHE, fault, SILENT, { classes });
+      const mmu = make(machine, index, fault);
       const processor = this.#processors[index];
       mmu.load(processor.vp);
       return { lp: mmu.lp, mmu, fault, index, processor };

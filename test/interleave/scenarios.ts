@@ -94,7 +94,7 @@ const loadWarm = (t: ScenarioThread): void => {
   if (t.index === LAST) translate(t, NEIGHBOUR);
 };
 const policyWord = (name: string): number => (MachineLayout.at.policies >>> 2) + findPolicy(name).word;
-const setPolicy = (m: SmallMachine, name: string, value: string): void => {
+export const setPolicy = (m: SmallMachine, name: string, value: string): void => {
   m.machine.i32[policyWord(name)] = settingOf(findPolicy(name), value);
 };
 const expectPage = (t: ScenarioThread, gva: number, frame: number): void => {

@@ -11,22 +11,25 @@ import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VP_BLOCK_SIZE, VpBlock } from '../../shared/layout/vp.js';
 
 export interface SmallMachine {
+  readonly memory: WebAssembly.Memory;
   readonly partition: Views;
   readonly machine: Views;
   readonly pages: number;
   readonly lps: number;
 }
 
-export const makeMachine = (pages: number, lps: number): SmallMachine => ({
-  partition: viewsOf(new SharedArrayBuffer(PartitionMap.RAM + pages * 4096)),
-  machine: viewsOf(new SharedArrayBuffer(machineMemorySize(lps))),
-  pages,
-  lps,
-});
+const WASM_PAGE = 65536;
+
+export const makeMachine = (pages: number, lps: number): SmallMachine => {
+  const size = Math.ceil((PartitionMap.RAM + pages * 4096) / WASM_PAGE);
+  const memory = new WebAssembly.Memory({ initial: size, maximum: size, shared: true });
+  return attachMachine(memory, new SharedArrayBuffer(machineMemorySize(lps)), pages, lps);
+};
 
 /** Over memories that another thread made. */
-export const attachMachine = (partition: ArrayBufferLike, machine: ArrayBufferLike, pages: number, lps: number): SmallMachine => ({
-  partition: viewsOf(partition),
+export const attachMachine = (memory: WebAssembly.Memory, machine: ArrayBufferLike, pages: number, lps: number): SmallMachine => ({
+  memory,
+  partition: viewsOf(memory.buffer),
   machine: viewsOf(machine),
   pages,
   lps,

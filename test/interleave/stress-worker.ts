@@ -12,7 +12,7 @@ import { attachMachine, entry64, makeLp, spaOf } from './small-machine.js';
 import { BUS_COUNTER, FIRST_FRAME, FRAMES, ROOTS, SLOTS, slotAddress, slotByMovCr3, TABLE, WINDOW_SLOT } from './stress-layout.js';
 
 export interface StressData {
-  readonly partition: SharedArrayBuffer;
+  readonly partition: WebAssembly.Memory;
   readonly machine: SharedArrayBuffer;
   readonly pages: number;
   readonly lps: number;

@@ -1,7 +1,6 @@
 // Invariants of write tracking at rest: what is known as a page table that nobody can write unseen is one, and what was made from it is what it says.
 // Why apart from the structure check: these hold for entries and hardware TLBs, whatever the trees look like.
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { TlbFlag } from '../../daemon/machine/tlb.js';
 import {
   LpContextLayout,
   TLB_BANK_SIZE,
@@ -10,6 +9,7 @@ import {
   TLB_MODE_SIZE,
   TLB_MODES,
   TlbEntry,
+  TlbFlag,
 } from '../../shared/layout/lp-context.js';
 import { Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap } from '../../shared/layout/partition.js';

@@ -55,7 +55,7 @@ for (const lps of [2, 4, 8])
     const results = await Promise.all(
       Array.from({ length: lps }, (_, lp) => {
         const workerData: StressData = {
-          partition: m.partition.buffer as SharedArrayBuffer,
+          partition: m.memory,
           machine: m.machine.buffer as SharedArrayBuffer,
           pages: PAGES,
           lps,

@@ -5,7 +5,7 @@
 import test from 'ava';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { MUTANTS } from '../interleave/mutants.js';
-import { RandomGuest } from '../interleave/random-guest.js';
+import { plainMmu, RandomGuest } from '../interleave/random-guest.js';
 
 const STEPS = Number(process.env.HVD_STEPS ?? 10_000);
 const SEED = Number(process.env.HVD_SEED ?? 1);
@@ -63,7 +63,7 @@ for (const name of [
   test.serial(`the mutant is found: ${name}`, (t) => {
     const classes = MUTANTS.find((mutant) => mutant.name === name)?.classes;
     for (let seed = 1; seed <= 60; seed++) {
-      const guest: RandomGuest = new RandomGuest(seed, machine, classes);
+      const guest: RandomGuest = new RandomGuest(seed, machine, plainMmu(classes));
       machine = guest.machine;
       try {
         for (let step = 0; step < STEPS_OF_GUEST; step++) guest.step();

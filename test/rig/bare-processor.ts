@@ -8,7 +8,7 @@ import { GuestFault } from '../../daemon/machine/processor.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareTlb } from '../../daemon/machine/tlb.js';
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
-import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
+import { KICKED, LpContextLayout, type ShortcutExit } from '../../shared/layout/lp-context.js';
 import { lpContextAt, PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../shared/layout/vp.js';
@@ -25,7 +25,7 @@ export interface MappedPage {
 /** What its CPUID costs. */
 export const CPUID_CYCLES = 40;
 /** What intercepts cost that shortcuts deal with. */
-export const EXIT_CYCLES = { apicPage: 50, port: 60, crAccess: 70 } as const;
+export const EXIT_CYCLES = { apicPage: 50, port: 60, crAccess: 70, fill: 80, invlpg: 90 } as const;
 
 export interface BareProcessor {
   readonly memory: WebAssembly.Memory;
@@ -52,7 +52,7 @@ export interface BareProcessor {
   /** CPUID: how often the intercept was asked, how often its kept answers were given, and what it says in ECX (EAX and EBX are leaf and subleaf). */
   readonly cpuid: { asked: number; answered: number; third: number };
   /** Intercepts that shortcuts have dealt with. */
-  readonly shortened: { apicPage: number; port: number; crAccess: number };
+  readonly shortened: Record<ShortcutExit, number>;
   /** What was retired, where it is counted. */
   readonly count: InstructionCount | undefined;
 }
@@ -213,7 +213,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
     shutDown: false,
     busLocks: 0,
     floatErrors: 0,
-    shortened: { apicPage: 0, port: 0, crAccess: 0 },
+    shortened: { apicPage: 0, port: 0, crAccess: 0, fill: 0, invlpg: 0 },
     cpuid: { asked: 0, answered: 0, third: 3 },
     count,
   };

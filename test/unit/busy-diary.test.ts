@@ -1,9 +1,9 @@
 // What waits for locks cost in virtual time: nobody waits for itself, no time is given twice, and LPs that ask in any order get what a queue would give them.
 import test from 'ava';
-import { BusyDiary, filling, fillsOfLp, GLOBAL_LOCK, passing, SLOT_CYCLES } from '../../daemon/hypervisor/vtlb/busy-diary.js';
+import { BusyDiary, SLOT_CYCLES } from '../../daemon/hypervisor/vtlb/busy-diary.js';
 import { VirtualCosts } from '../../daemon/hypervisor/vtlb/virtual-costs.js';
 import { LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
-import { DIARY_ENTRIES } from '../../shared/layout/vtlb.js';
+import { DIARY_ENTRIES, filling, fillsOfLp, GLOBAL_LOCK, passing } from '../../shared/layout/vtlb.js';
 import { makeMachine } from '../interleave/small-machine.js';
 
 const FILL = 400;

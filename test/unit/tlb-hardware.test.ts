@@ -1,7 +1,7 @@
 // The hardware TLB: what compiled code finds in it after inserts and flushes, and that watched code never gets a write tag.
 import test from 'ava';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
-import { type FetchCache, HardwareTlb, TlbFlag, TlbMode } from '../../daemon/machine/tlb.js';
+import { type FetchCache, HardwareTlb, TlbMode } from '../../daemon/machine/tlb.js';
 import {
   LpContextLayout,
   RECENT_READS,
@@ -10,6 +10,7 @@ import {
   TLB_ENTRY_SIZE,
   TLB_MODE_SIZE,
   TlbEntry,
+  TlbFlag,
 } from '../../shared/layout/lp-context.js';
 import { lpContextAt, PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import { viewsOf } from '../../shared/layout/struct.js';

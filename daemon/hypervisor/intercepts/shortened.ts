@@ -7,13 +7,15 @@ export const shortenedIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'shorte
   const apicAccesses = on.tally('apicMmio', undefined);
   const ports = on.tally('io', undefined);
   const crAccesses = on.tally('crAccess', undefined);
+  const invalidations = on.tally('invlpg', undefined);
   return {
     shortened(exit, times) {
       if (exit === 'port') ports(times);
       else if (exit === 'crAccess') crAccesses(times);
+      else if (exit === 'invlpg') invalidations(times);
       else {
         pageFaults(times);
-        apicAccesses(times);
+        if (exit === 'apicPage') apicAccesses(times);
       }
     },
   };

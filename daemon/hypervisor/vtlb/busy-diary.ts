@@ -8,21 +8,12 @@
 // No atomics: LPs that run at the same time in the host (clock mode `quantum`) may both be given a slot. It is an account, nothing relies on it; one LP at a time
 // (`deterministic`) finds the same each time.
 import type { Views } from '../../../shared/layout/struct.js';
-import { DIARY, DIARY_ENTRIES, SPTS_MAX } from '../../../shared/layout/vtlb.js';
+import { DIARY, DIARY_ENTRIES, DIARY_LP_BITS, DIARY_SPREAD } from '../../../shared/layout/vtlb.js';
 
 /** Cycles of a slot. */
 export const SLOT_CYCLES = 50;
 /** Furthest a turn is put off, in slots. */
 const QUEUE_MAX = DIARY_ENTRIES >> 1;
-const LP_BITS = 7;
-/** Spreads the owners over the entries (the golden ratio's, D. Knuth, TAOCP 3, 6.4). */
-const SPREAD = 0x9e37_79b1;
-
-/** What is busy: a table's lock that is passed, a table that is filled, the one lock, an LP that fills. */
-export const passing = (spt: number): number => spt;
-export const filling = (spt: number): number => SPTS_MAX + spt;
-export const GLOBAL_LOCK = 2 * SPTS_MAX;
-export const fillsOfLp = (lp: number): number => GLOBAL_LOCK + 1 + lp;
 
 export class BusyDiary {
   readonly #i32: Int32Array;
@@ -47,15 +38,15 @@ export class BusyDiary {
   mark(owner: number, slot: number): void {
     const at = entryAt(owner, slot);
     this.#i32[at] = slot;
-    this.#i32[at + 1] = (owner << LP_BITS) | this.#tag;
+    this.#i32[at + 1] = (owner << DIARY_LP_BITS) | this.#tag;
   }
   /** Whether another LP does. */
   isBusy(owner: number, slot: number): boolean {
     const at = entryAt(owner, slot);
     const who = this.#i32[at + 1];
-    return this.#i32[at] === (slot | 0) && who >>> LP_BITS === owner && (who & ((1 << LP_BITS) - 1)) !== this.#tag;
+    return this.#i32[at] === (slot | 0) && who >>> DIARY_LP_BITS === owner && (who & ((1 << DIARY_LP_BITS) - 1)) !== this.#tag;
   }
 }
 
 const entryAt = (owner: number, slot: number): number =>
-  (DIARY >>> 2) + (((Math.imul(owner, SPREAD) >>> 8) + slot) & (DIARY_ENTRIES - 1)) * 2;
+  (DIARY >>> 2) + (((Math.imul(owner, DIARY_SPREAD) >>> 8) + slot) & (DIARY_ENTRIES - 1)) * 2;

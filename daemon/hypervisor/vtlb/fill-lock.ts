@@ -73,6 +73,11 @@ export class FillLock {
     }
   }
 
+  /** Whether generation counters are what is wished for: fills may be done where only they are known (daemon/shortcuts). */
+  get wantsCounters(): boolean {
+    return lockModeOf(this.#machine.read(POLICY)) === LockMode.GENERATION;
+  }
+
   /** Between `begin` and `end`: SPTs are to be locked. */
   get fine(): boolean {
     return this.#mode === LockMode.FINE;

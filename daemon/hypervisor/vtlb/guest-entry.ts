@@ -1,15 +1,7 @@
 // One entry of a guest's page table, read without an access: what a walk through it would come to. Why apart from the walk: revalidation goes over whole tables.
 // References: SDM 3A 4.3-4.6; guest-walk.ts has the same rules with faults and the bits that an access sets.
-import { PHYSICAL_ADDRESS_BITS } from '../../../shared/abi/registers.js';
-import { PTE_XD_HIGH, Pte } from '../../../shared/layout/paging.js';
+import { FRAME_HIGH, PTE_XD_HIGH, Pte, Reserved } from '../../../shared/layout/paging.js';
 import { PagingMode, Role } from '../../../shared/layout/vtlb.js';
-
-const RESERVED_HIGH_LONG = (1 << (52 - 32)) - (1 << (PHYSICAL_ADDRESS_BITS - 32));
-const RESERVED_HIGH_PAE = 0x7fff_ffff & ~((1 << (PHYSICAL_ADDRESS_BITS - 32)) - 1);
-const FRAME_HIGH = (1 << (PHYSICAL_ADDRESS_BITS - 32)) - 1;
-const RESERVED_1G = 0x3fff_e000;
-const RESERVED_2M = 0x1f_e000;
-const RESERVED_4M = 0x3f_e000;
 
 export class GuestEntry {
   /** Whether a walk goes on through the entry and has nothing to set in it: present, accessed, no reserved bit. */
@@ -31,12 +23,12 @@ export class GuestEntry {
     this.large = level > 1 && (low & Pte.PS) !== 0 && (wide || (role & Role.PSE) !== 0);
     this.usable = (low & (Pte.P | Pte.A)) === (Pte.P | Pte.A);
     if (wide) {
-      const reserved = mode === PagingMode.LONG ? RESERVED_HIGH_LONG : RESERVED_HIGH_PAE;
+      const reserved = mode === PagingMode.LONG ? Reserved.HIGH_LONG : Reserved.HIGH_PAE;
       if ((high & ((role & Role.NXE) !== 0 ? reserved : reserved | PTE_XD_HIGH)) !== 0) this.usable = false;
-      if (this.large && (level === 4 || (low & (level === 3 ? RESERVED_1G : RESERVED_2M)) !== 0)) this.usable = false;
+      if (this.large && (level === 4 || (low & (level === 3 ? Reserved.LARGE_1G : Reserved.LARGE_2M)) !== 0)) this.usable = false;
       this.frame = (((high & FRAME_HIGH) << 20) | (low >>> 12)) & bus;
     } else {
-      if (this.large && (low & RESERVED_4M) !== 0) this.usable = false;
+      if (this.large && (low & Reserved.LARGE_4M) !== 0) this.usable = false;
       this.frame = (low >>> 12) & bus;
     }
     if (this.large) this.frame &= level === 3 ? ~0x3_ffff : wide ? ~0x1ff : ~0x3ff;

@@ -1,7 +1,7 @@
 // Walks a guest's page tables for one access, in every paging mode: exact faults, accessed and dirty bits, and which SPTs the translation belongs in.
 // Why the processor's rules are repeated here: the LP's hardware walker only ever sees shadow tables. References: SDM 3A 4.3-4.8.
-import { PHYSICAL_ADDRESS_BITS, Rflags } from '../../../shared/abi/registers.js';
-import { PageAccess, PageFaultError, PTE_XD_HIGH, Pte } from '../../../shared/layout/paging.js';
+import { Rflags } from '../../../shared/abi/registers.js';
+import { FRAME_HIGH, PageAccess, PageFaultError, PTE_XD_HIGH, Pte, Reserved } from '../../../shared/layout/paging.js';
 import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { PagingMode, Role } from '../../../shared/layout/vtlb.js';
@@ -14,17 +14,9 @@ import type { SpaceKey } from './role.js';
 export const GuestWalkResult = { OK: 0, FAULT: 1, CHANGED: 2 } as const;
 export type GuestWalkResult = 0 | 1 | 2;
 
-/** Bits that must be zero in the high half: 51..MAXPHYADDR in 4-level paging, 62..MAXPHYADDR in PAE paging; bit 63 too without NXE. */
-const RESERVED_HIGH_LONG = (1 << (52 - 32)) - (1 << (PHYSICAL_ADDRESS_BITS - 32));
-const RESERVED_HIGH_PAE = 0x7fff_ffff & ~((1 << (PHYSICAL_ADDRESS_BITS - 32)) - 1);
-const FRAME_HIGH = (1 << (PHYSICAL_ADDRESS_BITS - 32)) - 1;
-/** Address bits that a large page's entry must have clear (bit 12 is PAT): 1 GiB, 2 MiB, and 4 MiB without PSE-36 (SDM 3A tables 4-4, 4-9, 4-16, 4-18). */
 /** The A20 gate's word in the partition header, and the bit of frame numbers that a closed one takes away. */
 const A20_CLOSED = PartitionMap.HEADER + PartitionLayout.at.a20Closed;
 const A20_FRAME = 1 << (20 - 12);
-const RESERVED_1G = 0x3fff_e000;
-const RESERVED_2M = 0x1f_e000;
-const RESERVED_4M = 0x3f_e000;
 
 export class GuestWalk {
   readonly #words: SharedWords;
@@ -80,7 +72,7 @@ export class GuestWalk {
     switch ((key.role & Role.MODE) >>> Role.MODE_SHIFT) {
       case PagingMode.LONG: {
         const frame = ((key.cr3Hi & FRAME_HIGH) << 20) | (key.cr3Lo >>> 12);
-        return this.#wide(vp, key.role, gva, access, 4, frame, RESERVED_HIGH_LONG);
+        return this.#wide(vp, key.role, gva, access, 4, frame, Reserved.HIGH_LONG);
       }
       case PagingMode.PAE:
         return this.#pae(vp, key, gva, access);
@@ -103,7 +95,7 @@ export class GuestWalk {
     this.sptGfn[3] = key.cr3Lo >>> 12;
     this.sptRole[3] = key.role | Role.ACCESS | 3;
     const frame = ((key.pdpte[which + 1] & FRAME_HIGH) << 20) | (low >>> 12);
-    return this.#wide(vp, key.role, gva, access, 2, frame, RESERVED_HIGH_PAE);
+    return this.#wide(vp, key.role, gva, access, 2, frame, Reserved.HIGH_PAE);
   }
 
   /** 64-bit entries, from the table of level `top` in guest frame `frame` down. */
@@ -143,7 +135,7 @@ export class GuestWalk {
       }
       if ((entry & Pte.PS) === 0) continue;
       // PS is reserved in a PML4 entry, and so are the address bits below a large page.
-      const wrong = level === 4 ? -1 : level === 3 ? RESERVED_1G : RESERVED_2M;
+      const wrong = level === 4 ? -1 : level === 3 ? Reserved.LARGE_1G : Reserved.LARGE_2M;
       if ((entry & wrong) !== 0) return this.#fault(PageFaultError.P | PageFaultError.RSVD, role, access);
       this.gfn = (level === 3 ? (frame & ~0x3_ffff) | ((low >>> 12) & 0x3_ffff) : (frame & ~0x1ff) | ((low >>> 12) & 0x1ff)) & this.#bus;
       return this.#leaf(vp, role, rights, access, top, level);
@@ -178,7 +170,7 @@ export class GuestWalk {
         return this.#leaf(vp, role, rights, access, 2, 1);
       }
       if ((entry & Pte.PS) === 0 || (role & Role.PSE) === 0) continue;
-      if ((entry & RESERVED_4M) !== 0) return this.#fault(PageFaultError.P | PageFaultError.RSVD, role, access);
+      if ((entry & Reserved.LARGE_4M) !== 0) return this.#fault(PageFaultError.P | PageFaultError.RSVD, role, access);
       this.gfn = ((frame & ~0x3ff) | ((low >>> 12) & 0x3ff)) & this.#bus;
       return this.#leaf(vp, role, rights, access, 2, 2);
     }

@@ -38,6 +38,11 @@ export class Numa {
     walker.setLocal(sptPageAt(firstSptOf(this.#own, this.#nodes, count)), sptPageAt(firstSptOf(this.#own + 1, this.#nodes, count)));
   }
 
+  /** All tables are on one node. */
+  get isUniform(): boolean {
+    return this.#nodes === 1;
+  }
+
   /** Node that an SPT for the guest table should come from. */
   nodeFor(gptGfn: number): number {
     switch (this.#policy.numa) {

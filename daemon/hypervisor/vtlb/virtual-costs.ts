@@ -1,9 +1,12 @@
 // What the vTLB's work costs its LP in virtual time (configs/costs.yaml): tables gone over, shootdowns, and waits for other LPs.
 // Why waits have a model: under the deterministic clock LPs run one at a time and never find a lock held. Where they would have, busy-diary.ts says. What a fill itself costs
 // is charged by the #PF intercept.
+import { LpContext } from '../../../shared/layout/lp-context.js';
 import { LpLayout, lpBlockAt } from '../../../shared/layout/machine.js';
+import { lpContextAt } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { BusyDiary, filling, fillsOfLp, GLOBAL_LOCK, passing, SLOT_CYCLES } from './busy-diary.js';
+import { filling, fillsOfLp, GLOBAL_LOCK, passing } from '../../../shared/layout/vtlb.js';
+import { BusyDiary, SLOT_CYCLES } from './busy-diary.js';
 
 /** An LP's clock, in cycles, and what things cost by name. */
 export interface VirtualTime {
@@ -45,6 +48,11 @@ export class VirtualCosts {
     this.#handshake = costs.flushHandshake ?? 0;
     this.#remote = costs.remoteIpi ?? 0;
     this.#counterRead = costs.counterRead ?? 0;
+    // What daemon/shortcuts charges in the same way.
+    const context = new LpContext(views, lpContextAt(lp));
+    context.walkCycles = this.#walk;
+    context.fillCycles = this.#fill;
+    context.counterReadCycles = this.#counterRead;
   }
 
   /** A hardware walk has found a translation; so many of its tables are on another node. One that finds none is part of the intercept that follows. */

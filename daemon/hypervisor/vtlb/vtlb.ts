@@ -118,6 +118,8 @@ export class Vtlb {
   readonly #sasWord: number;
   /** Word of the LP context that says which cuts this LP's hardware TLB has nothing left of, in the bank in use. */
   readonly #cutsWord: number;
+  /** Word of the LP context that lets them. */
+  readonly #shortFills: number;
 
   /** After GUEST_FAULT. */
   errorCode = 0;
@@ -138,6 +140,7 @@ export class Vtlb {
     const context = lpContextAt(parts.handshake.lp);
     this.#sasWord = (context + LpContextLayout.at.sas) >>> 2;
     this.#cutsWord = (context + LpContextLayout.at.cuts) >>> 2;
+    this.#shortFills = (context + LpContextLayout.at.shortFills) >>> 2;
     this.#sas = -1;
     this.#switches = new SpaceSwitches(parts.views, context);
     this.#walk = new GuestWalk(parts.words, parts.counting, parts.overlays);
@@ -177,6 +180,7 @@ export class Vtlb {
     const { u32 } = views;
     this.#followPolicy();
     this.#p.numa.place(this.#p.walker);
+    views.i32[this.#shortFills] = this.#p.lock.wantsCounters && this.#p.numa.isUniform ? 1 : 0;
     // Another LP may have invalidated for this VP since it was here, and another VP may have used this TLB.
     const moved = this.#lastVp !== vp.index || u32[record + (at.lastLp >> 2)] !== lp + 1;
     if (moved) this.#anotherVp();
@@ -210,6 +214,7 @@ export class Vtlb {
   unload(): void {
     this.#countWalks();
     this.#switches.forget();
+    this.#p.views.i32[this.#shortFills] = 0;
     this.#p.walker.root = 0;
     this.#p.epochs.leave();
     if (this.#sas >= 0) this.#p.spaces.release(this.#sas);
