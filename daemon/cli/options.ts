@@ -12,7 +12,9 @@ export const checkOptions = <T>(schema: z.ZodType<T>, value: unknown): T => {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
-  throw new HvdError('usage', { what: `--${formatPath(issue.path)}: ${issue.message}` });
+  throw new HvdError('usage', {
+    what: `--${formatPath(issue.path).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${issue.message}`,
+  });
 };
 
 /** Options that change a machine. */
@@ -21,6 +23,7 @@ export interface MachineFlags {
   readonly nodes?: string;
   readonly clock?: string;
   readonly seed?: string;
+  readonly quantumCycles?: string;
   readonly pin?: boolean | undefined;
   readonly idle?: string;
   /** `name=value` each. */
@@ -30,7 +33,7 @@ export interface MachineFlags {
 /** `base` with the options given. Fewer LPs than nodes take nodes away, unless nodes were asked for. */
 export const withFlags = (base: MachineConfig, flags: MachineFlags): MachineConfig => {
   const changed: Record<string, unknown> = { ...base };
-  for (const key of ['lps', 'nodes', 'seed'] as const) if (flags[key] !== undefined) changed[key] = numeric(flags[key]);
+  for (const key of ['lps', 'nodes', 'seed', 'quantumCycles'] as const) if (flags[key] !== undefined) changed[key] = numeric(flags[key]);
   for (const key of ['clock', 'idle', 'pin'] as const) if (flags[key] !== undefined) changed[key] = flags[key];
   if (flags.policy !== undefined) changed.policies = { ...base.policies, ...Object.fromEntries(flags.policy.map(policyOf)) };
   if (flags.nodes === undefined && typeof changed.lps === 'number' && changed.lps >= 1) changed.nodes = Math.min(base.nodes, changed.lps);

@@ -1,7 +1,7 @@
 // A partition as its LP drives it: which VPs can run, when a timer is due, run one. The parts behind it are wired here and nowhere else.
 import { InterruptKind } from '../../shared/layout/interrupt-log.js';
 import { lpContextAt, PartitionLayout, PartitionState } from '../../shared/layout/partition.js';
-import { VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
+import type { VpSchedule } from '../../shared/layout/schedule.js';
 import { VpState } from '../../shared/layout/vp.js';
 import { request } from './apic/post.js';
 import { DeviceMemory } from './device-memory.js';
@@ -10,9 +10,9 @@ import { interceptsOf } from './intercepts/intercepts.js';
 import { InterruptWindow } from './interrupt-window.js';
 import { Observer } from './observer.js';
 import { PartitionOnLp } from './partition-on-lp.js';
-import { PauseLoop } from './pause-loop.js';
 import { buildProcessor } from './processor-host.js';
 import { RunLoop } from './run-loop.js';
+import { PauseLoop } from './spin/pause-loop.js';
 import type { PortDirectory } from './synic/port-directory.js';
 import { carryOutPortRequest } from './synic/port-requests.js';
 import { VpReadiness } from './vp-readiness.js';
@@ -22,7 +22,6 @@ import type { GuestWiring } from './wiring.js';
 export class Guest {
   readonly slot: number;
   readonly name: string;
-  readonly #schedules: readonly VpSchedule[];
   readonly #on: PartitionOnLp;
   readonly #readiness: VpReadiness;
   readonly #loop: RunLoop;
@@ -35,7 +34,6 @@ export class Guest {
     const window = new InterruptWindow(on);
     const pauseLoop = new PauseLoop();
     this.#on = on;
-    this.#schedules = on.vps.map((_, index) => new VpSchedule(on.views, vpScheduleAt(index)));
     this.#readiness = new VpReadiness(on);
     this.#loop = new RunLoop(on, this.#readiness, window, pauseLoop);
     const { observe, lp } = wiring;
@@ -71,7 +69,7 @@ export class Guest {
     this.#readiness.give(index, lp);
   }
   schedule(index: number): VpSchedule {
-    return this.#schedules[index];
+    return this.#on.schedules[index];
   }
   homeOf(index: number): number {
     return this.#on.vps[index].homeLp;
@@ -101,18 +99,30 @@ export class Guest {
     this.#readiness.advance();
   }
   /** Runs the VP for at most `budget` cycles from `clock` on; returns the cycles used. */
-  run(index: number, clock: number, budget: number): number {
-    return this.#loop.run(index, clock, budget);
+  run(index: number, clock: number, budget: number, extended = false): number {
+    return this.#loop.run(index, clock, budget, extended);
   }
   waited(index: number, cycles: number, by: number): void {
-    const record = this.#schedules[index];
+    const record = this.#on.schedules[index];
     record.displacedBy = by;
     record.views.u64[(record.displacedCycles >>> 3) + (by >> 8)] += BigInt(cycles);
     this.#on.vps[index].readyCycles += BigInt(cycles);
   }
-  /** The VP that ran last gave its LP away before its slice was over. */
-  get yielded(): boolean {
-    return this.#on.yielded;
+  /** SpinKind: the VP that ran last was found spinning. */
+  get spinning(): number {
+    return this.#on.spinning;
+  }
+  isCritical(index: number): boolean {
+    return this.#on.section.holds(this.#on.vps[index]);
+  }
+  get vpCount(): number {
+    return this.#on.vpCount;
+  }
+  lpOf(index: number): number {
+    return this.#on.lpOf(this.#on.vps[index]);
+  }
+  isReady(index: number): boolean {
+    return this.#on.stateOf(this.#on.vps[index]) === VpState.READY;
   }
   /** The LP's clock, exact also while a VP runs. */
   get cycles(): number {

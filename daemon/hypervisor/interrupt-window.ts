@@ -18,6 +18,7 @@ export class InterruptWindow {
     const { vp } = on.processor;
     if (vp.state !== VpState.RUNNING || vp.interruptShadow !== 0) return true;
     if (vp.nmiPending && !vp.nmiBlocked) return true;
+    if (on.extended && !on.section.holds(vp)) return true;
     if (!(on.systemFlags(vp) & Rflags.IF)) return false;
     const irr = vp.irr >>> 2;
     const { i32 } = on.views;

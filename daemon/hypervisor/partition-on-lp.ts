@@ -6,6 +6,7 @@ import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { EventType, INTERCEPTS, type InterceptName, LpBlock, LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import { lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
+import { countSpin, type SpinCounter, SpinKind, VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock, type VpCounter, VpLayout, VpRequest, VpState, vpCounterIndex } from '../../shared/layout/vp.js';
 import { ApicEoi, findPolicy, settingIn } from '../../shared/protocol/policies.js';
@@ -25,12 +26,14 @@ import { takeStart } from './hyperv/vp-start.js';
 import { Monitors } from './monitors.js';
 import { PartitionEnd } from './partition-end.js';
 import { ShadowMmu } from './shadow-mmu.js';
+import { CriticalSection } from './spin/critical-section.js';
 import { NO_TIME } from './vtlb/virtual-costs.js';
 import type { GuestWiring } from './wiring.js';
 
 const INTERCEPT_INDEX = Object.fromEntries(INTERCEPTS.map((name, i) => [name, i])) as Record<InterceptName, number>;
 const STATE = PartitionLayout.at.state >>> 2;
 const EOI_POLICY = findPolicy('apic.eoi');
+const DETECT_POLICY = findPolicy('spin.detect');
 
 export class PartitionOnLp implements ApicBus {
   readonly wiring: GuestWiring;
@@ -39,8 +42,10 @@ export class PartitionOnLp implements ApicBus {
   readonly vpCount: number;
   readonly model: ProcessorChoice;
   readonly vps: readonly VpBlock[];
+  readonly schedules: readonly VpSchedule[];
   readonly apics: readonly VirtualApic[];
   readonly lpBlock: LpBlock;
+  readonly section: CriticalSection;
   readonly monitors: Monitors;
   readonly clock: GuestClock;
   readonly ends: PartitionEnd;
@@ -53,8 +58,10 @@ export class PartitionOnLp implements ApicBus {
   processor!: GuestProcessor;
   /** VP being run, -1 none. */
   current = -1;
-  /** The VP that ran last gave its LP away before its slice was over. */
-  yielded = false;
+  /** SpinKind: the VP that ran last was found spinning. */
+  spinning: number = SpinKind.NONE;
+  /** The VP that runs is past its slice because it was in a critical section: it leaves guest code when that ends. */
+  extended = false;
 
   constructor(wiring: GuestWiring) {
     this.wiring = wiring;
@@ -64,6 +71,8 @@ export class PartitionOnLp implements ApicBus {
     this.model = readProcessor(this.views);
     this.lpBlock = new LpBlock(wiring.machine, lpBlockAt(wiring.lp));
     this.vps = Array.from({ length: this.vpCount }, (_, i) => new VpBlock(this.views, vpBlockAt(i)));
+    this.schedules = this.vps.map((_, index) => new VpSchedule(this.views, vpScheduleAt(index)));
+    this.section = new CriticalSection(this);
     this.monitors = new Monitors(this.views, this.vps, (vp) => this.kick(vp));
     this.clock = new GuestClock(wiring, this.header, () => this.processor.remaining);
     this.ends = new PartitionEnd(this.views, (cause, detail) => {
@@ -184,6 +193,7 @@ export class PartitionOnLp implements ApicBus {
    */
   kick(index: number): void {
     const vp = this.vps[index];
+    if (this.current >= 0 && this.current !== index) this.#asks(index);
     const lp = this.lpOf(vp);
     if (lp === this.wiring.lp) {
       this.setKick(lp);
@@ -198,6 +208,23 @@ export class PartitionOnLp implements ApicBus {
     const clock = this.clock.cycles();
     this.wiring.event(clock, EventType.IPI, Math.max(0, this.current), index, lp);
     if (state !== VpState.RUNNING && state !== VpState.READY) this.wiring.signal(lp, clock);
+  }
+  /** The VP that runs may be going to wait for this one's answer. */
+  #asks(index: number): void {
+    const record = this.schedules[this.current];
+    if (index < 32) record.askedLow |= 1 << index;
+    else record.askedHigh |= 1 << (index - 32);
+  }
+  /** The VP that runs spins: it leaves guest code when that is to be noticed (policy `spin.detect`). */
+  spins(kind: number, detect: number, counter: SpinCounter): void {
+    if (!this.detects(detect)) return;
+    countSpin(this.schedules[this.current], counter);
+    this.spinning = kind;
+    this.kickSelf();
+  }
+  /** Whether a way to find VPs that wait is in use. */
+  detects(way: number): boolean {
+    return (settingIn(this.views, this.wiring.machine, DETECT_POLICY) & way) !== 0;
   }
   /** ApicBus: cycles of this LP. */
   now(): number {

@@ -1,9 +1,10 @@
 // Runs one VP for a while: takes what was posted to it, delivers interrupts at boundaries, enters guest code, and looks again at every exit.
+import { SpinKind } from '../../shared/layout/schedule.js';
 import { VpRequest, VpState } from '../../shared/layout/vp.js';
 import { hasPosted } from './apic/post.js';
 import type { InterruptWindow } from './interrupt-window.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
-import type { PauseLoop } from './pause-loop.js';
+import type { PauseLoop } from './spin/pause-loop.js';
 import type { VpReadiness } from './vp-readiness.js';
 
 /** Exits of one run that are dealt with before the LP looks at its other duties. */
@@ -23,8 +24,8 @@ export class RunLoop {
     this.#pauseLoop = pauseLoop;
   }
 
-  /** Runs the VP for at most `budget` cycles from `clock` on; returns the cycles used. */
-  run(index: number, clock: number, budget: number): number {
+  /** Runs the VP for at most `budget` cycles from `clock` on; returns the cycles used. `extended`: only while it is in a critical section. */
+  run(index: number, clock: number, budget: number, extended: boolean): number {
     const on = this.#on;
     const vp = on.vps[index];
     const p = on.processor;
@@ -33,14 +34,16 @@ export class RunLoop {
     p.context.budget = budget;
     p.context.clockEndNum = clock + budget;
     p.retired = 0;
-    on.yielded = false;
+    on.spinning = SpinKind.NONE;
+    on.extended = extended;
+    p.context.sectionEnds = extended ? 1 : 0;
     if (this.#eoiPolicy !== on.eoiPolicy) {
       // CPUID tells of it.
       this.#eoiPolicy = on.eoiPolicy;
       p.answers.forget();
     }
     const { translations, compilations } = p.code;
-    this.#pauseLoop.begin(clock);
+    this.#pauseLoop.begin(clock, on.schedules[index]);
     on.setState(vp, VpState.RUNNING);
     try {
       p.load(index);
@@ -76,6 +79,7 @@ export class RunLoop {
       }
     }
     if (on.stateOf(vp) !== VpState.RUNNING || p.context.budget <= 0) return false;
+    if (on.extended && !on.section.holds(vp)) return false;
     if (vp.interruptShadow) {
       const shadow = vp.interruptShadow;
       vp.interruptShadow = 0;
@@ -91,7 +95,7 @@ export class RunLoop {
   /** The VP was kicked: whether the LP has something to do before it goes on. */
   #endsRun(): boolean {
     const on = this.#on;
-    if (on.yielded || !on.isRunning || on.wiring.isWanted(on.clock.began, on.clock.cycles())) return true;
+    if (on.spinning !== SpinKind.NONE || !on.isRunning || on.wiring.isWanted(on.clock.began, on.clock.cycles())) return true;
     // A timer has been set that is due before the run would end.
     return !on.wiring.realtime && this.#readiness.deadline() - on.clock.cycles() < on.processor.remaining;
   }

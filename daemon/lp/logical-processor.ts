@@ -200,9 +200,9 @@ export class LogicalProcessor {
     }
     const began = this.#clock;
     this.#running = guest;
-    const used = guest.run(vp, began, Math.max(1, Math.floor(budget)));
+    const used = guest.run(vp, began, Math.max(1, Math.floor(budget)), this.#queue.isExtended);
     this.#running = undefined;
-    this.#queue.ran(began, used, guest.yielded || !guest.runnable(vp));
+    this.#queue.ran(began, used);
     if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
     else {
       this.#setClock(this.#clock + used);

@@ -1,4 +1,5 @@
 // A partition's share of the machine: from its configuration into the words that the LPs' schedulers read (layout/schedule), each VP on its home LP.
+import { writeVpRanges } from '../../shared/layout/critical-ranges.js';
 import { VpSchedule, vpScheduleAt, WEIGHT_DEFAULT } from '../../shared/layout/schedule.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { PartitionConfig, SchedulingConfig } from '../../shared/protocol/messages.js';
@@ -29,6 +30,10 @@ export const place = (body: PartitionBody, config: PartitionConfig, alive: reado
   if (missing !== undefined) throw new HvdError('vm.affinity', { name, lp: missing, last: standing.length - 1 });
   const allowed = alive.filter((lp) => wanted.includes(lp));
   if (allowed.length === 0) throw new HvdError('vm.affinity-dead', { name, lps: wanted.join(', ') });
+  writeVpRanges(
+    body.views,
+    (scheduling.critical ?? []).map(({ from, to }) => ({ from: BigInt(from), to: BigInt(to) })),
+  );
   const homes = placeVps(vps, share.reserve, allowed, standing);
   if (homes.length < vps) {
     const free = allowed.map((lp) => `${100 - standing[lp]!.reserved} of LP ${lp}`).join(', ');

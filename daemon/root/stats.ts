@@ -4,7 +4,7 @@ import { CODE_COUNTS, LpContextLayout } from '../../shared/layout/lp-context.js'
 import { CLOCK_MODE_NAMES, INTERCEPTS, LP_STATE_NAMES, LpLayout } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import { lpContextAt, PartitionState } from '../../shared/layout/partition.js';
-import { VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
+import { SPIN_COUNTERS, spinCount, VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { VP_COUNTERS, VP_STATE_NAMES, type VpBlock, type VpCounter, vpCounterIndex } from '../../shared/layout/vp.js';
 import { generationAt, type VtlbCounter } from '../../shared/layout/vtlb.js';
@@ -100,13 +100,19 @@ const vpStats = (vp: VpBlock, id: number, partitions: readonly Partition[]): VpS
 const accounts = (
   record: VpSchedule,
   partitions: readonly Partition[],
-): Pick<VpStats, 'blockedCycles' | 'limitedCycles' | 'displacedBy'> => {
+): Pick<VpStats, 'blockedCycles' | 'limitedCycles' | 'displacedBy' | 'spin'> => {
   const displacedBy: Record<string, number> = {};
   for (let slot = 0; slot < PARTITION_SLOTS; slot++) {
     const cycles = Number(record.views.u64[(record.displacedCycles >>> 3) + slot]);
     if (cycles > 0) displacedBy[partitions.find((one) => one.slot === slot)?.name ?? String(slot)] = cycles;
   }
-  return { blockedCycles: record.blockedCyclesNum, limitedCycles: record.limitedCyclesNum, displacedBy };
+  const spin: Record<string, number> = {
+    ...Object.fromEntries(SPIN_COUNTERS.map((name) => [name, spinCount(record, name)])),
+    extendedCycles: record.extendedCyclesNum,
+    repaidCycles: record.repaidCyclesNum,
+    expressCycles: record.expressCyclesNum,
+  };
+  return { blockedCycles: record.blockedCyclesNum, limitedCycles: record.limitedCyclesNum, displacedBy, spin };
 };
 
 const counterOf = (vp: VpBlock, name: VpCounter): number => vp.views.u32[(vp.counters >>> 2) + vpCounterIndex[name]]!;

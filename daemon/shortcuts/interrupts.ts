@@ -29,6 +29,7 @@ import {
   RF,
   RIP,
   RSP,
+  SECTION_ENDS,
   SOFTWARE,
   SS_ACCESS,
   SS_BASE,
@@ -42,7 +43,7 @@ import {
   VIP,
   VM,
 } from './layout';
-import { cplOf, findRead, findTable, findWrite, rflags, setRflags, setSystemFlags, systemFlags, vp } from './processor';
+import { context, cplOf, findRead, findTable, findWrite, rflags, setRflags, setSystemFlags, systemFlags, vp } from './processor';
 
 function isCanonical(address: i64): bool {
   return (address << 16) >> 16 == address;
@@ -51,6 +52,7 @@ function isCanonical(address: i64): bool {
 export function isQuiet(flags: i32): bool {
   if (load<i32>(vp + INTERRUPT_SHADOW) != 0 || load<i32>(vp + NMI_PENDING) != 0) return false;
   if ((flags & IF) == 0) return true;
+  if (load<i32>(context + SECTION_ENDS) != 0) return false;
   const requested = load<i64>(vp + IRR) | load<i64>(vp + IRR + 8) | load<i64>(vp + IRR + 16) | load<i64>(vp + IRR + 24);
   return requested == 0 && load<i32>(PIC_INTR) == 0;
 }

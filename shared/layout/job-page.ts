@@ -74,7 +74,7 @@ export interface JobDescription {
 export const JOBS = {
   idle: { number: 0, parameters: {} },
   compute: { number: 1, parameters: { unit: 1000 } },
-  spinlock: { number: 2, parameters: { kind: 0, hold: 100, think: 1000, contenders: 0 } },
+  spinlock: { number: 2, parameters: { kind: 0, hold: 100, think: 1000, contenders: 0, off: 0, notify: 0 } },
   pagechurn: { number: 3, parameters: { pages: 16, shared: 0, probe: 1, reload: 0 } },
   switch: { number: 4, parameters: { spaces: 4, pages: 16, private: 0 } },
   ipi: { number: 5, parameters: { mode: 0, spin: 0, think: 0 } },

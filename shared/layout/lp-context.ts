@@ -107,6 +107,8 @@ export const LpContextLayout = struct('LpContext', {
   counted: u32,
   /** 1: instructions of the slow half may take their shortcuts (daemon/shortcuts); 0 while single instructions are watched. */
   shortcuts: u32,
+  /** 1: the VP is to leave guest code when its critical section ends (hypervisor/spin): what may end one goes the long way. */
+  sectionEnds: u32,
   /** Intercepts by SHORTCUT_EXITS that shortcuts have dealt with since the machine counted them last, u32 each, and what they have charged in all; what each is charged. */
   exits: block(SHORTCUT_EXITS.length * 4, 4),
   charged: i32,

@@ -32,6 +32,27 @@ export const VpScheduleLayout = struct(
     /** Of its ready cycles those in which its limit kept it from running, and since when it does; 0 = it does not. */
     limitedCycles: u64,
     limitedSince: u64,
+    // --- spin waits (lp/schedule/spin)
+    /** The LP's clock until which others of its LP come before it: it was found spinning. */
+    spinUntil: u64,
+    /** 1: it was in a critical section when it had to stop. Others read it. Atomics. */
+    preempted: i32,
+    /** 1: among spinning VPs it is its turn to be expected to make progress. */
+    eligible: u32,
+    /** 1: somebody spins for it on another LP, which its own LP is to know. Atomics. */
+    wanted: i32,
+    /** VPs to which it has sent an interrupt since it began to run, a bit each. */
+    askedLow: u32,
+    askedHigh: u32,
+    /** Extensions of this slice, and cycles that are still to be taken from its next slices. */
+    extensions: u32,
+    debt: u64,
+    /** Cycles of this period by extension and express scheduling. */
+    favoured: u64,
+    extendedCycles: u64,
+    expressCycles: u64,
+    repaidCycles: u64,
+    spinCounters: block(16 * 4, 4),
     /** Who ran last while it was ready: partition slot << 8 | VP, -1 nobody so far. */
     displacedBy: i32,
     /** Of its ready cycles those in which a VP of the partition in slot i ran. */
@@ -46,3 +67,40 @@ export const vpScheduleAt = (index: number): number => PartitionMap.SCHEDULE + i
 
 export const WEIGHT_DEFAULT = 100;
 export const WEIGHT_MAX = 10_000;
+
+/** How a VP was found spinning. */
+export const SpinKind = {
+  NONE: 0,
+  /** For a short time: whom it waits for may be running. */
+  SHORT: 1,
+  /** For long, or it has said so itself. */
+  LONG: 2,
+} as const;
+/** Numbers in `spinCounters`. */
+export const SPIN_COUNTERS = [
+  /** Spins found, by kind. */
+  'pauseSpins',
+  'hypercallSpins',
+  /** Reads of GUEST_IDLE that made the VP wait. */
+  'idleWaits',
+  /** Extensions granted, and how many of them ended with the section. */
+  'extensions',
+  'extensionsEnded',
+  /** VPs to which this one gave the rest of its slice, by class: those that it waits for by interrupt, preempted in a section, not spinning, spinning but due. */
+  'expressAsked',
+  'expressPreempted',
+  'expressReady',
+  'expressSpinning',
+  /** VPs on other LPs that were told. */
+  'expressKicks',
+  /** How often it had to stop in a critical section, not spinning itself. */
+  'holderPreemptions',
+] as const;
+export type SpinCounter = (typeof SPIN_COUNTERS)[number];
+const NUMBERS = Object.fromEntries(SPIN_COUNTERS.map((name, i) => [name, i])) as Record<SpinCounter, number>;
+/** Owner LP only. */
+export const countSpin = ({ views, spinCounters }: VpSchedule, name: SpinCounter): void => {
+  views.u32[(spinCounters >>> 2) + NUMBERS[name]]++;
+};
+export const spinCount = ({ views, spinCounters }: VpSchedule, name: SpinCounter): number =>
+  views.u32[(spinCounters >>> 2) + NUMBERS[name]];

@@ -106,6 +106,7 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   CHARGED: context.charged,
   TLB: context.tlb,
   SHORTCUTS: context.shortcuts,
+  SECTION_ENDS: context.sectionEnds,
   EXITS: context.exits,
   EXIT_CYCLES: context.exitCycles,
   EXIT_APIC_PAGE: SHORTCUT_EXITS.indexOf('apicPage'),

@@ -69,6 +69,8 @@ export interface SchedulingConfig {
   limit?: number | undefined;
   /** LPs that may run its VPs: all when absent. */
   lps?: number[] | undefined;
+  /** Code in which a VP is in a critical section: linear addresses, the first byte and the one after the last, as numbers or `0x…`. */
+  critical?: { from: string; to: string }[] | undefined;
 }
 /** A test device of the machine: one interrupt line, wired to an LP, passed through to a partition's VP. */
 export interface DeviceConfig {
@@ -175,6 +177,8 @@ export interface VpStats {
   limitedCycles: number;
   /** Of the ready cycles those in which a VP of the partition ran, by name; those of partitions that are gone under their slot's number. */
   displacedBy: Record<string, number>;
+  /** Spin waits: SPIN_COUNTERS, and the cycles of extensions (and of those what was taken from later slices) and express scheduling. */
+  spin: Record<string, number>;
   counters: Record<string, number>;
 }
 export interface PartitionStats {

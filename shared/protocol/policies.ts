@@ -8,8 +8,10 @@ import type { PolicyInfo } from './messages.js';
 
 export interface Policy {
   readonly name: string;
-  /** Setting i is stored as the number i. */
+  /** Setting i is stored as the number i. With `set`: the words of the set and `off`; it is stored as bits, word i as bit i. */
   readonly values: readonly string[];
+  /** A setting is `off` or any of these words joined by `+`. */
+  readonly set?: readonly string[];
   readonly baseline: string;
   readonly default: string;
   readonly meaning: string;
@@ -18,6 +20,8 @@ export interface Policy {
   /** A partition may have a setting of its own: its header has a word with the same index. */
   readonly perPartition?: true;
 }
+
+const setOf = (...words: string[]): Pick<Policy, 'values' | 'set'> => ({ values: ['off', ...words], set: words });
 
 export const POLICIES: readonly Policy[] = [
   {
@@ -167,8 +171,52 @@ export const POLICIES: readonly Policy[] = [
     meaning: 'whether LPs with several ready VPs give some to others that have none or fewer, or each VP stays where it was placed',
     word: 25,
   },
+  {
+    name: 'spin.detect',
+    ...setOf('hypercall', 'pause', 'idle', 'ipi'),
+    baseline: 'off',
+    default: 'hypercall+pause+idle',
+    meaning:
+      'how an LP learns that a VP spins for another and runs that instead: the guest says so, PAUSEs in quick succession, the guest waits by an MSR; ipi: of those that it may wait for, whom it sent an interrupt comes first',
+    word: 26,
+  },
+  {
+    name: 'spin.hints',
+    ...setOf('if', 'tpr', 'inspect'),
+    baseline: 'off',
+    default: 'if+tpr+inspect',
+    meaning:
+      'what tells that a VP at level 0 is in a critical section (spin.extend): interrupts off, a raised task priority, or RIP in ranges that its partition names',
+    word: 27,
+  },
+  {
+    name: 'spin.extend',
+    values: ['off', '1x50000', '1x100000', '2x100000', '1x200000', '4x100000'],
+    baseline: 'off',
+    default: 'off',
+    meaning:
+      'a VP whose slice ends in a critical section goes on (US20100031254A1): how often a slice, and for how many cycles; taken from its next slices',
+    word: 28,
+  },
+  {
+    name: 'spin.express',
+    values: ['off', 'on'],
+    baseline: 'off',
+    default: 'off',
+    meaning: "whether the rest of a spinning VP's slice goes to the VP of its partition that it seems to wait for, or to whoever is next",
+    word: 29,
+  },
 ];
 
+/** Bits of `spin.detect`. */
+export const SpinDetect = { HYPERCALL: 1, PAUSE: 2, IDLE: 4, IPI: 8 } as const;
+/** Bits of `spin.hints`. */
+export const SpinHint = { INTERRUPTS_OFF: 1, TASK_PRIORITY: 2, INSPECTION: 4 } as const;
+/** Times and cycles of a setting of `spin.extend`. */
+export const extensionOf = (setting: string): { readonly times: number; readonly cycles: number } => {
+  const [times, cycles] = setting === 'off' ? [0, 0] : setting.split('x').map(Number);
+  return { times, cycles };
+};
 /** Numbers of `sched.policy`. */
 export const SchedPolicy = { RR: 0, CREDIT: 1, GANG: 2 } as const;
 /** Numbers of `apic.eoi`: each offers what those before it do. */
@@ -187,9 +235,22 @@ export const findPolicy = (name: string): Policy => {
   return policy;
 };
 
+/** -1: a word is not of the set, or comes twice. */
+const bitsOf = (set: readonly string[], value: string): number => {
+  if (value === 'off') return 0;
+  const words = value.split('+');
+  if (new Set(words).size < words.length || !words.every((word) => set.includes(word))) return -1;
+  return words.reduce((bits, word) => bits | (1 << set.indexOf(word)), 0);
+};
+/** The setting with the number. */
+const textOf = ({ values, set }: Policy, setting: number): string | undefined => {
+  if (set === undefined) return values[setting];
+  return set.filter((_, i) => ((setting >>> i) & 1) !== 0).join('+') || 'off';
+};
+
 /** Number of a setting. Throws policy.value. */
-export const settingOf = ({ name, values }: Policy, value: string): number => {
-  const setting = values.indexOf(value);
+export const settingOf = ({ name, values, set }: Policy, value: string): number => {
+  const setting = set === undefined ? values.indexOf(value) : bitsOf(set, value);
   if (setting < 0) throw new HvdError('policy.value', { name, value, values: values.join(', ') });
   return setting;
 };
@@ -197,7 +258,7 @@ export const settingOf = ({ name, values }: Policy, value: string): number => {
 const indexOf = (header: MachineHeader, policy: Policy): number => (header.base + MachineLayout.at.policies) / 4 + policy.word;
 
 export const readPolicy = (header: MachineHeader, policy: Policy): string =>
-  policy.values[Atomics.load(header.views.i32, indexOf(header, policy))] ?? policy.default;
+  textOf(policy, Atomics.load(header.views.i32, indexOf(header, policy))) ?? policy.default;
 
 /** Throws policy.value; nothing is changed then. */
 export const writePolicy = (header: MachineHeader, policy: Policy, value: string): void => {
@@ -208,8 +269,10 @@ export const writePolicy = (header: MachineHeader, policy: Policy, value: string
 const ownIndexOf = (policy: Policy): number => (PartitionMap.HEADER + PartitionLayout.at.policies) / 4 + policy.word;
 
 /** The setting that holds in a partition. */
-export const readPolicyOf = (partition: Views, header: MachineHeader, policy: Policy): string =>
-  policy.values[Atomics.load(partition.i32, ownIndexOf(policy)) - 1] ?? readPolicy(header, policy);
+export const readPolicyOf = (partition: Views, header: MachineHeader, policy: Policy): string => {
+  const own = Atomics.load(partition.i32, ownIndexOf(policy));
+  return (own === 0 ? undefined : textOf(policy, own - 1)) ?? readPolicy(header, policy);
+};
 
 /** Number of a setting that a partition is to have of its own. Throws policy.value, policy.machine. */
 export const checkOwn = (policy: Policy, value: string): number => {

@@ -219,6 +219,7 @@ export class FakeMachine {
         blockedCycles: 0,
         limitedCycles: 0,
         displacedBy: {},
+        spin: {},
         counters: {},
       };
       partition.vps.push(stats);

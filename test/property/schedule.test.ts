@@ -3,6 +3,8 @@ import test from 'ava';
 import fc from 'fast-check';
 import { SLICE_CYCLES } from '../../daemon/lp/schedule/discipline.js';
 import { PERIOD_CYCLES } from '../../daemon/lp/schedule/entitlement.js';
+import { FAVOUR_MAX } from '../../daemon/lp/schedule/spin.js';
+import { SpinKind, spinCount } from '../../shared/layout/schedule.js';
 import { FakeSchedule, type FakeVp, type Ran, type Share } from '../rig/fake-schedule.js';
 
 const seeded = (seed: number) => {
@@ -142,4 +144,108 @@ test('nobody starves: among n equal VPs of an LP the longest wait is n slices', 
     machine.runUntil(3e8);
     for (const { longestWait } of machine.partitions[0]!) t.true(longestWait <= 6 * SLICE_CYCLES, `${policy}: ${longestWait}`);
   }
+});
+
+const always = (): boolean => true;
+
+test('a VP in a critical section has N extensions a slice at most, and pays for all of them', (t) => {
+  for (const [setting, times, cycles] of [
+    ['1x100000', 1, 100_000],
+    ['4x100000', 4, 100_000],
+  ] as const) {
+    const machine = new FakeSchedule(1, [[{}, {}]]);
+    machine.policy('spin.extend', setting);
+    const [holder, other] = machine.partitions[0]!;
+    holder!.isCritical = always;
+    let stint = 0;
+    let longest = 0;
+    machine.runUntil(3e8, ({ vp, cycles: run }) => {
+      stint = vp === holder ? stint + run : 0;
+      longest = Math.max(longest, stint);
+    });
+    t.true(longest <= SLICE_CYCLES + times * cycles, `${setting}: ${longest}`);
+    const { extendedCyclesNum, repaidCyclesNum, debtNum } = holder!.record;
+    t.true(extendedCyclesNum > 0);
+    t.is(repaidCyclesNum + debtNum, extendedCyclesNum);
+    t.true(debtNum <= SLICE_CYCLES);
+    t.true(Math.abs(holder!.run - other!.run) <= 2 * SLICE_CYCLES, `${holder!.run} and ${other!.run}`);
+  }
+});
+
+test('an extension ends with the section', (t) => {
+  const machine = new FakeSchedule(1, [[{}, {}]]);
+  machine.policy('spin.extend', '1x200000');
+  const [holder] = machine.partitions[0]!;
+  let asked = 0;
+  // Critical when its slice is over, no more when the run after that is.
+  holder!.isCritical = () => asked++ % 2 === 0;
+  machine.runUntil(1e8);
+  t.true(spinCount(holder!.record, 'extensionsEnded') > 0);
+});
+
+test('nobody is extended who has the LP to itself, and with the policy off nobody at all', (t) => {
+  const alone = new FakeSchedule(1, [[{}]]);
+  alone.policy('spin.extend', '4x100000');
+  alone.partitions[0]![0]!.isCritical = always;
+  alone.runUntil(1e8);
+  t.is(spinCount(alone.partitions[0]![0]!.record, 'extensions'), 0);
+  const off = new FakeSchedule(1, [[{}, {}]]);
+  off.partitions[0]![0]!.isCritical = always;
+  off.runUntil(1e8);
+  t.is(spinCount(off.partitions[0]![0]!.record, 'extensions'), 0);
+  t.true(spinCount(off.partitions[0]![0]!.record, 'holderPreemptions') > 0);
+});
+
+test('a VP found spinning makes way for the others of its LP, and comes back though they never stop', (t) => {
+  const machine = new FakeSchedule(1, [[{}, {}, {}]]);
+  const [spinner] = machine.partitions[0]!;
+  spinner!.spins = () => SpinKind.LONG;
+  machine.runUntil(1e8);
+  t.true(spinner!.run > 0);
+  t.true(spinner!.longestWait <= 3 * SLICE_CYCLES);
+});
+
+test('express: the rest of the slice of one that spins goes to who had to stop in a section, at most FAVOUR_MAX a period', (t) => {
+  const machine = new FakeSchedule(1, [[{}, {}, {}]]);
+  machine.policy('spin.express', 'on');
+  const [spinner, holder, third] = machine.partitions[0]!;
+  spinner!.spins = () => SpinKind.SHORT;
+  holder!.isCritical = always;
+  const favoured = new Map<number, number>();
+  let before = 0;
+  machine.runUntil(2e8, ({ from }) => {
+    const period = Math.floor(from / PERIOD_CYCLES);
+    const now = holder!.record.expressCyclesNum;
+    favoured.set(period, (favoured.get(period) ?? 0) + now - before);
+    before = now;
+  });
+  t.true(spinCount(spinner!.record, 'expressPreempted') > 0);
+  t.is(spinCount(spinner!.record, 'expressReady'), 0);
+  t.true(Math.max(...favoured.values()) <= FAVOUR_MAX + SLICE_CYCLES);
+  // What it was favoured with is its own time.
+  t.true(third!.run > 0.2 * 2e8, String(third!.run));
+});
+
+test('express: a VP that spins goes on while whom it waits for may be running, until it has spun for long', (t) => {
+  const machine = new FakeSchedule(1, [[{}, {}]]);
+  machine.policy('spin.express', 'on');
+  const [spinner] = machine.partitions[0]!;
+  spinner!.spins = () => SpinKind.SHORT;
+  machine.runUntil(1e7);
+  t.is(spinCount(spinner!.record, 'expressReady'), 0);
+  spinner!.spins = () => SpinKind.LONG;
+  machine.runUntil(2e7);
+  t.true(spinCount(spinner!.record, 'expressReady') > 0);
+});
+
+test('express: a VP that had to stop on another LP is run there next', (t) => {
+  const machine = new FakeSchedule(2, [[{ lps: [0] }, { lps: [1] }], [{ lps: [1] }]]);
+  machine.policy('spin.express', 'on');
+  const [spinner, holder] = machine.partitions[0]!;
+  spinner!.spins = () => SpinKind.SHORT;
+  holder!.isCritical = always;
+  const [rival] = machine.partitions[1]!;
+  machine.runUntil(1e8);
+  t.true(spinCount(spinner!.record, 'expressKicks') > 0);
+  t.true(Math.abs(holder!.run - rival!.run) <= 3 * SLICE_CYCLES, `${holder!.run} and ${rival!.run}`);
 });

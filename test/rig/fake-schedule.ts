@@ -1,5 +1,5 @@
 // LPs that schedule VPs which only count: the run queues are the real ones, guest code is a demand for cycles. One LP acts at a time, the one whose clock is lowest.
-import type { Candidate, Schedulable } from '../../daemon/lp/schedule/candidate.js';
+import type { Schedulable } from '../../daemon/lp/schedule/candidate.js';
 import { RunQueue } from '../../daemon/lp/schedule/run-queue.js';
 import { createMachineMemory, type MachineMemory } from '../../daemon/root/machine-memory.js';
 import { LpLayout, LpState, lpBlockAt } from '../../shared/layout/machine.js';
@@ -33,6 +33,10 @@ export class FakeVp {
   longestWait = 0;
   readySince = 0;
   moves = 0;
+  /** Whether it is in a critical section now. */
+  isCritical: () => boolean = () => false;
+  /** SpinKind after a run of so many cycles; absent: it never spins. */
+  spins: ((cycles: number) => number) | undefined;
 
   constructor(record: VpSchedule, home: number) {
     this.record = record;
@@ -62,6 +66,20 @@ class GuestOnLp implements Schedulable {
   }
   runnable(vp: number): boolean {
     if (!this.#own.includes(vp)) throw new Error(`LP ${this.#lp.id} looks at VP ${this.slot}/${vp}, which it does not have`);
+    return this.#vps[vp]!.wakesAt <= this.#lp.clock;
+  }
+  /** SpinKind: what the VP that ran last was found to do. */
+  spinning = 0;
+  isCritical(vp: number): boolean {
+    return this.#vps[vp]!.isCritical();
+  }
+  get vpCount(): number {
+    return this.#vps.length;
+  }
+  lpOf(vp: number): number {
+    return this.#vps[vp]!.lp;
+  }
+  isReady(vp: number): boolean {
     return this.#vps[vp]!.wakesAt <= this.#lp.clock;
   }
   isBlocked(vp: number): boolean {
@@ -185,11 +203,12 @@ export class FakeSchedule {
     ran({ lp: lp.id, vp, slot: chosen.guest.slot, index: chosen.vp, from: lp.clock, cycles: budget });
     const began = lp.clock;
     lp.clock += budget;
-    this.#account(chosen, vp, lp, budget);
-    lp.queue.ran(began, budget, vp.wakesAt > lp.clock);
+    chosen.guest.spinning = vp.spins?.(budget) ?? 0;
+    this.#account(vp, lp, budget);
+    lp.queue.ran(began, budget);
   }
 
-  #account(_: Candidate, vp: FakeVp, lp: FakeLp, cycles: number): void {
+  #account(vp: FakeVp, lp: FakeLp, cycles: number): void {
     vp.run += cycles;
     vp.clock = lp.clock;
     vp.readySince = lp.clock;

@@ -85,7 +85,7 @@ test('a job is written with its parameters and an even sequence that differs fro
   const area = 4096;
   const entry = new jobPage.JobEntry(views, area + jobPage.jobEntryAt(5));
   const parameters = jobPage.jobParameters('spinlock', { hold: 7 });
-  t.deepEqual(parameters, [0, 7, 1000, 0]);
+  t.deepEqual(parameters, [0, 7, 1000, 0, 0, 0]);
   jobPage.writeJob(views, area, 5, 'spinlock', parameters as number[]);
   t.is(entry.jobSequence, 2);
   t.is(entry.jobRequested, jobPage.JOBS.spinlock.number);

@@ -13,6 +13,7 @@
 #define HV_SINT_MASKED 0x10000
 #define HV_SINT_AUTO_EOI 0x20000
 #define OS_ID (0x8100ull << 48 | 1ull << 16)          // open source, of no known vendor
+#define CALL_LONG_SPIN_WAIT_FAST 0x10008
 #define CALL_POST_MESSAGE 0x5c
 #define CALL_SIGNAL_EVENT_FAST 0x1005d
 #define HV_SLOT_BYTES 256
@@ -34,12 +35,18 @@ static void privileges(u32 mask[2])
     mask[1] = r[1];
 }
 
-static u32 is_there(void)
+// SynIC MSRs; PostMessages and SignalEvents.
+static u32 has_messages(void)
 {
     u32 mask[2];
     privileges(mask);
-    // SynIC and hypercall MSRs; PostMessages and SignalEvents.
-    return (mask[0] & 0x24) == 0x24 && (mask[1] & 0x30) == 0x30;
+    return (mask[0] & 4) != 0 && (mask[1] & 0x30) == 0x30;
+}
+static u32 has_hypercalls(void)
+{
+    u32 mask[2];
+    privileges(mask);
+    return (mask[0] & 0x20) != 0;
 }
 
 void hyperv_assist_start(struct vp *vp)
@@ -56,7 +63,7 @@ void hyperv_assist_start(struct vp *vp)
 static u32 call_page_start(void)
 {
     if (atomic_compare_exchange(&started, 0, 1) == 0) {
-        if (is_there() && (hypercallPage = pages_take(1)) != 0) {
+        if (has_hypercalls() && (hypercallPage = pages_take(1)) != 0) {
             wrmsr(HV_GUEST_OS_ID, OS_ID);
             wrmsr(HV_HYPERCALL, (u64)hypercallPage | 1);
             started = 2;
@@ -68,7 +75,7 @@ static u32 call_page_start(void)
 
 u32 hyperv_start(struct hv_pages *pages, u32 vector, u32 autoEoi)
 {
-    if (!call_page_start()) return 0;
+    if (!has_messages() || !call_page_start()) return 0;
     if (!pages->slot) {
         uptr at = pages_take(2);
         if (!at) return 0;
@@ -113,3 +120,5 @@ static u32 hypercall(u32 control, u64 input)
 
 u32 hyperv_post(const struct hv_post *input) { return hypercall(CALL_POST_MESSAGE, (u64)(uptr)input); }
 u32 hyperv_signal(u32 connection, u32 flag) { return hypercall(CALL_SIGNAL_EVENT_FAST, (u64)flag << 32 | connection); }
+u32 hyperv_can_spin(void) { return call_page_start(); }
+void hyperv_long_spin_wait(u32 tries) { hypercall(CALL_LONG_SPIN_WAIT_FAST, tries); }

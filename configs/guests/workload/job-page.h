@@ -73,7 +73,7 @@ struct job_description {
 static const struct job_description job_descriptions[JOB_COUNT] __attribute__((unused)) = {
     { "idle", { 0 }, { 0 } },
     { "compute", { "unit" }, { 1000 } },
-    { "spinlock", { "kind", "hold", "think", "contenders" }, { 0, 100, 1000, 0 } },
+    { "spinlock", { "kind", "hold", "think", "contenders", "off", "notify" }, { 0, 100, 1000, 0, 0, 0 } },
     { "pagechurn", { "pages", "shared", "probe", "reload" }, { 16, 0, 1, 0 } },
     { "switch", { "spaces", "pages", "private" }, { 4, 16, 0 } },
     { "ipi", { "mode", "spin", "think" }, { 0, 0, 0 } },

@@ -17,10 +17,16 @@ static struct lock ticketLocks[VPS_MAX], queuedLocks[VPS_MAX];
 static struct queue_node nodes[VPS_MAX];
 static u32 taken[VPS_MAX];
 
-static void ticket_acquire(struct lock *l)
+// One look in vain: a PAUSE, or with `notify` nothing but a hypercall after so many looks.
+static void wait_more(u32 notify, u32 *tries)
 {
-    u32 ticket = atomic_add(&l->nextTicket, 1);
-    while (l->nowServing != ticket) spin_pause();
+    if (!notify) spin_pause();
+    else if (++*tries % notify == 0) hyperv_long_spin_wait(*tries);
+}
+static void ticket_acquire(struct lock *l, u32 notify)
+{
+    u32 ticket = atomic_add(&l->nextTicket, 1), tries = 0;
+    while (l->nowServing != ticket) wait_more(notify, &tries);
     compiler_barrier();
 }
 static void ticket_release(struct lock *l)
@@ -29,14 +35,15 @@ static void ticket_release(struct lock *l)
     l->nowServing = l->nowServing + 1;
 }
 
-static void queued_acquire(struct lock *l, u32 me)
+static void queued_acquire(struct lock *l, u32 me, u32 notify)
 {
+    u32 tries = 0;
     nodes[me].next = 0;
     nodes[me].waiting = 1;
     u32 before = atomic_exchange(&l->tail, me + 1);
     if (!before) return;
     nodes[before - 1].next = me + 1;
-    while (nodes[me].waiting) spin_pause();
+    while (nodes[me].waiting) wait_more(notify, &tries);
     compiler_barrier();
 }
 static void queued_release(struct lock *l, u32 me)
@@ -97,11 +104,14 @@ void job_spinlock(struct vp *vp)
         return;
     }
     u32 queued = vp->parameters[0], hold = vp->parameters[1], think = vp->parameters[2], contenders = vp->parameters[3], me = vp->index;
+    u32 off = vp->parameters[4], notify = vp->parameters[5];
+    if (notify && !hyperv_can_spin()) notify = 0;
     struct lock *l = &(queued ? queuedLocks : ticketLocks)[contenders ? me / contenders : 0];
     while (job_goes_on(vp)) {
         u64 start = rdtsc();
-        if (queued) queued_acquire(l, me);
-        else ticket_acquire(l);
+        if (off) interrupts_off();
+        if (queued) queued_acquire(l, me, notify);
+        else ticket_acquire(l, notify);
         u64 waited = rdtsc() - start;
         u32 before = l->holder;
         l->holder = me + 1;
@@ -112,6 +122,7 @@ void job_spinlock(struct vp *vp)
         taken[me]++;
         if (queued) queued_release(l, me);
         else ticket_release(l);
+        if (off) interrupts_on();
         job_latency(vp, waited);
         vp->entry->operations++;
         work(think);

@@ -128,6 +128,8 @@ void hyperv_stop(void);
 void hyperv_message_read(volatile struct hv_message *slot, struct hv_message *copy);
 u32 hyperv_post(const struct hv_post *input);                        // HV_STATUS
 u32 hyperv_signal(u32 connection, u32 flag);
+u32 hyperv_can_spin(void);                                           // 0: no hypercalls here
+void hyperv_long_spin_wait(u32 tries);
 
 // --- jobs
 u32 job_goes_on(struct vp *vp);

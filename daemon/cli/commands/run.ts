@@ -19,6 +19,7 @@ export const addRun = (program: Command): void => {
     .addOption(new Option('--idle <how>', 'virtual time while all VPs idle').choices(['skip', 'pace']).default('skip'))
     .option('--policy <name=value...>', 'settings of policies, as `hvd policy list` names them')
     .option('--seed <n>', 'seed of everything random')
+    .option('--quantum-cycles <n>', 'cycles by which LPs may be apart; in the deterministic mode LPs take turns of an eighth of it')
     .option('--until <text>', 'end with status 0 when COM1 has said this')
     .option('--timeout <seconds>', "end with status 124 after this long of the host's time")
     .option('--run-for <seconds>', "end with status 124 after this long of the guest's own time")

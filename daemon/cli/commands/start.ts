@@ -15,6 +15,7 @@ export const addStart = (program: Command): void => {
     .option('--nodes <n>', 'NUMA nodes, 1 to 8')
     .addOption(clockOption())
     .option('--seed <n>', 'seed of everything random')
+    .option('--quantum-cycles <n>', 'cycles by which LPs may be apart; in the deterministic mode LPs take turns of an eighth of it')
     .option('--pin', 'pin LPs to host cores (the default where the host lets us)')
     .option('--no-pin', 'leave LPs to the host scheduler')
     .option('--detach', 'return when the socket answers')

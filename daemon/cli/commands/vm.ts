@@ -107,6 +107,7 @@ const printInspect = (p: PartitionInspect): void => {
   printCounts('vTLB', p.vtlb);
   printCounts('translated code', p.code);
   printCounts('VP counters', total(p.vps.map((vp) => vp.counters)));
+  printCounts('spin waits', total(p.vps.map((vp) => vp.spin)));
   printCounts('interrupts', p.interrupts.byKind);
   printCounts('vectors', p.interrupts.byVector);
   if (p.crash !== null) {

@@ -3,7 +3,7 @@
 // it counts and charges the round trip, does what the hardware would, and returns a value or throws the fault for the guest.
 import type { Intercepts } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
-import type { PauseLoop } from '../pause-loop.js';
+import type { PauseLoop } from '../spin/pause-loop.js';
 import type { VpReadiness } from '../vp-readiness.js';
 import { controlRegisterIntercepts } from './control-registers.js';
 import { cpuidIntercept } from './cpuid.js';

@@ -1,9 +1,11 @@
 // HLT, MWAIT and PAUSE: the VP has nothing to do, waits for a store, or spins for another VP (monitors, pause-loop).
 import { PartitionMap } from '../../../shared/layout/partition.js';
+import { SpinKind } from '../../../shared/layout/schedule.js';
 import { MWait, VpState } from '../../../shared/layout/vp.js';
+import { SpinDetect } from '../../../shared/protocol/policies.js';
 import type { Intercepts } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
-import type { PauseLoop } from '../pause-loop.js';
+import type { PauseLoop } from '../spin/pause-loop.js';
 
 export const waitingIntercepts = (on: PartitionOnLp, pauseLoop: PauseLoop): Pick<Intercepts, 'halt' | 'monitor' | 'mwait' | 'pause'> => ({
   halt() {
@@ -30,10 +32,9 @@ export const waitingIntercepts = (on: PartitionOnLp, pauseLoop: PauseLoop): Pick
   /** A spin loop gives the LP to another VP. */
   pause() {
     on.charge('pause');
-    if (!pauseLoop.pause(on.clock.cycles())) return;
+    if (!on.detects(SpinDetect.PAUSE) || !pauseLoop.pause(on.clock.cycles())) return;
     on.intercept('pause');
     on.count(on.processor.vp, 'pauseIntercepts');
-    on.yielded = true;
-    on.kickSelf();
+    on.spins(pauseLoop.isLong ? SpinKind.LONG : SpinKind.SHORT, SpinDetect.PAUSE, 'pauseSpins');
   },
 });

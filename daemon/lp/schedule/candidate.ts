@@ -15,6 +15,14 @@ export interface Schedulable {
   isBlocked(vp: number): boolean;
   /** The VP was ready for so many cycles in which its LP ran `by` (a Candidate's tag). */
   waited(vp: number, cycles: number, by: number): void;
+  /** SpinKind: the VP that ran last was found spinning. */
+  readonly spinning: number;
+  /** The VP is in a critical section (hypervisor/spin). */
+  isCritical(vp: number): boolean;
+  readonly vpCount: number;
+  /** Of any VP, while it may be changing. */
+  lpOf(vp: number): number;
+  isReady(vp: number): boolean;
   /** The LP where it was placed. */
   homeOf(vp: number): number;
   /** The VP is another LP's from now on. Not while it runs. */
@@ -27,8 +35,9 @@ export class Candidate<G extends Schedulable = Schedulable> {
   readonly record: VpSchedule;
   /** Partition slot << 8 | VP. */
   readonly tag: number;
-  /** It was ready when the LP last looked. */
+  /** It was ready when the LP last looked, and was not the time before. */
   ready = false;
+  fresh = false;
 
   constructor(guest: G, vp: number) {
     this.guest = guest;

@@ -15,6 +15,7 @@ export const beginPeriod = (record: VpSchedule, now: number): void => {
   const passed = period - record.periodNum;
   if (passed === 0) return;
   record.usedNum = record.limit < 100 && passed > 0 ? Math.max(0, record.usedNum - passed * share(record.limit)) : 0;
+  record.favouredNum = 0;
   record.periodNum = period;
 };
 

@@ -1,12 +1,14 @@
 // The VPs of one LP: which are ready, which runs next and for how long, which go to other LPs, and what each is charged.
 // Everything here follows from virtual time and shared words that are looked at in the LP's turn: in the deterministic mode the course is the same on every host.
 import { LpLayout, lpBlockAt, MachineLayout } from '../../../shared/layout/machine.js';
+import { SpinKind } from '../../../shared/layout/schedule.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { findPolicy } from '../../../shared/protocol/policies.js';
 import { Balance } from './balance.js';
 import { Candidate, type Schedulable } from './candidate.js';
 import { type Discipline, disciplines, SLICE_CYCLES } from './discipline.js';
 import { allowance, beginPeriod, charge, periodEnd, VIRTUAL_PER_CYCLE, virtualOf } from './entitlement.js';
+import { Spin } from './spin.js';
 
 /** An LP's only VP: nobody waits for it. What root wants and timers that become due end its runs before that; the rest is how often statistics are brought up to date. */
 const LONE_SLICE_CYCLES = 16_000_000;
@@ -34,12 +36,18 @@ export class RunQueue<G extends Schedulable> {
   readonly #arrivalsWord: number;
   readonly #disciplines: readonly Discipline[];
   readonly #balance: Balance;
+  readonly #spin: Spin;
   #own: Candidate<G>[] = [];
   /** Of these the ready ones that had to wait for the one chosen last. */
   #waiting: Candidate<G>[] = [];
   /** Whose turn it is: the one chosen last, the one after it once its slice is over. */
   #cursor = 0;
   #sliceLeft = 0;
+  /** It runs past its slice. */
+  #extended = false;
+  /** Who is to run next, or runs, in place of one that spins; and for how long it is to. */
+  #boost: Candidate<G> | undefined;
+  #boostLeft = 0;
   #arrivals = 0;
   /** Virtual time of the VP that is furthest behind of those that are ready; never goes back. */
   #floor = 0;
@@ -49,6 +57,7 @@ export class RunQueue<G extends Schedulable> {
     this.#i32 = parts.machine.i32;
     this.#arrivalsWord = (lpBlockAt(parts.lp) + LpLayout.at.arrivals) >>> 2;
     this.#disciplines = disciplines(() => parts.guests());
+    this.#spin = new Spin(parts.machine);
     this.#balance = new Balance(parts.machine, parts.lp, parts.lps, parts.signal);
   }
 
@@ -77,6 +86,7 @@ export class RunQueue<G extends Schedulable> {
         return known?.guest === guest ? known : this.#arrived(new Candidate(guest, vp), now);
       }),
     );
+    if (this.#boost && !this.#own.includes(this.#boost)) this.#boost = undefined;
     this.#cursor = last === undefined ? 0 : Math.max(0, this.#own.indexOf(last));
     this.#waiting = this.#waiting.filter((one) => this.#own.includes(one));
     if (this.#own.length > 1) this.#sliceLeft = Math.min(this.#sliceLeft, SLICE_CYCLES);
@@ -115,18 +125,10 @@ export class RunQueue<G extends Schedulable> {
       this.#arrivals = Atomics.load(this.#i32, this.#arrivalsWord);
       this.renew(now);
     }
-    const woken: Candidate<G>[] = [];
-    let ready = this.#readyInTurn(now, woken);
-    if (ready.length > 1 && this.#balances && this.#evens(ready, now)) ready = this.#readyInTurn(now, woken);
-    const [first] = ready;
-    let chosen: Candidate<G> | undefined;
-    if (first !== undefined) {
-      const goesOn = first === this.#own[this.#cursor] && this.#sliceLeft > 0;
-      const discipline = this.#discipline;
-      chosen = goesOn && !woken.some((one) => discipline.preempts(one, first, now)) ? first : discipline.next(ready, now);
-      if (chosen !== first || !goesOn) this.#sliceLeft = this.#own.length === 1 ? LONE_SLICE_CYCLES : discipline.slice(chosen, ready);
-      this.#cursor = this.#own.indexOf(chosen);
-    }
+    let ready = this.#readyInTurn(now);
+    if (ready.length > 1 && this.#balances && this.#evens(ready, now)) ready = this.#readyInTurn(now);
+    const chosen = ready.length === 0 ? undefined : this.#pick(ready, now);
+    for (const one of ready) one.fresh = false;
     this.#waiting = ready.filter((one) => one !== chosen);
     if (this.#waiting.length > 0 && this.#balances) for (const one of this.#waiting) this.#give(one, this.#balance.idleFor(one), now);
     let reserved = 0;
@@ -135,8 +137,30 @@ export class RunQueue<G extends Schedulable> {
     return chosen;
   }
 
-  /** Ready VPs, from the one whose turn it is on; those that were not ready at the last look go to `woken` too. */
-  #readyInTurn(now: number, woken: Candidate<G>[]): Candidate<G>[] {
+  #pick(ready: readonly Candidate<G>[], now: number): Candidate<G> {
+    const [first] = ready;
+    const spin = this.#spin;
+    const discipline = this.#discipline;
+    const boosted = this.#boost !== undefined && ready.includes(this.#boost) ? this.#boost : undefined;
+    const goesOn = boosted === undefined && first === this.#own[this.#cursor] && this.#sliceLeft > 0;
+    const wanted = boosted ?? ready.find((one) => one !== first && spin.isWanted(one.record));
+    if (goesOn && (this.#extended || (wanted === undefined && !ready.some((one) => one.fresh && discipline.preempts(one, first, now)))))
+      return first;
+    if (goesOn && this.#extend(first)) return first;
+    if (goesOn) spin.preempted(first.record, first.guest.isCritical(first.vp), false);
+    const due = ready.filter(({ record }) => !spin.isDeferred(record, now));
+    const chosen = wanted ?? discipline.next(due.length > 0 ? due : ready, now);
+    this.#boost = wanted;
+    const slice = this.#own.length === 1 ? LONE_SLICE_CYCLES : discipline.slice(chosen, ready);
+    this.#sliceLeft = boosted === undefined ? spin.pay(chosen.record, slice) : this.#boostLeft;
+    this.#extended = false;
+    this.#cursor = this.#own.indexOf(chosen);
+    spin.begins(chosen.record);
+    return chosen;
+  }
+
+  /** Ready VPs, from the one whose turn it is on. */
+  #readyInTurn(now: number): Candidate<G>[] {
     const own = this.#own;
     const ready: Candidate<G>[] = [];
     let least = Number.POSITIVE_INFINITY;
@@ -146,10 +170,7 @@ export class RunQueue<G extends Schedulable> {
         candidate.ready = false;
         continue;
       }
-      if (!candidate.ready) {
-        this.#wake(candidate);
-        woken.push(candidate);
-      }
+      if (!candidate.ready) this.#wake(candidate);
       least = Math.min(least, candidate.record.virtualNum);
       ready.push(candidate);
     }
@@ -178,7 +199,7 @@ export class RunQueue<G extends Schedulable> {
 
   #wake(candidate: Candidate<G>): void {
     const { record } = candidate;
-    candidate.ready = true;
+    candidate.ready = candidate.fresh = true;
     record.virtualNum = Math.max(record.virtualNum, this.#floor - SLEEPER_CREDIT);
   }
 
@@ -198,6 +219,7 @@ export class RunQueue<G extends Schedulable> {
   #give(candidate: Candidate<G>, lp: number, now: number): boolean {
     if (lp < 0) return false;
     const last = this.#own[this.#cursor];
+    if (this.#boost === candidate) this.#boost = undefined;
     this.#own = this.#own.filter((one) => one !== candidate);
     this.#waiting = this.#waiting.filter((one) => one !== candidate);
     // The next one takes the place of one that is gone.
@@ -220,14 +242,20 @@ export class RunQueue<G extends Schedulable> {
 
   /**
    * While the chosen VP runs, which began at `began`, and its LP is told of something: whether another VP has been woken that should not wait for the end of the
-   * slice, or has come from another LP.
+   * slice, has come from another LP, or is waited for by one there.
    */
   interrupts(began: number, now: number): boolean {
     if (this.hasArrivals) return true;
+    if (this.#extended) return false;
     const running = this.#own[this.#cursor];
     const discipline = this.#discipline;
     for (const one of this.#own) {
-      if (one === running || one.ready || !this.#look(one, now)) continue;
+      if (one === running) continue;
+      if (one.ready) {
+        if (this.#spin.isWanted(one.record)) return true;
+        continue;
+      }
+      if (!this.#look(one, now)) continue;
       this.#wake(one);
       this.#waiting.push(one);
       if (this.#balances && this.#balance.idleFor(one) >= 0) return true;
@@ -239,14 +267,60 @@ export class RunQueue<G extends Schedulable> {
     return false;
   }
 
-  /** The chosen VP has run from `began` on. `over`: it gave its LP away, or cannot go on. */
-  ran(began: number, used: number, over: boolean): void {
+  /** The chosen VP runs past its slice, until its critical section ends. */
+  get isExtended(): boolean {
+    return this.#extended;
+  }
+
+  /** The chosen VP has run from `began` on. */
+  ran(began: number, used: number): void {
     const chosen = this.#own[this.#cursor];
-    charge(chosen.record, used);
-    for (const { guest, vp } of this.#waiting) guest.waited(vp, used, chosen.tag);
+    const { guest, vp, record } = chosen;
+    const now = began + used;
+    charge(record, used);
+    for (const waiting of this.#waiting) waiting.guest.waited(waiting.vp, used, chosen.tag);
     this.#sliceLeft -= used;
-    if (!over && this.#sliceLeft > 0 && this.#discipline.until(began) > began + used) return;
+    const blocked = !guest.runnable(vp, true);
+    const spinning = !blocked && guest.spinning !== SpinKind.NONE && this.#givesWay(chosen, now);
+    const ended = this.#extended && !blocked && !guest.isCritical(vp);
+    if (this.#extended) this.#spin.extended(record, used, ended);
+    if (this.#boost === chosen) this.#spin.boosted(record, used);
+    const over = this.#sliceLeft <= 0 || this.#discipline.until(began) <= now;
+    if (!spinning && !blocked && !ended && (!over || this.#extend(chosen))) return;
+    if (!blocked) this.#spin.preempted(record, !ended && guest.isCritical(vp), spinning);
+    this.#extended = false;
+    if (!spinning) this.#boost = undefined;
     this.#sliceLeft = 0;
     this.#cursor = (this.#cursor + 1) % this.#own.length;
+    record.askedLow = record.askedHigh = 0;
+  }
+
+  /** Lets a VP in a critical section go on though its time is over, where others wait for it to be. */
+  #extend({ guest, vp, record }: Candidate<G>): boolean {
+    const cycles = this.#spin.extension(record);
+    if (cycles <= 0 || this.#waiting.length === 0 || !guest.isCritical(vp)) return false;
+    this.#spin.extend(record);
+    this.#extended = true;
+    this.#sliceLeft = cycles;
+    return true;
+  }
+
+  /** The VP was found spinning. Whether it gives its LP away, and to whom: it does when whom it waits for cannot run otherwise, or it has spun for long. */
+  #givesWay(spinner: Candidate<G>, now: number): boolean {
+    const spin = this.#spin;
+    const left = this.#sliceLeft;
+    this.#boost = undefined;
+    if (spin.expresses) {
+      const isLong = spinner.guest.spinning === SpinKind.LONG;
+      this.#boost = spin.express(spinner, this.#waiting, isLong, now);
+      if (this.#boost !== undefined) this.#boostLeft = spin.boost(this.#boost.record, left);
+      else {
+        const lps = spin.wanted(spinner, this.#p.lp);
+        for (const lp of lps) this.#p.signal(lp, now);
+        if (lps.length > 0 || !isLong) return false;
+      }
+    }
+    spin.found(spinner.record, now);
+    return true;
   }
 }

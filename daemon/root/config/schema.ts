@@ -5,6 +5,7 @@ import { EVENT_FLAGS, PORT_ID_MAX, SINTS } from '../../../shared/abi/synic.js';
 import { ChoiceError, parseProcessor } from '../../../shared/cpu/processor-choice.js';
 import { HypervChoiceError, parseHyperv } from '../../../shared/hyperv/hyperv-choice.js';
 import { CONFIGURED_CONNECTIONS_MAX, CONFIGURED_PORTS_MAX } from '../../../shared/hyperv/partition-ports.js';
+import { RANGES_MAX } from '../../../shared/layout/critical-ranges.js';
 import { DEVICE_LINES } from '../../../shared/layout/device-line.js';
 import { PARTITION_SLOTS } from '../../../shared/layout/mailbox.js';
 import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN } from '../../../shared/layout/partition.js';
@@ -149,6 +150,17 @@ const hyperv: z.ZodType<HypervConfig> = strict({
 });
 const policySettings = z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` });
 
+const address = z.unknown().transform((value, context): string => {
+  const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;
+  if (typeof text === 'string' && /^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) && BigInt(text) < 1n << 64n) return text;
+  context.addIssue({ code: 'custom', message: `expected an address below 2^64, got ${show(value)}` });
+  return z.NEVER;
+});
+const range = strict({ from: address, to: address }).superRefine(({ from, to }, context) => {
+  if (BigInt(to) <= BigInt(from))
+    context.addIssue({ code: 'custom', path: ['to'], message: `expected an address above ${from}, got ${to}` });
+});
+
 const scheduling = strict({
   weight: integer(1, WEIGHT_MAX).optional(),
   reserve: integer(0, 100).optional(),
@@ -156,6 +168,7 @@ const scheduling = strict({
   lps: list(integer(0, MAX_LPS - 1), MAX_LPS)
     .min(1, { error: 'expected at least one LP' })
     .optional(),
+  critical: list(range, RANGES_MAX).optional(),
 }).superRefine(({ reserve = 0, limit = 100 }, context) => {
   if (limit < reserve)
     context.addIssue({ code: 'custom', path: ['limit'], message: `expected at least the reserve, ${reserve}; got ${limit}` });
