@@ -28,6 +28,9 @@ export const gatedShortcuts = (memory: WebAssembly.Memory, gate: () => void, fau
 const LOCK = findPolicy('vtlb.lock')!;
 const LOCK_WORD = (MachineLayout.at.policies >>> 2) + LOCK.word;
 const GENERATION = settingOf(LOCK, 'generation');
+const COALESCE = findPolicy('vtlb.coalesce')!;
+const COALESCE_WORD = (MachineLayout.at.policies >>> 2) + COALESCE.word;
+const OFF = settingOf(COALESCE, 'off');
 
 export class ShortMmu extends ShadowMmu {
   readonly #short: Shortcuts;
@@ -47,9 +50,10 @@ export class ShortMmu extends ShadowMmu {
     super.load(vp);
     this.#short.attach(vp.base, this.#context);
   }
-  /** A run begins with a look at the policy; here each access does. */
+  /** A run begins with a look at the policies; here each access does. */
   get #wanted(): boolean {
-    return this.#machine.machine.i32[LOCK_WORD] === GENERATION;
+    const { i32 } = this.#machine.machine;
+    return i32[LOCK_WORD] === GENERATION && i32[COALESCE_WORD] === OFF;
   }
 
   override resolve(gva: number, access: Access, user: boolean, implicit: boolean): number {

@@ -180,7 +180,7 @@ export class Vtlb {
     const { u32 } = views;
     this.#followPolicy();
     this.#p.numa.place(this.#p.walker);
-    views.i32[this.#shortFills] = this.#p.lock.wantsCounters && this.#p.numa.isUniform ? 1 : 0;
+    views.i32[this.#shortFills] = this.#p.lock.wantsCounters && this.#p.numa.isUniform && this.#p.tables.coalesce === 0 ? 1 : 0;
     // Another LP may have invalidated for this VP since it was here, and another VP may have used this TLB.
     const moved = this.#lastVp !== vp.index || u32[record + (at.lastLp >> 2)] !== lp + 1;
     if (moved) this.#anotherVp();
