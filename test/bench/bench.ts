@@ -1,10 +1,10 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|interrupts|fp|smp|scaling|daemon|code|vtlb|policies|eoi, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
-// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies or eoi theirs into daemon/SPECIFICATION.md. HVD_NODE=path shows a newer Node beside this one.
+// Options: --suite cpu|interrupts|fp|smp|scaling|daemon|code|vtlb|policies|eoi|synic, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi or synic theirs into daemon/SPECIFICATION.md. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { codeText, measureCode } from './code-suite.js';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
-import { EOI_TABLES, hostText, POLICY_TABLES, PROCESSOR_TABLES, VTLB_TABLES, writeTables } from './markdown.js';
+import { EOI_TABLES, hostText, POLICY_TABLES, PROCESSOR_TABLES, SYNIC_TABLES, VTLB_TABLES, writeTables } from './markdown.js';
 import { measureScaling, scalingText } from './scaling-suite.js';
 import { asMarkdown, asText, type BenchResult, geomean, geomeanHot, Measurements } from './table.js';
 import { SUITES, type Suite, type Workload } from './workloads.js';
@@ -32,7 +32,9 @@ const say = (text: string): void => {
 const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 : fail(`--bits is 32 or 64, not ${text}`));
 const suiteOf = (name: string): Suite =>
   SUITES[name] ??
-  fail(`--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'code', 'vtlb', 'policies', 'eoi'].join(', ')}, not ${name}`);
+  fail(
+    `--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'code', 'vtlb', 'policies', 'eoi', 'synic'].join(', ')}, not ${name}`,
+  );
 const peersOf = (text: string): string[] => {
   const peers = text.split(',').filter((name) => name !== '');
   for (const name of peers) if (!PEER_NAMES.includes(name)) fail(`--against knows ${PEER_NAMES.join(', ')}, not ${name}`);
@@ -134,6 +136,11 @@ if (values.markdown && values.suite === 'cpu') {
   ];
   if (values.markdown) console.log(`written: ${writeTables(EOI_TABLES, text)}`);
   else console.log(values.json ? JSON.stringify({ rows, messages, passed }) : text.join('\n\n'));
+} else if (values.suite === 'synic') {
+  const { measureSynic, synicMarkdown } = await import('./synic-suite.js');
+  const numbers = await measureSynic(say);
+  if (values.markdown) console.log(`written: ${writeTables(SYNIC_TABLES, [hostText(), synicMarkdown(numbers)])}`);
+  else console.log(values.json ? JSON.stringify(numbers) : synicMarkdown(numbers));
 } else {
   const { result, engines } = await runSuite(values.suite, bitsOf(values.bits), peersOf(values.against));
   console.log(values.json ? JSON.stringify(result) : asText(result, engines));

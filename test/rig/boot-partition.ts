@@ -1,6 +1,8 @@
 // One partition's memory for loader tests, and readers of what was written to its RAM.
 import { buildPartition } from '../../daemon/boot/build-partition.js';
 import type { PartitionSpec } from '../../daemon/boot/partition-spec.js';
+import { NO_HYPERV } from '../../shared/hyperv/hyperv-choice.js';
+import { overlayBytesOf } from '../../shared/hyperv/partition-hyperv.js';
 import { PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock } from '../../shared/layout/vp.js';
@@ -31,7 +33,7 @@ export interface Built {
 }
 
 export const build = (spec: PartitionSpec): Built => {
-  const views = viewsOf(new ArrayBuffer(PartitionMap.RAM + spec.ramSize));
+  const views = viewsOf(new ArrayBuffer(PartitionMap.RAM + spec.ramSize + overlayBytesOf(spec.hyperv ?? NO_HYPERV, spec.vpCount)));
   // What the builder must not leave as it found it.
   views.u8.fill(0xa5, PartitionMap.VPS, PartitionMap.DEVICES_END);
   buildPartition(views, spec);

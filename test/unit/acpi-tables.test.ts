@@ -1,4 +1,5 @@
 import test from 'ava';
+import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
 import { multibootElf } from '../rig/boot-images.js';
 import { type Built, build, specOf } from '../rig/boot-partition.js';
 
@@ -208,4 +209,17 @@ test('the BIOS data area tells COM1, 639 KiB and an 80-column screen', (t) => {
   );
   // Any interrupt vector leads to an IRET.
   t.is(ram.getUint8(ram.getUint16(0x22, true) * 16 + ram.getUint16(0x20, true)), 0xcf);
+});
+
+test('a partition that can be sent messages has a VMBus in its DSDT, others have none', (t) => {
+  for (const [features, there] of [
+    ['linux', true],
+    ['linux,-synic', false],
+    ['linux,-post-messages', false],
+    ['off', false],
+  ] as const) {
+    const built = build(specOf(image, { hyperv: parseHyperv(features) }));
+    const dsdt = table(built, tablesOf(built).get('DSDT') ?? -1);
+    t.is(Buffer.from(dsdt).includes(Buffer.from('VMBus\0')), there, features);
+  }
 });

@@ -94,3 +94,18 @@ test('a slot is 256 bytes: header and payload stand where guests look for them',
   t.deepEqual([...slot.subarray(0, 18)], [0x77, 0, 0, 0, 240, 0, 0, 0, 0x56, 0x34, 0x12, 0, 0, 0, 0, 0, 1, 2]);
   t.is(slot[255], 240);
 });
+
+test('the local APIC is told which vectors end by themselves and whose EOI the queues wait for', (t) => {
+  const { registers, vectors } = new SynicRig();
+  registers.write(1, SynicMsr.SINT0 + 2, 0x50n);
+  registers.write(1, SynicMsr.SINT0 + 3, 0xf3n | BigInt(Sint.AUTO_EOI));
+  t.deepEqual(vectors[1], { watched: [0x50], auto: [0xf3] });
+  registers.write(1, SynicMsr.SINT0 + 2, 0x50n | BigInt(Sint.MASKED));
+  registers.write(1, SynicMsr.SINT0 + 3, 0xf4n);
+  t.deepEqual(vectors[1], { watched: [0xf4], auto: [] });
+  t.is(
+    vectors.findIndex((one) => one !== undefined),
+    1,
+    'of that VP alone',
+  );
+});

@@ -1,0 +1,157 @@
+// `npm run bench -- --suite synic`: what messages between two guests cost, by policy, in virtual time; and on the host's clock, how fast interrupts are posted to a VP that
+// runs and how soon one that is blocked wakes.
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { readMachineFile } from '../../daemon/root/config/machine-file.js';
+import { silentLog } from '../../daemon/root/log.js';
+import { Machine } from '../../daemon/root/machine.js';
+import { packageRoot } from '../../daemon/root/package-root.js';
+import { inspectSynic } from '../../daemon/root/synic-view.js';
+import { PartitionMap } from '../../shared/layout/partition.js';
+import type { MachineConfig } from '../../shared/protocol/messages.js';
+import type { PostWorkerData } from './post-worker.js';
+
+export interface MessageRow {
+  readonly window: number;
+  readonly pending: string;
+  readonly eoi: string;
+  /** Of each message: writes of EOM, those that had a successor waiting, intercepts of EOIs. */
+  readonly eoms: number;
+  readonly successors: number;
+  readonly eois: number;
+  /** In a second of the guests' time at 1 GHz. */
+  readonly interrupts: number;
+  /** Part of the VPs' cycles that went to the hypervisor. */
+  readonly hypervisor: number;
+}
+export interface HostNumbers {
+  readonly postsPerSecond: number;
+  readonly wakeMicroseconds: number;
+}
+
+const FILE = 'configs/machines/messages.yaml';
+const OPERATIONS = 3000;
+const LIMIT_MS = 60_000;
+/** LPs that meet this often see each other's posts soon. */
+const QUANTUM_CYCLES = 16_000;
+
+const SETTINGS: readonly (readonly [number, string, string])[] = [
+  [1, 'always', 'assist'],
+  [1, 'exact', 'assist'],
+  [8, 'always', 'assist'],
+  [8, 'exact', 'assist'],
+  [8, 'exact', 'exit'],
+  [8, 'exact', 'auto'],
+];
+
+const machineOf = (parameters: Record<string, number>, changes: Partial<MachineConfig>): MachineConfig => {
+  const config = readMachineFile(join(packageRoot(), FILE));
+  const partitions = config.partitions.map((partition, role) => ({
+    ...partition,
+    load: { job: 'message', parameters: { ...parameters, role } },
+  }));
+  return { ...config, idle: 'skip', pin: false, partitions, ...changes };
+};
+const until = async (machine: Machine, operations: number): Promise<void> => {
+  const end = performance.now() + LIMIT_MS;
+  while ((machine.stats().partitions[0]?.load[0]?.operations ?? 0) < operations) {
+    if (performance.now() > end) throw new Error('the guests do not answer each other');
+    await sleep(10);
+  }
+};
+
+const measureMessages = async (window: number, pending: string, eoi: string): Promise<MessageRow> => {
+  const config = machineOf(
+    { window, auto: eoi === 'auto' ? 1 : 0 },
+    { clock: 'deterministic', quantumCycles: QUANTUM_CYCLES, policies: { 'synic.pending': pending, 'apic.eoi': eoi } },
+  );
+  const machine = await Machine.start({ config, log: silentLog() });
+  try {
+    await until(machine, OPERATIONS);
+    await Promise.all(machine.partitions.all.map(({ name }) => machine.partitions.pause(name)));
+    const { partitions, lps } = machine.stats();
+    const synic = machine.partitions.all.flatMap(({ body }) => inspectSynic(body.views, body.vps.length));
+    const sints = synic.flatMap(({ sints }) => sints);
+    const vps = partitions.flatMap(({ vps }) => vps);
+    const sum = <T>(of: readonly T[], value: (one: T) => number): number => of.reduce((total, one) => total + value(one), 0);
+    const messages = sum(sints, (sint) => sint.messages);
+    const cycles = sum(vps, ({ runCycles }) => runCycles);
+    return {
+      window,
+      pending,
+      eoi,
+      eoms: sum(synic, ({ eoms }) => eoms) / messages,
+      successors: sum(sints, ({ pendings }) => pendings) / messages,
+      eois: sum(vps, ({ counters }) => counters.apicEoiAccesses ?? 0) / messages,
+      interrupts: (sum(sints, (sint) => sint.interrupts) * config.frequencyHz) / Math.max(...lps.map(({ clock }) => clock)),
+      hypervisor: 1 - sum(vps, ({ instructions }) => instructions) / cycles,
+    };
+  } finally {
+    await machine.stop();
+  }
+};
+
+/** One thread posts vectors to a VP, another takes them as the VP's LP does. */
+const measurePosts = async (milliseconds: number): Promise<number> => {
+  const memory = new SharedArrayBuffer(PartitionMap.RAM);
+  const ready = new SharedArrayBuffer(8);
+  const counts = await Promise.all(
+    ([true, false] as const).map(
+      (posts) =>
+        new Promise<number>((resolve, reject) => {
+          const workerData: PostWorkerData = { memory, ready, posts, milliseconds };
+          new Worker(new URL('./post-worker.js', import.meta.url), { workerData }).once('message', resolve).once('error', reject);
+        }),
+    ),
+  );
+  return (counts[0]! * 1000) / milliseconds;
+};
+
+/** Interrupts of the host's clock, from the post to the delivery in the guest that had halted. */
+const measureWakes = async (seconds: number): Promise<number> => {
+  const machine = await Machine.start({ config: machineOf({ window: 1 }, { clock: 'realtime' }), log: silentLog() });
+  try {
+    await until(machine, 100);
+    const waits: number[] = [];
+    for (let n = 0; n < seconds * 20; n++) {
+      await sleep(50);
+      for (const partition of ['ann', 'bob']) {
+        const { log } = machine.interrupts({ partition, vp: 0 });
+        for (const { kind, waitCycles } of log?.records.slice(0, -1) ?? []) if (kind === 'sint') waits.push(waitCycles);
+      }
+    }
+    waits.sort((a, b) => a - b);
+    return (waits[waits.length >>> 1]! * 1e6) / machine.config.frequencyHz;
+  } finally {
+    await machine.stop();
+  }
+};
+
+export const measureSynic = async (say: (text: string) => void): Promise<{ rows: MessageRow[]; host: HostNumbers }> => {
+  const rows: MessageRow[] = [];
+  for (const setting of SETTINGS) {
+    say(`\r${`messages: ${setting.join(' ')}`.padEnd(60)}`);
+    rows.push(await measureMessages(...setting));
+  }
+  say(`\r${'on the host'.padEnd(60)}`);
+  const posts = await Promise.all([measurePosts(1000)]);
+  const host = { postsPerSecond: posts[0], wakeMicroseconds: await measureWakes(2) };
+  say('\r\x1b[K');
+  return { rows, host };
+};
+
+export const synicMarkdown = ({ rows, host }: { rows: readonly MessageRow[]; host: HostNumbers }): string =>
+  [
+    '| requests at once | `synic.pending` | `apic.eoi` | successors a message | EOM writes a message | EOI intercepts a message | interrupts/s | in the hypervisor |',
+    '| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |',
+    ...rows.map(
+      (row) =>
+        `| ${row.window} | ${row.pending} | ${row.eoi} | ${row.successors.toFixed(3)} | ${row.eoms.toFixed(3)} | ${row.eois.toFixed(3)} | ${Math.round(row.interrupts).toLocaleString('en-US')} | ${(100 * row.hypervisor).toFixed(1)} % |`,
+    ),
+    '',
+    '| on the host | | bar |',
+    '| --- | ---: | --- |',
+    `| interrupts posted to a VP that another thread runs, a second | ${Math.round(host.postsPerSecond).toLocaleString('en-US')} | ≥ 1,000,000 |`,
+    `| from a post to the delivery in a VP that was blocked, median, µs | ${host.wakeMicroseconds.toFixed(1)} | ≤ 50 |`,
+  ].join('\n');
