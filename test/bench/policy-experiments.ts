@@ -12,7 +12,17 @@ export interface RunReport {
 
 export interface Experiment {
   readonly name: string;
-  readonly guest: { readonly image: string; readonly vps: number; readonly nodes?: number; readonly hv?: string; readonly append: string };
+  readonly guest: {
+    readonly image: string;
+    readonly vps: number;
+    /** As many as VPs when absent. */
+    readonly lps?: number;
+    readonly nodes?: number;
+    /** LPs take turns of an eighth of it: short ones where VPs wait for one another. */
+    readonly quantumCycles?: number;
+    readonly hv?: string;
+    readonly append: string;
+  };
   /** Each is `policy=value`, several with spaces between. The first is the baseline. */
   readonly settings: readonly string[];
   readonly unit: string;
@@ -39,6 +49,30 @@ const guest = (job: string, vps: number, image = 'workload64'): Experiment['gues
   vps,
   append: `job=${job} milliseconds=100`,
 });
+
+/** Locks held with interrupts off, for `hold` loop iterations of two instructions, a tenth of the time. */
+const spin = (name: string, vps: number, lps: number, kind: number, hold: number, bar?: string): Experiment => ({
+  name,
+  guest: {
+    image: 'workload64',
+    vps,
+    lps,
+    quantumCycles: 32_000,
+    append: `job=spinlock:kind=${kind},hold=${hold},think=${10 * hold},off=1 milliseconds=60`,
+  },
+  settings: lps < vps ? SPIN_SETTINGS : SPIN_SETTINGS.slice(0, 1),
+  unit: lps < vps ? 'acquisitions' : `acquisitions: without overcommit, ${vps / 2} LPs would do half of it`,
+  ...(bar === undefined ? {} : { bar }),
+  measure: operations,
+});
+const SPIN_SETTINGS = [
+  'spin.detect=off',
+  'spin.detect=pause',
+  'spin.detect=pause spin.express=on',
+  'spin.detect=off spin.extend=1x100000',
+  'spin.detect=off sched.policy=gang',
+  'spin.detect=pause spin.express=on spin.extend=1x100000',
+];
 
 export const EXPERIMENTS: readonly Experiment[] = [
   {
@@ -185,4 +219,10 @@ export const EXPERIMENTS: readonly Experiment[] = [
     unit: 'shadow tables in use',
     measure: ({ partition }) => partition.vtlb.sptLive ?? 0,
   },
+  spin('spin: ticket lock, 4 VPs on 4 LPs', 4, 4, 0, 1000),
+  spin('spin: ticket lock, 4 VPs on 2 LPs', 4, 2, 0, 1000, '≥ 90 % of half of what 4 LPs do'),
+  spin('spin: queued lock, 4 VPs on 4 LPs', 4, 4, 1, 1000),
+  spin('spin: queued lock, 4 VPs on 2 LPs', 4, 2, 1, 1000, '≥ 90 % of half of what 4 LPs do'),
+  spin('spin: ticket lock held ten times as long, 4 VPs on 4 LPs', 4, 4, 0, 10_000),
+  spin('spin: ticket lock held ten times as long, 4 VPs on 2 LPs', 4, 2, 0, 10_000, '≥ 90 % of half of what 4 LPs do'),
 ];

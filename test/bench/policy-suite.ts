@@ -18,8 +18,9 @@ export const commandOf = ({ guest }: Experiment, setting: string): string[] => [
   'run',
   guest.image,
   ...(guest.hv === undefined ? [] : ['--hv', guest.hv]),
+  ...(guest.quantumCycles === undefined ? [] : ['--quantum-cycles', String(guest.quantumCycles)]),
   ...(guest.nodes === undefined ? [] : ['--nodes', String(guest.nodes)]),
-  ...['--vps', String(guest.vps), '--lps', String(guest.vps), '--memory', '64M', '--clock', 'deterministic', '--json'],
+  ...['--vps', String(guest.vps), '--lps', String(guest.lps ?? guest.vps), '--memory', '64M', '--clock', 'deterministic', '--json'],
   ...['--policy', ...setting.split(' '), '--append', guest.append],
 ];
 
@@ -71,7 +72,12 @@ export const policyMarkdown = (rows: readonly PolicyRow[]): string => {
       const base = values[0]!.value;
       const ratio = i === 0 || base === 0 ? '' : `${(value / base).toPrecision(3)} ×`;
       const [name, what] =
-        i === 0 ? [`${experiment.name}<br>\`${experiment.guest.append}\`, ${experiment.guest.vps} VPs`, experiment.unit] : ['', ''];
+        i === 0
+          ? [
+              `${experiment.name}<br>\`${experiment.guest.append}\`, ${experiment.guest.vps} VPs on ${experiment.guest.lps ?? experiment.guest.vps} LPs`,
+              experiment.unit,
+            ]
+          : ['', ''];
       lines.push(
         `| ${name} | ${what} | \`${setting}\` | ${number(value)} | ${ratio} | ${i === values.length - 1 ? (experiment.bar ?? '') : ''} |`,
       );
