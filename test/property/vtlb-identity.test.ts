@@ -13,6 +13,7 @@ const SEED = Number(process.env.HVD_SEED ?? 1);
 const STEPS = 1500;
 /** Settings that differ by a number only: the ends and what lies between. */
 const FEWER: Readonly<Record<string, readonly string[]>> = {
+  'vtlb.coalesce': ['off', '16', '4096'],
   'vtlb.pages': ['all', '64', '128'],
   'vtlb.tags': ['1', '2', '64'],
   'vtlb.untracked': ['0', '16', '1024'],
