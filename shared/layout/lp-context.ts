@@ -141,7 +141,7 @@ export const LpContextLayout = struct('LpContext', {
   /** SAS that is loaded, -1 none; and for each bank the version of its SAS with which it is in step. */
   sas: i32,
   bankVersions: block(TLB_BANKS * 4, 4),
-  /** The vTLB's `cuts` when the bank in use was last known to hold no page that INVLPG would not find whole. */
+  /** The vTLB's `cuts` when the hardware TLB was last known to hold no page that INVLPG would not find whole. */
   cuts: i32,
   /** For each bank the name of its SAS, -1 none; when it was last taken up, by a clock of its own; and the mode id under which code is found in it, 0 none yet. */
   bankSpaces: block(TLB_BANKS * 4, 4),

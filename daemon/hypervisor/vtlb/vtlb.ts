@@ -116,7 +116,7 @@ export class Vtlb {
   #remoteWalks = 0;
   /** Word of the LP context that says which SAS is loaded: invalidations and fills of daemon/shortcuts look there. */
   readonly #sasWord: number;
-  /** Word of the LP context that says which cuts this LP's hardware TLB has nothing left of, in the bank in use. */
+  /** Word of the LP context that says which cuts this LP's hardware TLB has nothing left of. */
   readonly #cutsWord: number;
   /** Word of the LP context that lets them. */
   readonly #shortFills: number;
@@ -270,12 +270,12 @@ export class Vtlb {
     // After the clearing: a table that it did not find was counted before it went.
     const cuts = words.read(CUTS);
     lock.end();
-    if (!large && cuts === views.i32[this.#cutsWord]) {
-      tlb.flushPage(gva);
-      return;
-    }
-    views.i32[this.#cutsWord] = cuts;
-    if (tracks) tlb.flushSpace();
+    if (cuts !== views.i32[this.#cutsWord]) {
+      // Of whichever address space it was: the word is one for all banks.
+      views.i32[this.#cutsWord] = cuts;
+      tlb.flushAll();
+    } else if (!large) tlb.flushPage(gva);
+    else if (tracks) tlb.flushSpace();
     else tlb.flushAll();
   }
   /**
