@@ -33,6 +33,7 @@ import {
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { WritableMappings } from './writable-mappings.js';
+import { isLetGo } from './write-floods.js';
 
 /** What a fill may put into the leaf for a page that the guest's tables let be written. NO_RECORD: nothing before all mappings were purged. */
 export const Grant = { WRITABLE: 0, READ_ONLY: 1, ONCE: 2, NO_RECORD: 3 } as const;
@@ -149,9 +150,8 @@ export class Tracking {
     const { i32, u32 } = this.views;
     let used = false;
     this.#eachMade(gfn, (spt) => {
-      const h = sptHeaderAt(spt) >>> 2;
-      const sas = u32[h + (Spt.sas >> 2)];
-      used ||= i32[h + (Spt.liveCount >> 2)] !== 0 && sas < SAS_MAX && i32[(sasAt(sas) + Sas.users) >>> 2] > 0;
+      const sas = u32[(sptHeaderAt(spt) + Spt.sas) >>> 2];
+      used ||= !isLetGo(this.views, spt) && sas < SAS_MAX && i32[(sasAt(sas) + Sas.users) >>> 2] > 0;
     });
     return used;
   }

@@ -30,6 +30,12 @@ export const endRound = ({ i32 }: Views, spt: number): void => {
   i32[h + (Spt.lastUse >> 2)] = (word & 0xffff) | (i32[h + (Spt.liveCount >> 2)] << 16);
 };
 
+/** It was cleared for that, and nothing has been made from it since. */
+export const isLetGo = ({ i32 }: Views, spt: number): boolean => {
+  const h = sptHeaderAt(spt) >>> 2;
+  return ((i32[h + (Spt.lastUse >> 2)] >>> 8) & 3) === ROUNDS && i32[h + (Spt.liveCount >> 2)] === 0;
+};
+
 /** A fill has passed the table. */
 export const noteUse = ({ i32 }: Views, spt: number): void => {
   const at = (sptHeaderAt(spt) + Spt.lastUse) >>> 2;
