@@ -3,13 +3,16 @@
 // Every page maps the same frame of RAM.
 import { NO_TIME, type VirtualTime } from '../../daemon/hypervisor/vtlb/virtual-costs.js';
 import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import type { Shortcuts } from '../../daemon/machine/shortcuts.js';
 import { Walk } from '../../daemon/machine/walker.js';
+import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
-import { vpBlockAt } from '../../shared/layout/partition.js';
+import { lpContextAt, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { entry64, longVp, makeLp, resetMachine, type SmallMachine } from '../interleave/small-machine.js';
+import { shortcutsAlone } from '../rig/short-mmu.js';
 
 /** 2 MiB pages behind each directory, 4 KiB pages behind each LP's table. */
 const ENTRIES = 512;
@@ -54,20 +57,26 @@ export const roundTrip = (costs: Readonly<Record<string, number>>): number => co
 export class FillingLp {
   readonly #lp: ReturnType<typeof makeLp>;
   readonly #pages: number;
-
   readonly #time: VirtualTime;
+  /** What a program's access comes to first (daemon/shortcuts); absent where the settings or virtual time leave all to TypeScript. */
+  readonly #short: Shortcuts | undefined;
 
   /** Runs VP `lp`; touches the pages of `table`'s LP: its own, or one that several share. `time`: for measurements in virtual time, what an LP's clock is. */
   constructor(m: SmallMachine, lp: number, table = lp, time: VirtualTime = NO_TIME) {
     this.#time = time;
     this.#lp = makeLp(m, lp, { time });
     this.#pages = SMALL_PAGES + table * LARGE;
-    this.#lp.vtlb.load(new VpBlock(m.partition, vpBlockAt(lp)));
+    const vp = new VpBlock(m.partition, vpBlockAt(lp));
+    this.#lp.vtlb.load(vp);
+    const isShort = time === NO_TIME && m.partition.i32[(lpContextAt(lp) + LpContextLayout.at.shortFills) >>> 2] !== 0;
+    this.#short = isShort ? shortcutsAlone(m.memory) : undefined;
+    this.#short?.attach(vp.base, lpContextAt(lp));
     this.#lp.handshake.enterGuest();
   }
 
   /** A miss of the hardware TLB from the walker's look to the entry in the hardware TLB. */
   #touch(gva: number): void {
+    if (this.#short !== undefined && this.#short.translatePage(gva, PageAccess.READ) !== 0) return;
     const { walker, vtlb, tlb } = this.#lp;
     while (walker.walk(gva, PageAccess.READ) !== Walk.HIT)
       if (vtlb.pageFault(gva, PageAccess.READ) !== PageFault.FILLED) throw new Error(`no fill at ${gva.toString(16)}`);
@@ -98,7 +107,10 @@ export class FillingLp {
   /** Milliseconds of 512 INVLPGs. */
   invalidateAll(): number {
     const start = performance.now();
-    for (let page = 0; page < ENTRIES; page++) this.#lp.vtlb.invlpg(this.#pages + page * PAGE);
+    for (let page = 0; page < ENTRIES; page++) {
+      const gva = this.#pages + page * PAGE;
+      if (this.#short === undefined || this.#short.clearPage(gva) === 0) this.#lp.vtlb.invlpg(gva);
+    }
     return performance.now() - start;
   }
   /** What MOV CR3 does: every translation of this VP's goes, and is filled anew. */
