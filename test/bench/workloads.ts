@@ -1,4 +1,4 @@
-// The workloads of the bench guests by suite, with a divisor that brings each to about a second on a fast engine.
+// The workloads of the bench guests by suite, with a divisor that brings each to at most a second or so on a fast engine.
 
 export interface Workload {
   readonly name: string;
@@ -33,7 +33,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       fresh: 2,
       cold1: 4,
       cold50: 4,
-      smc: 4,
+      smc: 1,
       xadd1: 4,
       tick1: 4,
       fpsse: 4,
