@@ -25,7 +25,8 @@ test.serial('single steps and counted blocks agree about every mnemonic', async 
   t.true(lines.length > 40_000);
   t.deepEqual(stepped.trace, { traced: lines.length, lost: 0 });
   // A block that writes to the debug-exit port goes on to its end, a lone OUT does not: that is where the guest says NOP, CLI, HLT.
-  const { nop: _nop, cli: _cli, hlt: _hlt, ...expected } = counted.count.mnemonics;
+  // The ticks that it prints differ by a few, and with them the steps of their division.
+  const { nop: _nop, cli: _cli, hlt: _hlt, or: _or, sub: _sub, ...expected } = counted.count.mnemonics;
   t.like(stepped.count.mnemonics, expected);
   const ticks = / \d+ (\d+)$/gm;
   t.is(stepped.console.replace(ticks, ' $1'), counted.console.replace(ticks, ' $1'));

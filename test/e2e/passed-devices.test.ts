@@ -47,7 +47,8 @@ test.beforeEach(async (t) => {
     ...defaultMachine(),
     lps: 2,
     pin: false,
-    quantumCycles: 100_000,
+    quantumCycles: 800_000,
+    policies: { 'sched.balance': 'off' },
     partitions: [partition('quick', 20_000), partition('slow', 50_000)],
     devices: DEVICES,
   };
@@ -93,7 +94,8 @@ test.serial(
     t.true(named(deferring, 'low').deferredCycles > 0, 'finished below one in service');
     t.is(named(deferring, 'high').deferredCycles, 0, 'nothing is above it');
     for (const { name, finished, ended, raised, servedCycles } of deferring) {
-      t.is(finished, ended, name);
+      // One that a guest was late for has ended without it.
+      t.true(finished <= ended && ended - finished <= 1, name);
       t.true(raised >= ended && servedCycles > 0, name);
     }
     await client.request('policy.set', { name: 'apic.physicalSeoi', value: 'on' });

@@ -109,6 +109,7 @@ export class KernelMachine {
       testDevices: testDevices ? 1 : 0,
       state: PartitionState.RUNNING,
     });
+    this.policy('spin.detect', findPolicy('spin.detect').default);
     writeProcessor(this.views, parseProcessor(cpu));
     writeHyperv(this.views, hyperv);
     this.vps = Array.from({ length: vps }, (_, index) => {
@@ -139,7 +140,7 @@ export class KernelMachine {
     });
   }
 
-  /** Sets a policy of the machine, whose policies all have their first value. */
+  /** Sets a policy of the machine, whose policies all have their first value but for spin.detect. */
   policy(name: string, value: string): void {
     const policy = findPolicy(name);
     this.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = settingOf(policy, value);

@@ -40,6 +40,9 @@ export class PassThrough {
   readonly #host: PassThroughHost;
   /** Since when a request has been held back by a vector in service, -1: none is. */
   #blockedSince = -1;
+  /** That vector, and which of its services it is: another one has all the time again. */
+  #blockedBy = -1;
+  #blockedService = -1;
 
   constructor(lp: number, machine: Views, apic: PhysicalApic, lines: DeviceLines, host: PassThroughHost) {
     this.#lp = lp;
@@ -206,9 +209,12 @@ export class PassThrough {
   /** A request that a vector in service holds back does not wait for ever. */
   #watch(): void {
     const top = this.#apic.highest(this.#lp);
+    const service = top < 0 ? -1 : (this.#lines.lines[this.#lineOf(top)]?.taken ?? 0);
     if (top < 0 || this.#apic.requested(this.#lp, top) < 0) this.#blockedSince = -1;
-    else if (this.#blockedSince < 0) this.#blockedSince = this.#host.clock();
+    else if (this.#blockedSince < 0 || top !== this.#blockedBy || service !== this.#blockedService) this.#blockedSince = this.#host.clock();
     else if (this.#host.clock() - this.#blockedSince >= this.#host.patience) this.#revoke(top);
+    this.#blockedBy = top;
+    this.#blockedService = service;
   }
 
   #revoke(top: number): void {

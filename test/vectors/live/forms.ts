@@ -36,10 +36,10 @@ export interface Form {
 /**
  * Not comparable: answers of this very processor or of its clock (RCPPS and RSQRTPS read a table of its own, transcendental x87
  * functions differ in the last place, environments hold addresses that are not kept everywhere); system calls; what the host's kernel emulates (UMIP); what depends on
- * descriptor tables, which are not the same ones here; what hvd says it does not have (INVPCID); VMCALL, which would leave the host's own virtual machine.
+ * descriptor tables, which are not the same ones here; what hvd says it does not have (INVPCID); VMCALL and VMMCALL, which would leave the host's own virtual machine (and which it may patch).
  */
 const NOT_COMPARED =
-  /^(Cpuid|Rdtscp?|Rdpmc|Rdrand|Rdseed|Rdpid|Syscall|Sysenter|Sgdt|Sidt|Sldt|Str|Smsw|Lar|Lsl|Verr|Verw|Arpl|Vmcall|Xgetbv|Xsetbv|Retf[wdq]|Iret[wdq]|L[defgs]s|Xsave\w*|Xrstor\w*|Fxsave\w*|Fxrstor\w*|Rd[fg]sbase|Wr[fg]sbase|Monitor[wdq]|Mwait|Int1|Clui|Stui|Testui|Uiret|Senduipi|Enqcmds?|Invpcid|Umwait|Umonitor\w*|Tpause|Xbegin|Xend|Xabort|Xtest|V?[Rr](?:cp|sqrt)[ps]s|Fn?stenv|Fn?save|F2xm1|Fyl2x|Fyl2xp1|Fpatan|Fptan|Fsin|Fcos|Fsincos)(_|$)/;
+  /^(Cpuid|Rdtscp?|Rdpmc|Rdrand|Rdseed|Rdpid|Syscall|Sysenter|Sgdt|Sidt|Sldt|Str|Smsw|Lar|Lsl|Verr|Verw|Arpl|Vmm?call|Xgetbv|Xsetbv|Retf[wdq]|Iret[wdq]|L[defgs]s|Xsave\w*|Xrstor\w*|Fxsave\w*|Fxrstor\w*|Rd[fg]sbase|Wr[fg]sbase|Monitor[wdq]|Mwait|Int1|Clui|Stui|Testui|Uiret|Senduipi|Enqcmds?|Invpcid|Umwait|Umonitor\w*|Tpause|Xbegin|Xend|Xabort|Xtest|V?[Rr](?:cp|sqrt)[ps]s|Fn?stenv|Fn?save|F2xm1|Fyl2x|Fyl2xp1|Fpatan|Fptan|Fsin|Fcos|Fsincos)(_|$)/;
 const NOT_COMPARED_FORMS = /^((Call|Jmp)_(ptr|m)16|Mov_Sreg|Pop[wdq]_[DEFGS]S$|Bswap_r16)/;
 
 const PREFIX: Readonly<Record<number, number>> = {
