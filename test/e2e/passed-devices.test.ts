@@ -53,7 +53,15 @@ test.beforeEach(async (t) => {
     devices: DEVICES,
   };
   const daemon = await startDaemon({ config, log: silentLog(), socket });
-  t.context = { folder, daemon, client: await connect({ socket }) };
+  const client = await connect({ socket });
+  t.context = { folder, daemon, client };
+  // A guest that boots is late with whatever comes: it is passed over, and has not finished what has ended.
+  for (let i = 0; i < 400; i++) {
+    const { partitions } = await client.request('stats', {});
+    if (partitions.length === 2 && partitions.every(({ load }) => load[0]?.job === 'device')) return;
+    await sleep(25);
+  }
+  throw new Error('the guests never came to their job');
 });
 test.afterEach.always(async ({ context }) => {
   await context.client.close();
@@ -94,8 +102,7 @@ test.serial(
     t.true(named(deferring, 'low').deferredCycles > 0, 'finished below one in service');
     t.is(named(deferring, 'high').deferredCycles, 0, 'nothing is above it');
     for (const { name, finished, ended, raised, servedCycles } of deferring) {
-      // One that a guest was late for has ended without it.
-      t.true(finished <= ended && ended - finished <= 1, name);
+      t.is(finished, ended, name);
       t.true(raised >= ended && servedCycles > 0, name);
     }
     await client.request('policy.set', { name: 'apic.physicalSeoi', value: 'on' });
