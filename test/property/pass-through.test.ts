@@ -314,3 +314,28 @@ test('what a partition was serving ends with it', (t) => {
   rig.serve(0);
   t.is(rig.lines.lines[1].state & LineState.MASKED, LineState.MASKED, 'nobody takes it');
 });
+
+test('a service has all its time, however long what waits has been waiting for those before it', (t) => {
+  const rig = new Rig();
+  const [waiting, above] = [0, 2];
+  const pass = (): void => {
+    rig.clock += REVOKE_CYCLES * 0.6;
+    rig.serve(0);
+  };
+  rig.raise(above);
+  rig.serve(0);
+  rig.raise(waiting);
+  rig.serve(0);
+  for (let service = 0; service < 3; service++) {
+    pass();
+    rig.finish(above);
+    rig.raise(above);
+    rig.serve(0);
+  }
+  t.is(rig.blocks[0].revokedEois, 0);
+  t.is(rig.injections[above], 4);
+  pass();
+  pass();
+  t.is(rig.blocks[0].revokedEois, 1);
+  t.is(rig.injections[waiting], 1);
+});
