@@ -34,6 +34,7 @@ export interface CodeMemory {
 }
 
 const NEVER_HOT = 0x7fffffff;
+const NO_ADDRESSES: ReadonlySet<number> = new Set();
 
 export interface CodeCacheOptions {
   /** 'both' is the product; 'cold' never compiles, 'hot' compiles before the first run: for tests. */
@@ -81,6 +82,8 @@ export class CodeCache {
   #epochSeen: number;
   /** Linear address that is in no block but at its start: whoever waits for it sees the lookup. NaN: none. */
   stopBefore = Number.NaN;
+  /** Linear addresses that no code leads over or to: whoever comes there sees the lookup, which finds nothing (a debugger's breakpoints). */
+  #breakpoints: ReadonlySet<number> = NO_ADDRESSES;
   /** Totals for telemetry. */
   translations = 0;
   compilations = 0;
@@ -183,8 +186,18 @@ export class CodeCache {
    * Throws GuestFault when the instruction cannot be fetched.
    */
   lookup(rip: number): void {
+    if (this.isBreakpoint(rip)) return;
     const { flushes } = this.jumps;
     this.#enterUnless(flushes, this.#blockAt(rip, true)!);
+  }
+
+  /** Other breakpoints: all code is made anew round them. */
+  setBreakpoints(addresses: ReadonlySet<number>): void {
+    this.#breakpoints = addresses;
+    this.dropAll();
+  }
+  isBreakpoint(rip: number): boolean {
+    return this.#breakpoints.size !== 0 && this.#breakpoints.has(this.linear(rip));
   }
 
   /** The block at RIP has become hot: compiles its region. */
@@ -321,7 +334,8 @@ export class CodeCache {
     // Watch first, then read (see the head of this file). Lines are marked generously.
     const version = gfn < 0 ? 0 : this.#watched.mark(gfn, offset, Math.min(4096, offset + FETCH_BYTES), this.#memory.watch);
     // Counted code has its bytes written down; that which stops somewhere ends for another reason than its bytes.
-    const usesTemplates = gfn >= 0 && this.#count === undefined && Number.isNaN(this.stopBefore);
+    const stops = this.#breakpoints.size !== 0 || !Number.isNaN(this.stopBefore);
+    const usesTemplates = gfn >= 0 && this.#count === undefined && !stops;
     if (stale !== undefined && usesTemplates && this.#patch(stale, version)) return stale;
     const code = this.#reader.open(linear, gfn);
     const template = usesTemplates ? this.#templates.find(this.#modeKey, code, rip) : undefined;
@@ -335,7 +349,8 @@ export class CodeCache {
     }
     const builder = this.#builder;
     const limit = gfn < 0 ? 1 : this.#blockInstructions;
-    let made = translateBlock(builder, code, this.#mode, rip, limit, this.stopBefore - linear);
+    const isStop = (at: number): boolean => linear + at === this.stopBefore || this.#breakpoints.has(linear + at);
+    let made = translateBlock(builder, code, this.#mode, rip, limit, stops ? isStop : undefined);
     if (usesTemplates) {
       const { size } = this.#templates;
       this.#templates.consider(this.#modeKey, builder, made, code);

@@ -9,6 +9,8 @@ const { answers, answersVersion, answerCycles, answersGiven } = LpContextLayout.
 export class CpuidAnswers {
   readonly #i32: Int32Array;
   readonly #context: number;
+  /** Whether answers are kept at all. */
+  isKept = true;
 
   /** `cycles`: what an answer costs the guest, as its intercept charges it. */
   constructor({ i32 }: Views, context: number, cycles: number) {
@@ -20,6 +22,7 @@ export class CpuidAnswers {
   }
 
   keep(leaf: number, subleaf: number, [eax, ebx, ecx, edx]: readonly [number, number, number, number]): void {
+    if (!this.isKept) return;
     const i32 = this.#i32;
     const at = (this.#context + answers + ((leaf ^ (leaf >>> 29)) & (ANSWER_ENTRIES - 1)) * ANSWER_SIZE) >>> 2;
     i32[at + (Answer.LEAF >> 2)] = leaf;

@@ -1,11 +1,11 @@
 // Breakpoints and single steps of the VP that runs (SDM 3B 18.2, 18.3): what DR7 watches, what has been hit, and what is reported after an instruction.
 // Why apart from the code cache: while anything is watched or RFLAGS.TF is set, instructions are run one at a time (single-step.ts), with every data access going
 // the slow way past `access`. While nothing is, no instruction and no access pays anything.
-import { Cr4, Rflags } from '../../shared/abi/registers.js';
+// What a debugger outside watches goes the same way, beside what the guest watches and unseen by it.
+import { Cr4, Dr7, Rflags } from '../../shared/abi/registers.js';
 import { InterruptShadow, Slot, type VpBlock } from '../../shared/layout/vp.js';
 
 export const Dr6 = { HITS: 0xf, BD: 0x2000, BS: 0x4000, BT: 0x8000 } as const;
-const Dr7 = { ENABLES: 0xff, GD: 0x2000 } as const;
 /** R/W fields of DR7. */
 const Watch = { EXECUTE: 0, WRITE: 1, PORT: 2, READ_WRITE: 3 } as const;
 /** LEN fields of DR7 as bytes. */
@@ -20,13 +20,28 @@ interface Breakpoint {
   readonly end: number;
 }
 
+/** Accesses that a debugger outside the machine wants to know of. */
+export interface OutsideWatch {
+  readonly from: number;
+  readonly bytes: number;
+  readonly onRead: boolean;
+  readonly onWrite: boolean;
+}
+export interface OutsideHit {
+  readonly gva: number;
+  readonly write: boolean;
+}
+
 export class DebugUnit {
   #vp: VpBlock | undefined;
   /** Of the VP: the block object is re-pointed when another one is loaded. */
   #base = 0;
   #enabled: readonly Breakpoint[] = [];
-  /** Some access of memory is watched. */
-  watchesData = false;
+  /** The guest watches some access of memory. */
+  #guestWatchesData = false;
+  /** What a debugger watches, and the first of it that the instruction at hand has done. */
+  #outside: readonly OutsideWatch[] = [];
+  #outsideHit: OutsideHit | undefined;
   #watchesPorts = false;
   /** B0 to B3 of data and port breakpoints that the instruction at hand has hit; those of MOV SS wait for the next one. */
   #hits = 0;
@@ -48,7 +63,7 @@ export class DebugUnit {
     const registers = vp.dr >>> 2;
     const dr7 = u32[registers + 14];
     this.#enabled = [];
-    this.watchesData = this.#watchesPorts = false;
+    this.#guestWatchesData = this.#watchesPorts = false;
     if ((dr7 & Dr7.ENABLES) === 0) return;
     const enabled: Breakpoint[] = [];
     for (let n = 0; n < BREAKPOINTS; n++) {
@@ -59,15 +74,34 @@ export class DebugUnit {
       const address = i32[registers + n * 2 + 1] * 4294967296 + u32[registers + n * 2];
       const from = address - (u32[registers + n * 2] & (bytes - 1));
       enabled.push({ hit: 1 << n, kind, from, end: from + bytes });
-      if (kind === Watch.WRITE || kind === Watch.READ_WRITE) this.watchesData = true;
+      if (kind === Watch.WRITE || kind === Watch.READ_WRITE) this.#guestWatchesData = true;
       if (kind === Watch.PORT) this.#watchesPorts = true;
     }
     this.#enabled = enabled;
   }
 
+  /** Some access of memory is watched, by the guest or by a debugger. */
+  get watchesData(): boolean {
+    return this.#guestWatchesData || this.#outside.length > 0;
+  }
+  /** What a debugger watches from now on. */
+  watchFromOutside(watches: readonly OutsideWatch[]): void {
+    this.#outside = watches;
+    this.#outsideHit = undefined;
+  }
+  /** The watched access of the instruction that has just been run, if there was one. */
+  takeOutsideHit(): OutsideHit | undefined {
+    const hit = this.#outsideHit;
+    this.#outsideHit = undefined;
+    return hit;
+  }
+  get hasOutsideHit(): boolean {
+    return this.#outsideHit !== undefined;
+  }
+
   /** Whether the next instruction must be run alone. */
   get active(): boolean {
-    if (this.#enabled.length > 0 || this.#due !== 0) return true;
+    if (this.#enabled.length > 0 || this.#due !== 0 || this.#outside.length > 0) return true;
     const vp = this.#vp;
     return vp !== undefined && (vp.views.u32[(vp.base >>> 2) + Slot.FLAG_SYSTEM * 2] & Rflags.TF) !== 0;
   }
@@ -86,6 +120,10 @@ export class DebugUnit {
   access(gva: number, bytes: number, write: boolean): void {
     for (const { kind, from, end, hit } of this.#enabled)
       if ((kind === Watch.READ_WRITE || (kind === Watch.WRITE && write)) && gva < end && gva + bytes > from) this.#hits |= hit;
+    if (this.#outside.length === 0 || this.#outsideHit !== undefined) return;
+    for (const watch of this.#outside)
+      if ((write ? watch.onWrite : watch.onRead) && gva < watch.from + watch.bytes && gva + bytes > watch.from)
+        this.#outsideHit = { gva: Math.max(gva, watch.from), write };
   }
   /** Notes a port access; ports are watched with CR4.DE only. */
   port(port: number, bytes: number): void {
@@ -114,6 +152,7 @@ export class DebugUnit {
   /** The instruction at hand has faulted: what it hit is forgotten. */
   discard(): void {
     this.#hits = 0;
+    this.#outsideHit = undefined;
   }
   /** DR6 bits of the trap that follows the instruction at hand, 0 = none. After MOV SS there is none: hits wait, a single step is lost (SDM 3A 6.8.3). */
   takeTrap(): number {

@@ -2,12 +2,13 @@
 import { Vector } from '../../shared/abi/exceptions.js';
 import { Cr0 } from '../../shared/abi/registers.js';
 import { EventKind, Slot } from '../../shared/layout/vp.js';
+import { PlainStores } from '../translate/decode/plain-store.js';
 import { isStackAccess } from '../translate/decode/stack-access.js';
 import { needsNoAlignment } from '../translate/decode/unaligned-access.js';
 import { Exit } from '../translate/micro-op.js';
 import { deliverFault } from './cpu/deliver.js';
 import { checkCodeOffset } from './cpu/segment-check.js';
-import { ripOf } from './cpu/slots.js';
+import { ripOf, setRip } from './cpu/slots.js';
 import { NON_CANONICAL } from './guest-memory.js';
 import type { GuestProcessor } from './guest-processor.js';
 import type { LoneInstruction } from './lone-instruction.js';
@@ -19,6 +20,10 @@ export const Left = {
   BUDGET: 0,
   /** A slow half asked to look at the VP's state: interrupts, halt, mode. */
   ATTENTION: 1,
+  /** A debugger's breakpoint stands before the instruction at RIP. */
+  BREAKPOINT: 2,
+  /** The instruction before RIP has made an access that a debugger watches. */
+  WATCHPOINT: 3,
 } as const;
 
 /** Cycles of delivering an exception through an IDT gate (rounded from published interrupt latencies; the exact figure matters to no mechanism). */
@@ -31,13 +36,17 @@ export class GuestExits {
   readonly #p: GuestProcessor;
   readonly #host: ProcessorHost;
   readonly #lone: LoneInstruction;
+  /** Every instruction is counted where its translation is run. */
+  readonly #counted: boolean;
+  readonly #stores = new PlainStores();
   /** Faults delivered. */
   delivered = 0;
 
-  constructor(p: GuestProcessor, host: ProcessorHost, lone: LoneInstruction) {
+  constructor(p: GuestProcessor, host: ProcessorHost, lone: LoneInstruction, counted: boolean) {
     this.#p = p;
     this.#host = host;
     this.#lone = lone;
+    this.#counted = counted;
   }
 
   /** Deals with an Exit: a reason to leave, or undefined = go on in guest code. */
@@ -59,8 +68,11 @@ export class GuestExits {
         return this.#host.attention() ? Left.ATTENTION : undefined;
       case Exit.BUS_LOCK:
         return this.#busLocked();
+      case Exit.WAITING:
+        p.intercepts.waiting();
+        return undefined;
       case Exit.SELF_MODIFIED:
-        return this.#afterLone(this.#lone.runUnwatched(p.code.mode));
+        return p.memory.hasStored ? this.#afterDevice() : this.#afterLone(this.#lone.runUnwatched(p.code.mode));
       default:
         return Left.BUDGET;
     }
@@ -78,6 +90,22 @@ export class GuestExits {
   /** A lone instruction ends with its budget used up: that is no reason to leave. */
   #afterLone(reason: number): number | undefined {
     return reason === Exit.BUDGET ? undefined : this.handle(reason);
+  }
+
+  /** The instruction at RIP has stored to a device that wants attention before the next one. What else it does is done now: nothing, for most. */
+  #afterDevice(): number | undefined {
+    const p = this.#p;
+    const { bits } = p.code.mode;
+    const rip = ripOf(p.vp);
+    const length = this.#counted ? 0 : this.#stores.lengthOf(p.code.peekInstruction(rip), bits);
+    try {
+      if (length === 0) return this.#afterLone(this.#lone.run(p.code.mode));
+    } finally {
+      p.memory.hasStored = false;
+    }
+    p.context.budget -= 1;
+    setRip(p.vp, bits === 64 ? rip + length : (rip + length) >>> 0);
+    return undefined;
   }
 
   /** The fault that translated code has written down. */

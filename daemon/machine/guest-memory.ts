@@ -38,7 +38,8 @@ export interface Translator {
 /** Memory-mapped devices, by guest physical address. */
 export interface Mmio {
   read(gpa: number, bytes: 1 | 2 | 4): number;
-  write(gpa: number, bytes: 1 | 2 | 4, value: number): void;
+  /** True: the VP has something to look at before its next instruction. */
+  write(gpa: number, bytes: 1 | 2 | 4, value: number): boolean;
 }
 
 /** Told about stores into watched code. */
@@ -74,6 +75,10 @@ export class GuestMemory implements LinearMemory {
   vp: VpBlock;
   /** Set while one instruction is run alone because it changes its own code. */
   bypassWatch = false;
+  /** Set while one instruction is run alone: guest code is left after it. */
+  alone = false;
+  /** The instruction at which guest code was left has made its store, to a device, already: when it is run again, the store is not made again. */
+  hasStored = false;
   /** Set while one instruction is run alone that is exempt from alignment checks. */
   allowsUnaligned = false;
   /** Of the TLB's banks, and of the word that says which is in use: MOV CR3 of daemon/shortcuts changes it. */
@@ -379,11 +384,15 @@ export class GuestMemory implements LinearMemory {
       throw e;
     }
   }
-  /** `storeSlow` of the compiled side. */
+  /** `storeSlow` of the compiled side. 0: done, 1: a fault is recorded, 2: guest code is left at this instruction; it is to be run alone, or `hasStored`. */
   store(gva: number, width: number): number {
     const at = (width === W128 ? this.vp.base + VECTOR_SCRATCH : this.#scratch()) >>> 2;
     const { u32 } = this.#views;
     const bytes = 1 << width;
+    if (this.hasStored) {
+      this.hasStored = false;
+      return 0;
+    }
     try {
       if (width !== W128) this.#align(gva, bytes);
       if (!this.bypassWatch) {
@@ -391,10 +400,12 @@ export class GuestMemory implements LinearMemory {
         this.#check(gva, bytes);
         const spa = this.#resolve(gva, Access.WRITE);
         if (spa < 0 && bytes <= 4 && (gva & 4095) + bytes <= 4096) {
-          // A device: it has been reached, once.
+          // A device: it has been reached, once. What it wants done comes before the next instruction: an interrupt that its own command sent a processor.
           this.debug?.access(gva, bytes, true);
-          this.#mmio.write(this.#translator.gpa, bytes as 1 | 2 | 4, u32[at]);
-          return 0;
+          // A kick is no sign of that: others raise it, too, and it comes at the next loop head.
+          if (!this.#mmio.write(this.#translator.gpa, bytes as 1 | 2 | 4, u32[at]) || this.alone) return 0;
+          this.hasStored = true;
+          return 2;
         }
         if (spa >= 0 && this.#changesItself((spa - PartitionMap.RAM) >>> 12, spa & 4095, bytes)) return 2;
         const inPage = (gva & 4095) + bytes <= 4096;

@@ -2,7 +2,7 @@
 // The run loop above hands it a VP and a budget of cycles and gets back why guest code was left.
 import type { FeatureSet } from '../../shared/cpu/feature-set.js';
 import { honourBranchHints } from '../../shared/kit/branch-hints.js';
-import { LpContext, LpContextLayout, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
+import { LpContext, LpContextLayout, NO_WAIT, Shortcut, TLB_MODE_SIZE } from '../../shared/layout/lp-context.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock } from '../../shared/layout/vp.js';
@@ -13,7 +13,7 @@ import { checksAlignment } from './cpu/mode.js';
 import { ripOf } from './cpu/slots.js';
 import { CpuidAnswers } from './cpuid-answers.js';
 import { CycleAccount } from './cycle-account.js';
-import { DebugUnit } from './debug-unit.js';
+import { DebugUnit, type OutsideWatch } from './debug-unit.js';
 import { GuestEntry } from './guest-entry.js';
 import { GuestExits, Left } from './guest-exits.js';
 import { GuestMemory } from './guest-memory.js';
@@ -67,6 +67,7 @@ export class GuestProcessor implements Processor {
     this.views = viewsOf(memory.buffer);
     this.vp = new VpBlock(this.views, vpBlockAt(0));
     this.context = new LpContext(this.views, contextAddress);
+    this.context.waitWindow = NO_WAIT;
     this.intercepts = host.intercepts;
     this.fault = host.fault;
     this.features = host.features;
@@ -120,7 +121,7 @@ export class GuestProcessor implements Processor {
     );
     if (this.#trace !== undefined) this.code.stopBefore = this.#trace.from;
     this.#lone = new LoneInstruction(this, this.#entry, this.#cycles, this.#kick);
-    this.#exits = new GuestExits(this, host, this.#lone);
+    this.#exits = new GuestExits(this, host, this.#lone, this.#count !== undefined);
     this.#step = new SingleStep(this, this.#exits, () => this.#runAlone());
   }
 
@@ -160,8 +161,26 @@ export class GuestProcessor implements Processor {
     const none = this.context.base + LpContextLayout.at.noTlb;
     const all = this.memory.looksAtAll;
     this.context.tlb = all ? none : this.memory.tlb + (this.vp.cpl === 3 ? TLB_MODE_SIZE : 0);
-    const watched = all || this.debug.active || this.#count !== undefined || this.#trace !== undefined;
-    this.context.shortcuts = watched ? 0 : 1;
+    const watched = all || this.debug.active || this.#count !== undefined || this.#trace !== undefined || this.#followed;
+    this.context.shortcuts = watched ? 0 : this.#allTheWay ? Shortcut.OWN : Shortcut.OWN | Shortcut.INTERCEPTS;
+  }
+
+  #allTheWay = false;
+  /** No intercept is dealt with short of the hypervisor, by a shortcut or by an answer that is remembered. */
+  set allTheWay(value: boolean) {
+    this.#allTheWay = value;
+    this.#keepAnswers();
+  }
+  #followed = false;
+  /** Whoever follows what the machine does sees each intercept and event with its time: there are no shortcuts at all. */
+  set followed(value: boolean) {
+    this.#followed = value;
+    this.#keepAnswers();
+  }
+  #keepAnswers(): void {
+    this.answers.isKept = !this.#allTheWay && !this.#followed;
+    this.answers.forget();
+    this.selectTlb();
   }
 
   /** Where the next instruction is. */
@@ -169,7 +188,20 @@ export class GuestProcessor implements Processor {
     return this.code.linear(ripOf(this.vp));
   }
 
-  /** One instruction under an interrupt shadow (InterruptShadow): nothing is delivered before it has run. Returns as `run`. */
+  /** Where a debugger stops the VPs that this LP runs, and which accesses it watches. */
+  watchFromOutside(breakpoints: ReadonlySet<number>, watches: readonly OutsideWatch[]): void {
+    this.code.setBreakpoints(breakpoints);
+    this.debug.watchFromOutside(watches);
+    this.selectTlb();
+  }
+  /** A debugger's breakpoint stands before the instruction at RIP. */
+  get isAtBreakpoint(): boolean {
+    return this.code.isBreakpoint(ripOf(this.vp));
+  }
+
+  /**
+   * One instruction, whatever breakpoint stands before it, under an interrupt shadow (InterruptShadow): nothing is delivered before it has run. Returns as `run`.
+   */
   runShadowed(shadow: number): number {
     const before = this.context.budget;
     const charged = this.#cycles.charged;
@@ -237,6 +269,7 @@ export class GuestProcessor implements Processor {
         const before = context.budget;
         const charged = this.#cycles.charged;
         let left: number | undefined;
+        if (this.isAtBreakpoint) return Left.BREAKPOINT;
         try {
           const { active } = this.debug;
           if (active || this.#trace?.wants(this.linearRip) === true) {

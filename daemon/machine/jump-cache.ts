@@ -78,7 +78,12 @@ export class JumpCache {
   /** Another mode, CS base or privilege, by a number of its own: that mode's entries are found from now on. */
   setMode(key: number): void {
     this.#key = key;
-    for (let bank = 0; bank < TLB_BANKS; bank++) this.#views.u32[this.#bankModeIds + bank] = this.#banks[bank].modeIds.get(key) ?? 0;
+    const { u32 } = this.#views;
+    for (let bank = 0; bank < TLB_BANKS; bank++) {
+      // Most are not in use: privilege changes with each system call.
+      const { modeIds } = this.#banks[bank];
+      u32[this.#bankModeIds + bank] = modeIds.size === 0 ? 0 : (modeIds.get(key) ?? 0);
+    }
     this.#takeModeId();
   }
   #takeModeId(): void {

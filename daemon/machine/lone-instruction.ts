@@ -23,7 +23,7 @@ export class LoneInstruction {
 
   /** In the mode given. Returns why guest code was left: Exit.BUDGET when the instruction was simply retired. */
   run(mode: CodeMode): number {
-    const { code, context, vp } = this.#p;
+    const { code, context, memory, vp } = this.#p;
     const cycles = this.#cycles;
     const rip = ripOf(vp);
     const header = code.single(rip, mode);
@@ -32,6 +32,7 @@ export class LoneInstruction {
     cycles.aside = outer + context.budget;
     let kicked = false;
     let reason: number;
+    memory.alone = true;
     do {
       // A kick that comes after this line makes the dispatcher leave before the instruction: it has to be run all the same,
       // or an interrupt shadow would be over with nothing executed in it.
@@ -39,6 +40,7 @@ export class LoneInstruction {
       context.budget = 0;
       reason = this.#entry.enter();
     } while (reason === Exit.BUDGET && context.budget === 0);
+    memory.alone = false;
     // 0 -> -1 when the instruction was retired.
     context.budget += cycles.aside - outer;
     cycles.aside = outer;

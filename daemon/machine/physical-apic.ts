@@ -48,7 +48,7 @@ export class PhysicalApic {
   /** The owner takes its highest request into service and returns it; -1: none, or none of a class above that of the highest in service (SDM 3A 11.8.3). */
   take(lp: number): number {
     const top = this.requested(lp);
-    if (top < 0 || top >> 4 <= this.highest(lp) >> 4) return -1;
+    if (top >> 4 <= this.highest(lp) >> 4) return -1;
     const { i32, u32 } = this.#views;
     const word = (lpBlockAt(lp) >>> 2) + (top >>> 5);
     const bit = 1 << (top & 31);
@@ -56,6 +56,11 @@ export class PhysicalApic {
     i32[word + (AT.physicalIsr >>> 2)] |= bit;
     u32[(lpBlockAt(lp) + AT.ipisReceived) >>> 2]++;
     return top;
+  }
+
+  /** Whether there is one that `take` would take. */
+  interrupts(lp: number): boolean {
+    return this.requested(lp) >> 4 > this.highest(lp) >> 4;
   }
 
   /** The highest vector requested but for `except`, or -1. */

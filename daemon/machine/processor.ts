@@ -93,8 +93,12 @@ export interface Intercepts {
   /** MWAIT with a monitor that is armed. The VP's state changes; the helper then leaves guest code. False: there is nothing to wait for. */
   mwait(maskedToo: boolean): boolean;
   pause(): void;
+  /** A loop that only waits has done so for the window that was set: nothing but another processor, a device or an interrupt ends it. */
+  waiting(): void;
   /** False: the instruction is to be executed again, after interrupts. */
   hypercall(): boolean;
+  /** VMRUN: only for the processor that runs the hypervisor's own code. */
+  runGuest?(): void;
   /** Guest time-stamp counter. */
   tsc(): bigint;
   /** FERR#: a waiting x87 instruction finds an unmasked exception while CR0.NE is 0. The instruction is tried again after interrupts (SDM 1 8.7.2). */

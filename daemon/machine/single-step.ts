@@ -62,7 +62,8 @@ export class SingleStep {
     // Between iterations the instruction at RIP is one that has begun.
     if (debug.unfinished) setSystemFlags(vp, systemFlags(vp) | resumed | (debug.executes(p.linearRip) !== 0 ? Rflags.RF : 0));
     const trap = debug.takeTrap();
-    return trap === 0 ? left : this.#trap(trap);
+    const after = trap === 0 ? left : this.#trap(trap);
+    return debug.hasOutsideHit ? Left.WATCHPOINT : after;
   }
 
   /** #DB before the instruction at RIP. */

@@ -1,5 +1,5 @@
 // Instructions that raise events or decide when they are taken: INT n, INT3, INTO, INT1, BOUND, UD, CLI, STI, PUSHF, POPF, HLT.
-// References: SDM 2A/2B of each, SDM 3A 6.8.1, 6.8.3 (interrupt shadow), SDM 3B 20.2 (virtual-8086 mode without VME).
+// References: SDM 2A/2B of each, SDM 3A 6.8.1, 6.8.3 (interrupt shadow), SDM 3B 20.2 (virtual-8086 mode; what CR4.VME and PVI make of it: virtual-interrupts).
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { Cr0, Cr4, Rflags } from '../../../shared/abi/registers.js';
 import { EventKind, InterruptShadow, Slot, type VpBlock } from '../../../shared/layout/vp.js';
@@ -14,11 +14,22 @@ import { generalProtection, invalidOpcode, raise } from './raise.js';
 import { readRegister, slotLo, slotNumber } from './slots.js';
 import { offsetStack, peekFlags, push, setStackPointer, stackPointer } from './stack.js';
 import { elementAddress } from './string-operands.js';
+import {
+  clearVirtualIf,
+  hasVirtualIf,
+  isDeniedVm86,
+  redirectInterrupt,
+  requireVirtualIf,
+  setVirtualIf,
+  virtualImage,
+  withVirtualIf,
+} from './virtual-interrupts.js';
 
-/** INT n: in virtual-8086 mode with IOPL below 3 it is #GP(0). */
+/** INT n: in virtual-8086 mode by the program's own table, where the task says so. */
 export const interruptN = (p: Processor, d: number): number => {
-  if (isVm86(p.vp) && ioplOf(p.vp) < 3) generalProtection(p);
-  deliver(p, EventKind.SOFTWARE, slotLo(p.vp, Slot.ARG0) & 0xff, -1, nextRip(p.vp, d));
+  const vector = slotLo(p.vp, Slot.ARG0) & 0xff;
+  const next = nextRip(p.vp, d);
+  if (!isVm86(p.vp) || !redirectInterrupt(p, vector, next)) deliver(p, EventKind.SOFTWARE, vector, -1, next);
   return 1;
 };
 export const breakpoint = (p: Processor, d: number): number => {
@@ -61,14 +72,19 @@ const mayChangeIf = (vp: VpBlock): boolean => (isVm86(vp) ? ioplOf(vp) === 3 : v
 
 export const clearInterrupts = (p: Processor): number => {
   const vp = p.vp;
-  if (!mayChangeIf(vp)) generalProtection(p);
-  setSystemFlags(vp, systemFlags(vp) & ~Rflags.IF);
+  if (mayChangeIf(vp)) setSystemFlags(vp, systemFlags(vp) & ~Rflags.IF);
+  else if (hasVirtualIf(vp)) clearVirtualIf(vp);
+  else generalProtection(p);
   return 0;
 };
 /** STI: interrupts are taken only after the next instruction, so the block must end here. */
 export const setInterrupts = (p: Processor, d: number): number => {
   const vp = p.vp;
-  if (!mayChangeIf(vp)) generalProtection(p);
+  if (!mayChangeIf(vp)) {
+    if (!hasVirtualIf(vp)) generalProtection(p);
+    setVirtualIf(p);
+    return 0;
+  }
   const flags = systemFlags(vp);
   if ((flags & Rflags.IF) !== 0) return 0;
   setSystemFlags(vp, flags | Rflags.IF);
@@ -79,8 +95,10 @@ export const setInterrupts = (p: Processor, d: number): number => {
 /** PUSHF: VM and RF read as 0. */
 export const pushFlags = (p: Processor, d: number): number => {
   const vp = p.vp;
-  if (isVm86(vp) && ioplOf(vp) < 3) generalProtection(p);
-  setStackPointer(vp, push(p, stackPointer(vp), sysWidth(d), rflags(vp) & ~(Rflags.VM | Rflags.RF)));
+  const denied = isDeniedVm86(vp);
+  if (denied) requireVirtualIf(p, sysWidth(d));
+  const flags = rflags(vp) & ~(Rflags.VM | Rflags.RF);
+  setStackPointer(vp, push(p, stackPointer(vp), sysWidth(d), denied ? virtualImage(flags) : flags));
   return 0;
 };
 
@@ -88,8 +106,9 @@ const POPPED = Rflags.ARITHMETIC | Rflags.TF | Rflags.DF | Rflags.NT;
 export const popFlags = (p: Processor, d: number): number => {
   const vp = p.vp;
   const virtual = isVm86(vp);
-  if (virtual && ioplOf(vp) < 3) generalProtection(p);
+  const denied = isDeniedVm86(vp);
   const width = sysWidth(d);
+  if (denied) requireVirtualIf(p, width);
   const sp = stackPointer(vp);
   const image = peekFlags(p, sp, width, 0);
   let mask: number = POPPED;
@@ -97,7 +116,8 @@ export const popFlags = (p: Processor, d: number): number => {
   if (mayChangeIf(vp)) mask |= Rflags.IF;
   if (vp.cpl === 0 && !virtual) mask |= Rflags.IOPL;
   const before = rflags(vp);
-  const after = (before & ~mask) | (image & mask);
+  const masked = (before & ~mask) | (image & mask);
+  const after = denied ? withVirtualIf(p, masked, image) : masked;
   // VIP and VIF are cleared by a 32-bit POPF at level 0 (SDM 2B POPF, table 4-17).
   setRflags(vp, (width !== 1 && vp.cpl === 0 ? after & ~(Rflags.VIF | Rflags.VIP) : after) & ~Rflags.RF);
   setStackPointer(vp, offsetStack(vp, sp, 1 << width));

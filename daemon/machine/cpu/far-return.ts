@@ -31,6 +31,7 @@ import { checkStackSegment, loadHidden } from './segment-load.js';
 import { setRip, setSlot16, setSlot32, setSlotBig, setSlotNumber, slotLo } from './slots.js';
 import { frameAbove, offsetStack, peek, peekFlags, peekSelector, setStackPointer, stackAddress, stackPointer } from './stack.js';
 import { returnFromTask } from './task-switch.js';
+import { isDeniedVm86, requireVirtualIf, withVirtualIf } from './virtual-interrupts.js';
 
 /** Address of the descriptor that a return goes to. */
 const returnDescriptor = (p: Processor, selector: number): number => {
@@ -179,19 +180,20 @@ export const interruptReturn = (p: Processor, d: number): number => {
   return 1;
 };
 
-/** IRET in real mode, and in virtual-8086 mode with IOPL 3 (SDM 3B 20.2.7; without VME, IOPL below 3 is #GP). */
+/** IRET in real mode, and in virtual-8086 mode: with IOPL below 3 of VIF, where there is VME (SDM 3B 20.2.7, 20.3). */
 const returnReal = (p: Processor, width: Width): void => {
   const vp = p.vp;
   const virtual = isVm86(vp);
-  if (virtual && ioplOf(vp) < 3) generalProtection(p);
+  const denied = isDeniedVm86(vp);
+  if (denied) requireVirtualIf(p, width);
   const sp = stackPointer(vp);
   const rip = peek(p, sp, width, 0);
   const selector = peekSelector(p, sp, width, 1);
   const image = peekFlags(p, sp, width, 2);
   checkCodeOffset(p, rip, vp.csLimit, false);
-  setStackPointer(vp, offsetStack(vp, sp, 3 << width));
   const keep = virtual ? Rflags.IOPL | Rflags.VIF | Rflags.VIP : Rflags.VIF | Rflags.VIP;
-  const before = rflags(vp);
+  const before = denied ? withVirtualIf(p, rflags(vp), image) : rflags(vp);
+  setStackPointer(vp, offsetStack(vp, sp, 3 << width));
   returnFlags(p, image, width);
   setRflags(vp, (rflags(vp) & ~keep) | (before & keep));
   enterRealCode(p, selector, rip);

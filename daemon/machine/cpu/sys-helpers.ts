@@ -112,6 +112,7 @@ const BY_NAME: { readonly [K in keyof typeof SysOp]: SysHelper } = {
   READ_PID: readProcessorId,
   // RSM outside system-management mode.
   RSM: absentFeature,
+  VMRUN: registers.runGuest,
   DAA: decimal.decimalAfterAdd,
   DAS: decimal.decimalAfterSubtract,
   AAA: decimal.asciiAfterAdd,

@@ -2,7 +2,7 @@
 // References: SDM 2B MOV (control, debug registers), SDM 3A 2.5, SDM 3B 17.2.
 import { Vector } from '../../../shared/abi/exceptions.js';
 import { P6_COUNTERS } from '../../../shared/abi/msr.js';
-import { Cr0, Cr4, Rflags } from '../../../shared/abi/registers.js';
+import { Cr0, Cr4, Dr7, Rflags } from '../../../shared/abi/registers.js';
 import { Slot, VpState } from '../../../shared/layout/vp.js';
 import { sysA, sysB, sysMemory } from '../../translate/micro-op.js';
 import { Dr6, noteDebug } from '../debug-unit.js';
@@ -81,7 +81,6 @@ const DR6_FIXED = 0xffff_0ff0;
 const DR6_WRITABLE = 0xe00f;
 const DR7_FIXED = 0x400;
 const DR7_WRITABLE = 0xffff_23ff;
-const DR7_GD = 0x2000;
 const debugRegister = (p: Processor, d: number): number => {
   const vp = p.vp;
   let dr = sysA(d);
@@ -89,7 +88,7 @@ const debugRegister = (p: Processor, d: number): number => {
   requireLevel0(p);
   if (dr === 4 || dr === 5) dr += 2;
   const { u32 } = vp.views;
-  if ((u32[(vp.dr + 7 * 8) >>> 2] & DR7_GD) !== 0) {
+  if ((u32[(vp.dr + 7 * 8) >>> 2] & Dr7.GD) !== 0) {
     noteDebug(vp, Dr6.BD);
     setSystemFlags(vp, systemFlags(vp) | Rflags.RF);
     raise(p, Vector.DB);
@@ -206,4 +205,12 @@ export const pause = (p: Processor): number => {
 export const hypercall = (p: Processor, d: number): number => {
   if (!isProtectedMode(p.vp) || isVm86(p.vp)) invalidOpcode(p);
   return p.intercepts.hypercall() ? leaveAfter(p, d) : 1;
+};
+/** VMRUN of the hypervisor's own code: guest mode is entered, and what ends it goes on behind the instruction. Guests have none of it. Leaves. */
+export const runGuest = (p: Processor, d: number): number => {
+  const { intercepts } = p;
+  if (intercepts.runGuest === undefined) return invalidOpcode(p);
+  requireLevel0(p);
+  intercepts.runGuest();
+  return leaveAfter(p, d);
 };
