@@ -14,7 +14,7 @@ import { LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import { Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
-import { entry64, longVp, makeMachine, resetMachine, type SmallMachine } from './small-machine.js';
+import { deviceStore, entry64, longVp, makeMachine, resetMachine, type SmallMachine } from './small-machine.js';
 
 const PAGES = 160;
 const SPTS = 400;
@@ -201,11 +201,12 @@ export class CarefulGuest {
   }
   /** A disk reads a page into memory: data, or a table made beforehand. */
   #deviceWrites(): void {
-    const { vtlb } = this.#places[this.#random(2)]!.mmu.lp;
+    const { lp } = this.#places[this.#random(2)]!.mmu;
     const frame = this.#random(2) ? SPARE : DATA + this.#random(DATA_PAGES);
-    vtlb.noteWrite(frame);
-    for (let index = 0; index < LEAVES; index++)
-      this.machine.partition.i32[entry64(frame, index) >>> 2] = ((DATA + this.#random(DATA_PAGES)) << 12) | RW;
+    deviceStore(lp, frame, () => {
+      for (let index = 0; index < LEAVES; index++)
+        this.machine.partition.i32[entry64(frame, index) >>> 2] = ((DATA + this.#random(DATA_PAGES)) << 12) | RW;
+    });
     this.#flushBoth();
   }
   /** A table as data: many writes in a row to entries that nobody uses. */

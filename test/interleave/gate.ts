@@ -18,6 +18,8 @@ export const Control = {
   MESSAGE_LENGTH: 6,
   SCENARIO: 7,
   MUTANT: 8,
+  FOCUS_FROM: 9,
+  FOCUS_END: 10,
   THREADS: 16,
   SWITCHES: 64,
   TRACE: 64 + SWITCHES_MAX * 2,
@@ -30,10 +32,12 @@ export const Phase = { PREPARE: 1, RUN: 2, QUIT: 3 } as const;
 export const ThreadState = { RUNNABLE: 0, AWAITING: 1, SLEEPING: 2, DONE: 3 } as const;
 /** Per thread: state, address, value, memory (0 partition, 1 machine). */
 export const threadAt = (thread: number): number => Control.THREADS + thread * 4;
-/** A trace word: enabled threads (bits 7..0), chosen (15..8), who ran before (23..16, 0xff nobody). */
+/** A trace word: enabled threads (bits 7..0), chosen (15..8), who ran before (23..16, 0xff nobody), whether its next operation is on a word in focus (24). */
 export const traceEnabled = (word: number): number => word & 0xff;
 export const traceChosen = (word: number): number => (word >>> 8) & 0xff;
 export const traceBefore = (word: number): number => (word >>> 16) & 0xff;
+export const traceInFocus = (word: number): boolean => (word & IN_FOCUS) !== 0;
+const IN_FOCUS = 1 << 24;
 
 export class Aborted extends Error {}
 
@@ -53,8 +57,8 @@ export class Gate {
   }
 
   /** Before an operation. */
-  step(): void {
-    if (this.closed) this.#yieldTo(this.#decide());
+  step(memory: number, address: number): void {
+    if (this.closed) this.#yieldTo(this.#decide(memory, address));
   }
 
   /** Before an operation that cannot go on while the word is `value`. */
@@ -65,7 +69,7 @@ export class Gate {
     this.control[at + 2] = value;
     this.control[at + 3] = memory;
     this.control[at] = state;
-    this.#yieldTo(this.#decide());
+    this.#yieldTo(this.#decide(memory, address));
     this.control[at] = ThreadState.RUNNABLE;
   }
 
@@ -81,7 +85,7 @@ export class Gate {
   done(): void {
     this.control[threadAt(this.#thread)] = ThreadState.DONE;
     if (this.control[Control.ABORT] !== 0) this.give(MAIN);
-    else this.give(this.#decide());
+    else this.give(this.#decide(0, 0));
   }
 
   /** The first report of a run counts. */
@@ -133,7 +137,7 @@ export class Gate {
   }
 
   /** Who runs next: the schedule's word for this step, or chance, or whoever ran (else the first that can). MAIN: all are done, or none can go on. */
-  #decide(): number {
+  #decide(memory: number, address: number): number {
     const c = this.control;
     const step = c[Control.STEP]++;
     const mask = this.#enabled();
@@ -156,7 +160,8 @@ export class Gate {
         next = pick;
       }
     }
-    c[Control.TRACE + step] = mask | (next << 8) | (this.#thread << 16);
+    const inFocus = memory === 0 && address >= c[Control.FOCUS_FROM] && address < c[Control.FOCUS_END];
+    c[Control.TRACE + step] = mask | (next << 8) | (this.#thread << 16) | (inFocus ? IN_FOCUS : 0);
     return next;
   }
 }
@@ -175,68 +180,68 @@ export class GatedWords extends SharedWords {
   }
 
   override read(address: number): number {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     return super.read(address);
   }
   override write(address: number, value: number): void {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     super.write(address, value);
   }
   override load(address: number): number {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     return super.load(address);
   }
   override store(address: number, value: number): void {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     super.store(address, value);
   }
   override add(address: number, value: number): number {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     return super.add(address, value);
   }
   override or(address: number, value: number): number {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     if (!this.#torn) return super.or(address, value);
     const old = super.load(address);
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     super.store(address, old | value);
     return old;
   }
   override and(address: number, value: number): number {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     return super.and(address, value);
   }
   override exchange(address: number, value: number): number {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     return super.exchange(address, value);
   }
   override compareExchange(address: number, expected: number, value: number): number {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     if (!this.#torn) return super.compareExchange(address, expected, value);
     const old = super.load(address);
     if (old !== expected) return old;
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     super.store(address, value);
     return old;
   }
   override load64(address: number): void {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     super.load64(address);
   }
   override compareExchange64(address: number, expectedLow: number, expectedHigh: number, low: number, high: number): boolean {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     return super.compareExchange64(address, expectedLow, expectedHigh, low, high);
   }
   override awaitChange(address: number, value: number): void {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     while (super.load(address) === value) this.#gate.block(ThreadState.AWAITING, this.#memory, address, value);
   }
   override wait(address: number, value: number): void {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     if (super.load(address) === value) this.#gate.block(ThreadState.SLEEPING, this.#memory, address, value);
   }
   override notify(address: number): void {
-    this.#gate.step();
+    this.#gate.step(this.#memory, address);
     this.#gate.notify(this.#memory, address);
   }
 }

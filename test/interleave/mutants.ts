@@ -1,6 +1,6 @@
 // Deliberate faults in the protocols: each must make at least one schedule of its scenario fail, else the scenario proves nothing.
 import { AddressSpaces } from '../../daemon/hypervisor/vtlb/address-spaces.js';
-import { Coalescing } from '../../daemon/hypervisor/vtlb/coalescing.js';
+import { Coalescing, type CoalescingParts, MergeWait } from '../../daemon/hypervisor/vtlb/coalescing.js';
 import type { VtlbCounting } from '../../daemon/hypervisor/vtlb/counters.js';
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
 import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
@@ -119,6 +119,17 @@ class NoGeneration extends AddressSpaces {
 class KeepsOldRoot extends Vtlb {
   override leaveOldRoot(): void {}
 }
+/** Only the mark is inside a fill. */
+class MarksOnlyAtStores extends Vtlb {
+  override beginStore(gfn: number): void {
+    super.beginStore(gfn);
+    super.endStore();
+  }
+  override endStore(): void {}
+}
+class SettledWhileItWrites extends Vtlb {
+  protected override unsettleForOnce(): void {}
+}
 /** A walk that found nothing is remembered for all LPs, until somebody invalidates. */
 class SharesAbsentEntries extends Vtlb {
   readonly #words: SharedWords;
@@ -166,8 +177,21 @@ class LinksStayAtInvlpg extends NodeLinks {
     return !this.#reviewing || super.stands(root, level, gva);
   }
 }
-class MergesPassingFills extends Coalescing {
-  protected override awaitFills(): void {}
+const mergesWithout = (left: MergeWait): typeof Coalescing =>
+  class extends Coalescing {
+    protected override awaitFills(which: MergeWait): void {
+      if (which !== left) super.awaitFills(which);
+    }
+  };
+class MergesAmongVps extends Coalescing {
+  readonly #parts: CoalescingParts;
+  constructor(parts: CoalescingParts) {
+    super(parts);
+    this.#parts = parts;
+  }
+  protected override withoutVps(section: () => void): void {
+    this.#parts.spaces.exclusively(section);
+  }
 }
 class MergesAsItIs extends Coalescing {
   protected override cleanse(): void {}
@@ -355,6 +379,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a SAS of any generation is taken', { AddressSpaces: NoGeneration }),
   mutant('the old root is kept', { Vtlb: KeepsOldRoot }),
   mutant('a walk that found nothing is remembered', { Vtlb: SharesAbsentEntries }),
+  mutant('the store of a device is outside the fill that marks', { Vtlb: MarksOnlyAtStores }),
+  mutant('an LP is settled while it writes what it may write once', { Vtlb: SettledWhileItWrites }),
   mutant('no marks at the first write', { Tracking: NoMarks }),
   mutant('no mark when an entry is made from a table that is written', { Tracking: NoMarkAtFill }),
   mutant('no record of a writable mapping', { WritableMappings: NoRecord }),
@@ -380,7 +406,10 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a node is taken up as it is', { Sharing: TakesUpAsItIs }),
   mutant('links to nodes stay when their space is flushed', { NodeLinks: LinksStayWhenFlushed }),
   mutant('links to nodes stay when a page of theirs is invalidated', { NodeLinks: LinksStayAtInvlpg }),
-  mutant('tables are merged while fills are pending', { Coalescing: MergesPassingFills }),
+  mutant('tables are merged while fills are pending', { Coalescing: mergesWithout(MergeWait.LINKS) }),
+  mutant('tables change lists while an LP goes through the old one', { Coalescing: mergesWithout(MergeWait.LISTS) }),
+  mutant('marks of tables that have changed spaces are looked at too early', { Coalescing: mergesWithout(MergeWait.MARKS) }),
+  mutant('tables are merged while VPs run', { Coalescing: MergesAmongVps }),
   mutant('tables are merged as they are', { Coalescing: MergesAsItIs }),
   mutant('tables that hang by outdated links are merged', { Coalescing: MergesOutdatedLinks }),
   mutant('no flush request', { FlushHandshake: NoFlushRequest }),

@@ -26,7 +26,7 @@ import { POLICIES, type Policy } from '../../shared/protocol/policies.js';
 import { KINDS, memoryOf, registersOf, wantedOf } from './oracle.js';
 import { PagingHistory, TranslationHorizon } from './paging-history.js';
 import { type PhysicalMemory, translate } from './paging-model.js';
-import { makeMachine, resetMachine, type SmallMachine, setFlags, spaOf } from './small-machine.js';
+import { deviceStore, makeMachine, resetMachine, type SmallMachine, setFlags, spaOf } from './small-machine.js';
 import { checkSpaces } from './space-check.js';
 import { checkStructure } from './structure-check.js';
 import { checkTracking } from './track-check.js';
@@ -343,8 +343,11 @@ export class RandomGuest {
     if (dice < 640) return this.#editBy(place);
     if (dice < 670) {
       const table = this.#pick(this.#shares ? ROOTS : TABLES);
-      lp.vtlb.noteWrite(table);
-      return `a device: ${this.#edit(table, spaOf(table))}`;
+      let edit = '';
+      deviceStore(lp, table, () => {
+        edit = this.#edit(table, spaOf(table));
+      });
+      return `a device: ${edit}`;
     }
     if (dice < 770) {
       const page = pageOf(this.#pick(ADDRESSES[processor.mode]));

@@ -6,6 +6,7 @@ import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareWalker, Walk } from '../../daemon/machine/walker.js';
 import type { WatchedCode } from '../../daemon/machine/watched-code.js';
+import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';
 import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
@@ -14,7 +15,7 @@ import { VpBlock } from '../../shared/layout/vp.js';
 import { LockMode, SAS_MAX, Sas, sasAt, sptPageAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { checkTranslations } from './oracle.js';
-import { entry32, entry64, legacyVp, longVp, type SmallMachine, spaOf } from './small-machine.js';
+import { deviceStore, entry32, entry64, legacyVp, longVp, type SmallMachine, setFlags, spaOf } from './small-machine.js';
 import { checkStructure } from './structure-check.js';
 import type { SynicMutant } from './synic-mutants.js';
 import { checkTracking } from './track-check.js';
@@ -84,6 +85,7 @@ const translate = ({ lp }: ScenarioThread, gva: number, access: number = PageAcc
   for (;;) {
     if (lp.walker.walk(gva, access) === Walk.HIT) return lp.walker.spa;
     const result = lp.vtlb.pageFault(gva, access);
+    if (result === PageFault.ONCE) return lp.vtlb.spa & ~4095;
     if (result !== PageFault.FILLED) throw new Error(`page fault ended with ${result}, error code ${lp.vtlb.errorCode}`);
   }
 };
@@ -195,8 +197,7 @@ const merge = (t: ScenarioThread): void =>
 /** A VP that comes to an LP anew, in space B, after a device has written tables: its load is a flush. */
 const loadAfterEdit = (t: ScenarioThread): void => {
   for (const table of [KERNEL_TABLE, LOWER + 2]) {
-    t.lp.vtlb.noteWrite(table);
-    t.words.store(entry64(table, 5), (NEW << 12) | RW);
+    deviceStore(t.lp, table, () => t.words.store(entry64(table, 5), (NEW << 12) | RW));
   }
   vpOf(t).cr3Num = KERNEL_ROOT_B * 4096;
   load(t);
@@ -204,6 +205,28 @@ const loadAfterEdit = (t: ScenarioThread): void => {
     expectPage(t, PAGE, NEW);
     expectPage(t, KERNEL_PAGE, NEW);
   });
+};
+/** Space B has the region by a table of its own guest table, space A the page: what is merged has both, and neither twice. All tables are tracked, nothing is marked. */
+const REGION_TABLE = 13;
+const twoTrackedHalves = (m: SmallMachine): void => {
+  twoPrivateSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_B, KERNEL_ROOT_B], '64');
+  setPolicy(m, 'vtlb.untracked', '0');
+  m.partition.i32[entry64(9, 1) >>> 2] = (REGION_TABLE << 12) | RW;
+  m.partition.i32[entry64(REGION_TABLE, 5) >>> 2] = (OLD << 12) | RW;
+};
+const meetHalves = (t: ScenarioThread): void => {
+  load(t);
+  if (t.index !== LAST) return;
+  for (let n = 0; n < 2; n++)
+    for (const [root, page] of [
+      [KERNEL_ROOT_A, KERNEL_PAGE],
+      [KERNEL_ROOT_B, KERNEL_REGION],
+    ]) {
+      turnTo(t, root);
+      translate(t, page);
+      movCr3(t);
+      translate(t, page);
+    }
 };
 const checkMerged = (m: SmallMachine): string | null => checkStructure(m) ?? checkTracking(m, []);
 
@@ -262,6 +285,20 @@ const trackedUnderMutex = (m: SmallMachine): void => {
   trackedSpace(m);
   setPolicy(m, 'vtlb.lock', 'global');
   m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.GLOBAL;
+};
+const writesIntercepted = (m: SmallMachine): void => {
+  trackedSpace(m);
+  setPolicy(m, 'vtlb.track', 'write');
+};
+/** The supervisor may write the table for CR0.WP is 0, and no entry can say so: under SMAP only EFLAGS.AC lets it reach the user's page. */
+const writesLent = (m: SmallMachine): void => {
+  trackedSpace(m);
+  m.partition.i32[entry32(TABLE_B, (WINDOW >>> 12) & 1023) >>> 2] &= ~Pte.W;
+  for (let index = 0; index < m.lps; index++) {
+    const vp = legacyVp(m, index, ROOT, Cr4.PGE | Cr4.SMAP);
+    vp.cr0 = (vp.cr0 & ~Cr0.WP) >>> 0;
+    setFlags(vp, Rflags.AC);
+  }
 };
 const movCr3 = (t: ScenarioThread): void => t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
 /** The last LP meets the tables, and a switch makes all their writable mappings known. The pages are in the tree again afterwards. */
@@ -706,6 +743,23 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     check: checkStructure,
   },
+  {
+    name: 'equal tables are merged against the mark of a table below one of them',
+    limit: 300,
+    spts: 32,
+    setup: twoTrackedHalves,
+    prepare: meetHalves,
+    // Between stays in guest mode, as who delivers a message or has slept at the mutex.
+    threads: [
+      merge,
+      (t) => {
+        deviceStore(t.lp, REGION_TABLE, () => t.words.store(entry64(REGION_TABLE, 5), (NEW << 12) | RW));
+        movCr3(t);
+        expectPage(t, KERNEL_REGION, NEW);
+      },
+    ],
+    check: checkMerged,
+  },
   ...['1', '64'].flatMap((tags): Scenario[] => [
     {
       name: `equal tables are merged against a fill that links below them, vtlb.tags=${tags}`,
@@ -731,8 +785,7 @@ export const SCENARIOS: readonly Scenario[] = [
         merge,
         (t) =>
           inGuest(t, () => {
-            t.lp.vtlb.noteWrite(KERNEL_TABLE);
-            t.words.store(entry64(KERNEL_TABLE, 5), (NEW << 12) | RW);
+            deviceStore(t.lp, KERNEL_TABLE, () => t.words.store(entry64(KERNEL_TABLE, 5), (NEW << 12) | RW));
             t.lp.vtlb.invlpg(KERNEL_PAGE);
             t.lp.handshake.acknowledge();
             expectPage(t, KERNEL_PAGE, NEW);
@@ -749,7 +802,7 @@ export const SCENARIOS: readonly Scenario[] = [
       threads: [
         merge,
         (t) => {
-          t.lp.vtlb.noteWrite(KERNEL_TABLE);
+          deviceStore(t.lp, KERNEL_TABLE, () => t.words.store(entry64(KERNEL_TABLE, 5), (NEW << 12) | RW));
           remapKernel(t, () => t.lp.handshake.acknowledge());
         },
       ],
@@ -785,8 +838,7 @@ export const SCENARIOS: readonly Scenario[] = [
           inGuest(t, () => void translate(t, KERNEL_PAGE));
         },
         (t) => {
-          t.lp.vtlb.noteWrite(KERNEL_ROOT_A);
-          turnToOtherKernel(t);
+          deviceStore(t.lp, KERNEL_ROOT_A, () => turnToOtherKernel(t));
           inGuest(t, () => {
             t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
             t.lp.handshake.acknowledge();
@@ -925,6 +977,31 @@ export const SCENARIOS: readonly Scenario[] = [
     threads: [editAndSwitch, movCr3],
     check: checkAll,
   },
+  {
+    name: 'store of a device to a tracked table against a switch',
+    spts: 16,
+    setup: trackedSpace,
+    prepare: loadTracked,
+    threads: [
+      (t) => {
+        deviceStore(t.lp, TABLE, () => remap(t, PAGE, NEW));
+        movCr3(t);
+        expectPage(t, PAGE, NEW);
+      },
+      movCr3,
+    ],
+    check: checkAll,
+  },
+  ...[writesIntercepted, writesLent].map(
+    (setup): Scenario => ({
+      name: `write that is allowed once against a switch: ${setup === writesLent ? 'lent under SMAP' : 'vtlb.track=write'}`,
+      spts: 16,
+      setup,
+      prepare: loadTracked,
+      threads: [editAndSwitch, movCr3],
+      check: checkAll,
+    }),
+  ),
   {
     name: 'fill from an untracked table against a write and a switch',
     spts: 16,

@@ -9,7 +9,7 @@ import { gatedShortcuts } from '../rig/short-mmu.js';
 import type { Gate } from './gate.js';
 
 export const shortVtlb = (memory: WebAssembly.Memory, gate: Gate, fault: ShortcutFault): VtlbClasses => {
-  const short = gatedShortcuts(memory, () => gate.step(), fault);
+  const short = gatedShortcuts(memory, () => gate.step(0, 0), fault);
   class ShortVtlb extends Vtlb {
     readonly #context: number;
 

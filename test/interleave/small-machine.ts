@@ -56,6 +56,13 @@ export const resetMachine = ({ partition, machine, pages, lps }: SmallMachine, s
 export const makeLp = (m: SmallMachine, lp: number, options: Partial<LpMmuOptions> = {}): LpMmu =>
   createLpMmu({ ...options, partition: m.partition, machine: m.machine, lp });
 
+/** A store by something other than a processor. */
+export const deviceStore = (lp: LpMmu, frame: number, store: () => void): void => {
+  lp.vtlb.beginStore(frame);
+  store();
+  lp.vtlb.endStore();
+};
+
 /** VP with 32-bit paging, CR3 at a guest frame. */
 export const legacyVp = (m: SmallMachine, index: number, frame: number, cr4: number = Cr4.PGE): VpBlock => {
   const vp = new VpBlock(m.partition, vpBlockAt(index));

@@ -38,7 +38,7 @@ const OPERATIONS = Number(process.env.HVD_OPERATIONS ?? 40_000);
 for (const lps of [2, 4, 8])
   test.serial(`${lps} LPs agree with their page tables under edits, flushes and reclaim`, async (t) => {
     t.timeout(120_000 + SECONDS * 1000);
-    const seed = Number(process.env.HVD_SEED ?? Date.now() % 1_000_000);
+    const seed = Number(process.env.HVD_SEED ?? 1);
     t.log(`HVD_SEED=${seed}`);
     const m = makeMachine(PAGES, lps);
     // Too small for what the LPs use.

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { ShadowMmu } from '../../daemon/hypervisor/shadow-mmu.js';
 import { Access } from '../../daemon/machine/guest-memory.js';
 import { type ShortcutImports, type Shortcuts, shortcutsOf } from '../../daemon/machine/shortcuts.js';
-import { TlbEntry } from '../../shared/layout/lp-context.js';
+import { LpContext, Shortcut, TlbEntry } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess } from '../../shared/layout/paging.js';
 import { lpContextAt } from '../../shared/layout/partition.js';
@@ -14,6 +14,11 @@ import type { SmallMachine } from '../interleave/small-machine.js';
 
 const none = (): number => 0;
 const NOTHING: ShortcutImports = { sysSlow: none, loadSlow: none, storeSlow: none, portRead: none, portWrite: () => undefined };
+/** As a processor that nobody watches has it: every shortcut is taken. */
+export const attachShortcuts = (short: Shortcuts, vp: VpBlock, context: number): void => {
+  new LpContext(vp.views, context).shortcuts = Shortcut.OWN | Shortcut.INTERCEPTS;
+  short.attach(vp.base, context);
+};
 export const shortcutsAlone = (memory: WebAssembly.Memory): Shortcuts => shortcutsOf(memory, NOTHING);
 
 const GATED = new WebAssembly.Module(readFileSync(new URL('../../daemon/shortcuts/gated.wasm', import.meta.url)));
@@ -48,7 +53,7 @@ export class ShortMmu extends ShadowMmu {
 
   override load(vp: VpBlock): void {
     super.load(vp);
-    this.#short.attach(vp.base, this.#context);
+    attachShortcuts(this.#short, vp, this.#context);
   }
   /** A run begins with a look at the policies; here each access does. */
   get #wanted(): boolean {

@@ -10,7 +10,7 @@ import { KICKED, LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE, TlbEntry } from
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt } from '../../shared/layout/partition.js';
-import { SAS_MAX, Sas, sasAt } from '../../shared/layout/vtlb.js';
+import { SAS_MAX, Sas, sasAt, UNSETTLED, VtlbLpLayout, vtlbLpAt } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { entry32, entry64, legacyVp, longVp, makeLp, makeMachine, resetMachine, setFlags, spaOf } from '../interleave/small-machine.js';
 import { checkStructure } from '../interleave/structure-check.js';
@@ -64,6 +64,27 @@ test.serial('INVLPG that clears the other half of a page of 4 MiB alone leaves t
   lps[1].vtlb.invlpg(0);
   t.not(own, lps[0].vtlb.sas);
   t.deepEqual(versions(), [before[0], before[1] + 1]);
+});
+
+test.serial('an LP that may write a page once is asked by who protects the page, until its next fault', (t) => {
+  const mmu = makeMmu('64');
+  const track = findPolicy('vtlb.track');
+  m.machine.i32[(MachineLayout.at.policies >>> 2) + track.word] = settingOf(track, 'write');
+  const vp = legacyVp(m, 0, ROOT);
+  const window = 0x6000;
+  m.partition.u32[entry32(ROOT, 0) >>> 2] = (TABLE << 12) | RW;
+  m.partition.u32[entry32(TABLE, window >>> 12) >>> 2] = (TABLE << 12) | RW;
+  const settled = (): number => m.partition.i32[(vtlbLpAt(0) + VtlbLpLayout.at.space) >>> 2];
+  mmu.load(vp);
+  for (let n = 0; n < 200; n++) {
+    mmu.resolve(window, Access.READ, false, false);
+    mmu.switchAddressSpace(Flush.NON_GLOBAL);
+  }
+  t.is(settled(), mmu.lp.vtlb.sas + 1);
+  t.is(mmu.resolve(window, Access.WRITE, false, false), spaOf(TABLE));
+  t.is(settled(), UNSETTLED);
+  t.true(mmu.resolve(0x7000, Access.READ, false, false) < 0);
+  t.is(settled(), mmu.lp.vtlb.sas + 1);
 });
 
 test.serial('a write that is lent to the supervisor once, under SMAP, is seen when it is to a page table', (t) => {

@@ -12,7 +12,7 @@ import { lpContextAt } from '../../shared/layout/partition.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { memoryOf } from '../interleave/oracle.js';
-import { entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
+import { deviceStore, entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
 import { checkSpaces } from '../interleave/space-check.js';
 import { checkStructure } from '../interleave/structure-check.js';
 
@@ -76,8 +76,7 @@ const begin = (share: string, tags: string): { lps: LpMmu[]; vps: VpBlock[] } =>
 };
 /** What the first space does to its root; the vTLB is told as of any write that is intercepted. */
 const turn = (lp: LpMmu): void => {
-  lp.vtlb.noteWrite(ROOTS[0]);
-  link(ROOTS[0], 256, OTHER);
+  deviceStore(lp, ROOTS[0], () => link(ROOTS[0], 256, OTHER));
 };
 
 for (const share of ['3', '2'])
@@ -114,9 +113,8 @@ for (const share of ['3', '2'])
     test.serial(`a link that the guest has not changed stays when its page is invalidated, and when its space is flushed: ${name}`, (t) => {
       const { lps } = begin(share, tags);
       const { nodeLinks } = vtlbCounters(m.partition);
-      lps[0].vtlb.noteWrite(ROOTS[0]);
-      lps[0].vtlb.noteWrite(KERNEL + 2);
-      link(KERNEL + 2, 0, NEW);
+      deviceStore(lps[0], ROOTS[0], () => {});
+      deviceStore(lps[0], KERNEL + 2, () => link(KERNEL + 2, 0, NEW));
       lps[0].vtlb.invlpg(pageAt(0));
       t.is(reach(lps[0], pageAt(0)), spaOf(NEW));
       lps[0].vtlb.switchAddressSpace(Flush.NON_GLOBAL);

@@ -217,3 +217,22 @@ test.serial(
     t.is(checkStructure(m), null);
   },
 );
+
+test.serial('what is below a large page is on the node of the table that has its entry, with vtlb.numa=local', (t) => {
+  const [ROOT, LARGE] = [PAGES / 2 + 1, 0x20_0000];
+  resetMachine(m, SPTS);
+  m.partition.i32[PartitionLayout.at.nodeCount >>> 2] = 2;
+  initVtlb(m.partition, SPTS);
+  set('vtlb.numa', 'local');
+  link(ROOT, 0, ROOT + 1);
+  link(ROOT + 1, 0, ROOT + 2);
+  // The page itself begins in the first node's half.
+  m.partition.i32[entry64(ROOT + 2, 1) >>> 2] = RW | Pte.PS;
+  const lp = makeLp(m, 0);
+  lp.vtlb.load(longVp(m, 0, ROOT));
+  t.is(reach(lp, LARGE + 0x5000), spaOf(5));
+  const { sptUsedNode0, sptUsedNode1 } = vtlbCounters(m.partition);
+  t.deepEqual([sptUsedNode0, sptUsedNode1], [0, 4]);
+  lp.vtlb.unload();
+  t.is(checkStructure(m), null);
+});

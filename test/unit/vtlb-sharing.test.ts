@@ -11,7 +11,7 @@ import type { VpBlock } from '../../shared/layout/vp.js';
 import { vtlbWord } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { checkTranslations } from '../interleave/oracle.js';
-import { entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
+import { deviceStore, entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
 import { checkStructure } from '../interleave/structure-check.js';
 
 const PAGES = 512;
@@ -81,10 +81,9 @@ const run = (
   t.is(checkStructure(m), null);
   const { sptLive, fills, tablesCoalesced } = vtlbCounters(m.partition);
   // An edit in one process is there in every other after a flush of its own.
-  link(KERNEL + 2, 5, 250);
   for (let process = 0; process < PROCESSES; process++) {
     const { lp, vp } = lps[process & 1];
-    lp.vtlb.noteWrite(KERNEL + 2);
+    deviceStore(lp, KERNEL + 2, () => link(KERNEL + 2, 5, 250));
     enter(lp, vp, process);
     t.is(reach(lp, kernelPage(0)), spaOf(250));
     t.is(checkTranslations(m, vp, lp.walker, [USER_PAGE, kernelPage(0), kernelPage(1), kernelPage(7)]), null);
@@ -137,8 +136,7 @@ test.serial('the two spaces of a process under page-table isolation come to shar
     t.is(checkStructure(m), null);
     enter(lp, vp, 0);
     t.is(reach(lp, other), spaOf(350));
-    lp.vtlb.noteWrite(rootOf(0) + 3);
-    link(rootOf(0) + 3, 5, 351);
+    deviceStore(lp, rootOf(0) + 3, () => link(rootOf(0) + 3, 5, 351));
     lp.vtlb.invlpg(USER_PAGE);
     for (const process of [0, 1]) {
       enter(lp, vp, process);
@@ -160,8 +158,7 @@ test.serial('an INVLPG in one process takes the shared translation from all, and
       enter(lp, vp, process);
       t.is(reach(lp, kernelPage(1)), spaOf(201));
     }
-    lp.vtlb.noteWrite(KERNEL + 3);
-    link(KERNEL + 3, 5, 251, RW | Pte.G);
+    deviceStore(lp, KERNEL + 3, () => link(KERNEL + 3, 5, 251, RW | Pte.G));
     lp.vtlb.invlpg(kernelPage(1));
     for (let process = 3; process >= 0; process--) {
       enter(lp, vp, process);

@@ -31,6 +31,10 @@ const CUTS = vtlbWord('cuts');
 /** Without `vtlb.share`: what one table covers is 1 GiB. */
 const LEVEL = 2;
 
+/** Fills and clearings that are waited for: those that link below what was cut, that go through its space's list, that have read whose a table is and are about to mark it and its space. */
+export const MergeWait = { LINKS: 0, LISTS: 1, MARKS: 2 } as const;
+export type MergeWait = 0 | 1 | 2;
+
 export interface CoalescingParts {
   readonly views: Views;
   readonly words: SharedWords;
@@ -78,7 +82,7 @@ export class Coalescing {
     spaces.exclusively(() => {
       found = finder.find(level);
     });
-    if (found.length > 0) spaces.alone(() => this.#merge(found));
+    if (found.length > 0) this.withoutVps(() => this.#merge(found));
   }
 
   /** No VP runs, nobody else makes or frees tables. */
@@ -93,14 +97,14 @@ export class Coalescing {
       const node = this.#p.spaces.nodeOf(this.#key.node(gptGfn, role, place, owner));
       const cuts = members.filter((spt) => this.#isStill(spt, group)).flatMap((spt) => this.#cut(spt, node));
       if (cuts.length === 0) continue;
-      this.awaitFills();
+      this.awaitFills(MergeWait.LINKS);
       const below = cuts.map(({ spt }) => this.#below(spt, level));
       cuts.forEach(({ sas }, n) => {
         this.#p.reclaim.leaveSpace(sas, new Set(below[n]));
       });
-      this.#p.lock.quiesce();
+      this.awaitFills(MergeWait.LISTS);
       for (const spts of below) for (const spt of spts) this.#give(spt, node);
-      this.#p.lock.quiesce();
+      this.awaitFills(MergeWait.MARKS);
       const isMarked = (spt: number): boolean => this.#p.words.load(sptHeaderAt(spt) + Spt.stale) !== 0;
       if (below.some((spts) => spts.some(isMarked))) this.#p.words.store(sasAt(node) + Sas.stale, 1);
       lock.begin();
@@ -118,8 +122,11 @@ export class Coalescing {
     if (retiring.length > 0) this.#p.reclaim.retire(retiring);
   }
 
-  protected awaitFills(): void {
+  protected awaitFills(_which: MergeWait): void {
     this.#p.lock.quiesce();
+  }
+  protected withoutVps(section: () => void): void {
+    this.#p.spaces.alone(section);
   }
 
   #rootOf(node: number): number {

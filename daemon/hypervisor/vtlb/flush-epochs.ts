@@ -43,7 +43,7 @@ export class FlushEpochs {
   leave(): void {
     this.words.store(this.#own + space, 0);
   }
-  /** This LP's TLB may hold anything, until it settles. */
+  /** This LP's TLB may hold anything, or an access be under way that no entry tells of, until it settles. */
   unsettle(): void {
     this.words.store(this.#own + space, UNSETTLED);
   }

@@ -20,7 +20,7 @@ const A20_FRAME = 1 << (20 - 12);
 
 export class GuestWalk {
   readonly #words: SharedWords;
-  readonly #counting: VtlbCounting;
+  readonly #counting: Pick<VtlbCounting, 'add'>;
   readonly #overlays: OverlayMap;
   /** Bits of frame numbers that reach the bus. */
   #bus = -1;
@@ -44,7 +44,7 @@ export class GuestWalk {
   readonly sptGfn = new Int32Array(4);
   readonly sptRole = new Int32Array(4);
 
-  constructor(words: SharedWords, counting: VtlbCounting, overlays: OverlayMap) {
+  constructor(words: SharedWords, counting: Pick<VtlbCounting, 'add'>, overlays: OverlayMap) {
     this.#words = words;
     this.#counting = counting;
     this.#overlays = overlays;

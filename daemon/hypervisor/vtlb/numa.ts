@@ -1,10 +1,11 @@
 // Where shadow tables are: `vtlb.numa` says from which node an SPT is taken, and whose tables an LP uses (US7788464B2).
-//   local     an SPT is on the node of the guest table that it shadows: a guest that places its tables well has local walks
+//   local     an SPT is on the node of the guest table that it shadows, or of the one that has the large page's entry: a guest that places its tables well, by what the
+//             firmware says of nodes (boot/firmware/srat.ts), has local walks
 //   instance  one vTLB for each node: an LP fills and walks tables of its own node only; what is filled on both is filled twice, and invalidations go over both
 //   off       tables come from all nodes in turn
 // A node is a set of LPs, an equal part of guest RAM, and an equal run of SPTs (arena.ts).
 import { LpLayout, lpBlockAt } from '../../../shared/layout/machine.js';
-import { MAX_NODES, PartitionLayout } from '../../../shared/layout/partition.js';
+import { MAX_NODES, PartitionLayout, pagesPerNode } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { HardwareWalker } from '../../machine/walker.js';
@@ -28,7 +29,7 @@ export class Numa {
     const nodes = Math.min(MAX_NODES, Math.max(1, views.u32[PartitionLayout.at.nodeCount >>> 2]));
     this.#nodes = nodes;
     this.#own = Math.min(machine.u32[(lpBlockAt(lp) + LpLayout.at.node) >>> 2], nodes - 1);
-    this.#pagesPerNode = Math.max(1, Math.ceil((views.u32[PartitionLayout.at.ramSize >>> 2] >>> 12) / nodes));
+    this.#pagesPerNode = pagesPerNode(views.u32[PartitionLayout.at.ramSize >>> 2], nodes);
   }
 
   /** Tells the walker where the tables of this LP's node are. Not when it is made: LPs come before the arena is laid out. */
@@ -43,7 +44,7 @@ export class Numa {
     return this.#nodes === 1;
   }
 
-  /** Node that an SPT for the guest table should come from. */
+  /** Node that an SPT made from the guest table should come from. */
   nodeFor(gptGfn: number): number {
     switch (this.#policy.numa) {
       case NumaMode.LOCAL:

@@ -158,10 +158,12 @@ export class ShadowTree {
         Object.assign(this.wish, { gva, level, gptGfn: walk.sptGfn[level], role: walk.sptRole[level] });
         return Publish.SHARE;
       }
-      spt = this.#link(owner, at, entry, walk.sptGfn[level], walk.sptRole[level]);
+      const isDirect = (walk.sptRole[level] & Role.DIRECT) !== 0;
+      const node = this.#numa.nodeFor(isDirect ? u32[(sptHeaderAt(source) + Spt.gptGfn) >>> 2] : walk.sptGfn[level]);
+      spt = this.#link(owner, at, entry, walk.sptGfn[level], walk.sptRole[level], node);
       if (spt === 0) return Publish.NO_MEMORY;
       if (spt < 0) return Publish.LOST;
-      if ((walk.sptRole[level] & Role.DIRECT) === 0) source = spt;
+      if (!isDirect) source = spt;
     }
     const at = slotAt(spt, 1, gva);
     if (walk.readOnly) leafLow &= ~Pte.W;
@@ -229,12 +231,12 @@ export class ShadowTree {
     return entry;
   }
 
-  /** Puts a new SPT where `at` held `entry`. 0: no memory; -1: somebody else changed the entry. */
-  #link(sas: number, at: number, entry: number, gptGfn: number, role: number): number {
+  /** Puts a new SPT, of the node, where `at` held `entry`. 0: no memory; -1: somebody else changed the entry. */
+  #link(sas: number, at: number, entry: number, gptGfn: number, role: number, node: number): number {
     const { i32, u32 } = this.#views;
     const words = this.#words;
     assert(entry !== POISON_LOW, `fill links into a freed SPT at ${at}`);
-    const spt = this.#pool.allocate(this.#numa.nodeFor(gptGfn));
+    const spt = this.#pool.allocate(node);
     if (spt === 0) return 0;
     const h = sptHeaderAt(spt);
     i32[(h + Spt.gptGfn) >>> 2] = gptGfn;

@@ -129,7 +129,7 @@ export class Tracking {
     return this.words.compareExchange(trackAt(gfn), closingBy(lp), TrackState.TRACKED) === closingBy(lp);
   }
 
-  /** Somebody other than a processor is about to write the page: a device, a hypercall. Inside a fill, as the marks it makes are. */
+  /** Somebody other than a processor is about to write the page: a device, a hypercall. Inside a fill, as the store is too (Vtlb.beginStore). */
   written(gfn: number): void {
     if (this.mode === TrackMode.OFF) return;
     const word = trackAt(gfn);

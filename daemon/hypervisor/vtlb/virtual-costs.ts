@@ -5,6 +5,7 @@ import { LpContext } from '../../../shared/layout/lp-context.js';
 import { LpLayout, lpBlockAt } from '../../../shared/layout/machine.js';
 import { lpContextAt } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
+import { TraceWait } from '../../../shared/layout/trace.js';
 import { filling, fillsOfLp, GLOBAL_LOCK, passing } from '../../../shared/layout/vtlb.js';
 import { BusyDiary, SLOT_CYCLES } from './busy-diary.js';
 
@@ -13,6 +14,8 @@ export interface VirtualTime {
   readonly costs: Readonly<Record<string, number>>;
   now(): number;
   charge(cycles: number): void;
+  /** The last `cycles` were a wait for others: TraceWait. */
+  waited?(what: number, cycles: number): void;
 }
 
 /** Of shadow page tables, whatever the guest's paging mode. */
@@ -69,10 +72,12 @@ export class VirtualCosts {
   shotDown(low: number, high: number): void {
     if (this.#handshake === 0) return;
     const own = this.#nodeOf(this.#lp);
+    let cycles = 0;
     for (let lp = 0; lp < 64; lp++) {
       if (((lp < 32 ? low : high) & (1 << (lp & 31))) === 0) continue;
-      this.#time.charge(this.#handshake + (this.#nodeOf(lp) === own ? 0 : this.#remote));
+      cycles += this.#handshake + (this.#nodeOf(lp) === own ? 0 : this.#remote);
     }
+    this.#wait(TraceWait.SHOOTDOWN, cycles);
   }
   #nodeOf(lp: number): number {
     return this.#machine.u32[(lpBlockAt(lp) + LpLayout.at.node) >>> 2];
@@ -80,17 +85,23 @@ export class VirtualCosts {
 
   /** A turn at the one lock, for as long as a fill takes: its charge has been made before. Each of the following returns the cycles that were waited for it. */
   globalLock(): number {
-    return this.#queue(GLOBAL_LOCK, this.#fill);
+    return this.#queue(TraceWait.GLOBAL_LOCK, GLOBAL_LOCK, this.#fill);
   }
   /** A turn at an SPT's lock: on the way to another, or for as long as a fill takes. */
   sptLock(spt: number, toFill: boolean): number {
-    return toFill ? this.#queue(filling(spt), this.#fill) : this.#queue(passing(spt), SLOT_CYCLES);
+    return toFill
+      ? this.#queue(TraceWait.TABLE_LOCK, filling(spt), this.#fill)
+      : this.#queue(TraceWait.TABLE_LOCK, passing(spt), SLOT_CYCLES);
   }
-  #queue(owner: number, cycles: number): number {
+  #queue(what: number, owner: number, cycles: number): number {
     if (this.#fill === 0) return 0;
     const wait = this.#diary.take(owner, this.#time.now(), cycles);
-    this.#time.charge(wait);
+    this.#wait(what, wait);
     return wait;
+  }
+  #wait(what: number, cycles: number): void {
+    this.#time.charge(cycles);
+    if (cycles > 0) this.#time.waited?.(what, cycles);
   }
 
   /** This LP is inside a fill or a clearing: others may have to wait for it. */
@@ -111,7 +122,7 @@ export class VirtualCosts {
     this.#time.charge(looks * this.#counterRead);
     if (!waits) return 0;
     const wait = Math.max(0, (slot + 1) * this.#fill - this.#time.now());
-    this.#time.charge(wait);
+    this.#wait(TraceWait.PENDING_FILLS, wait);
     return wait;
   }
   /** Fills are as long as one another: their slots are, too. */

@@ -109,6 +109,8 @@ export class Vtlb {
   readonly #switches: SpaceSwitches;
   readonly #next = new SpaceKey();
   #vp: VpBlock | null = null;
+  /** The access that was allowed last, for once, may be under way. */
+  #allowsOnce = false;
   /** VP that was loaded here last. */
   #lastVp = -1;
   /** Of the walker's counts, what has been counted. */
@@ -313,12 +315,16 @@ export class Vtlb {
     if (settled) banks.settle(this.#sas, version);
   }
 
-  /** Before a device or a hypercall writes a page of guest RAM: what was made from it, if it is a page table, is stale from now on. */
-  noteWrite(gfn: number): void {
-    const { lock, tracking } = this.#p;
-    lock.begin();
-    tracking.written(gfn);
-    lock.end();
+  /**
+   * A device, a hypercall or a debugger writes the page of guest RAM until `endStore`: what was made from it, if it is a page table, is stale. Nothing may wait in between. The
+   * store is inside a fill as the mark is: whoever took the mark away before the bytes changed would find the table as it was, and nobody would look again.
+   */
+  beginStore(gfn: number): void {
+    this.#p.lock.begin();
+    this.#p.tracking.written(gfn);
+  }
+  endStore(): void {
+    this.#p.lock.end();
   }
 
   /** Empties the vTLB for every VP, hardware TLBs included: guest physical memory was remapped or replaced. */
@@ -357,6 +363,7 @@ export class Vtlb {
     const vp = this.#vp;
     if (vp === null) throw new RangeError('page fault with no VP loaded');
     this.#countWalks();
+    if (this.#allowsOnce) this.#endOnce();
     // Before the fill, whose result must be used without a wait in between.
     if (this.#p.coalescing.isDue) this.#p.coalescing.run();
     for (;;) {
@@ -375,6 +382,10 @@ export class Vtlb {
           ? tree.publish(this.#sas, gva, access, this.#key.role, walk)
           : Publish.DONE;
       if (lock.fine) tree.letGo();
+      if (published === Publish.ONCE && this.#tracks) {
+        this.#allowsOnce = true;
+        this.unsettleForOnce();
+      }
       lock.end();
       if (result === GuestWalkResult.FAULT) {
         counting.add(Counter.guestFaults);
@@ -405,6 +416,20 @@ export class Vtlb {
       }
       counting.add(Counter.fillRetries);
     }
+  }
+
+  /**
+   * Inside the fill: no entry and no record tells of the access that comes, so whoever protects the page asks this LP, and is answered when the access is over
+   * (flush-epochs.ts).
+   */
+  protected unsettleForOnce(): void {
+    this.#p.epochs.unsettle();
+  }
+  /** It is over. What the hardware TLB holds is what it held. */
+  #endOnce(): void {
+    const { banks, epochs } = this.#p;
+    this.#allowsOnce = false;
+    if (this.#tracks && epochs.settledIn < 0 && !this.#stale()) banks.settle(this.#sas, banks.version);
   }
 
   #takeUpNode(vp: VpBlock, gva: number, access: number): void {
