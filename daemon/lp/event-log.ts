@@ -1,6 +1,7 @@
 // The LP's event ring, and the hash over everything that went through it: two runs with the same hash took the same course.
 import { EVENT_RING, EVENT_SIZE, eventRingAt, LpBlock, LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import type { Views } from '../../shared/layout/struct.js';
+import { TapeEnd } from './tape-end.js';
 
 const FNV_PRIME = 0x0100_0193;
 
@@ -9,12 +10,15 @@ export class EventLog {
   readonly #block: LpBlock;
   readonly #ring: number;
   readonly #head: number;
+  /** Where a recording of the course is made or played. */
+  readonly #tape: TapeEnd | undefined;
 
-  constructor(machine: Views, lp: number, lpCount: number) {
+  constructor(machine: Views, lp: number, lpCount: number, tape?: SharedArrayBuffer) {
     this.#views = machine;
     this.#block = new LpBlock(machine, lpBlockAt(lp));
     this.#ring = eventRingAt(lp, lpCount);
     this.#head = (lpBlockAt(lp) + LpLayout.at.eventHead) >>> 2;
+    this.#tape = tape && new TapeEnd(tape, lp);
     this.#block.traceLo = 0x811c_9dc5;
     this.#block.traceHi = 0xcbf2_9ce4;
   }
@@ -28,6 +32,7 @@ export class EventLog {
     u32[at + 1] = kind | (partition << 8) | (vp << 16);
     u32[at + 2] = a;
     u32[at + 3] = b;
+    this.#tape?.add({ clock, what: u32[at + 1], a: u32[at + 2], b: u32[at + 3] });
     Atomics.store(i32, this.#head, head + 1);
     // Two FNV-1a lanes over the four words and the clock's high half.
     let lo = this.#block.traceLo;

@@ -18,6 +18,15 @@ export class IdlePace {
     this.#cyclesPerMs = frequencyHz / 1000;
   }
 
+  /** The machine has stood still: that time does not count. */
+  skip(): void {
+    this.#changes = -1;
+  }
+
+  get pacedTo(): number {
+    return this.#pacedTo;
+  }
+
   /** True once the host's time has come to the deadline; sleeps towards it otherwise, at most `limitMs` and not beyond a ring of the doorbell. */
   reached(seen: number, clock: number, deadline: number, limitMs: number): boolean {
     if (this.#pacedTo >= deadline) return true;

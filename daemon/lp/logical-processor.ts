@@ -3,13 +3,28 @@
 
 import { performance } from 'node:perf_hooks';
 import { receiveMessageOnPort } from 'node:worker_threads';
+import { DebugResult } from '../../shared/layout/debug.js';
+import {
+  freeGate,
+  isChanged,
+  isGateDue,
+  isGateUrgent,
+  isStanding,
+  passCourse,
+  standAtGate,
+  standAtRest,
+} from '../../shared/layout/gate.js';
+import { readJobOrder } from '../../shared/layout/job-order.js';
 import { ClockMode, EventType, LpBlock, LpLayout, LpState, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import { type AttachMessage, type LpBoot, MailCommand, mailIndexes, PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { SliceEnd, TraceKind } from '../../shared/layout/trace.js';
 import { findPolicy } from '../../shared/protocol/policies.js';
 import { PassThrough, REVOKE_CYCLES } from '../hypervisor/apic/pass-through.js';
 import { Guest } from '../hypervisor/guest.js';
 import type { PortDirectory } from '../hypervisor/synic/port-directory.js';
+import { TraceRing } from '../hypervisor/trace-ring.js';
+import { WorldSwitch } from '../hypervisor/world/world-switch.js';
 import { DeviceLines } from '../machine/device-lines.js';
 import { PhysicalApic } from '../machine/physical-apic.js';
 import { DeviceBench } from './device-bench.js';
@@ -17,6 +32,7 @@ import { EventLog } from './event-log.js';
 import { IdlePace } from './idle-pace.js';
 import type { Candidate } from './schedule/candidate.js';
 import { RunQueue } from './schedule/run-queue.js';
+import { StandStill } from './stand-still.js';
 import { ring, Turn } from './turn.js';
 
 /** Realtime mode: guest code is left at least this often, in instructions. */
@@ -30,9 +46,11 @@ export class LogicalProcessor {
   readonly #block: LpBlock;
   readonly #turn: Turn;
   readonly #events: EventLog;
+  readonly #trace: TraceRing;
   readonly #apic: PhysicalApic;
   readonly #pass: PassThrough;
   readonly #devices: DeviceBench;
+  readonly #world: WorldSwitch;
   readonly #mode: number;
   readonly #frequencyHz: number;
   /** The one whose VP is in the middle of a run. */
@@ -40,10 +58,13 @@ export class LogicalProcessor {
   readonly #guests: (Guest | undefined)[] = new Array(PARTITION_SLOTS).fill(undefined);
   readonly #queue: RunQueue<Guest>;
   #clock = 0;
+  /** It was told to stop while it stood at the gate. */
+  #isOver = false;
   /** What ran last, as LpBlock.current has it. */
   #last = -1;
   /** Absent: idle virtual time is skipped. */
   readonly #pace: IdlePace | undefined;
+  readonly #standStill: StandStill;
 
   constructor(boot: LpBoot) {
     this.#boot = boot;
@@ -51,10 +72,20 @@ export class LogicalProcessor {
     const header = new MachineHeader(this.#machine, 0);
     this.#block = new LpBlock(this.#machine, lpBlockAt(boot.lp));
     this.#turn = new Turn(this.#machine, boot.lp);
-    this.#events = new EventLog(this.#machine, boot.lp, header.lpCount);
+    this.#events = new EventLog(this.#machine, boot.lp, header.lpCount, boot.config.tape);
+    this.#trace = new TraceRing(this.#machine, boot.lp, header.lpCount);
     this.#mode = header.clockMode;
     this.#frequencyHz = header.frequencyHz;
     this.#pace = boot.config.paceIdle ? new IdlePace(this.#turn, this.#frequencyHz) : undefined;
+    this.#standStill = new StandStill({
+      machine: this.#machine,
+      lp: boot.lp,
+      kick: (lp) => {
+        for (const guest of this.#guests) guest?.setKick(lp);
+      },
+      serve: (slot) => this.#guests[slot]?.serveDebugger() ?? DebugResult.UNMAPPED,
+      stood: () => this.#pace?.skip(),
+    });
     this.#queue = new RunQueue<Guest>({
       machine: this.#machine,
       lp: boot.lp,
@@ -91,6 +122,17 @@ export class LogicalProcessor {
         this.#summon(lp, this.#clock);
       },
     });
+    this.#world = new WorldSwitch({
+      memory: boot.host,
+      machine: this.#machine,
+      lp: boot.lp,
+      costs: boot.config.costs,
+      interrupts: {
+        isRequested: () => this.#apic.interrupts(boot.lp),
+        acknowledge: () => this.#apic.take(boot.lp),
+        handle: (vector) => this.#pass.handle(vector),
+      },
+    });
   }
 
   /** Runs until STOP. */
@@ -99,10 +141,25 @@ export class LogicalProcessor {
     for (;;) {
       // Before the mail is looked for: a command that comes after that look rings, and the sleep below does not sleep.
       const seen = this.#turn.doorbell();
-      if (!this.#mail()) break;
+      if (this.#isOver || !this.#mail()) break;
+      if (this.#standStill.isWanted) {
+        this.#standStill.stay();
+        continue;
+      }
       this.#pass.takeOwn();
+      this.#trace.look();
       if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
       else if (!this.#comeToTurn(seen)) continue;
+      if (this.#isDeterministic && isGateDue(this.#machine, this.#clock)) {
+        standAtGate(this.#machine, this.#boot.lp);
+        if (!this.#stand()) break;
+        if (isChanged(this.#machine)) {
+          this.#turn.summonOthers(this.#clock);
+          passCourse(this.#machine);
+        }
+        freeGate(this.#machine);
+        continue;
+      }
       for (const guest of this.#guests) guest?.advance(this.#clock);
       this.#devices.advance(this.#clock);
       this.#pass.serve();
@@ -115,12 +172,43 @@ export class LogicalProcessor {
     this.#turn.publish(Number.POSITIVE_INFINITY);
   }
 
+  get #isDeterministic(): boolean {
+    return this.#mode === ClockMode.DETERMINISTIC;
+  }
+
+  /** Does what root asks for until it lets the LP go. False: stop. */
+  #stand(): boolean {
+    this.#state(LpState.WAITING);
+    for (;;) {
+      const seen = this.#turn.doorbell();
+      if (!this.#mail()) return false;
+      if (!isStanding(this.#machine, this.#boot.lp)) return true;
+      this.#turn.sleep(seen, SLEEP_MAX_MS);
+    }
+  }
+  /** No LP awaits anything, so the world outside comes in now or when it likes: then all look, at the clock of the one that is furthest. */
+  #rest(seen: number): void {
+    const isDue = (): boolean => isGateDue(this.#machine) && this.#turn.mine();
+    if (!isDue() || !standAtRest(this.#machine, this.#boot.lp, isDue)) {
+      this.#state(LpState.IDLE);
+      this.#turn.sleep(seen, SLEEP_MAX_MS);
+    } else if (this.#stand()) {
+      if (isChanged(this.#machine)) {
+        this.#turn.wakeAll(this.#turn.latestClock());
+        passCourse(this.#machine);
+      }
+      freeGate(this.#machine);
+    } else this.#isOver = true;
+  }
+
   /** Virtual time. True: it is this LP's turn, and its clock stands in the step that it has published. */
   #comeToTurn(seen: number): boolean {
     if ((this.#turn.published() & 1) !== 0) {
-      this.#join(seen);
+      if (this.#isDeterministic) this.#rest(seen);
+      else this.#join(seen);
       return false;
     }
+    if (this.#mode === ClockMode.QUANTUM) this.#comeEarlier();
     if (!this.#turn.mine()) {
       this.#state(LpState.WAITING);
       this.#turn.wait(seen);
@@ -137,8 +225,20 @@ export class LogicalProcessor {
   }
 
   /**
-   * Nothing is awaited. Posts of other LPs come with a summons and are not looked at before it: the course would hang on the host's timing. What root has left (a
-   * partition that starts or goes on, input for a device) is looked for, and then the LP asks for a turn as one that has been summoned.
+   * Root has left something for a guest (a frame, a key) while the LP was on its way to a timer: it comes in as far as time has gone anywhere, not when the timer would have
+   * woken it. Or the guest would see a moment of the host's as all the time up to its timer, and every LP with an earlier timer would have to come to that first.
+   */
+  #comeEarlier(): void {
+    const word = this.#turn.published();
+    const due = this.#turn.publishedCycles(this.#clock);
+    if (!(due > this.#clock) || this.#deadline() > this.#clock) return;
+    const now = Math.max(this.#clock, this.#turn.latestClock(), this.#pace?.pacedTo ?? 0);
+    if (this.#turn.stepOf(now) < this.#turn.stepOf(due)) this.#turn.replace(word, now);
+  }
+
+  /**
+   * Nothing is awaited. Posts of other LPs come with a summons. What root has left (a partition that starts or goes on, input for a device) is looked for, and then
+   * the LP asks for a turn as one that has been summoned.
    */
   #join(seen: number): void {
     const word = this.#turn.published();
@@ -162,13 +262,18 @@ export class LogicalProcessor {
   }
 
   #hostCycles(): number {
-    return Math.floor((performance.timeOrigin + performance.now()) * (this.#frequencyHz / 1000));
+    const ms = performance.timeOrigin + performance.now() - this.#standStill.stoodMs;
+    // LPs stop and go on a little apart: none of them goes back.
+    return Math.max(this.#clock, Math.floor(ms * (this.#frequencyHz / 1000)));
   }
   #state(state: number): void {
     Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.state) >>> 2, state);
   }
   #setClock(cycles: number, idle = false): void {
-    if (idle) this.#block.idleCyclesNum += cycles - this.#clock;
+    if (idle) {
+      this.#block.idleCyclesNum += cycles - this.#clock;
+      if (this.#trace.isOn) this.#trace.add(TraceKind.IDLE, 0, 0, cycles, this.#clock, 0, 0);
+    }
     this.#clock = cycles;
     this.#block.clockNum = cycles;
   }
@@ -203,12 +308,19 @@ export class LogicalProcessor {
     const used = guest.run(vp, began, Math.max(1, Math.floor(budget)), this.#queue.isExtended);
     this.#running = undefined;
     this.#queue.ran(began, used);
+    if (this.#trace.isOn) this.#tell(guest, vp, began, used);
     if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
     else {
       this.#setClock(this.#clock + used);
+      this.#passes();
       this.#turn.publish(this.#clock);
     }
     this.#state(LpState.HYPERVISOR);
+  }
+
+  #tell(guest: Guest, vp: number, began: number, used: number): void {
+    const clock = this.#mode === ClockMode.REALTIME ? this.#hostCycles() : began + used;
+    this.#trace.add(TraceKind.RUN, guest.slot, vp, clock, began, guest.isRunning ? this.#queue.sliceEnd : SliceEnd.STOPPED, used);
   }
 
   #leaveGuests(): void {
@@ -223,7 +335,9 @@ export class LogicalProcessor {
     this.#leaveGuests();
     const deadline = this.#deadline();
     const ms = deadline === Number.POSITIVE_INFINITY ? SLEEP_MAX_MS : ((deadline - this.#hostCycles()) * 1000) / this.#frequencyHz;
-    if (ms > 0) this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
+    if (ms <= 0) return;
+    this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
+    if (this.#trace.isOn) this.#trace.add(TraceKind.IDLE, 0, 0, this.#hostCycles(), this.#clock, 0, 0);
   }
 
   /** Virtual time, and nothing is ready in this LP's turn: gives it to others until the next timer, or until somebody summons it. */
@@ -233,6 +347,7 @@ export class LogicalProcessor {
     const deadline = Math.max(this.#clock, this.#deadline());
     const isNow = this.#turn.stepOf(deadline) === this.#turn.stepOf(this.#clock);
     if (!isNow) {
+      this.#passes();
       if (!this.#turn.replace(word, deadline)) return;
       // From here on a poster that finds this LP idle moves the published step (Turn.summon). Where LPs go on side by side, what was posted while this one was
       // still at work summoned nobody, so it is looked for once more: publish, then look, as against post, then summon. Where they go on one at a time
@@ -244,7 +359,13 @@ export class LogicalProcessor {
     }
     if (deadline === Number.POSITIVE_INFINITY) return;
     const reached = this.#pace?.reached(seen, this.#clock, deadline, SLEEP_MAX_MS) ?? true;
-    if (reached && isNow) this.#setClock(deadline, true);
+    if (!reached || !isNow) return;
+    this.#setClock(deadline, true);
+    this.#passes();
+  }
+  /** The course has come to its next place: whoever comes to its turn now, or finds that nobody does, is at the gate (layout/gate). */
+  #passes(): void {
+    if (this.#isDeterministic) passCourse(this.#machine);
   }
 
   /** Another LP has something to look at: it does not sleep past it. */
@@ -254,6 +375,10 @@ export class LogicalProcessor {
     else this.#turn.summon(lp, clock);
   }
 
+  /** Root does not wait for the end of the run. */
+  #isAsked(): boolean {
+    return (this.#queue.size === 1 && this.#hasMail()) || (this.#isDeterministic && isGateUrgent(this.#machine));
+  }
   #hasMail(): boolean {
     return (Atomics.load(this.#machine.i32, mailIndexes(this.#block).sequence) & 1) !== 0;
   }
@@ -269,12 +394,14 @@ export class LogicalProcessor {
       this.#guests[slot] = this.#attach(message);
       this.#queue.renew(this.#clock);
     } else if (what === MailCommand.DETACH) {
+      if (this.#block.current >> 8 === slot) this.#leaveGuests();
       this.#guests[slot]?.detach();
       this.#guests[slot] = undefined;
       // What it was given and has not finished ends with it.
       this.#pass.bury();
       this.#queue.renew(this.#clock);
     } else if (what === MailCommand.PORTS) this.#guests[slot]?.changePorts();
+    else if (what === MailCommand.JOB) this.#guests[slot]?.assignJob(readJobOrder(i32, args));
     Atomics.add(i32, sequence, 1);
     Atomics.notify(i32, sequence);
     return what !== MailCommand.STOP;
@@ -289,10 +416,11 @@ export class LogicalProcessor {
       name,
       observe,
       frequencyHz: this.#frequencyHz,
+      world: this.#world,
       realtime: this.#mode === ClockMode.REALTIME,
       hostCycles: () => this.#hostCycles(),
       // Where VPs share the LP their slices are short, and a command may wait for the end of one.
-      isWanted: (began, now) => (this.#queue.size === 1 && this.#hasMail()) || this.#pass.isWanted || this.#queue.interrupts(began, now),
+      isWanted: (began, now) => this.#isAsked() || this.#pass.isWanted || this.#queue.interrupts(began, now),
       costs: this.#boot.config.costs,
       signal: (lp, clock) => this.#signal(lp, clock),
       withPartner: (partner, clock, action) => this.#withPartner(partner, clock, action),
@@ -301,6 +429,8 @@ export class LogicalProcessor {
         lower: (vector) => this.#devices.lower(slot, vector),
         asserted: () => this.#devices.asserted(slot),
       },
+      debug: this.#standStill.wiresOf(slot),
+      trace: this.#trace,
       event: (clock, kind, vp, a, b) => this.#events.add(clock, kind, slot, vp, a, b),
     });
   }

@@ -14,7 +14,7 @@
 //
 // Why deterministic mode repeats: the LP that goes on is the only one that acts, and stays so until it publishes a later word. Whatever decides its course
 // (posts, timers, its own word) it therefore looks at while it is its turn, never before and never after it has published.
-import { ClockMode, LpBlock, LpLayout, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
+import { ClockMode, LpBlock, LpLayout, LpState, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import type { Views } from '../../shared/layout/struct.js';
 
 /**
@@ -137,6 +137,32 @@ export class Turn {
     const near = this.stepOf(clock);
     const delta = ((word - (near << 1)) | 0) >> 1;
     return (near + delta) * this.stepCycles;
+  }
+  /** Nothing is awaited, and the world outside has changed something (layout/gate): every LP that lives comes to its turn at `clock`, in their order. */
+  wakeAll(clock: number): void {
+    const word = this.#wordOf(clock);
+    for (let lp = 0; lp < this.#lps; lp++) {
+      if (Atomics.load(this.#views.i32, (lpBlockAt(lp) + LpLayout.at.state) >>> 2) === LpState.DEAD) continue;
+      Atomics.store(this.#views.i32, this.#word(lp), word);
+    }
+    Atomics.add(this.#views.i32, CHANGES, 1);
+    for (let lp = 0; lp < this.#lps; lp++) ring(this.#views, lp);
+  }
+  /** The clock of the LP that is furthest, of those that live. While none goes on. */
+  latestClock(): number {
+    let latest = 0;
+    for (let lp = 0; lp < this.#lps; lp++) {
+      const { state, clockNum } = new LpBlock(this.#views, lpBlockAt(lp));
+      if (state !== LpState.DEAD) latest = Math.max(latest, clockNum);
+    }
+    return latest;
+  }
+  /** The world outside has changed something in this LP's turn, at `clock`: the others look in the next step at the latest. */
+  summonOthers(clock: number): void {
+    for (let lp = 0; lp < this.#lps; lp++) {
+      if (lp === this.#lp || Atomics.load(this.#views.i32, (lpBlockAt(lp) + LpLayout.at.state) >>> 2) === LpState.DEAD) continue;
+      this.summon(lp, clock);
+    }
   }
   /** Where an LP that has published nothing comes in, in cycles: as the slowest of the others would summon it, at its own clock when none awaits anything. */
   joinCycles(clock: number): number {

@@ -128,6 +128,16 @@ export interface Ran {
   readonly cycles: number;
 }
 
+/** A choice of an LP. */
+export interface Decision {
+  readonly lp: number;
+  readonly now: number;
+  /** Undefined: nobody can run. */
+  readonly vp: FakeVp | undefined;
+  /** Cycles that its scheduler gives it at most. */
+  readonly budget: number;
+}
+
 export class FakeSchedule {
   readonly memory: MachineMemory;
   readonly partitions: FakeVp[][] = [];
@@ -172,6 +182,9 @@ export class FakeSchedule {
   }
   readonly #asleep = new Set<number>();
 
+  /** Told of each choice. */
+  decided: (decision: Decision) => void = () => undefined;
+
   policy(name: string, value: string): void {
     writePolicy(this.memory.header, findPolicy(name), value);
   }
@@ -192,13 +205,16 @@ export class FakeSchedule {
   #turn(lp: FakeLp, end: number, ran: (run: Ran) => void): void {
     const chosen = lp.queue.choose(lp.clock);
     if (chosen === undefined) {
+      this.decided({ lp: lp.id, now: lp.clock, vp: undefined, budget: 0 });
       const deadline = lp.deadline();
       if (deadline === Number.POSITIVE_INFINITY) this.#asleep.add(lp.id);
       else lp.clock = Math.min(end, deadline);
       return;
     }
     const vp = chosen.guest.vp(chosen.vp);
-    const budget = Math.max(1, Math.floor(Math.min(lp.queue.budget(lp.clock), lp.deadline() - lp.clock, vp.burst, end - lp.clock)));
+    const most = lp.queue.budget(lp.clock);
+    this.decided({ lp: lp.id, now: lp.clock, vp, budget: most });
+    const budget = Math.max(1, Math.floor(Math.min(most, lp.deadline() - lp.clock, vp.burst, end - lp.clock)));
     vp.longestWait = Math.max(vp.longestWait, lp.clock - Math.max(vp.readySince, vp.wakesAt));
     ran({ lp: lp.id, vp, slot: chosen.guest.slot, index: chosen.vp, from: lp.clock, cycles: budget });
     const began = lp.clock;

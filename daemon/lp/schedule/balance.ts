@@ -6,6 +6,7 @@
 // on tells that one, and who has told the old one had posted before, which the new one sees as it looks; (3) the new owner's `arrivals` says that there is something
 // to take; (4) it is told. It looks at (3) before each choice, and once more after it has said that it goes idle.
 import { LpBlock, LpLayout, LpState, lpBlockAt } from '../../../shared/layout/machine.js';
+import { RESERVE_MAX } from '../../../shared/layout/schedule.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import type { Candidate } from './candidate.js';
 import { periodEnd } from './entitlement.js';
@@ -35,6 +36,12 @@ export class Balance {
     this.#store('readyVps', ready.length);
     this.#store('readyWeight', weight);
     this.#store('reservedPercent', reserved);
+  }
+
+  /** Whether another LP has no work. */
+  get someIdle(): boolean {
+    for (let lp = 0; lp < this.#blocks.length; lp++) if (lp !== this.#lp && this.#word(lp, 'readyVps') === 0) return true;
+    return false;
   }
 
   /** An LP without work that may run the VP: its home before others, its own node's before those. -1: none. */
@@ -75,7 +82,7 @@ export class Balance {
     const state = this.#word(lp, 'state');
     if (state === LpState.DEAD || state === LpState.OFFLINE) return false;
     const { reserve } = candidate.record;
-    return reserve === 0 || this.#word(lp, 'reservedPercent') + reserve <= 100;
+    return reserve === 0 || this.#word(lp, 'reservedPercent') + reserve <= RESERVE_MAX;
   }
 
   /** The owner is done with the VP. False: that LP has died meanwhile, and the VP is the owner's again. */

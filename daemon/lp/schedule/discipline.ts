@@ -1,7 +1,7 @@
 // Which of the VPs that are ready an LP runs next (policy `sched.policy`), one way each.
 import { SchedPolicy } from '../../../shared/protocol/policies.js';
 import type { Candidate, Schedulable } from './candidate.js';
-import { isReserved, VIRTUAL_PER_CYCLE } from './entitlement.js';
+import { isReserved, owed, periodEnd, VIRTUAL_PER_CYCLE } from './entitlement.js';
 
 /** A VP of the usual weight runs this long while others of its LP are ready, in cycles. */
 export const SLICE_CYCLES = 1_000_000;
@@ -16,8 +16,8 @@ export interface Discipline {
   slice(chosen: Candidate, ready: readonly Candidate[]): number;
   /** Whether `woken` is not to wait until the slice of the one that runs is over. */
   preempts(woken: Candidate, running: Candidate, now: number): boolean;
-  /** Cycle at which the choice may be another, whatever the slice has left. */
-  until(now: number): number;
+  /** Cycle at which the choice may be another, whatever the slice has left. `waiting`: the ready ones that were not chosen at `now`. */
+  until(now: number, waiting: readonly Candidate[]): number;
 }
 
 const roundRobin: Discipline = {
@@ -36,19 +36,28 @@ const isBefore = (a: Candidate, b: Candidate, now: number): boolean => {
 const credit: Discipline = {
   next: (ready, now) => ready.reduce((best, one) => (isBefore(one, best, now) ? one : best)),
   // A round in which each has its share takes a slice for each: light VPs are served as often as heavy ones, but shorter.
+  // What is left of a reserve is no more than that.
   slice: ({ record }, ready) => {
     let weights = 0;
     for (const one of ready) weights += one.record.weight;
-    return Math.max(SLICE_MIN_CYCLES, Math.floor((SLICE_CYCLES * ready.length * record.weight) / weights));
+    const part = Math.floor((SLICE_CYCLES * ready.length * record.weight) / weights);
+    return Math.max(SLICE_MIN_CYCLES, Math.min(part, owed(record) || part));
   },
   preempts: (woken, running, now) =>
     woken.record.virtualNum + WAKEUP_GRANULARITY < running.record.virtualNum ||
     (isReserved(woken.record, now) && !isReserved(running.record, now)),
-  until: () => Number.POSITIVE_INFINITY,
+  // The last moment at which those that wait can still have their reserves of this period. Past it, they come first anyway.
+  until: (now, waiting) => {
+    let needed = 0;
+    for (const { record } of waiting) needed += owed(record);
+    const last = periodEnd(now) - needed;
+    return needed > 0 && last > now ? last : Number.POSITIVE_INFINITY;
+  },
 };
 
 /**
- * Partitions take turns, the same one on all LPs: it follows from the clock, so that nobody has to agree. An LP that has no ready VP of it runs another's.
+ * Partitions take turns, the same one on all LPs: it follows from the clock, so that nobody has to agree. An LP that has no ready VP of it runs another's. Of several
+ * VPs of the partition the one that is furthest behind runs: the LP's own order begins behind the VP of another partition that ran last, so it would be the same one each time.
  * `guests`: all partitions of the machine.
  */
 const gang = (guests: () => readonly Schedulable[]): Discipline => {
@@ -59,7 +68,11 @@ const gang = (guests: () => readonly Schedulable[]): Discipline => {
   return {
     next: (ready, now) => {
       const turn = turnOf(now);
-      return ready.find(({ guest }) => guest.slot === turn) ?? ready[0];
+      const isBehind = (a: Candidate, b: Candidate): boolean => {
+        const isItsTurn = a.guest.slot === turn;
+        return isItsTurn === (b.guest.slot === turn) ? a.record.virtualNum < b.record.virtualNum : isItsTurn;
+      };
+      return ready.reduce((best, one) => (isBehind(one, best) ? one : best));
     },
     slice: () => SLICE_CYCLES,
     preempts: (woken, running, now) => {

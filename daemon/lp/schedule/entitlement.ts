@@ -19,15 +19,18 @@ export const beginPeriod = (record: VpSchedule, now: number): void => {
   record.periodNum = period;
 };
 
-/** Cycles that the VP may run in the rest of the period. */
-export const allowance = (record: VpSchedule): number =>
-  record.limit < 100 ? share(record.limit) - record.usedNum : Number.POSITIVE_INFINITY;
-
 export const periodEnd = (now: number): number => (Math.floor(now / PERIOD_CYCLES) + 1) * PERIOD_CYCLES;
+
+/** Cycles that the VP may run in the rest of the period. What it may run in the next one is not known before that has begun: a run with a limit does not go on into it. */
+export const allowance = (record: VpSchedule, now: number): number =>
+  record.limit < 100 ? Math.min(share(record.limit) - record.usedNum, periodEnd(now) - now) : Number.POSITIVE_INFINITY;
 
 /** Whether the VP's reserve is not used up. Even spread over the period: none waits for more than what others have reserved of it. */
 export const isReserved = ({ reserve, usedNum, periodNum }: VpSchedule, now: number): boolean =>
   reserve > 0 && usedNum < ((now - periodNum * PERIOD_CYCLES) * reserve) / 100 + 1;
+
+/** Cycles of its reserve that the VP has not had in this period. */
+export const owed = ({ reserve, usedNum }: VpSchedule): number => Math.max(0, share(reserve) - usedNum);
 
 /** Virtual time of a run. */
 export const virtualOf = ({ weight }: VpSchedule, cycles: number): number =>

@@ -3,17 +3,21 @@
 import { LpLayout, lpBlockAt, MachineLayout } from '../../../shared/layout/machine.js';
 import { SpinKind } from '../../../shared/layout/schedule.js';
 import type { Views } from '../../../shared/layout/struct.js';
+import { SliceEnd } from '../../../shared/layout/trace.js';
 import { findPolicy } from '../../../shared/protocol/policies.js';
 import { Balance } from './balance.js';
 import { Candidate, type Schedulable } from './candidate.js';
 import { type Discipline, disciplines, SLICE_CYCLES } from './discipline.js';
 import { allowance, beginPeriod, charge, periodEnd, VIRTUAL_PER_CYCLE, virtualOf } from './entitlement.js';
-import { Spin } from './spin.js';
+import { LEAD_MAX, Spin } from './spin.js';
 
 /** An LP's only VP: nobody waits for it. What root wants and timers that become due end its runs before that; the rest is how often statistics are brought up to date. */
 const LONE_SLICE_CYCLES = 16_000_000;
 /** How far a VP that comes back from a wait may be behind those that were ready meanwhile: a slice. */
 const SLEEPER_CREDIT = SLICE_CYCLES * VIRTUAL_PER_CYCLE;
+
+/** Of an extension: the end of a section that no instruction tells is looked for that often. */
+const EXTENDED_RUN_CYCLES = 10_000;
 
 const wordOf = (name: string): number => (MachineLayout.at.policies >>> 2) + findPolicy(name).word;
 const POLICY = wordOf('sched.policy');
@@ -45,10 +49,13 @@ export class RunQueue<G extends Schedulable> {
   #sliceLeft = 0;
   /** It runs past its slice. */
   #extended = false;
+  /** SliceEnd: what became of the slice in the run that is over. */
+  sliceEnd: number = SliceEnd.CONTINUES;
   /** Who is to run next, or runs, in place of one that spins; and for how long it is to. */
   #boost: Candidate<G> | undefined;
   #boostLeft = 0;
   #arrivals = 0;
+  #discipline: Discipline;
   /** Virtual time of the VP that is furthest behind of those that are ready; never goes back. */
   #floor = 0;
 
@@ -57,6 +64,7 @@ export class RunQueue<G extends Schedulable> {
     this.#i32 = parts.machine.i32;
     this.#arrivalsWord = (lpBlockAt(parts.lp) + LpLayout.at.arrivals) >>> 2;
     this.#disciplines = disciplines(() => parts.guests());
+    this.#discipline = this.#disciplines[Atomics.load(this.#i32, POLICY)];
     this.#spin = new Spin(parts.machine);
     this.#balance = new Balance(parts.machine, parts.lp, parts.lps, parts.signal);
   }
@@ -68,9 +76,6 @@ export class RunQueue<G extends Schedulable> {
   /** Ready VPs beside the chosen one. */
   get waiting(): readonly Candidate<G>[] {
     return this.#waiting;
-  }
-  get #discipline(): Discipline {
-    return this.#disciplines[Atomics.load(this.#i32, POLICY)] ?? this.#disciplines[0];
   }
   get #balances(): boolean {
     return this.#p.lps > 1 && Atomics.load(this.#i32, BALANCE) === BALANCE_ON;
@@ -125,25 +130,35 @@ export class RunQueue<G extends Schedulable> {
       this.#arrivals = Atomics.load(this.#i32, this.#arrivalsWord);
       this.renew(now);
     }
+    const discipline = this.#disciplines[Atomics.load(this.#i32, POLICY)];
+    if (discipline !== this.#discipline) this.#beginAnew(discipline);
     let ready = this.#readyInTurn(now);
     if (ready.length > 1 && this.#balances && this.#evens(ready, now)) ready = this.#readyInTurn(now);
     const chosen = ready.length === 0 ? undefined : this.#pick(ready, now);
     for (const one of ready) one.fresh = false;
     this.#waiting = ready.filter((one) => one !== chosen);
-    if (this.#waiting.length > 0 && this.#balances) for (const one of this.#waiting) this.#give(one, this.#balance.idleFor(one), now);
+    if (this.#waiting.length > 0 && this.#balances && this.#balance.someIdle)
+      for (const one of this.#waiting) this.#give(one, this.#balance.idleFor(one), now);
     let reserved = 0;
     for (const { record } of this.#own) reserved += record.reserve;
     this.#balance.publish(chosen === undefined ? [] : [chosen, ...this.#waiting], reserved);
     return chosen;
   }
 
+  /** Who has run more than its weight says, under a discipline that asks nobody's weight, is not to wait for that under the next one: all begin even. */
+  #beginAnew(discipline: Discipline): void {
+    this.#discipline = discipline;
+    this.#sliceLeft = 0;
+    for (const { record } of this.#own) record.virtualNum = this.#floor;
+  }
+
   #pick(ready: readonly Candidate<G>[], now: number): Candidate<G> {
     const [first] = ready;
     const spin = this.#spin;
     const discipline = this.#discipline;
-    const boosted = this.#boost !== undefined && ready.includes(this.#boost) ? this.#boost : undefined;
+    const boosted = this.#boost !== undefined && ready.includes(this.#boost) && this.#mayLead(this.#boost, ready) ? this.#boost : undefined;
     const goesOn = boosted === undefined && first === this.#own[this.#cursor] && this.#sliceLeft > 0;
-    const wanted = boosted ?? ready.find((one) => one !== first && spin.isWanted(one.record));
+    const wanted = boosted ?? ready.find((one) => one !== first && spin.isWanted(one.record) && this.#mayLead(one, ready));
     if (goesOn && (this.#extended || (wanted === undefined && !ready.some((one) => one.fresh && discipline.preempts(one, first, now)))))
       return first;
     if (goesOn && this.#extend(first)) return first;
@@ -157,6 +172,11 @@ export class RunQueue<G extends Schedulable> {
     this.#cursor = this.#own.indexOf(chosen);
     spin.begins(chosen.record);
     return chosen;
+  }
+
+  /** Whether others can wait a little longer for a VP that is spun for. */
+  #mayLead({ record }: Candidate<G>, ready: readonly Candidate<G>[]): boolean {
+    return ready.every((one) => record.virtualNum <= one.record.virtualNum + LEAD_MAX);
   }
 
   /** Ready VPs, from the one whose turn it is on. */
@@ -188,7 +208,7 @@ export class RunQueue<G extends Schedulable> {
     }
     if (!runnable || record.notBeforeNum > now) return false;
     beginPeriod(record, now);
-    const limited = allowance(record) <= 0;
+    const limited = allowance(record, now) <= 0;
     if (limited && record.limitedSinceNum === 0) record.limitedSinceNum = Math.max(1, now);
     if (!limited && record.limitedSinceNum !== 0) {
       record.limitedCyclesNum += now - record.limitedSinceNum;
@@ -237,7 +257,8 @@ export class RunQueue<G extends Schedulable> {
   /** Most cycles that the chosen VP runs before the next choice. */
   budget(now: number): number {
     const { record } = this.#own[this.#cursor];
-    return Math.min(this.#sliceLeft, allowance(record), this.#discipline.until(now) - now);
+    const most = this.#extended ? EXTENDED_RUN_CYCLES : Number.POSITIVE_INFINITY;
+    return Math.min(most, this.#sliceLeft, allowance(record, now), this.#discipline.until(now, this.#waiting) - now);
   }
 
   /**
@@ -277,16 +298,19 @@ export class RunQueue<G extends Schedulable> {
     const chosen = this.#own[this.#cursor];
     const { guest, vp, record } = chosen;
     const now = began + used;
+    this.sliceEnd = SliceEnd.CONTINUES;
     charge(record, used);
     for (const waiting of this.#waiting) waiting.guest.waited(waiting.vp, used, chosen.tag);
     this.#sliceLeft -= used;
     const blocked = !guest.runnable(vp, true);
+    // Before it gives way itself, for then the boost is another's.
+    if (this.#boost === chosen) this.#spin.boosted(record, used);
     const spinning = !blocked && guest.spinning !== SpinKind.NONE && this.#givesWay(chosen, now);
     const ended = this.#extended && !blocked && !guest.isCritical(vp);
     if (this.#extended) this.#spin.extended(record, used, ended);
-    if (this.#boost === chosen) this.#spin.boosted(record, used);
-    const over = this.#sliceLeft <= 0 || this.#discipline.until(began) <= now;
+    const over = this.#sliceLeft <= 0 || this.#discipline.until(began, this.#waiting) <= now;
     if (!spinning && !blocked && !ended && (!over || this.#extend(chosen))) return;
+    this.sliceEnd = blocked ? SliceEnd.BLOCKED : spinning ? SliceEnd.SPINNING : ended ? SliceEnd.SECTION : SliceEnd.USED;
     if (!blocked) this.#spin.preempted(record, !ended && guest.isCritical(vp), spinning);
     this.#extended = false;
     if (!spinning) this.#boost = undefined;

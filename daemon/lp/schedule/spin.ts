@@ -7,11 +7,16 @@ import type { Views } from '../../../shared/layout/struct.js';
 import { extensionOf, findPolicy, SpinDetect } from '../../../shared/protocol/policies.js';
 import type { Candidate, Schedulable } from './candidate.js';
 import { SLICE_CYCLES } from './discipline.js';
-import { PERIOD_CYCLES } from './entitlement.js';
+import { PERIOD_CYCLES, VIRTUAL_PER_CYCLE } from './entitlement.js';
 
 /** Cycles of a period that a VP may have by extension and express scheduling. */
 export const FAVOUR_MAX = PERIOD_CYCLES / 5;
 const BOOST_MIN_CYCLES = 50_000;
+/**
+ * How far a VP may be ahead of the one that is furthest behind and still come before its turn, in virtual time: what a period allows it. VPs that spin for one another
+ * in a circle would else keep the LP to themselves, period after period.
+ */
+export const LEAD_MAX = FAVOUR_MAX * VIRTUAL_PER_CYCLE;
 
 const policies = MachineLayout.at.policies >>> 2;
 const DETECT = policies + findPolicy('spin.detect').word;

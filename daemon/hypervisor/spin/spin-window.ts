@@ -1,5 +1,6 @@
-// PAUSE-loop exiting (SDM 3C 25.1.3): PAUSEs close together for long enough are a spin loop; only then is there an intercept.
-// Why not each PAUSE: an intercept costs far more than the spin it would save. Why the window grows: a VP that was found, and goes on because its LP has no other to run,
+// For how long a VP has been in a spin loop, and how long that must be for an intercept: by PAUSEs that are close together (PAUSE-loop exiting, SDM 3C 25.1.3), or by a loop
+// that was proved to do nothing but wait (translate/emit/waiting-loops).
+// Why not at once: an intercept costs far more than the spin it would save. Why the window grows: a VP that was found, and goes on because its LP has no other to run,
 // waits for something that takes longer. It is as short as ever when the VP has been away.
 import type { VpSchedule } from '../../../shared/layout/schedule.js';
 
@@ -9,10 +10,12 @@ const WINDOW_CYCLES = 4096;
 const WINDOW_MAX_CYCLES = 16 * WINDOW_CYCLES;
 
 /** Of one LP. */
-export class PauseLoop {
+export class SpinWindow {
   #first = 0;
   #last = 0;
   #window = WINDOW_CYCLES;
+  /** Begin of the loop that was found last. */
+  found = 0;
   #record: VpSchedule | undefined;
 
   /** A VP begins to run at `now` (cycles). What it did before counts if it is the one that ran last: runs end for many reasons, and it does not notice. */
@@ -21,6 +24,10 @@ export class PauseLoop {
     this.#record = record;
     this.#first = this.#last = now;
     this.#window = WINDOW_CYCLES;
+  }
+  /** Cycles for which a loop must last. */
+  get cycles(): number {
+    return this.#window;
   }
   /** The loop that was found has lasted for the longest window. */
   get isLong(): boolean {
@@ -31,8 +38,13 @@ export class PauseLoop {
     if (now - this.#last > GAP_CYCLES) this.#first = now;
     this.#last = now;
     if (now - this.#first <= this.#window) return false;
+    this.lasted(now, this.#first);
+    return true;
+  }
+  /** A loop has lasted for the window, and the next one begins at `now`. */
+  lasted(now: number, since = now - this.#window): void {
+    this.found = since;
     this.#first = now;
     this.#window = Math.min(WINDOW_MAX_CYCLES, this.#window * 2);
-    return true;
   }
 }
