@@ -66,11 +66,13 @@ export class PassThrough {
     this.takeOwn();
     this.collectDone();
     if (this.#apic.highest(this.#lp) >= 0) this.bury();
-    for (let vector = this.#apic.take(this.#lp); vector >= 0; vector = this.#apic.take(this.#lp)) {
-      if (vector >= OWN_VECTORS) this.#apic.eoi(this.#lp);
-      else this.#deliver(vector);
-    }
+    for (let vector = this.#apic.take(this.#lp); vector >= 0; vector = this.#apic.take(this.#lp)) this.handle(vector);
     this.#watch();
+  }
+  /** A vector that the LP has taken, here or by its IDT. */
+  handle(vector: number): void {
+    if (vector >= OWN_VECTORS) this.#apic.eoi(this.#lp);
+    else this.#deliver(vector);
   }
 
   /** Whether there is something for `serve` to do: guest code is left for it. */
@@ -210,11 +212,13 @@ export class PassThrough {
   #watch(): void {
     const top = this.#apic.highest(this.#lp);
     const service = top < 0 ? -1 : (this.#lines.lines[this.#lineOf(top)]?.taken ?? 0);
-    if (top < 0 || this.#apic.requested(this.#lp, top) < 0) this.#blockedSince = -1;
-    else if (this.#blockedSince < 0 || top !== this.#blockedBy || service !== this.#blockedService) this.#blockedSince = this.#host.clock();
-    else if (this.#host.clock() - this.#blockedSince >= this.#host.patience) this.#revoke(top);
+    const goesOn = this.#blockedSince >= 0 && top === this.#blockedBy && service === this.#blockedService;
+    // Before one is revoked: what is served in its place may hold others back in its turn, from then on.
     this.#blockedBy = top;
     this.#blockedService = service;
+    if (top < 0 || this.#apic.requested(this.#lp, top) < 0) this.#blockedSince = -1;
+    else if (!goesOn) this.#blockedSince = this.#host.clock();
+    else if (this.#host.clock() - this.#blockedSince >= this.#host.patience) this.#revoke(top);
   }
 
   #revoke(top: number): void {

@@ -44,7 +44,7 @@ export const pull = (vp: VpBlock): void => {
 /** The whole of it: noted, posted, and its VP kicked. `kind`: InterruptKind. Any thread. */
 export const request = (bus: ApicBus, index: number, vector: number, level: boolean, kind: number, auto = false): void => {
   const vp = bus.vpBlock(index);
-  noteRaised(vp, vector, kind, bus.now());
+  noteRaised(vp, vector, kind, bus.now(), bus.interrupts);
   if (post(vp, vector, level, auto)) bus.kick(index);
 };
 

@@ -107,7 +107,7 @@ export class VirtualApic {
       logApicError(vp, ApicError.RECEIVE_ILLEGAL_VECTOR);
       return;
     }
-    noteRaised(vp, vector, kind, this.bus.now());
+    noteRaised(vp, vector, kind, this.bus.now(), this.bus.interrupts);
     removeVector(i32, vp.tmr, vector);
     if (hasVector(i32, vp.autoVectors, vector)) addVector(i32, vp.autoEoi, vector);
     else removeVector(i32, vp.autoEoi, vector);
@@ -157,13 +157,13 @@ export class VirtualApic {
     u32[(vp.vectorCounts >>> 2) + vector]++;
     this.#count(vpCounterIndex.virtualInterrupts);
     const clock = this.bus.now();
-    noteDelivered(vp, vector, clock);
+    noteDelivered(vp, vector, clock, this.bus.interrupts);
     if (!hasVector(i32, vp.autoEoi, vector)) {
       addVector(i32, vp.isr, vector);
       return;
     }
     this.#count(vpCounterIndex.autoEois);
-    noteEnded(vp, vector, InterruptState.AUTO, clock);
+    noteEnded(vp, vector, InterruptState.AUTO, clock, this.bus.interrupts);
     if (hasVector(i32, vp.endWatched, vector)) this.#ended(vector);
   }
 
@@ -188,7 +188,7 @@ export class VirtualApic {
     this.#count(counter);
     if (vector < 0) return;
     removeVector(i32, vp.isr, vector);
-    noteEnded(vp, vector, state, this.bus.now());
+    noteEnded(vp, vector, state, this.bus.now(), this.bus.interrupts);
     if (hasVector(i32, vp.tmr, vector)) this.#ioApicEoi(vector);
     if (hasVector(i32, vp.endWatched, vector)) this.#ended(vector);
   }
