@@ -1,0 +1,51 @@
+// A machine that is recorded while a test acts on it, and what is done with the recording.
+
+import { defaultMachine, readCosts } from '../../daemon/root/config/machine-file.js';
+import { silentLog } from '../../daemon/root/log.js';
+import { Machine } from '../../daemon/root/machine.js';
+import { FrameReader, FrameWriter } from '../../daemon/root/record/frame-file.js';
+import { Recorder } from '../../daemon/root/record/recorder.js';
+import { checkFrame, RECORDING_FORMAT, type RecordingFrame } from '../../daemon/root/record/recording.js';
+import { Replayer, type ReplayReport, type Until } from '../../daemon/root/record/replayer.js';
+import type { MachineConfig } from '../../shared/protocol/messages.js';
+
+export const recordMachine = async (
+  file: string,
+  changes: Partial<MachineConfig>,
+  act: (machine: Machine) => Promise<void>,
+): Promise<void> => {
+  const config: MachineConfig = { ...defaultMachine(), pin: false, idle: 'skip', clock: 'deterministic', ...changes };
+  const recorder = new Recorder({ file, what: 'machine', config, costs: readCosts(), embed: true });
+  const machine = await Machine.start({ config, log: silentLog(), recorder });
+  try {
+    await act(machine);
+  } finally {
+    await machine.stop();
+  }
+};
+
+export const replayFile = async (file: string, until?: Until): Promise<ReplayReport> => {
+  const replayer = await Replayer.start(file, silentLog(), until);
+  try {
+    return replayer.report(await replayer.finished);
+  } finally {
+    await replayer.stop();
+  }
+};
+
+/** Another recording, of the frames for which `change` gives something. */
+export const rewriteRecording = (
+  from: string,
+  to: string,
+  change: (frame: RecordingFrame, index: number) => RecordingFrame | undefined,
+): void => {
+  const reader = new FrameReader(from, 'HVDR', RECORDING_FORMAT);
+  const writer = new FrameWriter(to, 'HVDR', RECORDING_FORMAT);
+  let index = 0;
+  for (let at = 0, frame = reader.next(); frame !== undefined; at = reader.position, frame = reader.next()) {
+    const changed = change(checkFrame(frame, from, at), index++);
+    if (changed !== undefined) writer.write(changed);
+  }
+  reader.close();
+  writer.close();
+};
