@@ -10,6 +10,16 @@ export interface PlatformHost {
   deliver(destination: number, logical: boolean, mode: number, vector: number, level: boolean): void;
   /** Wire from the 8259 pair's INTR to LINT0 of VP 0. Called on changes only, with the device lock held. */
   setIntr(asserted: boolean): void;
+  /**
+   * A device is about to store these bytes of guest RAM, which lie in one page, and has stored them: page tables made from them are stale, translated code is void, who
+   * monitors them wakes. Nothing may wait or throw in between. Called with the device lock held.
+   */
+  beginStore(gpa: number, bytes: number): void;
+  endStore(gpa: number, bytes: number): void;
+  /** What comes from outside must take effect at a point of virtual time that does not hang on the host's: who is due waits for it. */
+  readonly deterministic: boolean;
+  /** How long virtual time waits, in ms of the host's, for what root is due to have done; 0 where time is the host's own. */
+  readonly patienceMs: number;
   /** Devices of the machine that are passed through, by the vectors that they interrupt the guest with: to lower a line; the highest one that is high, 0 none. */
   lowerLine(vector: number): void;
   assertedLine(): number;

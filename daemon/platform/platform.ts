@@ -27,7 +27,10 @@ import { InterruptLines, type IrqLine } from './interrupt-lines.js';
 import { IoApic } from './ioapic.js';
 import { PassedDevices } from './passed-devices.js';
 import { PcTestDevice } from './pc-test-device.js';
-import { PciConfig } from './pci-config.js';
+import { PciConfigPorts } from './pci/config-ports.js';
+import { HOST_BRIDGE } from './pci/host-bridge.js';
+import { PciBus } from './pci/pci-bus.js';
+import { PciFunction } from './pci/pci-function.js';
 import { PicPair } from './pic.js';
 import { Pit } from './pit.js';
 import { allOnes, type PortDevice } from './port-device.js';
@@ -37,6 +40,7 @@ import { SynicTestPort } from './synic-test-port.js';
 import { SystemPorts } from './system-ports.js';
 import { Uart } from './uart.js';
 import { Vga } from './vga.js';
+import { VirtualDevices } from './virtio/virtual-devices.js';
 
 const IOAPIC_END = PlatformAddress.IOAPIC + 0x1000;
 const LINE_STATUS = PlatformAddress.COM1 + 5;
@@ -69,6 +73,8 @@ export class Platform {
   private readonly dma: Dma;
   private readonly doorbell: Doorbell;
   private readonly coprocessor: Coprocessor;
+  private readonly pci: PciBus;
+  private readonly virtual: VirtualDevices;
   private readonly jobLine: IrqLine;
   /** Where the partition has it. */
   private readonly test: PcTestDevice | undefined;
@@ -108,10 +114,12 @@ export class Platform {
     const lines = new InterruptLines(views, this.pic, this.ioapic);
     this.pit = new Pit(views, lines.line(Irq.PIT));
     this.rtc = new Rtc(views, lines.line(Irq.RTC));
-    this.uart = new Uart(views, lines.line(Irq.COM1), output);
+    this.uart = new Uart(views, lines.line(Irq.COM1), output, () => this.virtual.hasConsole);
     this.i8042 = new I8042(views, lines.line(Irq.KEYBOARD), power);
     this.acpi = new AcpiPm(views, lines.line(Irq.SCI), power);
     this.jobLine = lines.line(JOB_IRQ);
+    this.virtual = new VirtualDevices(views, host, lines, output);
+    this.pci = new PciBus(views, [new PciFunction(views, 0, HOST_BRIDGE), ...this.virtual.functions]);
     this.vga = new Vga(views);
     this.dma = new Dma(views);
     this.doorbell = new Doorbell(views);
@@ -131,7 +139,7 @@ export class Platform {
       doorbell: this.doorbell,
       coprocessor: this.coprocessor,
       acpi: this.acpi,
-      pci: new PciConfig(views, power),
+      pci: new PciConfigPorts(views, this.pci, power),
       passed: new PassedDevices(host),
       firmwareConfig: new FirmwareConfig(views),
       test,
@@ -158,6 +166,8 @@ export class Platform {
       this.vga.reset();
       this.dma.reset();
       this.doorbell.reset();
+      this.pci.reset();
+      this.virtual.reset();
       this.host.setIntr(false);
       this.publish();
     } finally {
@@ -211,7 +221,7 @@ export class Platform {
   }
 
   claimsMmio(gpa: number): boolean {
-    return (gpa >= PlatformAddress.IOAPIC && gpa < IOAPIC_END) || this.test?.claims(gpa) === true;
+    return (gpa >= PlatformAddress.IOAPIC && gpa < IOAPIC_END) || this.test?.claims(gpa) === true || this.pci.claims(gpa) !== undefined;
   }
 
   /** Reads at most 4 bytes; the I/O APIC's registers are 32 bits wide and answer at 16-byte boundaries only. */
@@ -220,6 +230,7 @@ export class Platform {
     this.begin();
     try {
       if (this.test?.claims(gpa)) return this.test.load(gpa, bytes);
+      if (offset < 0 || gpa >= IOAPIC_END) return this.pci.claims(gpa)?.memoryRead(gpa, bytes) ?? allOnes(bytes);
       return ((this.ioapic.read(offset & ~3) >>> (8 * (offset & 3))) & allOnes(bytes)) >>> 0;
     } finally {
       this.end();
@@ -227,9 +238,11 @@ export class Platform {
   }
 
   mmioWrite(gpa: number, bytes: number, value: number): void {
-    this.begin();
+    const now = this.begin();
     try {
       if (this.test?.claims(gpa)) this.test.store(gpa, bytes, value);
+      else if (gpa < PlatformAddress.IOAPIC || gpa >= IOAPIC_END)
+        this.pci.claims(gpa)?.memoryWrite(gpa, bytes, (value & allOnes(bytes)) >>> 0, now);
       else this.ioapic.write(gpa - PlatformAddress.IOAPIC, (value & allOnes(bytes)) >>> 0);
     } finally {
       this.end();
@@ -317,8 +330,10 @@ export class Platform {
     this.pit.advance(now);
     this.rtc.advance(now);
     this.acpi.advance(now);
+    this.virtual.advance(now);
     this.uart.receive(now);
-    if (this.rootWaits) this.takeRequests();
+    if (!this.consoleInput.empty && this.virtual.hasConsole && this.virtual.inputDue() === 0) this.virtual.serve(now);
+    if (this.rootWaits) this.takeRequests(now);
     return now;
   }
 
@@ -329,7 +344,9 @@ export class Platform {
   }
 
   private publish(): void {
-    this.deadlines.publish(Math.min(this.pit.nextDeadline(), this.rtc.nextDeadline(), this.acpi.nextDeadline()), this.uart.receiveDue());
+    const { pit, rtc, acpi, virtual, uart } = this;
+    const deadline = Math.min(pit.nextDeadline(), rtc.nextDeadline(), acpi.nextDeadline(), virtual.deadline());
+    this.deadlines.publish(deadline, Math.min(virtual.hasConsole ? virtual.inputDue() : uart.receiveDue(), NEVER));
   }
 
   /** True while root has asked for something that no access has taken up yet. Plain reads: root kicks after asking, and kicks are atomic. */
@@ -337,9 +354,10 @@ export class Platform {
     return this.doorbell.changed || this.views.i32[REQUESTS] !== 0;
   }
 
-  private takeRequests(): void {
+  private takeRequests(now: number): void {
     const requests = Atomics.exchange(this.views.i32, REQUESTS, 0);
     if (requests & PlatformRequest.POWER_BUTTON) this.acpi.pressPowerButton();
+    if (requests & PlatformRequest.VIRTIO) this.virtual.serve(now);
     if (this.doorbell.changed) this.doorbell.signal(this.jobLine);
   }
 

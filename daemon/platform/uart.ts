@@ -30,9 +30,12 @@ export class Uart implements PortDevice {
   private readonly r: UartRegisters;
   private readonly output: ConsoleOutput;
   private readonly input: ByteQueue;
+  private readonly inputIsElsewhere: () => boolean;
   private readonly irq: IrqLine;
 
-  constructor(views: Views, irq: IrqLine, output: ConsoleOutput) {
+  /** `inputIsElsewhere`: another console takes what is typed. */
+  constructor(views: Views, irq: IrqLine, output: ConsoleOutput, inputIsElsewhere: () => boolean = () => false) {
+    this.inputIsElsewhere = inputIsElsewhere;
     this.views = views;
     this.r = new UartRegisters(views, DeviceMap.UART);
     this.output = output;
@@ -117,7 +120,7 @@ export class Uart implements PortDevice {
   /** Takes what the line has for us. A burst of as many bytes as fit arrives each character time, so that drivers of one byte per edge see each. */
   receive(now: number): void {
     const { r } = this;
-    if (now < r.receiveDueNum || this.loopback || r.fifoCount >= this.depth || this.input.empty) return;
+    if (this.inputIsElsewhere() || now < r.receiveDueNum || this.loopback || r.fifoCount >= this.depth || this.input.empty) return;
     while (r.fifoCount < this.depth) {
       const byte = this.input.pop();
       if (byte < 0) break;
