@@ -182,7 +182,7 @@ function switchSpace(low: i32, written: i32): bool {
 }
 
 /** The supervisor's half of the bank. */
-function useBank(bank: i32): void {
+export function useBank(bank: i32): void {
   if (load<i32>(context + BANK) != bank) {
     const clock = load<i32>(context + BANK_CLOCK) + 1;
     store<i32>(context + BANK_CLOCK, clock);

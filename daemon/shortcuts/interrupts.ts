@@ -45,7 +45,7 @@ import {
 } from './layout';
 import { context, cplOf, findRead, findTable, findWrite, rflags, setRflags, setSystemFlags, systemFlags, vp } from './processor';
 
-function isCanonical(address: i64): bool {
+export function isCanonical(address: i64): bool {
   return (address << 16) >> 16 == address;
 }
 /** Whether the VP goes on in guest code with these flags: nothing waits to be taken (hypervisor/interrupt-window). */

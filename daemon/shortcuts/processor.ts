@@ -13,7 +13,9 @@ import {
   FLAG_AUX,
   FLAG_RESULT,
   FLAG_SYSTEM,
+  INTERCEPTS,
   READ_TAG,
+  SHORTCUTS,
   TLB,
   TLB_ENTRIES,
   TLB_MODE_SIZE,
@@ -29,6 +31,10 @@ export function attach(vpBlock: i32, lpContext: i32): void {
   context = lpContext;
 }
 
+/** Nobody beneath wants to be asked for every intercept. */
+export function mayIntercept(): bool {
+  return (load<i32>(context + SHORTCUTS) & INTERCEPTS) != 0;
+}
 /** A counter of the VP. */
 export function count(counter: i32): void {
   store<i32>(vp + counter, load<i32>(vp + counter) + 1);

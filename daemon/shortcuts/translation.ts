@@ -30,7 +30,7 @@ import {
   WRITE,
   WRITE_TAG,
 } from './layout';
-import { charge, context, count, cplOf, discharge, spend, vp } from './processor';
+import { charge, context, count, cplOf, discharge, mayIntercept, spend, vp } from './processor';
 import { entryOf, halfOf, holds, insert, isDevice, isWatched } from './tlb';
 import { slotAt, tally } from './vtlb';
 import { compareExchange, read } from './words';
@@ -72,6 +72,7 @@ export function translate(gva: i64, access: i32): i32 {
   let leaf = walk(gva, access);
   if (leaf == UNKNOWN) return 0;
   if (leaf != NONE) spend(load<i32>(context + WALK_CYCLES));
+  else if (!mayIntercept()) return 0;
   else {
     const charged = load<i32>(context + CHARGED);
     charge(EXIT_FILL);

@@ -268,6 +268,8 @@ export const Exit = {
   HOT: 6,
   /** A store hit code of the running unit: run the instruction at RIP alone, then look everything up again. */
   SELF_MODIFIED: 7,
+  /** A loop that only waits (emit/waiting-loops) has done so for the LP's waitWindow. */
+  WAITING: 8,
 } as const;
 
 /** Immediate of `sys`: which helper and how the instruction was encoded. Low 32 bits only. */
@@ -386,6 +388,7 @@ export const SysOp = {
   ENTER: 66, // ENTER: ARG1 = size, ARG2 = level
   SWAPGS: 67,
   RSM: 68,
+  VMRUN: 69, // guest mode, where the hypervisor's own code runs; #UD in guests
   DAA: 71,
   DAS: 72,
   AAA: 73,

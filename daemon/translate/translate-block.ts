@@ -29,7 +29,8 @@ export interface TranslatedBlock {
 
 /**
  * Translates the block at RIP into the builder, finished. `source.following` may throw the guest's fault; nothing else does.
- * A block never goes on into the next page, but for one whose first instruction does. At most `most` instructions, and none from the offset `before` on.
+ * A block never goes on into the next page, but for one whose first instruction does. At most `most` instructions, and none that begins at an offset for which
+ * `stops` holds, but the first.
  */
 export const translateBlock = (
   builder: BlockBuilder,
@@ -37,12 +38,12 @@ export const translateBlock = (
   mode: CodeMode,
   rip: number,
   most: number = BLOCK_INSTRUCTIONS_MAX,
-  before = Number.NaN,
+  stops?: (offset: number) => boolean,
 ): TranslatedBlock => {
   builder.frontEnd ??= new InstructionContext(builder);
   const x = builder.frontEnd as InstructionContext;
   builder.begin(mode, rip);
-  const taken = translate(x, source.bytes, mode, rip, most, before);
+  const taken = translate(x, source.bytes, mode, rip, most, stops);
   if (taken > 0) return finish(builder, taken, false);
   // The first instruction is cut off by the page's end.
   const page = source.bytes.length;
@@ -61,7 +62,14 @@ const finish = (builder: BlockBuilder, bytes: number, crossesPage: boolean): Tra
 };
 
 /** Bytes taken; 0 when the first instruction is cut off. */
-const translate = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode, rip: number, most: number, before: number): number => {
+const translate = (
+  x: InstructionContext,
+  bytes: Uint8Array,
+  mode: CodeMode,
+  rip: number,
+  most: number,
+  stops: ((offset: number) => boolean) | undefined,
+): number => {
   const { builder, decoder } = x;
   const families = x.familiesOf(processorFamilies);
   x.bytes = bytes;
@@ -79,7 +87,7 @@ const translate = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode, rip
     x.begin(at);
     families[decoder.code](x);
     at += decoder.length;
-    if (builder.ended || at === before) break;
+    if (builder.ended || stops?.(at) === true) break;
   }
   return at;
 };

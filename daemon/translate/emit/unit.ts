@@ -13,6 +13,7 @@ import { UnitFloats } from './unit-floats.js';
 import { CTX, number64, type Position, unitFrame, VP } from './unit-frame.js';
 import { recentPages } from './unit-recent.js';
 import { UnitSlots } from './unit-slots.js';
+import { waitingLoops } from './waiting-loops.js';
 import { assemble, Code, I32, I64, Locals } from './wasm.js';
 
 /** Tells the slots which registers the region reads and writes. */
@@ -68,14 +69,20 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
   const flags = new UnitFlags(c, locals, !graph.wide, frame, graph, u16);
 
   const recent = recentPages(graph, views);
+  const waiting = waitingLoops(graph, views);
 
   // --- structure
   const loopLabel: number[] = [];
   const blockLabel: number[] = [];
+  /** A loop that only waits begins to: what the budget will be when that has been for long. In the context, where a read of a device makes it never. */
+  const armWait = (): void => {
+    c.get(CTX); c.get(budget); c.get(CTX); c.memory('i32_load', CONTEXT.waitWindow); c.op('i32_sub'); c.memory('i32_store', CONTEXT.waitEnd);
+  };
   const branchTo = (from: number, to: number, toRip: number): void => {
     if (to < 0) leaveTo(() => number64(c, toRip), Exit.NEXT);
     else if (to <= from || graph.merge[to]) {
       flags.beforeJump(to);
+      if (to <= from && waiting[to]?.has(from) === false) armWait();
       c.br(to <= from ? loopLabel[to] : blockLabel[to]);
     } else tree(to);
   };
@@ -148,12 +155,17 @@ export const compileUnit = (views: Views, graph: Region): Uint8Array<ArrayBuffer
       return;
     }
     flags.beforeJump(i);
+    if (waiting[i]) armWait();
     loopLabel[i] = c.loop();
     flags.begin(i);
     // A slice that is over, or another thread's request: KICKED is more than any budget. Not an atomic load: V8 checks the alignment of those
     // each time, and moves no load out of a loop.
     c.get(budget); c.get(CTX); c.memory('i32_load', CONTEXT.kick); c.op('i32_lt_s');
     c.hint(false); c.if(); leaveTo(() => number64(c, graph.blocks[i].rip), Exit.BUDGET); c.op('end');
+    if (waiting[i]) {
+      c.get(budget); c.get(CTX); c.memory('i32_load', CONTEXT.waitEnd); c.op('i32_lt_s');
+      c.hint(false); c.if(); leaveTo(() => number64(c, graph.blocks[i].rip), Exit.WAITING); c.op('end');
+    }
     within(i, merges);
     c.op('end');
     c.op('unreachable');

@@ -192,6 +192,8 @@ const families: Record<string, Family> = {
   Xsetbv: ending(SysOp.XSETBV),
   Vmcall: plain(SysOp.VMCALL),
   Vmmcall: plain(SysOp.VMCALL),
+  Vmrund: ending(SysOp.VMRUN),
+  Vmrunq: ending(SysOp.VMRUN),
   Monitorw: monitor,
   Monitord: monitor,
   Monitorq: monitor,
