@@ -1,8 +1,8 @@
 // Builds a partition's memory up to the moment before VP 0's first instruction. Everything that can be refused is refused before a byte is written.
 
 import { writeProcessor } from '../../shared/cpu/partition-processor.js';
-import { DEFAULT_PROCESSOR, type ProcessorChoice } from '../../shared/cpu/processor-choice.js';
-import { hasVmbus, NO_HYPERV } from '../../shared/hyperv/hyperv-choice.js';
+import { deviceBytesOf, writeDevices } from '../../shared/devices/partition-devices.js';
+import { NO_HYPERV } from '../../shared/hyperv/hyperv-choice.js';
 import { overlayBytesOf, writeHyperv } from '../../shared/hyperv/partition-hyperv.js';
 import { NO_PORTS, writePorts } from '../../shared/hyperv/partition-ports.js';
 import { assert } from '../../shared/kit/assert.js';
@@ -14,6 +14,7 @@ import {
   PartitionState,
   RAM_MAX,
   RAM_MIN,
+  SuperModeChoice,
   vpBlockAt,
 } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
@@ -25,7 +26,7 @@ import { setEntryState, setFirmwareMtrrs, setVirtualWire } from './entry-state.j
 import { writeFirmware } from './firmware/firmware.js';
 import { GuestRam } from './guest-ram.js';
 import { planImage } from './image.js';
-import { type PartitionSpec, RAM_STEP } from './partition-spec.js';
+import { type PartitionSpec, processorOf, RAM_STEP } from './partition-spec.js';
 
 const MIB = 1 << 20;
 const encoder = new TextEncoder();
@@ -44,8 +45,6 @@ export const planPartition = (spec: PartitionSpec): BootPlan => {
   return planImage(spec);
 };
 
-const processorOf = (spec: PartitionSpec): ProcessorChoice => spec.processor ?? DEFAULT_PROCESSOR;
-
 const writeHeader = (views: Views, spec: PartitionSpec): void => {
   const header = new PartitionHeader(views, PartitionMap.HEADER);
   views.u8.fill(0, PartitionMap.HEADER, PartitionMap.VPS);
@@ -58,6 +57,7 @@ const writeHeader = (views: Views, spec: PartitionSpec): void => {
   header.ramSize = spec.ramSize;
   header.seed = spec.seed;
   header.testDevices = spec.testDevices === true ? 1 : 0;
+  header.superMode = spec.superMode ?? SuperModeChoice.AUTO;
   header.state = PartitionState.CREATED;
   writeProcessor(views, processorOf(spec));
   writeHyperv(views, spec.hyperv ?? NO_HYPERV);
@@ -66,23 +66,26 @@ const writeHeader = (views: Views, spec: PartitionSpec): void => {
   views.u8.set(name, header.name);
 };
 
-/** `views`: of memory that holds PartitionMap.RAM + ramSize bytes, and overlay pages behind it. Throws BootError and then has written nothing. */
+/** `views`: of memory that holds PartitionMap.RAM + ramSize bytes, and behind it overlay pages and the buffers of devices. Throws BootError and then has written nothing. */
 export const buildPartition = (views: Views, spec: PartitionSpec): void => {
   const plan = planPartition(spec);
   const hyperv = spec.hyperv ?? NO_HYPERV;
+  const devices = spec.devices ?? [];
+  const buffers = PartitionMap.RAM + spec.ramSize + overlayBytesOf(hyperv, spec.vpCount);
   assert(
-    views.buffer.byteLength >= PartitionMap.RAM + spec.ramSize + overlayBytesOf(hyperv, spec.vpCount),
-    `partition memory has ${views.buffer.byteLength} bytes, too few for its RAM and overlays`,
+    views.buffer.byteLength >= buffers + deviceBytesOf(devices),
+    `partition memory has ${views.buffer.byteLength} bytes, too few for its RAM, overlays and devices`,
   );
   writeHeader(views, spec);
   views.u8.fill(0, PartitionMap.DEVICES, PartitionMap.DEVICES_END);
+  writeDevices(views, devices, buffers);
   for (let index = 0; index < spec.vpCount; index++) {
     const vp = new VpBlock(views, vpBlockAt(index));
     powerUpVp(vp, index);
     setFirmwareMtrrs(vp);
   }
   const ram = new GuestRam(views, spec.ramSize);
-  writeFirmware(ram, spec.ramSize, spec.vpCount, processorOf(spec), hasVmbus(hyperv));
+  writeFirmware(ram, spec);
   for (const { gpa, data, size } of plan.chunks) {
     ram.bytes(gpa, data);
     ram.fill(gpa + data.length, size - data.length, 0);

@@ -1,6 +1,7 @@
 // What a partition is made from. Bytes, not file names: reading files is root's business.
 
-import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
+import { DEFAULT_PROCESSOR, type ProcessorChoice } from '../../shared/cpu/processor-choice.js';
+import type { VirtualDeviceSpec } from '../../shared/devices/partition-devices.js';
 import type { HypervChoice } from '../../shared/hyperv/hyperv-choice.js';
 import type { PortsConfig } from '../../shared/hyperv/partition-ports.js';
 
@@ -10,6 +11,8 @@ export interface PartitionSpec {
   readonly vpCount: number;
   readonly lpCount: number;
   readonly nodeCount: number;
+  /** Node of each VP's home LP: with more than one node, firmware tells the guest. */
+  readonly vpNodes?: readonly number[] | undefined;
   /** Guest RAM in bytes: RAM_MIN..RAM_MAX, a multiple of RAM_STEP. */
   readonly ramSize: number;
   readonly seed: number;
@@ -21,15 +24,21 @@ export interface PartitionSpec {
   readonly initrdName?: string | undefined;
   /** The partition's processor; what hvd has when absent. */
   readonly processor?: ProcessorChoice | undefined;
+  /** SuperModeChoice; auto when absent. */
+  readonly superMode?: number | undefined;
   /** The partition's Hyper-V interface; none when absent. */
   readonly hyperv?: HypervChoice | undefined;
   /** The devices that test images look for. */
   readonly testDevices?: boolean | undefined;
   /** Its synthetic ports, and connections to those of others; none when absent. */
   readonly ports?: PortsConfig | undefined;
+  /** Its virtio devices; none when absent. */
+  readonly devices?: readonly VirtualDeviceSpec[] | undefined;
   /** Entry of a Linux image: `32` (default; what a PC's boot loader uses) or `64` where the image has one. */
   readonly entry?: '32' | '64' | undefined;
 }
 
 /** Guest RAM comes in pages of WebAssembly memory. */
 export const RAM_STEP = 0x1_0000;
+
+export const processorOf = (spec: PartitionSpec): ProcessorChoice => spec.processor ?? DEFAULT_PROCESSOR;

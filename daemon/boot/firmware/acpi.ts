@@ -1,9 +1,12 @@
-// The ACPI tables: RSDP, RSDT, XSDT, FADT, FACS, MADT, DSDT (ACPI 6.5 5.2), describing the VPs, the I/O APIC and the fixed hardware.
+// The ACPI tables: RSDP, RSDT, XSDT, FADT, FACS, MADT, DSDT (ACPI 6.5 5.2), describing the VPs, the I/O APIC and the fixed hardware; with several nodes, the SRAT.
 import { APIC_DEFAULT_BASE, IO_APIC_BASE } from '../../../shared/abi/apic.js';
+import { hasVmbus, NO_HYPERV } from '../../../shared/hyperv/hyperv-choice.js';
 import { Irq, PlatformAddress, TIMER_PIN } from '../../../shared/layout/devices.js';
 import type { GuestRam } from '../guest-ram.js';
 import { ACPI_SIZE, RSDP_AT } from '../memory-map.js';
+import type { PartitionSpec } from '../partition-spec.js';
 import { dsdtBody } from './dsdt.js';
+import { sratBody } from './srat.js';
 import { TableBytes } from './table-bytes.js';
 
 const HEADER_SIZE = 36;
@@ -29,6 +32,12 @@ const sdt = (signature: string, revision: number, bodySize: number): TableBytes 
     .u32(24, 1)
     .ascii(28, 'HVD ')
     .u32(32, 1);
+
+const withBody = (signature: string, revision: number, body: Uint8Array): Uint8Array => {
+  const table = sdt(signature, revision, body.length);
+  table.bytes.set(body, HEADER_SIZE);
+  return table.checksum(9).bytes;
+};
 
 /** Generic address structure of an I/O port block (table 5.1). */
 const gas = (table: TableBytes, at: number, port: number, bytes: number): void => {
@@ -77,7 +86,8 @@ const madt = (vpCount: number): Uint8Array => {
 const facs = (): Uint8Array => new TableBytes(64).ascii(0, 'FACS').u32(4, 64).u8(32, 2).bytes;
 
 /** `base`: where the tables stand; the RSDP is at RSDP_AT. */
-export const writeAcpi = (ram: GuestRam, base: number, vpCount: number, vmbus: boolean): void => {
+export const writeAcpi = (ram: GuestRam, base: number, spec: PartitionSpec): void => {
+  const { vpCount } = spec;
   let next = base;
   const place = (bytes: Uint8Array): number => {
     const at = next;
@@ -87,11 +97,9 @@ export const writeAcpi = (ram: GuestRam, base: number, vpCount: number, vmbus: b
   };
   ram.fill(base, ACPI_SIZE, 0);
   const facsAt = place(facs());
-  const body = dsdtBody(vpCount, vmbus);
-  const dsdt = sdt('DSDT', 2, body.length);
-  dsdt.bytes.set(body, HEADER_SIZE);
-  const dsdtAt = place(dsdt.checksum(9).bytes);
+  const dsdtAt = place(withBody('DSDT', 2, dsdtBody(vpCount, hasVmbus(spec.hyperv ?? NO_HYPERV))));
   const tables = [place(fadt(facsAt, dsdtAt)), place(madt(vpCount))];
+  if (spec.nodeCount > 1) tables.push(place(withBody('SRAT', 3, sratBody(spec))));
 
   const rsdt = sdt('RSDT', 1, tables.length * 4);
   const xsdt = sdt('XSDT', 1, tables.length * 8);
