@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { jobPageHeader } from './job-page-header.mjs';
 
@@ -63,7 +63,30 @@ const bench = (bits) => ({
       : [{ source, flags: [...WIDTH[bits], ...STEADY, '-mgeneral-regs-only'] }],
   ),
 });
-const GUESTS = [workload(32), workload(64), bench(32), bench(64)];
+/** Its console and its interrupt entries are the workload guest's. */
+const checks = (bits) => ({
+  image: `checks/checks${bits}.elf`,
+  folder: 'checks',
+  bits,
+  objects: [...sourcesOf('checks'), '../workload/console.c', '../workload/interrupt.S'].map((source) => ({
+    source,
+    name: basename(source),
+    flags: [...WIDTH[bits], '-mgeneral-regs-only'],
+  })),
+});
+/** Real mode and nothing else. */
+const real16 = { image: 'real16/real16.elf', folder: 'real16', bits: 32, objects: [{ source: 'real16.S', flags: WIDTH[32] }] };
+const v86 = {
+  image: 'v86/v86.elf',
+  folder: 'v86',
+  bits: 32,
+  objects: [...sourcesOf('v86'), '../workload/console.c'].map((source) => ({
+    source,
+    name: basename(source),
+    flags: [...WIDTH[32], '-mgeneral-regs-only'],
+  })),
+};
+const GUESTS = [workload(32), workload(64), bench(32), bench(64), checks(32), checks(64), real16, v86];
 
 const run = (command, args, cwd) => execFileSync(command, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] }).toString();
 

@@ -1,4 +1,5 @@
-// Finds processors and the I/O APIC: ACPI MADT (ACPI 5.2.12), or the MP table (MultiProcessor Specification 1.4) where there is no ACPI.
+// Finds processors and the I/O APIC: ACPI MADT (ACPI 5.2.12), or the MP table (MultiProcessor Specification 1.4) where there is no ACPI; and the nodes that processors
+// and memory are on: ACPI SRAT (5.2.16).
 #include "kernel.h"
 
 static u32 same(const volatile void *at, const char *text)
@@ -37,6 +38,20 @@ static void madt_read(struct firmware *f, uptr madt)
     f->source = "acpi";
 }
 
+// The largest part of each node's memory.
+static void srat_read(struct firmware *f, uptr srat)
+{
+    uptr end = srat + word32(srat + 4);
+    for (uptr p = srat + 48; p + 2 <= end && word8(p + 1) >= 2; p += word8(p + 1)) {
+        u32 processor = word8(p) == 0, node = processor ? word8(p + 2) : word32(p + 2);
+        if (word8(p) > 1 || node >= NODES_MAX || !(word32(p + (processor ? 4 : 28)) & 1)) continue;
+        if (processor) { f->nodeOfApic[word8(p + 3)] = (u8)node; continue; }
+        struct range *memory = &f->nodes[node];
+        u32 from = word32(p + 8), size = word32(p + 16);
+        if (!word32(p + 12) && !word32(p + 20) && size > memory->to - memory->from) *memory = (struct range){ from, (uptr)from + size };
+    }
+}
+
 static u32 acpi_find(struct firmware *f)
 {
     for (uptr p = 0xE0000; p < 0x100000; p += 16) {
@@ -46,8 +61,10 @@ static u32 acpi_find(struct firmware *f)
         if (!table) continue;
         uptr end = table + word32(table + 4);
         for (uptr e = table + 36; e + entrySize <= end; e += entrySize) {
-            if (same((void *)(uptr)word32(e), "APIC")) { madt_read(f, word32(e)); return f->apicCount > 0; }
+            if (same((void *)(uptr)word32(e), "APIC")) madt_read(f, word32(e));
+            if (same((void *)(uptr)word32(e), "SRAT")) srat_read(f, word32(e));
         }
+        if (f->apicCount > 0) return 1;
     }
     return 0;
 }

@@ -38,7 +38,7 @@ static struct space *churn_prepare(struct vp *vp, u32 shared)
         churnFrames[vp->index] = pages_take(FRAMES_PER_VP);
         if (churnFrames[vp->index]) frames_number(churnFrames[vp->index], FRAMES_PER_VP, vp->index * FRAMES_PER_VP);
     }
-    if (!space->root && !space_make(space, shared ? VPS_MAX * PAGES_SHARED_MAX : PAGES_PRIVATE_MAX)) space = 0;
+    if (!space->root && !space_make(space, shared ? VPS_MAX * PAGES_SHARED_MAX : PAGES_PRIVATE_MAX, vp->node)) space = 0;
     making_end();
     return churnFrames[vp->index] ? space : 0;
 }
@@ -81,14 +81,14 @@ void job_pagechurn(struct vp *vp)
     cr3_write(baseRoot);
 }
 
-static struct space *switch_prepare(u32 index)
+static struct space *switch_prepare(u32 index, u32 node)
 {
     struct space *space = &switchSpaces[index];
     if (*(volatile uptr *)&space->root) return space;
     making_begin();
     if (!pool && (pool = pages_take(POOL_FRAMES))) frames_number(pool, POOL_FRAMES, 0);
     struct space made = { 0, 0, 0 };
-    if (pool && !space->root && space_make(&made, SPACE_PAGES)) {
+    if (pool && !space->root && space_make(&made, SPACE_PAGES, node)) {
         for (u32 p = 0; p < SPACE_PAGES; p++) space_map(&made, p, pool + (uptr)((index * 17 + p) % POOL_FRAMES) * PAGE_SIZE);
         space->window = made.window;
         space->pages = made.pages;
@@ -105,7 +105,7 @@ void job_switch(struct vp *vp)
     u32 first = vp->parameters[2] ? vp->index * spaces : 0;
     for (u32 turn = 0; job_goes_on(vp); turn++) {
         u32 index = (first + turn % spaces) % SPACES_MAX;
-        struct space *space = switch_prepare(index);
+        struct space *space = switch_prepare(index, vp->node);
         if (!space) { out_of_memory(vp); break; }
         u64 start = rdtsc();
         cr3_write(space->root);

@@ -6,11 +6,13 @@
 #define VPS_MAX 64
 #define STACK_SIZE 16384
 #define PAGE_SIZE 4096u
+#define NODES_MAX 8u
 
 // --- one virtual processor. Stands at the low end of its own stack, so that the stack pointer finds it.
 struct vp {
     u32 index;
     u32 apicId;
+    u32 node;
     volatile u32 online;
     volatile u32 ticks;               // timer interrupts of the running job
     volatile u64 timerDue;            // TSC at which the armed tick was due, 0 = not armed
@@ -57,11 +59,14 @@ void *memcpy(void *to, const void *from, uptr n);
 __attribute__((noreturn)) void power_off(u32 status);
 
 // --- firmware.c
+struct range { uptr from, to; };
 struct firmware {
     u32 apicIds[VPS_MAX];
     u32 apicCount;
     uptr ioApic;
     u32 jobPin;                           // I/O APIC pin of JOB_IRQ
+    u8 nodeOfApic[256];
+    struct range nodes[NODES_MAX];        // memory; empty where the firmware says nothing
     const char *source;
 };
 void firmware_find(struct firmware *f);
@@ -102,9 +107,10 @@ void wake_others(void);
 // --- paging.c
 struct space { uptr root; volatile void *window; u32 pages; };
 extern uptr baseRoot;
-void memory_start(uptr firstFree, uptr end, u32 wantPae);
-uptr pages_take(u32 count);               // zeroed, contiguous, 0 = no memory left
-u32 space_make(struct space *s, u32 pages);
+void memory_start(struct range free, const struct range nodes[NODES_MAX], u32 wantPae);
+uptr pages_take_on(u32 node, u32 count);  // zeroed, contiguous, on the node if it has so many; 0 = no memory left
+uptr pages_take(u32 count);
+u32 space_make(struct space *s, u32 pages, u32 node);
 uptr window_address(u32 page);
 void space_map(struct space *s, u32 page, uptr frame);
 void space_unmap(struct space *s, u32 page);

@@ -52,7 +52,8 @@ __attribute__((used)) void boot_main(void)
     }
     static struct firmware firmware;
     firmware_find(&firmware);
-    memory_start((uptr)imageEnd, memoryKib < 1048576 ? (uptr)memoryKib * 1024 : 0x40000000, option("pae") != 0);
+    struct range free = { (uptr)imageEnd, memoryKib < 1048576 ? (uptr)memoryKib * 1024 : 0x40000000 };
+    memory_start(free, firmware.nodes, option("pae") != 0);
     apic_start(option("x2apic") != 0);
     apic_calibrate();
     hyperv_assist_start(vp);

@@ -1,9 +1,11 @@
-// Memory of the guest's own: a bump allocator, the base address space (identity, large pages) and address spaces with a window of 4 KiB pages.
+// Memory of the guest's own: a bump allocator for each node, the base address space (identity, large pages) and address spaces with a window of 4 KiB pages.
+// All tables of a space are on the node that it is made for, those of the identity map too: each node that asks has a copy of them.
 // 64-bit: 4 levels, the window at a negative canonical address. 32-bit: two levels with PSE, or PAE with `pae` on the command line.
 #include "kernel.h"
 
 #define PRESENT_WRITABLE 3u
 #define LARGE 0x83u
+#define DIRECTORIES 4
 #define UNCACHED 0x18u
 #define CR4_PSE 0x10
 #define CR4_PAE 0x20
@@ -16,19 +18,30 @@
 uptr baseRoot;
 u32 baseCr4;
 static u32 wide;                          // page-table entries have 8 bytes
-static volatile u32 nextPage, endPage;    // page numbers
+static struct { volatile u32 next, end; } pages[NODES_MAX];   // page numbers
+// On each node: a table whose entries lead to the four directories of the identity map, and behind it these.
+#define IDENTITY_PAGES 5
+static uptr identities[NODES_MAX];
 
-uptr pages_take(u32 count)
+static uptr take(u32 node, u32 count)
 {
     for (;;) {
-        u32 first = nextPage;
-        if (count > endPage - first) return 0;
-        if (atomic_compare_exchange(&nextPage, first, first + count) != first) continue;
+        u32 first = pages[node].next;
+        if (count > pages[node].end - first) return 0;
+        if (atomic_compare_exchange(&pages[node].next, first, first + count) != first) continue;
         uptr at = (uptr)first * PAGE_SIZE;
         memset((void *)at, 0, (uptr)count * PAGE_SIZE);
         return at;
     }
 }
+
+uptr pages_take_on(u32 node, u32 count)
+{
+    uptr at = take(node, count);
+    for (u32 other = 0; !at && other < NODES_MAX; other++) at = take(other, count);
+    return at;
+}
+uptr pages_take(u32 count) { return pages_take_on(0, count); }
 
 // The half with the present bit is written last when an entry appears and first when it goes: no walker sees a mixture.
 static void entry_set(volatile void *table, u32 index, uptr value)
@@ -49,30 +62,54 @@ static uptr identity_large(u32 index, u32 shift)
     uptr at = (uptr)index << shift;
     return at | LARGE | (at >= 0xFEC00000 ? UNCACHED : 0);
 }
-static u32 basePdpt[8] __attribute__((aligned(32)));
+#define UPPER 1u                          // of an entry in a PAE root
 #else
-extern u8 basePml4[], basePdpt[];
+#define UPPER PRESENT_WRITABLE
+extern u8 basePml4[], basePdpt[];         // and the four directories behind it (boot.S)
 #endif
 
-void memory_start(uptr firstFree, uptr end, u32 wantPae)
+static u32 give(u32 node, uptr from, uptr to)
+{
+    u32 first = (u32)((from + PAGE_SIZE - 1) / PAGE_SIZE), end = (u32)(to / PAGE_SIZE);
+    pages[node].next = first;
+    pages[node].end = end < first ? first : end;
+    return end > first;
+}
+
+static void upper_set(uptr identity)
+{
+    for (u32 i = 0; i < DIRECTORIES; i++) entry_set((void *)identity, i, (identity + (1 + i) * PAGE_SIZE) | UPPER);
+}
+
+static uptr identity_on(u32 node)
+{
+    if (!identities[node] && (identities[node] = pages_take_on(node, IDENTITY_PAGES)) != 0) {
+        memcpy((void *)identities[node], (void *)identities[0], IDENTITY_PAGES * PAGE_SIZE);
+        upper_set(identities[node]);
+    }
+    return identities[node] ? identities[node] : identities[0];
+}
+
+void memory_start(struct range free, const struct range nodes[NODES_MAX], u32 wantPae)
 {
     // The window of the 32-bit build hides what stands at 1 GiB and above.
-    if (end > 0x40000000) end = 0x40000000;
-    nextPage = (u32)((firstFree + PAGE_SIZE - 1) / PAGE_SIZE);
-    endPage = (u32)(end / PAGE_SIZE);
-    if (endPage < nextPage) endPage = nextPage;
+    if (free.to > 0x40000000) free.to = 0x40000000;
+    u32 known = 0;
+    for (u32 i = 0; i < NODES_MAX; i++)
+        known += give(i, nodes[i].from > free.from ? nodes[i].from : free.from, nodes[i].to < free.to ? nodes[i].to : free.to);
+    if (!known) give(0, free.from, free.to);
 #ifdef LONG
     (void)wantPae;
     wide = 1;
     baseRoot = (uptr)basePml4;
+    identities[0] = (uptr)basePdpt;
 #else
     wide = wantPae;
     baseCr4 = (u32)cr4_read() | (wide ? CR4_PAE : CR4_PSE);
     if (wide) {
-        uptr directories = pages_take(4);
-        for (u32 i = 0; i < 2048; i++) entry_set((void *)directories, i, identity_large(i, 21));
-        for (u32 i = 0; i < 4; i++) basePdpt[2 * i] = (u32)(directories + i * PAGE_SIZE) | 1;
-        baseRoot = (uptr)basePdpt;
+        baseRoot = identities[0] = pages_take(IDENTITY_PAGES);
+        for (u32 i = 0; i < 512 * DIRECTORIES; i++) entry_set((void *)(baseRoot + PAGE_SIZE), i, identity_large(i, 21));
+        upper_set(baseRoot);
     } else {
         baseRoot = pages_take(1);
         for (u32 i = 0; i < 1024; i++) entry_set((void *)baseRoot, i, identity_large(i, 22));
@@ -83,33 +120,33 @@ void memory_start(uptr firstFree, uptr end, u32 wantPae)
 #endif
 }
 
-// Makes an address space: all of the base one, and `pages` unmapped 4 KiB pages at the window. 0 = no memory left.
-u32 space_make(struct space *s, u32 pages)
+// Makes an address space with its tables on the node: all of the base one, and `pages` unmapped 4 KiB pages at the window. 0 = no memory left.
+u32 space_make(struct space *s, u32 pages, u32 node)
 {
     u32 perTable = wide ? 512 : 1024;
     u32 tables = (pages + perTable - 1) / perTable;
-    uptr window = pages_take(tables);
+    uptr window = pages_take_on(node, tables);
     if (!window) return 0;
 #ifdef LONG
-    uptr at = pages_take(3);
+    uptr at = pages_take_on(node, 3);
     if (!at) return 0;
     uptr pml4 = at, pdpt = at + PAGE_SIZE, directory = at + 2 * PAGE_SIZE;
-    entry_set((void *)pml4, 0, (uptr)basePdpt | PRESENT_WRITABLE);
+    entry_set((void *)pml4, 0, identity_on(node) | PRESENT_WRITABLE);
     entry_set((void *)pml4, (WINDOW >> 39) & 511, pdpt | PRESENT_WRITABLE);
     entry_set((void *)pdpt, (WINDOW >> 30) & 511, directory | PRESENT_WRITABLE);
     for (u32 i = 0; i < tables; i++) entry_set((void *)directory, ((WINDOW >> 21) & 511) + i, (window + i * PAGE_SIZE) | PRESENT_WRITABLE);
     s->root = pml4;
 #else
     if (wide) {
-        uptr at = pages_take(2);
+        uptr at = pages_take_on(node, 2);
         if (!at) return 0;
         uptr directory = at + PAGE_SIZE;
-        memcpy((void *)at, basePdpt, 32);
+        memcpy((void *)at, (void *)identity_on(node), 32);
         ((volatile u32 *)at)[2 * (WINDOW >> 30)] = (u32)directory | 1;
         for (u32 i = 0; i < tables; i++) entry_set((void *)directory, i, (window + i * PAGE_SIZE) | PRESENT_WRITABLE);
         s->root = at;
     } else {
-        uptr directory = pages_take(1);
+        uptr directory = pages_take_on(node, 1);
         if (!directory) return 0;
         memcpy((void *)directory, (void *)baseRoot, PAGE_SIZE);
         for (u32 i = 0; i < tables; i++) entry_set((void *)directory, (WINDOW >> 22) + i, (window + i * PAGE_SIZE) | PRESENT_WRITABLE);

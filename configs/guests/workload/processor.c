@@ -137,12 +137,14 @@ void processors_start(const struct firmware *f)
 {
     struct vp *self = vp_at(0);
     self->apicId = apic_id();
+    self->node = f->nodeOfApic[self->apicId & 255];
     come_online(self);
     for (u32 i = 0; i < f->apicCount && vpCount < VPS_MAX; i++) {
         if (f->apicIds[i] == self->apicId) continue;
         struct vp *vp = vp_at(vpCount);
         vp->index = vpCount++;
         vp->apicId = f->apicIds[i];
+        vp->node = f->nodeOfApic[vp->apicId];
         vp->entry = (volatile struct job_entry *)((uptr)jobPage + sizeof *jobPage) + vp->index;
         stackOfApic[vp->apicId] = (u32)(uptr)stacks[vp->index] + STACK_SIZE;
     }
