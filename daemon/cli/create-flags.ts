@@ -4,10 +4,11 @@ import { HvdError } from '../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../shared/protocol/messages.js';
 import { readPartitionFile, withPaths } from '../root/config/machine-file.js';
 import { partitionSchema } from '../root/config/schema.js';
+import { type DeviceFlags, withDevices } from './device-flags.js';
 import { checkOptions, numeric } from './options.js';
 import type { ClientFlags } from './with-daemon.js';
 
-export interface CreateFlags extends ClientFlags {
+export interface CreateFlags extends ClientFlags, DeviceFlags {
   readonly image?: string;
   readonly name?: string;
   readonly vps?: string;
@@ -43,6 +44,7 @@ export const partitionOf = (what: string, flags: CreateFlags): PartitionConfig =
       ...base,
       ...given,
       ...hv,
+      ...withDevices(base.devices, flags),
       ...(flags.name === undefined ? {} : { name: flags.name }),
     }),
     process.cwd(),

@@ -18,11 +18,11 @@ export type StartReport = { readonly ready: number } | { readonly error: ErrorBo
 /** Where a detached daemon logs. */
 export const logFileOf = (socket: string): string => `${socket.replace(/\.sock$/, '')}.log`;
 
-/** Starts `hvd start <args>` detached. Resolves with its process id once its socket answers. */
+/** Starts `hvd <args>`, a command that is the daemon, detached. Resolves with its process id once its socket answers. */
 export const startDetached = async (args: readonly string[], socket: string): Promise<number> => {
   const log = logFileOf(socket);
   const output = openLog(log);
-  const child = spawn(process.execPath, [HVD, 'start', ...args, '--socket', socket], {
+  const child = spawn(process.execPath, [HVD, ...args, '--socket', socket], {
     detached: true,
     stdio: ['ignore', output, output, 'ipc'],
     cwd: process.cwd(),

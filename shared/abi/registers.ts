@@ -59,6 +59,8 @@ export const Cr4 = {
   SMEP: 0x10_0000,
   SMAP: 0x20_0000,
 } as const;
+/** Debug control: any breakpoint enabled, general detect (SDM 3B 18.2.4). */
+export const Dr7 = { ENABLES: 0xff, GD: 0x2000 } as const;
 export const Efer = { SCE: 1, LME: 0x100, LMA: 0x400, NXE: 0x800 } as const;
 
 /** Physical-address width that CPUID 80000008 states and reserved-bit checks use. */

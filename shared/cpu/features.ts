@@ -28,7 +28,7 @@ const ABSENT = false;
 const ROWS = {
   // CPUID.1:EDX
   fpu: [L.BASIC_EDX, 0, [], THERE],
-  vme: [L.BASIC_EDX, 1, [], ABSENT],
+  vme: [L.BASIC_EDX, 1, [], THERE],
   de: [L.BASIC_EDX, 2, [], THERE],
   pse: [L.BASIC_EDX, 3, [], THERE],
   tsc: [L.BASIC_EDX, 4, [], THERE],
@@ -71,6 +71,7 @@ const ROWS = {
   hypervisor: [L.BASIC_ECX, 31, [], THERE],
   // CPUID.(7,0)
   fsgsbase: [L.STRUCTURED_EBX, 0, ['lm'], THERE],
+  tsc_adjust: [L.STRUCTURED_EBX, 1, ['tsc', 'msr'], THERE],
   bmi1: [L.STRUCTURED_EBX, 3, [], THERE],
   avx2: [L.STRUCTURED_EBX, 5, ['avx'], THERE],
   fdp_excptn_only: [L.STRUCTURED_EBX, 6, ['fpu'], THERE],

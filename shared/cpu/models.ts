@@ -39,7 +39,18 @@ const V2: readonly FeatureName[] = [
   'pdpe1gb',
 ];
 const V3_USER: readonly FeatureName[] = ['xsave', 'avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'lzcnt', 'movbe'];
-const V3_SYSTEM: readonly FeatureName[] = ['aes', 'pclmulqdq', 'rdrand', 'xsaveopt', 'fsgsbase', 'smep', 'erms', 'pcid', 'invpcid'];
+const V3_SYSTEM: readonly FeatureName[] = [
+  'aes',
+  'pclmulqdq',
+  'rdrand',
+  'xsaveopt',
+  'fsgsbase',
+  'tsc_adjust',
+  'smep',
+  'erms',
+  'pcid',
+  'invpcid',
+];
 const V3: readonly FeatureName[] = [...V2, ...V3_USER, ...V3_SYSTEM];
 
 const chip = (name: string, signature: number, maxLeaf: number, maxExtendedLeaf: number, features: readonly FeatureName[]): CpuModel => ({

@@ -3,6 +3,9 @@
 //
 //   +0x00000  clock, doorbell: survive a reset of the partition
 //   +0x00100  registers: zeroed by a reset
+//   +0x02000  PCI configuration spaces: zeroed by a reset
+//   +0x03000  virtio devices that there are: survives (virtual-devices.ts)
+//   +0x04000  their registers: zeroed by a reset
 //   +0x10000  COM1 output, a ByteLog (scrollback 64 KiB): survives
 //   +0x28000  the text that ends the partition: survives
 //   +0x30000  COM1 input, a ByteQueue of 4 KiB: survives
@@ -33,6 +36,9 @@ export const DeviceMap = {
   DMA: D + 0x0700,
   VGA: D + 0x0800,
   REGISTERS_END: D + 0x1000,
+  PCI_CONFIG: D + 0x2000,
+  VIRTUAL_DEVICES: D + 0x3000,
+  VIRTIO: D + 0x4000,
   CONSOLE_OUT: D + 0x1_0000,
   CONSOLE_WATCH: D + 0x2_8000,
   CONSOLE_IN: D + 0x3_0000,
@@ -72,6 +78,12 @@ export const PlatformAddress = {
   SYNIC_TEST: 0x3000,
   TEST_MEMORY: 0xff00_0000,
   TEST_MEMORY_BYTES: 0x1_0000,
+  /** Where memory of PCI devices may lie (the host bridge's window). */
+  PCI_MEMORY: 0xe000_0000,
+  PCI_MEMORY_END: 0xfec0_0000,
+  /** Interrupts of PCI devices with even and odd device numbers. */
+  PCI_IRQ_EVEN: 10,
+  PCI_IRQ_ODD: 11,
   /** SLP_TYP of soft off (S5), as the DSDT's \_S5 package must say. */
   S5_SLEEP_TYPE: 5,
   /** CMOS byte of the century (FADT CENTURY). */
@@ -103,7 +115,7 @@ export const DeviceClockLayout = struct(
 export const DeviceClock = accessor(DeviceClockLayout);
 export type DeviceClock = InstanceType<typeof DeviceClock>;
 /** Bits of `requests`: set by root, taken by the next `Platform.advance`. Root kicks an LP of the partition after setting one. */
-export const PlatformRequest = { POWER_BUTTON: 1 } as const;
+export const PlatformRequest = { POWER_BUTTON: 1, VIRTIO: 2 } as const;
 
 /** The workload guest's doorbell (ports: JobPort of job-page.ts). All words are atomics, no lock. */
 export const DoorbellLayout = struct(

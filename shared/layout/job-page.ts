@@ -61,6 +61,8 @@ export const JobEntryLayout = struct(
 export const JobEntry = accessor(JobEntryLayout);
 export type JobEntry = InstanceType<typeof JobEntry>;
 
+/** Bytes of an entry that the host writes. */
+export const JOB_REQUEST_SIZE = 64;
 export const JOB_ENTRIES_AT = JobPageLayout.size;
 /** Byte offset of a VP's entry in the area. */
 export const jobEntryAt = (vp: number): number => JOB_ENTRIES_AT + vp * JobEntryLayout.size;
@@ -96,12 +98,12 @@ export const jobParameters = (job: JobName, given: Readonly<Record<string, numbe
   return Object.entries(known).map(([name, initial]) => given[name] ?? initial);
 };
 
-/** Asks VP `vp` for a job; `area` is the byte address of the job area in `views`. The caller then raises SEQUENCE and pulses the line. One writer at a time. */
-export const writeJob = (views: Views, area: number, vp: number, job: JobName, parameters: readonly number[]): void => {
+/** Asks VP `vp` for a job, by its number; `area` is the byte address of the job area in `views`. The caller then raises SEQUENCE and pulses the line. One writer at a time. */
+export const writeJob = (views: Views, area: number, vp: number, job: number, parameters: readonly number[]): void => {
   const entry = (area + jobEntryAt(vp)) >>> 2;
   const sequence = Atomics.load(views.u32, entry);
   Atomics.store(views.u32, entry, (sequence | 1) >>> 0);
-  Atomics.store(views.u32, entry + (JobEntryLayout.at.jobRequested >>> 2), JOBS[job].number);
+  Atomics.store(views.u32, entry + (JobEntryLayout.at.jobRequested >>> 2), job);
   for (let i = 0; i < JOB_PARAMETERS; i++) Atomics.store(views.u32, entry + (JobEntryLayout.at.parameters >>> 2) + i, parameters[i] ?? 0);
   Atomics.store(views.u32, entry, ((sequence | 1) + 1) >>> 0);
 };

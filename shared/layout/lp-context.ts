@@ -76,9 +76,18 @@ export const SWITCH_ENTRIES = 16;
 export const SWITCH_SIZE = 24;
 export const SpaceSwitch = { LOW: 0, HIGH: 4, EPOCH: 8, SAS: 12, NAME: 16, BANK: 20 } as const;
 
+/** Entries of that table where no hypervisor is beneath, by how linear addresses are translated. */
+export const RootSpace = { UNPAGED: 0, LEGACY: 1, LONG: 2 } as const;
+
 /** Intercepts that shortcuts deal with: an access to a register of the local APIC's page, a byte at a port, MOV CR3, a page fault that is a fill, INVLPG. */
 export const SHORTCUT_EXITS = ['apicPage', 'port', 'crAccess', 'fill', 'invlpg'] as const;
 export type ShortcutExit = (typeof SHORTCUT_EXITS)[number];
+
+/** Bits of `shortcuts`: what the processor does by itself, and what the hypervisor beneath it is asked for (intercepts). */
+export const Shortcut = { OWN: 1, INTERCEPTS: 2 } as const;
+
+/** Of `waitWindow` and `waitEnd`: no wait is that long. */
+export const NO_WAIT = 0x4000_0000;
 
 /** Bits of `walkRights`. */
 export const WALK_SMEP = 1;
@@ -105,8 +114,10 @@ export const LpContextLayout = struct('LpContext', {
   codeCounts: block(8 * 4, 4),
   /** Record of the `count` micro-op that was executed last; only where instructions are counted. */
   counted: u32,
-  /** 1: instructions of the slow half may take their shortcuts (daemon/shortcuts); 0 while single instructions are watched. */
+  /** Shortcuts: which of the slow half's instructions may take theirs (daemon/shortcuts); none while single instructions are watched. */
   shortcuts: u32,
+  /** 1: no hypervisor is beneath the code that runs: mode registers are its own (daemon/shortcuts/root). */
+  root: u32,
   /** 1: the VP is to leave guest code when its critical section ends (hypervisor/spin): what may end one goes the long way. */
   sectionEnds: u32,
   /** Intercepts by SHORTCUT_EXITS that shortcuts have dealt with since the machine counted them last, u32 each, and what they have charged in all; what each is charged. */
@@ -152,6 +163,9 @@ export const LpContextLayout = struct('LpContext', {
   switchEpoch: i32,
   switchAge: i32,
   switches: block(SWITCH_ENTRIES * SWITCH_SIZE, 8),
+  /** Cycles for which a loop that only waits may go on before guest code is left (NO_WAIT: as long as it likes); and what the budget is then, for the loop at hand. */
+  waitWindow: i32,
+  waitEnd: i32,
   _pad: block(64),
   jump: block(JUMP_ENTRIES * JUMP_ENTRY_SIZE, 64),
   tlbs: block(TLB_BANKS * TLB_BANK_SIZE, 64),

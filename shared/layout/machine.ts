@@ -1,11 +1,17 @@
 // Machine memory: one SharedArrayBuffer with everything that belongs to no partition: LP blocks, the command mailbox of each LP, policy words, telemetry rings.
 //
-//   0x0000  header     0x1000  LP blocks, 64 x 4 KiB     then one event ring per LP, then the interrupt lines of devices
+//   0x0000  header     0x1000  LP blocks, 64 x 4 KiB     then one event ring per LP, then the interrupt lines of devices, then
+//   what a debugger has to say (debug.ts), then one trace ring per LP (trace.ts)
+import { DebugLayout } from './debug.js';
 import { DEVICE_LINE_SIZE, DEVICE_LINES } from './device-line.js';
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
+import { TRACE_RECORD_SIZE, TRACE_RING } from './trace.js';
 
 export const LpState = { OFFLINE: 0, IDLE: 1, RUNNING: 2, HYPERVISOR: 3, WAITING: 4, DEAD: 5 } as const;
 export const LP_STATE_NAMES: readonly string[] = ['offline', 'idle', 'running', 'hypervisor', 'waiting', 'dead'];
+/** What an LP is in: IA-32e mode, or real, V86 and protected mode as they were before it. */
+export const SuperMode = { LONG: 0, LEGACY: 1 } as const;
+export const SUPER_MODE_NAMES: readonly string[] = ['long', 'legacy'];
 export const ClockMode = { DETERMINISTIC: 0, QUANTUM: 1, REALTIME: 2 } as const;
 export const CLOCK_MODE_NAMES: readonly string[] = ['deterministic', 'quantum', 'realtime'];
 
@@ -30,6 +36,25 @@ export const MachineLayout = struct('MachineHeader', {
   deviceLineCount: u32,
   /** Policy words, one i32 each: see shared/protocol/policies. */
   policies: block(64 * 4, 4),
+  // --- the gate of the deterministic mode (layout/gate)
+  /** How often an LP has run a VP or given its turn away so far: where the machine is in its course. Written by the LP whose turn it is. Atomics. */
+  courseLow: i32,
+  courseHigh: i32,
+  /** Root wants to be let in: 1 at the end of the run that is under way, 2 at once. Atomics. */
+  gateWanted: i32,
+  /** 1: the course stops at `gateLimit` (low half of a course number). Atomics. */
+  gateLimited: i32,
+  gateLimit: i32,
+  /** Clock at which the course stops, too, while it is limited; 0: none. */
+  gateUntil: u64,
+  /** LP + 1 that stands at the gate, -1 before and after, 0 none. Atomics. */
+  gateStands: i32,
+  /** 1: it stands there because no LP awaits anything. */
+  gateAtRest: i32,
+  /** 1 while somebody traces (layout/trace). Atomics: LPs look before each run. */
+  tracing: i32,
+  /** 1: the LP is let go and nothing was changed, so nobody need look; else all LPs look for what was. */
+  gateUnchanged: i32,
 });
 export const MachineHeader = accessor(MachineLayout);
 export type MachineHeader = InstanceType<typeof MachineHeader>;
@@ -102,6 +127,14 @@ export const LpLayout = struct(
     deferredMax: u32,
     /** Vectors that were taken from guests that did not finish while others waited. */
     revokedEois: u32,
+    /** SuperMode of the LP; round trips from long to legacy and back, and the cycles that they have taken (hypervisor/world). */
+    superMode: u32,
+    superModeSwitches: u32,
+    switchCycles: u64,
+    /** Trace ring: records written, by the LP; records read, by root; records that found no room. Atomics. */
+    traceHead: i32,
+    traceTail: i32,
+    traceLost: i32,
   },
   LP_BLOCK_SIZE,
 );
@@ -138,5 +171,8 @@ export const MACHINE_LPS = Math.ceil(MachineLayout.size / 4096) * 4096;
 export const lpBlockAt = (lp: number): number => MACHINE_LPS + lp * LP_BLOCK_SIZE;
 export const eventRingAt = (lp: number, lpCount: number): number => lpBlockAt(lpCount) + lp * EVENT_RING * EVENT_SIZE;
 export const deviceLineAt = (line: number, lpCount: number): number => eventRingAt(lpCount, lpCount) + line * DEVICE_LINE_SIZE;
-export const machineMemorySize = (lpCount: number): number => deviceLineAt(DEVICE_LINES, lpCount);
+export const debugAt = (lpCount: number): number => Math.ceil(deviceLineAt(DEVICE_LINES, lpCount) / 4096) * 4096;
+export const traceRingAt = (lp: number, lpCount: number): number =>
+  Math.ceil((debugAt(lpCount) + DebugLayout.size) / 4096) * 4096 + lp * TRACE_RING * TRACE_RECORD_SIZE;
+export const machineMemorySize = (lpCount: number): number => traceRingAt(lpCount, lpCount);
 export const MACHINE_MAGIC = 0x4d647668;

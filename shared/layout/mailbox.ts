@@ -23,6 +23,8 @@ export const MailCommand = {
   STOP: 3,
   /** args[0] = slot. What stands in the partition's SynicHeader is carried out (shared/hyperv/partition-ports). */
   PORTS: 4,
+  /** args: a job order (layout/job-order), which the LP writes to the job area of the partition's guest. */
+  JOB: 5,
 } as const;
 
 /** What root posts on the control port for ATTACH. */
@@ -39,12 +41,16 @@ export interface LpConfig {
   readonly costs: Readonly<Record<string, number>>;
   /** True: when every VP is idle virtual time waits for the host's clock; false: it is skipped to the next timer. */
   readonly paceIdle: boolean;
+  /** Where a recording of the events is made or played (event-tape). */
+  readonly tape?: SharedArrayBuffer | undefined;
 }
 
 /** The argument of an LP's task. The task resolves after STOP; anything else that ends it is a machine check. */
 export interface LpBoot {
   readonly lp: number;
   readonly machine: SharedArrayBuffer;
+  /** Host memory (layout/host-memory). */
+  readonly host: WebAssembly.Memory;
   readonly control: MessagePort;
   readonly config: LpConfig;
 }

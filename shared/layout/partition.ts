@@ -18,6 +18,8 @@ import { VP_BLOCK_SIZE } from './vp.js';
 export const MAX_VPS = 64;
 export const MAX_LPS = 64;
 export const MAX_NODES = 8;
+/** Pages of guest RAM on each node: equal runs, the last one what is left. */
+export const pagesPerNode = (ramSize: number, nodes: number): number => Math.max(1, Math.ceil((ramSize >>> 12) / nodes));
 export const PartitionMap = {
   HEADER: 0,
   VPS: 0x2000,
@@ -62,6 +64,10 @@ export const ExitCause = {
 
 /** Bits of a page's flags word (atomics). CODE: some LP holds translations of bytes in the page; writes must be seen. GPT: the vTLB shadows it. TLB_WRITE: some LP's hardware TLB may hold a write tag for the page. OVERLAID: an overlay page covers this guest-physical address. */
 export const PageFlag = { CODE: 1, GPT: 2, WATCHED: 3, TLB_WRITE: 4, OVERLAID: 8 } as const;
+
+/** As the partition's VPs are at any time; long; legacy, and no long mode in its processor. */
+export const SuperModeChoice = { AUTO: 0, LONG: 1, LEGACY: 2 } as const;
+export const SUPER_MODE_CHOICES = ['auto', 'long', 'legacy'] as const;
 
 export const PartitionLayout = struct('PartitionHeader', {
   magic: u32,
@@ -114,6 +120,8 @@ export const PartitionLayout = struct('PartitionHeader', {
   testDevices: u32,
   /** What the partition has in place of the machine's policies, one i32 each: 0 = the machine's, else the setting + 1. */
   policies: block(64 * 4, 4),
+  /** SuperModeChoice: which super-mode the partition needs its LPs to be in. */
+  superMode: u32,
 });
 export const PartitionHeader = accessor(PartitionLayout);
 export type PartitionHeader = InstanceType<typeof PartitionHeader>;

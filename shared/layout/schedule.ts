@@ -67,6 +67,8 @@ export const vpScheduleAt = (index: number): number => PartitionMap.SCHEDULE + i
 
 export const WEIGHT_DEFAULT = 100;
 export const WEIGHT_MAX = 10_000;
+/** Percent of an LP that can be reserved: what is left is anybody's, so that a VP without reserve comes to its turn too. */
+export const RESERVE_MAX = 95;
 
 /** How a VP was found spinning. */
 export const SpinKind = {
@@ -95,6 +97,8 @@ export const SPIN_COUNTERS = [
   'expressKicks',
   /** How often it had to stop in a critical section, not spinning itself. */
   'holderPreemptions',
+  /** Spins found by a loop that was proved to do nothing but wait. */
+  'loopSpins',
 ] as const;
 export type SpinCounter = (typeof SPIN_COUNTERS)[number];
 const NUMBERS = Object.fromEntries(SPIN_COUNTERS.map((name, i) => [name, i])) as Record<SpinCounter, number>;

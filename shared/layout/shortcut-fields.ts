@@ -1,7 +1,8 @@
 // What the shortcuts through the slow half (daemon/shortcuts) work on, and numbers that they share with it, by the names that they know them by.
 // Why here: AssemblyScript cannot import `struct`; its build makes constants of these (daemon/build-module.mjs).
 import { APIC_DEFAULT_BASE, ApicBase, ApicRegister } from '../abi/apic.js';
-import { Access, Cr0, Cr4, Efer, Rflags } from '../abi/registers.js';
+import { Msr } from '../abi/msr.js';
+import { Access, Cr0, Cr4, Dr7, Efer, Rflags, SystemType } from '../abi/registers.js';
 import { DeviceMap, DmaLayout, PicOutputLayout, UartLayout } from './devices.js';
 import { INTERRUPT_LOG, INTERRUPT_RECORD_SIZE, InterruptRecord, InterruptState } from './interrupt-log.js';
 import {
@@ -9,7 +10,9 @@ import {
   DEVICE_ENTRY_SIZE,
   DeviceEntry,
   LpContextLayout,
+  RootSpace,
   SHORTCUT_EXITS,
+  Shortcut,
   TLB_ENTRIES,
   TLB_MODE_SIZE,
   TlbEntry,
@@ -38,6 +41,7 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   FLAG_RESULT: Slot.FLAG_RESULT * 8,
   FLAG_AUX: Slot.FLAG_AUX * 8,
   FLAG_SYSTEM: Slot.FLAG_SYSTEM * 8,
+  ES_BASE: Slot.ES_BASE * 8,
   CS_BASE: Slot.CS_BASE * 8,
   SS_BASE: Slot.SS_BASE * 8,
   SS_READ_LIMIT: (Slot.READ_LIMIT + SS) * 8,
@@ -53,11 +57,18 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   IDTR_BASE: at.idtrBase,
   IDTR_LIMIT: at.idtrLimit,
   CR0: at.cr0,
+  CR2: at.cr2,
   CR3_LO: at.cr3,
   CR3_HI: at.cr3 + 4,
   CR4: at.cr4,
   VP_INDEX: at.index,
   EFER: at.efer,
+  VP_PDPTES: at.pdpte,
+  DR: at.dr,
+  TR_SELECTOR: at.trSelector,
+  TR_ACCESS: at.trAccess,
+  TR_LIMIT: at.trLimit,
+  TR_BASE: at.trBase,
   CPL: at.cpl,
   INTERRUPT_SHADOW: at.interruptShadow,
   NMI_PENDING: at.nmiPending,
@@ -106,6 +117,8 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   CHARGED: context.charged,
   TLB: context.tlb,
   SHORTCUTS: context.shortcuts,
+  INTERCEPTS: Shortcut.INTERCEPTS,
+  ROOT: context.root,
   SECTION_ENDS: context.sectionEnds,
   EXITS: context.exits,
   EXIT_CYCLES: context.exitCycles,
@@ -133,9 +146,19 @@ export const SHORTCUT_FIELDS: Readonly<Record<string, number>> = {
   PIC_INTR: DeviceMap.PIC_OUTPUT + PicOutputLayout.at.intr,
   // --- bits
   CR4_PCIDE: Cr4.PCIDE,
+  CR4_PAE: Cr4.PAE,
+  CR4_FSGSBASE: Cr4.FSGSBASE,
   ...Rflags,
   CR0_PE: Cr0.PE,
+  CR0_PG: Cr0.PG | 0,
   EFER_LMA: Efer.LMA,
+  EFER_LME: Efer.LME,
+  MSR_EFER: Msr.IA32_EFER | 0,
+  TSS16: SystemType.TSS16,
+  DR7_GD: Dr7.GD,
+  SPACE_UNPAGED: RootSpace.UNPAGED,
+  SPACE_LEGACY: RootSpace.LEGACY,
+  SPACE_LONG: RootSpace.LONG,
   LONG: Access.L,
   DB: Access.DB,
   UNUSABLE: Access.UNUSABLE,

@@ -5,6 +5,7 @@
 //   +768   vector slots: 64 x 16 bytes. Vector micro-ops name operands by vector slot number.
 //   +1792  segments, tables, control registers, MSRs
 //   +...   local APIC, scheduling, counters
+import { MCA_BANKS } from '../abi/msr.js';
 import { INTERRUPT_LOG_SIZE } from './interrupt-log.js';
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
 
@@ -173,6 +174,8 @@ export const VpLayout = struct(
     apicBase: u64,
     miscEnable: u64,
     tscOffset: u64,
+    /** IA32_TSC_ADJUST: what writes of it and of the TSC have added to the TSC since power-up. INIT leaves it alone. */
+    tscAdjust: u64,
     tscDeadline: u64,
     mtrr: block(32 * 8),
     dr: block(8 * 8),
@@ -293,6 +296,8 @@ export const VpLayout = struct(
     interruptLogHead: u32,
     /** Interrupts delivered by InterruptKind; u32 each, wraps. */
     kindCounts: block(8 * 4, 4),
+    // --- machine-check banks: CTL, ADDR and MISC of each. INIT leaves them alone.
+    machineCheck: block(MCA_BANKS * 3 * 8, 8),
   },
   VP_BLOCK_SIZE,
 );

@@ -9,8 +9,8 @@ interface ErrorKind {
   readonly hint?: string;
 }
 
-/** Exit statuses of `hvd run` beside the errors below. */
-export const RunExit = { OK: 0, TRIPLE_FAULT: 70, CRASHED: 71, TIMEOUT: 124 } as const;
+/** Exit statuses of `hvd run` and `hvd replay` beside the errors below. */
+export const RunExit = { OK: 0, TRIPLE_FAULT: 70, CRASHED: 71, DIVERGED: 72, TIMEOUT: 124, INTERRUPTED: 130 } as const;
 
 export const ERRORS = {
   usage: { exit: 64, sentence: '{what}' },
@@ -28,6 +28,7 @@ export const ERRORS = {
   'protocol.frame-too-long': { exit: 76, sentence: 'frame of {bytes} bytes is longer than {limit}' },
   'protocol.not-msgpack': { exit: 76, sentence: 'frame is not msgpack: {why}' },
   'protocol.not-a-request': { exit: 76, sentence: 'frame is not a request {id, m, p}' },
+  'gdb.packet-too-long': { exit: 76, sentence: 'packet of the debugger is longer than {limit} bytes' },
   'socket.in-use': {
     exit: 73,
     sentence: '{socket}: a daemon is already running (pid {pid})',
@@ -59,8 +60,14 @@ export const ERRORS = {
   'vm.no-console': { exit: 69, sentence: '{name}: has no console yet' },
   'inspect.path': { exit: 65, sentence: 'path {path}: {why}' },
   'vm.console-full': { exit: 75, sentence: '{name}: console input is full ({limit} bytes wait for the guest)' },
+  'image.fetch': {
+    exit: 69,
+    sentence:
+      '{name}: cannot be prepared: {why}; where there is no apt, put a kernel, an initial RAM disk and partition.yaml into {folder}',
+  },
   'image.unreadable': { exit: 66, sentence: '{file}: cannot be read: {why}' },
   'image.invalid': { exit: 65, sentence: '{why}' },
+  'disk.unusable': { exit: 66, sentence: '{file}: is no disk: {why}' },
   // What the loader refuses; the sentence names the file and the limit.
   'boot.memory-size': { exit: 65, sentence: '{why}' },
   'boot.vp-count': { exit: 65, sentence: '{why}' },
@@ -90,6 +97,25 @@ export const ERRORS = {
   'load.parameter': { exit: 65, sentence: '{job} has no parameter {parameter}; it has {parameters}' },
   'vm.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },
   'load.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },
+  'recording.unreadable': { exit: 66, sentence: '{file}: cannot be read: {why}' },
+  'recording.foreign': { exit: 65, sentence: '{file}: not a recording of hvd' },
+  'recording.format': { exit: 65, sentence: '{file}: a recording in format {got}; this hvd reads format {want}' },
+  'recording.version': {
+    exit: 65,
+    sentence: '{file}: recorded by hvd {got}, this is {want}: the course would be another one',
+    hint: 'play it with the version that recorded it',
+  },
+  'recording.damaged': { exit: 65, sentence: '{file}: damaged at byte {at}: {why}' },
+  'recording.empty': { exit: 65, sentence: '{file}: cut at byte {at}, before the machine was described' },
+  'recording.image': { exit: 66, sentence: '{file}: {image} is not in it, and {why}' },
+  'recording.disk': {
+    exit: 65,
+    sentence: '{file}: a disk that keeps what is written to it cannot be recorded',
+    hint: 'make it read-only (,ro) or copy-on-write (,cow)',
+  },
+  'recording.until': { exit: 65, sentence: '--until: {why}' },
+  'recording.clock': { exit: 65, sentence: 'only the deterministic clock can be recorded, not {clock}', hint: 'leave --clock away' },
+  'recording.write': { exit: 73, sentence: '{file}: cannot be written: {why}' },
   internal: { exit: 70, sentence: 'internal error: {why}', hint: 'this is a defect of hvd' },
 } as const satisfies Record<string, ErrorKind>;
 export type ErrorCode = keyof typeof ERRORS;

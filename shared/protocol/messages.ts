@@ -21,10 +21,14 @@ export interface PartitionConfig {
   memory: number;
   /** The processor: `x86-64-v2,+aes,-smap`. Everything that hvd has when absent. */
   cpu?: string | undefined;
+  /** Which super-mode its LPs must be in: as its VPs are (`auto`, when absent), long, or legacy; the last has no long mode in its processor. */
+  'super-mode'?: 'auto' | 'long' | 'legacy' | undefined;
   /** The Hyper-V interface: `linux,+ref-tsc,-cluster-ipi,spin-retries=4095`. None when absent. */
   hv?: HypervConfig | undefined;
   append?: string | undefined;
   initrd?: string | undefined;
+  /** Its virtio devices, in the order in which the guest finds them. */
+  devices?: VirtualDeviceConfig[] | undefined;
   /** The devices that images of the kvm-unit-tests family look for. */
   testdev?: boolean | undefined;
   /** Job to start with, for workload guests. */
@@ -33,6 +37,35 @@ export interface PartitionConfig {
   /** Settings of its own in place of the machine's, of policies that allow it. */
   policies?: Record<string, string> | undefined;
   scheduling?: SchedulingConfig | undefined;
+}
+/** A virtio device. `console`: the partition's console, as COM1 is; `disk`: a file of the host; `network`: frames to other partitions. */
+export type VirtualDeviceConfig =
+  | { kind: 'console' }
+  | {
+      kind: 'disk';
+      file: string;
+      /** What becomes of what the guest writes: it stays in the file (`persistent`, when absent), is forgotten at the next boot, or is refused. */
+      access?: DiskAccess | undefined;
+    }
+  | {
+      kind: 'network';
+      /** `switch:NAME`: a switch of this machine that is there while somebody is on it. */
+      to: string;
+      /** `52:54:00:12:34:56`; made of the partition's name and the device's place when absent. */
+      mac?: string | undefined;
+    };
+export const DISK_ACCESSES = ['persistent', 'copy-on-write', 'read-only'] as const;
+export type DiskAccess = (typeof DISK_ACCESSES)[number];
+/** A virtio device and what has been done with it since the partition was booted. */
+export interface VirtualDeviceInfo {
+  /** On the guest's PCI bus, and its numbers: `00:02.0 1af4:1042`. */
+  address: string;
+  kind: string;
+  /** File and access of a disk; address and network. */
+  of: string;
+  /** The guest's driver is at work; or it has done what no driver may do, and the device waits for a reset. */
+  state: 'absent' | 'ready' | 'needs reset';
+  counters: Record<string, number>;
 }
 export interface HypervConfig {
   features: string;
@@ -71,6 +104,16 @@ export interface SchedulingConfig {
   lps?: number[] | undefined;
   /** Code in which a VP is in a critical section: linear addresses, the first byte and the one after the last, as numbers or `0x…`. */
   critical?: { from: string; to: string }[] | undefined;
+  /** A word of 32 bits for each VP, not 0 while it is in a critical section. */
+  criticalWord?: CriticalWordConfig | undefined;
+}
+export interface CriticalWordConfig {
+  /** Linear address of VP 0's, or `gs:` or `fs:` and the offset in that segment of each. */
+  at: string;
+  /** Bytes from one VP's to the next; 0 when absent. */
+  stride?: number | undefined;
+  /** The bits that count; all when absent. */
+  mask?: string | undefined;
 }
 /** A test device of the machine: one interrupt line, wired to an LP, passed through to a partition's VP. */
 export interface DeviceConfig {
@@ -157,6 +200,10 @@ export interface LpStats {
   ipis: number;
   kicks: number;
   contextSwitches: number;
+  /** Super-mode that it is in; round trips from long to legacy and back by the switch page, and the virtual cycles that they have taken (`world.switch=page`). */
+  superMode: 'long' | 'legacy';
+  worldSwitches: number;
+  worldSwitchCycles: number;
   /** Of the vTLBs of all partitions, on this LP. */
   fills: number;
   flushHandshakes: number;
@@ -254,6 +301,7 @@ export interface CrashReport {
 export interface PartitionInspect extends PartitionStats {
   /** The processor that the guest sees; names as in `cpu:` of a partition. */
   processor: { name: string; signature: number; features: string[] };
+  devices: VirtualDeviceInfo[];
   registers: {
     vp: number;
     rip: string;
@@ -396,6 +444,18 @@ export interface InterruptLog {
   }[];
 }
 
+/** What LPs have done since the last such frame (layout/trace). */
+export interface TraceFrame {
+  /** Records, each LP's in its order. */
+  records: Uint8Array;
+  /** LPs' clocks are at least here, in the virtual clock modes: nothing that a later frame tells of ended before. */
+  reached: number;
+  /** Records that have found no room since the last frame. */
+  lost: number;
+  partitions: { slot: number; name: string }[];
+  policies: { clock: number; name: string; value: string; partition: string | null }[];
+}
+
 /** Requests: name -> [parameters, result]. */
 export interface Requests {
   hello: [Hello, Required<Hello>];
@@ -449,6 +509,11 @@ export interface Requests {
   'load.stop': [{ name: string; vps?: number[] | undefined }, Record<string, never>];
   /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `event` frames of scheduling and interrupts. 0 or false ends. */
   subscribe: [{ stats?: number | undefined; events?: boolean | undefined }, Record<string, never>];
+  /** Begins or ends this connection's `trace` frames. `start`: cycles from which on they tell. */
+  trace: [
+    { on: boolean },
+    { start: number; clockMode: string; frequencyHz: number; quantumCycles: number; lps: { id: number; node: number }[] },
+  ];
 }
 export type Method = keyof Requests;
 
@@ -456,6 +521,7 @@ export type Method = keyof Requests;
 export interface Events {
   stats: MachineStats;
   events: { lp: number; clock: number; kind: string; partition: string; vp: number; a: number; b: number }[];
+  trace: TraceFrame;
   /** Frames lost to a slow reader since the last one. */
   dropped: { count: number };
 }

@@ -173,20 +173,20 @@ export const POLICIES: readonly Policy[] = [
   },
   {
     name: 'spin.detect',
-    ...setOf('hypercall', 'pause', 'idle', 'ipi'),
+    ...setOf('hypercall', 'pause', 'idle', 'ipi', 'loop'),
     baseline: 'off',
     default: 'hypercall+pause+idle',
     meaning:
-      'how an LP learns that a VP spins for another and runs that instead: the guest says so, PAUSEs in quick succession, the guest waits by an MSR; ipi: of those that it may wait for, whom it sent an interrupt comes first',
+      'how an LP learns that a VP spins for another and runs that instead: the guest says so, PAUSEs in quick succession, the guest waits by an MSR, a loop is proved to do nothing but wait; ipi: of those that it may wait for, whom it sent an interrupt comes first',
     word: 26,
   },
   {
     name: 'spin.hints',
-    ...setOf('if', 'tpr', 'inspect'),
+    ...setOf('if', 'tpr', 'inspect', 'word'),
     baseline: 'off',
-    default: 'if+tpr+inspect',
+    default: 'if+tpr+inspect+word',
     meaning:
-      'what tells that a VP at level 0 is in a critical section (spin.extend): interrupts off, a raised task priority, or RIP in ranges that its partition names',
+      'what tells that a VP at level 0 is in a critical section (spin.extend): interrupts off, a raised task priority, RIP in ranges that its partition names, or a word of the VP that it names',
     word: 27,
   },
   {
@@ -206,12 +206,22 @@ export const POLICIES: readonly Policy[] = [
     meaning: "whether the rest of a spinning VP's slice goes to the VP of its partition that it seems to wait for, or to whoever is next",
     word: 29,
   },
+  {
+    name: 'world.switch',
+    values: ['direct', 'page'],
+    baseline: 'direct',
+    default: 'direct',
+    meaning:
+      'how an LP gets into legacy super-mode, which guests outside IA-32e mode need, and back: by the decoder flag alone, or by real code on a page that both modes map to itself (US7260702B2)',
+    word: 30,
+    perPartition: true,
+  },
 ];
 
 /** Bits of `spin.detect`. */
-export const SpinDetect = { HYPERCALL: 1, PAUSE: 2, IDLE: 4, IPI: 8 } as const;
+export const SpinDetect = { HYPERCALL: 1, PAUSE: 2, IDLE: 4, IPI: 8, LOOP: 16 } as const;
 /** Bits of `spin.hints`. */
-export const SpinHint = { INTERRUPTS_OFF: 1, TASK_PRIORITY: 2, INSPECTION: 4 } as const;
+export const SpinHint = { INTERRUPTS_OFF: 1, TASK_PRIORITY: 2, INSPECTION: 4, WORD: 8 } as const;
 /** Times and cycles of a setting of `spin.extend`. */
 export const extensionOf = (setting: string): { readonly times: number; readonly cycles: number } => {
   const [times, cycles] = setting === 'off' ? [0, 0] : setting.split('x').map(Number);
@@ -221,6 +231,8 @@ export const extensionOf = (setting: string): { readonly times: number; readonly
 export const SchedPolicy = { RR: 0, CREDIT: 1, GANG: 2 } as const;
 /** Numbers of `apic.eoi`: each offers what those before it do. */
 export const ApicEoi = { EXIT: 0, ASSIST: 1, AUTO: 2 } as const;
+/** Numbers of `world.switch`. */
+export const WorldSwitching = { DIRECT: 0, PAGE: 1 } as const;
 /** Numbers of `synic.pending`. */
 export const SynicPending = { EXACT: 0, ALWAYS: 1 } as const;
 /** Numbers of `vtlb.lock`. */

@@ -1,29 +1,25 @@
 // hvd run: one image, one machine, COM1 on stdout, and an exit status that says how it went. Needs no daemon.
 import { type Command, Option } from 'commander';
+import { deviceOptions } from '../device-flags.js';
 import type { RunFlags } from '../run/run-command.js';
-import { clockOption } from './start.js';
+import { gdbBitsOption, machineOptions } from './start.js';
 
-export const addRun = (program: Command): void => {
-  program
-    .command('run <image>')
-    .description('run one image in a machine of its own, COM1 on stdout')
-    .option('--vps <n>', 'virtual processors', '1')
-    .option('--memory <size>', 'guest RAM', '256M')
+/** What only a machine for one guest has. */
+export const guestOptions = (command: Command): Command =>
+  deviceOptions(command)
+    .option('--vps <n>', 'virtual processors (default: 1)')
+    .option('--memory <size>', 'guest RAM (default: 256M)')
     .option('--cpu <model>', 'processor, e.g. x86-64-v2,+aes,-smap; everything that there is by default')
     .option('--hv <features>', 'Hyper-V interface, e.g. linux,-ref-tsc,spin-retries=100; presets: off, minimal, linux, all')
     .option('--append <text>', 'command line')
     .option('--initrd <file>', 'initial RAM disk')
-    .option('--lps <n>', 'logical processors (default: as many as VPs, at most 4)')
-    .option('--nodes <n>', 'NUMA nodes, 1 to 8 (default: 1)')
-    .addOption(clockOption())
-    .addOption(new Option('--idle <how>', 'virtual time while all VPs idle').choices(['skip', 'pace']).default('skip'))
+    .addOption(new Option('--idle <how>', 'virtual time while all VPs idle (default: skip)').choices(['skip', 'pace']))
     .option('--policy <name=value...>', 'settings of policies, as `hvd policy list` names them')
-    .option('--seed <n>', 'seed of everything random')
-    .option('--quantum-cycles <n>', 'cycles by which LPs may be apart; in the deterministic mode LPs take turns of an eighth of it')
     .option('--until <text>', 'end with status 0 when COM1 has said this')
     .option('--timeout <seconds>', "end with status 124 after this long of the host's time")
     .option('--run-for <seconds>', "end with status 124 after this long of the guest's own time")
     .option('--debug-exit', 'a write of v to port 0xf4 ends with status (v << 1) | 1')
+    .option('--super-mode <which>', 'super-mode that its LPs must be in: auto (default), long, legacy')
     .option('--testdev', 'the devices that images of the kvm-unit-tests family look for')
     .option('--hash', 'print hashes of the trace and of the memory at the end')
     .option('--count', 'account of retired instructions, exits and translations at the end')
@@ -33,7 +29,17 @@ export const addRun = (program: Command): void => {
     .option('--trace-limit <n>', 'instructions traced at most (default: 10000)')
     .addOption(new Option('--trace-registers <which>', 'registers on a line').choices(['changed', 'all']))
     .option('--symbols <file>', 'symbols of the guest: an ELF file or a System.map (default: those of the image)')
-    .option('--json', 'print one JSON object instead of the console')
+    .option('--json', 'print one JSON object instead of the console');
+
+/** What a debugger stores does not come through the gate, so a recording does without one. */
+const gdbOptions = (command: Command): Command =>
+  command
+    .option('--gdb <where>', 'wait for GDB before the first instruction: a TCP port of this host, or the path of a Unix socket')
+    .addOption(gdbBitsOption());
+
+export const addRun = (program: Command): void => {
+  gdbOptions(guestOptions(machineOptions(program.command('run <image>'))))
+    .description('run one image in a machine of its own, COM1 on stdout; the image is a file, or one of `hvd images`')
     .action(async (image: string, flags: RunFlags) => {
       const { runCommand } = await import('../run/run-command.js');
       process.exitCode = await runCommand(image, flags);

@@ -19,7 +19,21 @@ export const addStats = (program: Command): void => {
 export const formatStats = (stats: MachineStats): string => {
   const tables = [
     formatTable(
-      ['LP', 'NODE', 'STATE', 'RUNS', 'CLOCK', 'QUEUE', 'INTERCEPTS', 'INTERRUPTS', 'IPIS', 'SWITCHES', 'GENERATION'],
+      [
+        'LP',
+        'NODE',
+        'STATE',
+        'RUNS',
+        'CLOCK',
+        'QUEUE',
+        'INTERCEPTS',
+        'INTERRUPTS',
+        'IPIS',
+        'SWITCHES',
+        'MODE',
+        'WORLD SWITCHES',
+        'GENERATION',
+      ],
       stats.lps.map((lp) => [
         lp.id,
         lp.node,
@@ -31,6 +45,8 @@ export const formatStats = (stats: MachineStats): string => {
         formatCount(lp.interrupts),
         formatCount(lp.ipis),
         formatCount(lp.contextSwitches),
+        lp.superMode,
+        formatCount(lp.worldSwitches),
         lp.generation,
       ]),
     ),

@@ -4,13 +4,14 @@ import type { InterruptLog, PartitionInspect } from '../../../shared/protocol/me
 import { formatSize } from '../../root/config/size.js';
 import { attachConsole } from '../attach-console.js';
 import type { CreateFlags } from '../create-flags.js';
+import { deviceOptions } from '../device-flags.js';
 import { formatCount, printJson, printLine, printTable } from '../output.js';
 import { printVtlb } from '../print-vtlb.js';
 import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';
 
 export const addVm = (program: Command): void => {
   const vm = program.command('vm').description('create, run and look at partitions');
-  socketOption(vm.command('create <what>'))
+  deviceOptions(socketOption(vm.command('create <what>')))
     .description('create a partition from a YAML file, or with --image one of that name')
     .option('--image <file>', 'image: a file, or workload64, workload32, bench64, bench32')
     .option('--name <name>', 'another name than the file says')
@@ -104,6 +105,10 @@ const printInspect = (p: PartitionInspect): void => {
       return [vp.id, vp.state, vp.lp ?? '-', r.mode, r.cpl, r.rip, r.cr3, formatCount(vp.instructions)];
     }),
   );
+  for (const device of p.devices) {
+    printLine(`${device.kind} ${device.address}: ${device.of}; driver ${device.state}`);
+    printCounts('  passed', device.counters);
+  }
   printCounts('vTLB', p.vtlb);
   printCounts('translated code', p.code);
   printCounts('VP counters', total(p.vps.map((vp) => vp.counters)));

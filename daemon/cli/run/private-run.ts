@@ -2,17 +2,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObservationReport } from '../../../shared/layout/observation.js';
 import { ExitCause, PartitionState } from '../../../shared/layout/partition.js';
-import { RunExit } from '../../../shared/protocol/errors.js';
+import { HvdError, RunExit } from '../../../shared/protocol/errors.js';
 import type { MachineConfig, MachineStats, PartitionConfig, PartitionStats } from '../../../shared/protocol/messages.js';
-import { readConsole, watchConsole } from '../../root/console.js';
+import { readCosts } from '../../root/config/machine-file.js';
+import { readConsole } from '../../root/console.js';
+import { debugServiceOf } from '../../root/gdb/debug-service.js';
+import type { Bits } from '../../root/gdb/register-set.js';
+import { GdbServer } from '../../root/gdb/server.js';
 import { silentLog } from '../../root/log.js';
 import { Machine } from '../../root/machine.js';
 import { Observation, type ObservationRequest } from '../../root/observation.js';
 import type { Partition } from '../../root/partition.js';
+import { memoryHash, traceHash } from '../../root/record/hashes.js';
+import { Recorder } from '../../root/record/recorder.js';
 import { dumpRegisters } from '../../root/registers.js';
 import { hasEnded } from '../../root/stats.js';
 import type { TraceSink } from './answer-file.js';
-import { memoryHash, traceHash } from './hashes.js';
 
 export interface RunRequest {
   readonly machine: MachineConfig;
@@ -26,6 +31,8 @@ export interface RunRequest {
   /** A write to the debug-exit port gives the exit status. */
   readonly debugExit: boolean;
   readonly hash: boolean;
+  /** Where the course is recorded. */
+  readonly record?: { readonly file: string; readonly embed: boolean } | undefined;
   /** COM1 as it comes. */
   readonly onOutput: (bytes: Uint8Array) => void;
   /** What to find out beyond the counters. */
@@ -35,6 +42,10 @@ export interface RunRequest {
   /** Ends the run from outside. */
   readonly signal: AbortSignal;
   readonly workerFile?: string | undefined;
+  /** The first instruction waits for a debugger. */
+  readonly gdb?:
+    | { readonly address: number | string; readonly bits?: Bits | undefined; readonly onListening: (address: string) => void }
+    | undefined;
 }
 
 export type RunCause = 'until' | 'power-off' | 'debug-exit' | 'reset' | 'time-up' | 'timeout' | 'interrupted' | 'triple-fault' | 'crashed';
@@ -69,30 +80,42 @@ export interface Observed {
 }
 
 const POLL_MS = 5;
-const INTERRUPTED = 130;
 
 export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
-  const machine = await Machine.start({ config: { ...request.machine, partitions: [] }, log: silentLog(), workerFile: request.workerFile });
+  const config = { ...request.machine, partitions: [] };
+  const recorder = request.record && new Recorder({ ...request.record, what: 'run', config, costs: readCosts() });
+  const result = await runIn(request, config, recorder);
+  // Its end is written when the machine stops.
+  if (recorder?.failure !== undefined) throw new HvdError('recording.write', { file: recorder.file, why: recorder.failure });
+  return result;
+};
+
+const runIn = async (request: RunRequest, config: MachineConfig, recorder: Recorder | undefined): Promise<RunResult> => {
+  const machine = await Machine.start({ config, log: silentLog(), workerFile: request.workerFile, recorder });
   let draining: NodeJS.Timeout | undefined;
+  let gdb: GdbServer | undefined;
   try {
     const observation = request.observe && new Observation(machine.memory.lps.length, request.observe);
-    const partition = await machine.add({ ...request.partition, autostart: false }, observation?.observe);
-    if (request.until !== undefined) watchConsole(partition, Buffer.from(request.until));
-    if (request.runForMs !== Number.POSITIVE_INFINITY) partition.body.header.endNsNum = Math.ceil(request.runForMs * 1e6);
+    const endNs = request.runForMs === Number.POSITIVE_INFINITY ? undefined : Math.ceil(request.runForMs * 1e6);
+    const partition = await machine.enter(
+      'vm.create',
+      { config: { ...request.partition, autostart: false }, until: request.until, endNs },
+      { observe: observation?.observe },
+    );
     const drain = (): void => {
       const text = observation?.takeTrace();
       if (text !== undefined && text.length > 0) request.traceSink?.write(text);
     };
     draining = observation && setInterval(() => request.traceSink?.isReady === true && drain(), POLL_MS);
     const startedAt = performance.now();
-    await machine.partitions.start(partition.name);
+    gdb = await begin(machine, partition, request);
     const lost = await watch(partition, request, startedAt);
     const elapsedMs = Math.round(performance.now() - startedAt);
     const ended = hasEnded(partition.body.state);
-    await (ended ? machine.partitions.settled(partition.name) : machine.partitions.stop(partition.name));
+    await (ended ? machine.partitions.settled(partition.name) : machine.enter('vm.stop', { name: partition.name }));
     const cause = ended ? causeOf(partition) : request.signal.aborted ? 'interrupted' : 'timeout';
     // The host's time ends a run each time elsewhere: a hash of that says nothing.
-    const hash = request.hash && (ended || request.machine.clock !== 'deterministic');
+    const hash = request.hash && (ended || recorder !== undefined || request.machine.clock !== 'deterministic');
     const stats = machine.stats();
     const partitionStats = stats.partitions[0]!;
     const detail = partition.body.header.exitDetail;
@@ -112,13 +135,36 @@ export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
     };
     if (observation === undefined) return { ...result, observed: undefined };
     // The LPs write their reports when they are told to forget the partition.
-    await machine.partitions.destroy(partition.name);
+    await machine.enter('vm.destroy', { name: partition.name });
     drain();
     return { ...result, observed: { report: observation.report(), stats, traced: observation.traced, traceLost: observation.traceLost } };
   } finally {
     clearInterval(draining);
+    await gdb?.close();
     await machine.stop();
   }
+};
+
+/** Starts the partition: at once, or held at its first instruction when a debugger has come. */
+const begin = async (machine: Machine, partition: Partition, { gdb, signal }: RunRequest): Promise<GdbServer | undefined> => {
+  const start = (): Promise<unknown> => machine.enter('vm.start', { name: partition.name });
+  if (gdb === undefined) {
+    await start();
+    return undefined;
+  }
+  let came: () => void = () => {};
+  const begun = new Promise<void>((resolve) => {
+    came = resolve;
+  });
+  const service = debugServiceOf(machine, silentLog(), { bits: gdb.bits }, async ({ body }) => {
+    if (body.state === PartitionState.CREATED) await start();
+    came();
+  });
+  const server = await GdbServer.listen(gdb.address, service);
+  gdb.onListening(server.address);
+  signal.addEventListener('abort', () => came(), { once: true });
+  if (!signal.aborted) await begun;
+  return server;
 };
 
 /** Passes COM1 on until the run is over; returns how many bytes of it were lost. */
@@ -149,6 +195,9 @@ const causeOf = ({ body }: Partition): RunCause => {
       return 'time-up';
     case ExitCause.TRIPLE_FAULT:
       return 'triple-fault';
+    // By a debugger.
+    case ExitCause.STOPPED:
+      return 'interrupted';
     default:
       return body.state === PartitionState.POWERED_OFF ? 'power-off' : 'crashed';
   }
@@ -166,7 +215,7 @@ const statusOf = (cause: RunCause, detail: number, debugExit: boolean): number =
     case 'crashed':
       return RunExit.CRASHED;
     case 'interrupted':
-      return INTERRUPTED;
+      return RunExit.INTERRUPTED;
     default:
       return RunExit.OK;
   }

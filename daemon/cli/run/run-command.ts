@@ -3,11 +3,16 @@ import { resolve } from 'node:path';
 import { WATCHED_TEXT_MAX } from '../../../shared/layout/devices.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../../shared/protocol/messages.js';
-import { defaultMachine, withPaths } from '../../root/config/machine-file.js';
+import { defaultMachine, readPartitionFile, withPaths } from '../../root/config/machine-file.js';
 import { partitionSchema } from '../../root/config/schema.js';
+import { bitsOf } from '../../root/gdb/register-set.js';
+import { gdbAddress } from '../../root/gdb/server.js';
+import { type DeviceFlags, withDevices } from '../device-flags.js';
+import { preparedImage } from '../images/image-folder.js';
 import { checkOptions, type MachineFlags, numeric, withFlags } from '../options.js';
 import { printJson, printLine } from '../output.js';
 import { onSignal } from '../signals.js';
+import type { RecordTo } from '../start/start-daemon.js';
 import { Answers } from './answers.js';
 import { ConsoleTail } from './console-tail.js';
 import type { ObserveFlags } from './observe-flags.js';
@@ -20,9 +25,9 @@ const CONSOLE_MAX = 16 << 20;
 const NEWLINE = 10;
 const DURATION_MAX_S = 1_000_000;
 
-export interface RunFlags extends MachineFlags, ObserveFlags {
-  readonly vps: string;
-  readonly memory: string;
+export interface RunFlags extends MachineFlags, ObserveFlags, DeviceFlags {
+  readonly vps?: string;
+  readonly memory?: string;
   readonly cpu?: string;
   readonly hv?: string;
   readonly append?: string;
@@ -33,14 +38,19 @@ export interface RunFlags extends MachineFlags, ObserveFlags {
   readonly json?: boolean;
   readonly debugExit?: boolean;
   readonly testdev?: boolean;
+  readonly superMode?: string;
   readonly hash?: boolean;
+  readonly gdb?: string;
+  readonly gdbBits?: string;
+  /** Where the course is recorded. */
+  readonly record?: RecordTo | undefined;
 }
 
 /** Runs and reports; returns the exit status. */
 export const runCommand = async (image: string, flags: RunFlags): Promise<number> => {
   const partition = partitionOf(image, flags);
   const lps = flags.lps ?? String(Math.min(partition.vps, DEFAULT_LPS_MAX));
-  const machine = withFlags(defaultMachine(), { ...flags, lps });
+  const machine = withFlags(defaultMachine(), { idle: 'skip', ...flags, lps });
   const timeoutMs = durationOf('--timeout', flags.timeout);
   const runForMs = durationOf('--run-for', flags.runFor);
   checkText(flags.until);
@@ -64,10 +74,19 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
       runForMs,
       debugExit: flags.debugExit === true,
       hash,
+      record: flags.record,
       onOutput,
       observe: answers.request,
       traceSink: answers.traceSink,
       signal: abort.signal,
+      gdb:
+        flags.gdb === undefined
+          ? undefined
+          : {
+              address: gdbAddress(flags.gdb),
+              bits: bitsOf(flags.gdbBits),
+              onListening: (address) => process.stderr.write(`hvd: waiting for GDB: target remote ${address}\n`),
+            },
     });
     // Whatever follows begins a line of its own.
     if (lineOpen && flags.json !== true) process.stdout.write('\n');
@@ -98,17 +117,25 @@ const report = (result: RunResult, flags: RunFlags, output: ConsoleTail, answers
   if (flags.hash === true && result.traceHash !== null) printLine(`trace ${result.traceHash} memory ${result.memoryHash}`);
 };
 
+/** What a partition has that nobody said more of. */
+const DEFAULTS = { name: 'guest', vps: 1, memory: '256M' };
+
+/** A file, or by name an image that `hvd images` prepared: flags change what its partition file says, and add to its command line. */
 const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {
+  const prepared = preparedImage(image);
+  const base = prepared === undefined ? { ...DEFAULTS, image } : readPartitionFile(prepared);
+  const append = 'append' in base ? [base.append, flags.append].filter((part) => part !== undefined).join(' ') : flags.append;
   const config = {
-    name: 'guest',
-    image,
-    vps: numeric(flags.vps),
-    memory: flags.memory,
+    ...base,
+    ...(flags.vps === undefined ? {} : { vps: numeric(flags.vps) }),
+    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
     ...(flags.cpu === undefined ? {} : { cpu: flags.cpu }),
     ...(flags.hv === undefined ? {} : { hv: { features: flags.hv } }),
-    ...(flags.append === undefined ? {} : { append: flags.append }),
+    ...(append === undefined ? {} : { append }),
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
+    ...withDevices('devices' in base ? base.devices : undefined, flags),
     ...(flags.testdev === true ? { testdev: true } : {}),
+    ...(flags.superMode === undefined ? {} : { 'super-mode': flags.superMode }),
   };
   return withPaths(checkOptions(partitionSchema, config), process.cwd());
 };

@@ -1,12 +1,15 @@
 // What `hvd start` does. Apart from its flags, so that commands which only ask a daemon need not load one.
 import { resolve } from 'node:path';
 import { defaultSocket } from '../../../shared/client/socket-path.js';
-import { bodyOf } from '../../../shared/protocol/errors.js';
+import { bodyOf, HvdError } from '../../../shared/protocol/errors.js';
 import type { MachineConfig } from '../../../shared/protocol/messages.js';
-import { defaultMachine, readMachineFile } from '../../root/config/machine-file.js';
+import { defaultMachine, readCosts, readMachineFile } from '../../root/config/machine-file.js';
 import { claimSocketPath } from '../../root/control/socket-file.js';
-import { startDaemon } from '../../root/daemon.js';
+import { type DaemonOptions, startDaemon } from '../../root/daemon.js';
+import { bitsOf } from '../../root/gdb/register-set.js';
+import { gdbAddress } from '../../root/gdb/server.js';
 import { createLog } from '../../root/log.js';
+import { Recorder } from '../../root/record/recorder.js';
 import { reportStart, startDetached } from '../detach.js';
 import { type MachineFlags, withFlags } from '../options.js';
 import { printLine } from '../output.js';
@@ -16,16 +19,32 @@ export interface StartFlags extends MachineFlags {
   readonly machine?: string;
   readonly socket?: string;
   readonly detach?: boolean;
+  readonly gdb?: string;
+  readonly gdbVm?: string;
+  readonly gdbBits?: string;
+  /** Where the machine's course is recorded. */
+  readonly record?: RecordTo | undefined;
+}
+
+export interface RecordTo {
+  readonly file: string;
+  /** Images go into the recording. */
+  readonly embed: boolean;
 }
 
 const configOf = (flags: StartFlags): MachineConfig =>
   withFlags(flags.machine === undefined ? defaultMachine() : readMachineFile(flags.machine), flags);
 
+const gdbOf = ({ gdb, gdbVm, gdbBits }: StartFlags): DaemonOptions['gdb'] =>
+  gdb === undefined ? undefined : { address: gdbAddress(gdb), partition: gdbVm, bits: bitsOf(gdbBits) };
+
 /** The daemon in this process, until it is stopped. */
 export const foreground = async (flags: StartFlags): Promise<void> => {
   const log = createLog();
   try {
-    const daemon = await startDaemon({ config: configOf(flags), log, socket: flags.socket });
+    const config = configOf(flags);
+    const recorder = flags.record && new Recorder({ ...flags.record, what: 'machine', config, costs: readCosts() });
+    const daemon = await startDaemon({ config, log, socket: flags.socket, gdb: gdbOf(flags), recorder });
     const unlisten = onSignal((signal) => {
       log.info({ signal }, 'stopping');
       void daemon.stop();
@@ -33,6 +52,7 @@ export const foreground = async (flags: StartFlags): Promise<void> => {
     reportStart({ ready: process.pid });
     await daemon.ended;
     unlisten();
+    if (recorder?.failure !== undefined) throw new HvdError('recording.write', { file: recorder.file, why: recorder.failure });
   } catch (error) {
     reportStart({ error: bodyOf(error) });
     throw error;
@@ -43,12 +63,17 @@ export const foreground = async (flags: StartFlags): Promise<void> => {
 export const detach = async (flags: StartFlags): Promise<void> => {
   // What is wrong with the configuration is said here, at the terminal.
   configOf(flags);
+  gdbOf(flags);
   const socket = resolve(flags.socket ?? defaultSocket());
   await claimSocketPath(socket);
   const args = [
-    ...(['machine', 'lps', 'nodes', 'clock', 'seed'] as const).flatMap((name) =>
-      flags[name] === undefined ? [] : [`--${name}`, flags[name]],
+    ...(flags.record === undefined ? ['start'] : ['record', '-o', flags.record.file, ...(flags.record.embed ? [] : ['--no-images'])]),
+    ...(['machine', 'lps', 'nodes', 'clock', 'seed', 'quantumCycles'] as const).flatMap((name) =>
+      flags[name] === undefined ? [] : [`--${name.replace('quantumCycles', 'quantum-cycles')}`, flags[name]],
     ),
+    ...(flags.gdb === undefined ? [] : ['--gdb', flags.gdb]),
+    ...(flags.gdbVm === undefined ? [] : ['--gdb-vm', flags.gdbVm]),
+    ...(flags.gdbBits === undefined ? [] : ['--gdb-bits', flags.gdbBits]),
     ...(flags.pin === undefined ? [] : [flags.pin ? '--pin' : '--no-pin']),
   ];
   const pid = await startDetached(args, socket);

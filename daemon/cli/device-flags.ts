@@ -1,0 +1,46 @@
+// Virtio devices by flags: they come after those that a partition's file has.
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { HvdError } from '../../shared/protocol/errors.js';
+import type { DiskAccess, PartitionConfig, VirtualDeviceConfig } from '../../shared/protocol/messages.js';
+
+export interface DeviceFlags {
+  readonly disk?: readonly string[];
+  readonly net?: readonly string[];
+  readonly virtioConsole?: boolean;
+}
+
+const ACCESS_WORDS: Readonly<Record<string, DiskAccess>> = { ro: 'read-only', cow: 'copy-on-write', rw: 'persistent' };
+
+export const deviceOptions = (command: Command): Command =>
+  command
+    .option(
+      '--disk <file[,ro|cow]>',
+      'a virtio disk on this file, read-only or with writes that are forgotten; again for more',
+      (file: string, before: readonly string[] = []) => [...before, file],
+    )
+    .option(
+      '--net <switch:name>',
+      "a virtio network device on a switch of the machine's; again for more",
+      (to: string, before: readonly string[] = []) => [...before, to],
+    )
+    .option('--virtio-console', 'a virtio console beside COM1, both on the same streams');
+
+export const withDevices = (base: readonly VirtualDeviceConfig[] | undefined, flags: DeviceFlags): Pick<PartitionConfig, 'devices'> => {
+  const more: VirtualDeviceConfig[] = [
+    ...(flags.virtioConsole === true ? [{ kind: 'console' } as const] : []),
+    ...(flags.disk ?? []).map(diskOf),
+    ...(flags.net ?? []).map((to) => ({ kind: 'network', to }) as const),
+  ];
+  return more.length === 0 ? {} : { devices: [...(base ?? []), ...more] };
+};
+
+const diskOf = (text: string): VirtualDeviceConfig => {
+  const comma = text.lastIndexOf(',');
+  const word = text.slice(comma + 1);
+  if (comma < 0) return { kind: 'disk', file: resolve(text) };
+  const access = Object.hasOwn(ACCESS_WORDS, word) ? ACCESS_WORDS[word] : undefined;
+  if (access === undefined)
+    throw new HvdError('usage', { what: `--disk: expected ${Object.keys(ACCESS_WORDS).join(', ')} behind the comma, got ${word}` });
+  return { kind: 'disk', file: resolve(text.slice(0, comma)), access };
+};

@@ -1,0 +1,65 @@
+// The first root file system of Debian's kernel: a statically linked busybox, the kernel's virtio drivers, and what the first process does.
+import { type CpioEntry, cpio } from './cpio.js';
+
+const FOLDER_MODE = 0o040755;
+const PROGRAM_MODE = 0o100755;
+const FILE_MODE = 0o100644;
+const CONSOLE_MODE = 0o020600;
+/** Where the drivers are in the root file system. */
+const DRIVERS = 'lib/virtio';
+
+/** Virtio is modules in Debian's kernels: those that every device needs, then those of each type, in the order in which they are loaded. PCI numbers: virtio 1.2, 5. */
+const COMMON = ['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci'];
+const OF_DEVICE = { '0x1041': ['failover', 'net_failover', 'virtio_net'], '0x1042': ['virtio_blk'], '0x1043': ['virtio_console'] } as const;
+export const DEBIAN_DRIVERS: readonly string[] = [...COMMON, ...Object.values(OF_DEVICE).flat()];
+
+const cases = Object.entries(OF_DEVICE).map(([device, drivers]) => `    ${device}) drivers="$drivers ${drivers.join(' ')}" ;;`);
+
+/**
+ * Mounts what programs expect, loads the drivers of the virtio devices that there are (none: nothing is loaded), says that the shell is there, and becomes it: on the virtio
+ * console where there is one. `run="COMMANDS"` on the kernel's command line, which the kernel puts into the environment, is run instead, and then the machine is off.
+ */
+const INIT = `#!/bin/busybox sh
+/bin/busybox --install -s
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/ PS1='\\w # '
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mount -t tmpfs tmpfs /tmp
+drivers=
+for device in /sys/bus/pci/devices/*; do
+  read -r vendor < $device/vendor
+  [ $vendor = 0x1af4 ] || continue
+  read -r device < $device/device
+  case $device in
+${cases.join('\n')}
+  esac
+done
+[ -z "$drivers" ] || for driver in ${COMMON.join(' ')} $drivers; do
+  grep -q "^$driver " /proc/modules || insmod /${DRIVERS}/$driver.ko
+done
+if [ -n "$run" ]; then
+  sh -c "$run"
+  echo "run: status $?"
+  poweroff -f
+fi
+[ ! -c /dev/hvc0 ] || exec </dev/hvc0 >/dev/hvc0 2>&1
+echo login-or-shell-ready
+setsid cttyhack sh
+poweroff -f
+`;
+
+/** `drivers`: modules by name. Folders stand before what is in them. */
+export const debianRoot = (busybox: Uint8Array, drivers: ReadonlyMap<string, Uint8Array>): readonly CpioEntry[] => [
+  ...['bin', 'dev', 'etc', 'lib', DRIVERS, 'proc', 'sbin', 'sys', 'tmp', 'usr', 'usr/bin', 'usr/sbin'].map((name) => ({
+    name,
+    mode: FOLDER_MODE,
+  })),
+  { name: 'dev/console', mode: CONSOLE_MODE, device: [5, 1] },
+  { name: 'bin/busybox', mode: PROGRAM_MODE, data: busybox },
+  ...[...drivers].map(([name, data]) => ({ name: `${DRIVERS}/${name}.ko`, mode: FILE_MODE, data })),
+  { name: 'init', mode: PROGRAM_MODE, data: Buffer.from(INIT) },
+];
+
+export const debianArchive = (busybox: Uint8Array, drivers: ReadonlyMap<string, Uint8Array>): Uint8Array =>
+  cpio(debianRoot(busybox, drivers));

@@ -1,0 +1,25 @@
+// Where prepared images are: one folder each, with a partition file that names what is beside it.
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+export const PARTITION_FILE = 'partition.yaml';
+
+/** `$HVD_IMAGES`, else `hvd/images` in the user's data folder (XDG Base Directory). Made when it is not there. */
+export const imagesFolder = (): string => {
+  const folder = process.env.HVD_IMAGES ?? join(process.env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'hvd', 'images');
+  mkdirSync(folder, { recursive: true });
+  return folder;
+};
+
+export const imageFolder = (name: string): string => join(imagesFolder(), name);
+
+/** The partition file of a prepared image, if the word names one: a file of that name comes first. */
+export const preparedImage = (word: string): string | undefined => {
+  if (!/^[\w.-]+$/.test(word) || existsSync(word)) return undefined;
+  const file = join(imageFolder(word), PARTITION_FILE);
+  return existsSync(file) ? file : undefined;
+};
+
+export const preparedImages = (): string[] =>
+  readdirSync(imagesFolder()).filter((name) => existsSync(join(imageFolder(name), PARTITION_FILE)));

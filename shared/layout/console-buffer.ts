@@ -1,0 +1,12 @@
+// What a virtio console and root share beyond the partition's console rings: the bytes of its second port, on which an agent in the guest speaks to the daemon.
+
+import { ringSize } from './ring.js';
+import { block, struct } from './struct.js';
+
+export const AGENT_BYTES = 0x4000;
+export const AGENT_PORT_NAME = 'hvd.agent';
+export const ConsoleBufferLayout = struct('ConsoleBuffer', {
+  /** ByteQueues: from the guest, and to it. */
+  out: block(ringSize(AGENT_BYTES), 64),
+  in: block(ringSize(AGENT_BYTES), 64),
+});
