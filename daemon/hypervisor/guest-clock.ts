@@ -47,11 +47,20 @@ export class GuestClock {
   }
   /** Partition time, ns. */
   now(): number {
-    return ((this.cycles() - this.#header.epochCyclesNum) * 1e9) / this.#wiring.frequencyHz;
+    return this.#nsAt(this.cycles());
   }
-  /** The LP's clock at a partition time. */
+  #nsAt(cycles: number): number {
+    return ((cycles - this.#header.epochCyclesNum) * 1e9) / this.#wiring.frequencyHz;
+  }
+  /**
+   * The LP's clock when a partition time has come: `now` is that time or later then. Products of this size are rounded, here and there, so that it is looked at: a deadline
+   * that is for ever a fraction of a nanosecond ahead is never reached.
+   */
   cyclesAt(ns: number): number {
-    return ns === Number.POSITIVE_INFINITY ? ns : Math.ceil((ns * this.#wiring.frequencyHz) / 1e9) + this.#header.epochCyclesNum;
+    if (ns === Number.POSITIVE_INFINITY) return ns;
+    let cycles = Math.ceil((ns * this.#wiring.frequencyHz) / 1e9) + this.#header.epochCyclesNum;
+    while (this.#nsAt(cycles) < ns) cycles++;
+    return cycles;
   }
   /** The time-stamp counter before a guest's offset. */
   rawTsc(): bigint {

@@ -1,23 +1,30 @@
 // A partition as its LP drives it: which VPs can run, when a timer is due, run one. The parts behind it are wired here and nowhere else.
+import { DebugResult } from '../../shared/layout/debug.js';
 import { InterruptKind } from '../../shared/layout/interrupt-log.js';
+import type { JobOrder } from '../../shared/layout/job-order.js';
 import { lpContextAt, PartitionLayout, PartitionState } from '../../shared/layout/partition.js';
 import type { VpSchedule } from '../../shared/layout/schedule.js';
 import { VpState } from '../../shared/layout/vp.js';
+import type { Mmio } from '../machine/guest-memory.js';
 import { request } from './apic/post.js';
+import { GuestDebug } from './debugger/guest-debug.js';
+import { VpStops } from './debugger/vp-stops.js';
 import { DeviceMemory } from './device-memory.js';
 import { portsOf } from './hyperv/messaging.js';
 import { interceptsOf } from './intercepts/intercepts.js';
 import { InterruptWindow } from './interrupt-window.js';
+import { carryOutJobOrder } from './job-orders.js';
 import { Observer } from './observer.js';
 import { PartitionOnLp } from './partition-on-lp.js';
 import { buildProcessor } from './processor-host.js';
 import { RunLoop } from './run-loop.js';
-import { PauseLoop } from './spin/pause-loop.js';
+import { SpinWindow } from './spin/spin-window.js';
 import type { PortDirectory } from './synic/port-directory.js';
 import { carryOutPortRequest } from './synic/port-requests.js';
 import { VpReadiness } from './vp-readiness.js';
 import { initVtlb } from './vtlb/arena.js';
 import type { GuestWiring } from './wiring.js';
+import { resuming } from './world/guest-world.js';
 
 export class Guest {
   readonly slot: number;
@@ -26,20 +33,29 @@ export class Guest {
   readonly #readiness: VpReadiness;
   readonly #loop: RunLoop;
   readonly #observer: Observer | undefined;
+  readonly #debug: GuestDebug | undefined;
 
   constructor(wiring: GuestWiring) {
     this.slot = wiring.slot;
     this.name = wiring.name;
     const on = new PartitionOnLp(wiring);
     const window = new InterruptWindow(on);
-    const pauseLoop = new PauseLoop();
+    const spinWindow = new SpinWindow();
     this.#on = on;
+    on.trace.spinsSince = () => spinWindow.found;
     this.#readiness = new VpReadiness(on);
-    this.#loop = new RunLoop(on, this.#readiness, window, pauseLoop);
-    const { observe, lp } = wiring;
+    const { debug, observe, lp } = wiring;
+    this.#debug = debug && new GuestDebug(on, debug.block);
+    const stops = debug && this.#debug && new VpStops(on, debug, this.#debug);
+    this.#loop = new RunLoop(on, this.#readiness, window, spinWindow, stops);
     this.#observer = observe && new Observer(observe, lp, on.views, lpContextAt(lp));
-    const intercepts = interceptsOf(on, this.#readiness, pauseLoop);
-    on.processor = buildProcessor(on, intercepts, new DeviceMemory(on), () => window.needsLook(), this.#observer);
+    const intercepts = resuming(interceptsOf(on, this.#readiness, spinWindow), on.world);
+    const devices = new DeviceMemory(on);
+    const mmio = resuming<Mmio>(
+      { read: (gpa, bytes) => devices.read(gpa, bytes), write: (gpa, bytes, value) => devices.write(gpa, bytes, value) },
+      on.world,
+    );
+    on.processor = buildProcessor(on, intercepts, mmio, () => window.needsLook(), this.#observer);
     this.#prepare();
   }
 
@@ -54,6 +70,11 @@ export class Guest {
       Atomics.store(i32, at, 2);
       Atomics.notify(i32, at);
     } else while (Atomics.load(i32, at) !== 2) Atomics.wait(i32, at, 1, 100);
+  }
+
+  /** What a debugger asks for while the machine stands still; a DebugResult. */
+  serveDebugger(): number {
+    return this.#debug?.serve() ?? DebugResult.UNMAPPED;
   }
 
   /** The partition is given up. */
@@ -140,6 +161,10 @@ export class Guest {
   changePorts(): void {
     const { hyperv, views } = this.#on;
     if (hyperv?.messaging !== undefined) carryOutPortRequest(views, hyperv.messaging.directory);
+  }
+  /** What root wants the guest's VPs to do. */
+  assignJob(order: JobOrder): void {
+    carryOutJobOrder(this.#on.views, this.#on.stores, order);
   }
   /** It has not ended: what it was given it may still finish. */
   get isAlive(): boolean {

@@ -4,7 +4,16 @@ import { ApicBase } from '../../shared/abi/apic.js';
 import { readProcessor } from '../../shared/cpu/partition-processor.js';
 import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
-import { EventType, INTERCEPTS, type InterceptName, LpBlock, LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
+import {
+  ClockMode,
+  EventType,
+  INTERCEPTS,
+  type InterceptName,
+  LpBlock,
+  LpLayout,
+  lpBlockAt,
+  MachineHeader,
+} from '../../shared/layout/machine.js';
 import { lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { countSpin, type SpinCounter, SpinKind, VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
@@ -27,13 +36,19 @@ import { Monitors } from './monitors.js';
 import { PartitionEnd } from './partition-end.js';
 import { ShadowMmu } from './shadow-mmu.js';
 import { CriticalSection } from './spin/critical-section.js';
+import { StoreGate } from './store-gate.js';
+import { Trace } from './trace.js';
 import { NO_TIME } from './vtlb/virtual-costs.js';
 import type { GuestWiring } from './wiring.js';
+import { GuestWorld } from './world/guest-world.js';
 
 const INTERCEPT_INDEX = Object.fromEntries(INTERCEPTS.map((name, i) => [name, i])) as Record<InterceptName, number>;
 const STATE = PartitionLayout.at.state >>> 2;
 const EOI_POLICY = findPolicy('apic.eoi');
 const DETECT_POLICY = findPolicy('spin.detect');
+
+/** How long the host is waited for by devices: in the deterministic mode until it must be dead. */
+const PATIENCE_MS: Readonly<Record<number, number>> = { [ClockMode.DETERMINISTIC]: 30_000, [ClockMode.QUANTUM]: 1 };
 
 export class PartitionOnLp implements ApicBus {
   readonly wiring: GuestWiring;
@@ -49,9 +64,15 @@ export class PartitionOnLp implements ApicBus {
   readonly monitors: Monitors;
   readonly clock: GuestClock;
   readonly ends: PartitionEnd;
+  readonly trace: Trace;
+  /** ApicBus. */
+  readonly interrupts: Trace;
+  readonly world: GuestWorld;
   readonly platform: Platform;
   readonly fault: GuestFault = new GuestFault();
   readonly mmu: ShadowMmu;
+  /** Stores to guest memory by devices and hypercalls. */
+  readonly stores: StoreGate;
   /** The partition's Hyper-V interface, if it has one. */
   readonly hyperv: HyperV | undefined;
   /** Set by whoever builds it (processor-host), before anything runs. */
@@ -73,16 +94,23 @@ export class PartitionOnLp implements ApicBus {
     this.vps = Array.from({ length: this.vpCount }, (_, i) => new VpBlock(this.views, vpBlockAt(i)));
     this.schedules = this.vps.map((_, index) => new VpSchedule(this.views, vpScheduleAt(index)));
     this.section = new CriticalSection(this);
+    this.world = new GuestWorld(this);
     this.monitors = new Monitors(this.views, this.vps, (vp) => this.kick(vp));
     this.clock = new GuestClock(wiring, this.header, () => this.processor.remaining);
+    this.trace = this.interrupts = new Trace(this, wiring.trace);
     this.ends = new PartitionEnd(this.views, (cause, detail) => {
       this.kickOtherLps();
       this.kickSelf();
       wiring.event(this.clock.cycles(), EventType.CRASH, Math.max(0, this.current), cause, detail);
     });
+    const { clockMode } = new MachineHeader(wiring.machine, 0);
     this.platform = new Platform(this.views, {
       now: () => this.clock.now(),
       deliver: (destination, logical, mode, vector, level) => void deliverMessage(this, destination, logical, mode, vector, level),
+      beginStore: (gpa, bytes) => this.stores.begin(gpa >>> 12, gpa & 4095, bytes),
+      endStore: (gpa, bytes) => this.stores.end(gpa >>> 12, gpa & 4095, bytes),
+      deterministic: clockMode === ClockMode.DETERMINISTIC,
+      patienceMs: PATIENCE_MS[clockMode] ?? 0,
       setIntr: (asserted) => {
         if (asserted) this.kick(0);
       },
@@ -113,11 +141,23 @@ export class PartitionOnLp implements ApicBus {
     const listener = {
       tlbMiss: this.counting('hardwareTlbMisses'),
       pageFault: this.account('pageFault', 'pageFaultIntercepts', 'sptFill'),
+      handled: () => this.world.resume(),
       reflected: () => this.count(this.processor.vp, 'reflectedGuestPageFaults'),
     };
-    const virtual = { costs: wiring.costs, now: () => this.clock.cycles(), charge: (cycles: number) => this.processor.charge(cycles) };
+    const virtual = {
+      costs: wiring.costs,
+      now: () => this.clock.cycles(),
+      charge: (cycles: number) => this.processor.charge(cycles),
+      waited: (what: number, cycles: number) => this.trace.waited(what, cycles),
+    };
     const time = wiring.realtime ? NO_TIME : virtual;
     this.mmu = new ShadowMmu(wiring.machine, this.views, wiring.lp, fetch, this.fault, listener, { time });
+    this.stores = new StoreGate({
+      words: this.mmu.lp.handshake.words,
+      monitors: this.monitors,
+      vtlb: this.mmu.lp.vtlb,
+      kickOtherLps: () => this.kickOtherLps(),
+    });
     this.hyperv = hypervOf(this);
   }
 
@@ -207,6 +247,7 @@ export class PartitionOnLp implements ApicBus {
     if (this.#nodeOf(lp) !== this.#nodeOf(this.wiring.lp)) this.charge('remoteIpi');
     const clock = this.clock.cycles();
     this.wiring.event(clock, EventType.IPI, Math.max(0, this.current), index, lp);
+    this.trace.kicked(index, lp);
     if (state !== VpState.RUNNING && state !== VpState.READY) this.wiring.signal(lp, clock);
   }
   /** The VP that runs may be going to wait for this one's answer. */
@@ -219,6 +260,7 @@ export class PartitionOnLp implements ApicBus {
   spins(kind: number, detect: number, counter: SpinCounter): void {
     if (!this.detects(detect)) return;
     countSpin(this.schedules[this.current], counter);
+    this.trace.spun(kind);
     this.spinning = kind;
     this.kickSelf();
   }
@@ -279,7 +321,10 @@ export class PartitionOnLp implements ApicBus {
   account(reason: InterceptName, counter: VpCounter | undefined, ...costs: string[]): () => void {
     const count = this.tally(reason, counter);
     const cycles = this.roundTrip(...costs);
+    const number = INTERCEPT_INDEX[reason];
     return () => {
+      this.trace.intercepted(number);
+      this.world.intercepted();
       count(1);
       this.processor.charge(cycles);
     };
@@ -287,6 +332,8 @@ export class PartitionOnLp implements ApicBus {
   /** Counts an intercept and charges its round trip. */
   intercept(reason: InterceptName): void {
     const block = this.lpBlock;
+    this.trace.intercepted(INTERCEPT_INDEX[reason]);
+    this.world.intercepted();
     block.intercepts++;
     this.wiring.machine.u32[(block.interceptCounts >>> 2) + INTERCEPT_INDEX[reason]]++;
     this.charge('interceptRoundTrip');

@@ -1,11 +1,16 @@
 // Runs one VP for a while: takes what was posted to it, delivers interrupts at boundaries, enters guest code, and looks again at every exit.
+import { NO_WAIT } from '../../shared/layout/lp-context.js';
 import { SpinKind } from '../../shared/layout/schedule.js';
 import { VpRequest, VpState } from '../../shared/layout/vp.js';
+import { SpinDetect } from '../../shared/protocol/policies.js';
+import { Left } from '../machine/guest-exits.js';
 import { hasPosted } from './apic/post.js';
+import type { VpStops } from './debugger/vp-stops.js';
 import type { InterruptWindow } from './interrupt-window.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
-import type { PauseLoop } from './spin/pause-loop.js';
+import type { SpinWindow } from './spin/spin-window.js';
 import type { VpReadiness } from './vp-readiness.js';
+import { HostFailure } from './world/host-failure.js';
 
 /** Exits of one run that are dealt with before the LP looks at its other duties. */
 const EXITS_MAX = 10_000;
@@ -14,14 +19,17 @@ export class RunLoop {
   readonly #on: PartitionOnLp;
   readonly #readiness: VpReadiness;
   readonly #window: InterruptWindow;
-  readonly #pauseLoop: PauseLoop;
+  readonly #spinWindow: SpinWindow;
+  readonly #stops: VpStops | undefined;
   #eoiPolicy = 0;
 
-  constructor(on: PartitionOnLp, readiness: VpReadiness, window: InterruptWindow, pauseLoop: PauseLoop) {
+  /** `stops`: where there may be a debugger. */
+  constructor(on: PartitionOnLp, readiness: VpReadiness, window: InterruptWindow, spinWindow: SpinWindow, stops?: VpStops) {
     this.#on = on;
     this.#readiness = readiness;
     this.#window = window;
-    this.#pauseLoop = pauseLoop;
+    this.#spinWindow = spinWindow;
+    this.#stops = stops;
   }
 
   /** Runs the VP for at most `budget` cycles from `clock` on; returns the cycles used. `extended`: only while it is in a critical section. */
@@ -31,6 +39,7 @@ export class RunLoop {
     const p = on.processor;
     on.current = index;
     on.clock.beginRun(clock, budget);
+    on.trace.begin();
     p.context.budget = budget;
     p.context.clockEndNum = clock + budget;
     p.retired = 0;
@@ -43,14 +52,18 @@ export class RunLoop {
       p.answers.forget();
     }
     const { translations, compilations } = p.code;
-    this.#pauseLoop.begin(clock, on.schedules[index]);
+    this.#spinWindow.begin(clock, on.schedules[index]);
+    p.context.waitWindow = on.detects(SpinDetect.LOOP) ? this.#spinWindow.cycles : NO_WAIT;
     on.setState(vp, VpState.RUNNING);
     try {
       p.load(index);
       on.mmu.load(vp);
+      this.#stops?.begin();
       for (let exits = 0; exits < EXITS_MAX && this.#step(index); exits++);
       on.apics[index].assist.settle();
     } catch (error) {
+      if (error instanceof HostFailure) throw error;
+      on.world.end();
       // hvd's own broken invariant while it worked for this partition: the partition stops, the LP goes on.
       on.ends.brokenInvariant(error, index);
     }
@@ -70,7 +83,12 @@ export class RunLoop {
     const on = this.#on;
     const vp = on.vps[index];
     const p = on.processor;
-    if (p.takeKick() && this.#endsRun()) return false;
+    const stops = this.#stops;
+    if (p.takeKick()) {
+      stops?.standStill(index);
+      if (this.#endsRun()) return false;
+    }
+    if (stops !== undefined && !stops.goesOn(index)) return false;
     if (hasPosted(vp)) {
       const taken = on.takePosted(index);
       if (taken & (VpRequest.INIT | VpRequest.SIPI | VpRequest.START)) {
@@ -81,14 +99,21 @@ export class RunLoop {
     if (on.stateOf(vp) !== VpState.RUNNING || p.context.budget <= 0) return false;
     if (on.extended && !on.section.holds(vp)) return false;
     if (vp.interruptShadow) {
+      if (stops !== undefined && p.isAtBreakpoint && !stops.atBreakpoint(index)) return true;
       const shadow = vp.interruptShadow;
       vp.interruptShadow = 0;
-      p.runShadowed(shadow);
+      on.world.begin();
+      const left = p.runShadowed(shadow);
+      on.world.end();
+      if (left >= Left.BREAKPOINT) stops?.left(index, left);
       return true;
     }
     this.#window.open(index);
     on.apics[index].assist.beforeEntry();
-    p.run(p.context.budget);
+    on.world.begin();
+    const left = p.run(p.context.budget);
+    on.world.end();
+    if (left >= Left.BREAKPOINT) stops?.left(index, left);
     return true;
   }
 

@@ -21,6 +21,8 @@ export interface PageFaultListener {
   /** The hardware TLB had no translation for a data access. */
   tlbMiss(): void;
   pageFault(): void;
+  /** The hypervisor has done what it had to. */
+  handled?(): void;
   /** The guest's own fault: `reflected` to it with CR2 set. */
   reflected(): void;
 }
@@ -87,6 +89,7 @@ export class ShadowMmu implements Translator {
       if (gpa >= 0) {
         // An intercept like the one that found the device, at the same charge: only hvd's own work is saved.
         this.#listener.pageFault();
+        this.#listener.handled?.();
         this.gpa = gpa;
         return Resolve.MMIO;
       }
@@ -103,6 +106,7 @@ export class ShadowMmu implements Translator {
       }
       this.#listener.pageFault();
       const result = vtlb.pageFault(gva, bits);
+      this.#listener.handled?.();
       if (result === PageFault.GUEST_FAULT) {
         vp.cr2Num = gva;
         this.#listener.reflected();

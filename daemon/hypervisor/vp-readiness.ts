@@ -1,5 +1,6 @@
 // Which VPs of this LP can run, and when the next timer wants one: what the LP's scheduler asks (lp/logical-processor).
 import { Rflags } from '../../shared/abi/registers.js';
+import { DebugAction } from '../../shared/layout/debug.js';
 import { PartitionState } from '../../shared/layout/partition.js';
 import { MWait, VpState } from '../../shared/layout/vp.js';
 import { hasPosted } from './apic/post.js';
@@ -44,7 +45,7 @@ export class VpReadiness {
    */
   runnable(index: number, take = true): boolean {
     const on = this.#on;
-    if (!on.isRunning) return false;
+    if (!on.isRunning || on.wiring.debug?.actionOf(index) === DebugAction.HOLD) return false;
     const vp = on.vps[index];
     let state = on.stateOf(vp);
     if (state === VpState.STOPPED) return false;

@@ -1,11 +1,20 @@
 // Puts a guest into a new partition's memory; what the loader refuses becomes the operator's error.
 
-import { parseProcessor } from '../../shared/cpu/processor-choice.js';
+import { DEFAULT_MODEL } from '../../shared/cpu/models.js';
+import { type ProcessorChoice, parseProcessor } from '../../shared/cpu/processor-choice.js';
 import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
+import { SUPER_MODE_CHOICES } from '../../shared/layout/partition.js';
 import { HvdError } from '../../shared/protocol/errors.js';
+import type { PartitionConfig } from '../../shared/protocol/messages.js';
 import { BootError } from '../boot/boot-error.js';
 import { buildPartition } from '../boot/build-partition.js';
 import type { PartitionBuilder } from './partitions.js';
+
+/** Who needs legacy super-mode at any time has no long mode to turn on. */
+const processorOf = ({ cpu, 'super-mode': superMode }: PartitionConfig): ProcessorChoice | undefined => {
+  if (superMode === 'legacy') return parseProcessor(`${cpu ?? DEFAULT_MODEL.name},-lm`);
+  return cpu === undefined ? undefined : parseProcessor(cpu);
+};
 
 export const build: PartitionBuilder = (body, config, files, place) => {
   try {
@@ -15,10 +24,12 @@ export const build: PartitionBuilder = (body, config, files, place) => {
       vpCount: config.vps,
       lpCount: place.lpCount,
       nodeCount: place.nodeCount,
+      vpNodes: place.vpNodes,
       ramSize: config.memory,
       seed: place.seed,
       image: files.image,
-      processor: config.cpu === undefined ? undefined : parseProcessor(config.cpu),
+      processor: processorOf(config),
+      superMode: SUPER_MODE_CHOICES.indexOf(config['super-mode'] ?? 'auto'),
       hyperv: config.hv === undefined ? undefined : parseHyperv(config.hv.features),
       testDevices: config.testdev,
       ports: { ports: config.hv?.ports ?? [], connections: config.hv?.connections ?? [] },
@@ -26,6 +37,7 @@ export const build: PartitionBuilder = (body, config, files, place) => {
       commandLine: config.append,
       initrd: files.initrd,
       initrdName: config.initrd,
+      devices: place.devices,
     });
   } catch (error) {
     if (error instanceof BootError) throw new HvdError(`boot.${error.code}`, { why: error.message }, error);

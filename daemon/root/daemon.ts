@@ -5,6 +5,8 @@ import type { MachineConfig } from '../../shared/protocol/messages.js';
 import type { Service } from './control/methods.js';
 import { ControlServer } from './control/server.js';
 import { claimSocketPath } from './control/socket-file.js';
+import { type DebugChoice, debugServiceOf } from './gdb/debug-service.js';
+import { GdbServer } from './gdb/server.js';
 import type { Log } from './log.js';
 import { Machine, type MachineOptions } from './machine.js';
 import { hvdVersion } from './version.js';
@@ -13,11 +15,14 @@ export interface DaemonOptions extends Omit<MachineOptions, 'config' | 'log'> {
   readonly config: MachineConfig;
   readonly log: Log;
   readonly socket?: string | undefined;
+  /** Where debuggers connect (gdb/server), and to what. */
+  readonly gdb?: (DebugChoice & { readonly address: number | string }) | undefined;
 }
 
 export interface Daemon {
   readonly machine: Machine;
   readonly socket: string;
+  readonly gdb: GdbServer | undefined;
   /** Resolves when everything has ended: LPs, connections, socket file. */
   readonly ended: Promise<void>;
   /** Begins the end; may be called again. */
@@ -31,6 +36,12 @@ export const startDaemon = async (options: DaemonOptions): Promise<Daemon> => {
   // Asked before the machine is made: a second daemon must fail at once.
   await claimSocketPath(socket);
   const machine = await Machine.start(options);
+  const gdb =
+    options.gdb &&
+    (await GdbServer.listen(options.gdb.address, debugServiceOf(machine, log, options.gdb)).catch(async (error: unknown) => {
+      await machine.stop();
+      throw error;
+    }));
   let resolveEnded: () => void = () => {};
   const ended = new Promise<void>((resolve) => {
     resolveEnded = resolve;
@@ -38,6 +49,7 @@ export const startDaemon = async (options: DaemonOptions): Promise<Daemon> => {
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= (async () => {
+      await gdb?.close();
       await machine.stop();
       // Last: whoever waits for the socket to go may rely on everything else being gone.
       await control.close();
@@ -53,8 +65,9 @@ export const startDaemon = async (options: DaemonOptions): Promise<Daemon> => {
     shutdown: () => setImmediate(() => void stop().catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'stop'))),
   };
   const control = await ControlServer.listen(service, log).catch(async (error: unknown) => {
+    await gdb?.close();
     await machine.stop();
     throw error;
   });
-  return { machine, socket, ended, stop };
+  return { machine, socket, gdb, ended, stop };
 };

@@ -9,6 +9,8 @@ export type MachineEvent = Events['events'][number];
 const KINDS: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(EventType).map(([name, number]) => [number, name.toLowerCase().replaceAll('_', '-')]),
 );
+/** An EventType by its name. */
+export const eventKind = (kind: number): string => KINDS[kind] ?? `event ${kind}`;
 /** Events one `take` gives at most: keeps a frame far below its limit. The rest is lost, and counted. */
 export const EVENTS_MAX = 4096;
 const CLOCK_LOW = 2 ** 32;
@@ -50,7 +52,7 @@ export class EventReader {
     return {
       lp,
       clock: this.#fullClock(lp, u32[at]!),
-      kind: KINDS[what & 0xff] ?? `event ${what & 0xff}`,
+      kind: eventKind(what & 0xff),
       partition: names.get((what >>> 8) & 0xff) ?? '',
       vp: (what >>> 16) & 0xff,
       a: u32[at + 2]!,

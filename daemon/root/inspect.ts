@@ -4,6 +4,7 @@ import { processorText } from '../../shared/cpu/processor-choice.js';
 import { VpLayout } from '../../shared/layout/vp.js';
 import type { PartitionInspect } from '../../shared/protocol/messages.js';
 import { crashReport } from './crash-report.js';
+import { inspectDevices } from './devices-view.js';
 import type { MachineMemory } from './machine-memory.js';
 import type { Partition } from './partition.js';
 import { readRegisters } from './registers.js';
@@ -21,6 +22,7 @@ export const inspectPartition = async (
   processor: processorOf(partition),
   registers: partition.body.vps.map(readRegisters),
   synic: inspectSynic(partition.body.views, partition.body.vps.length),
+  devices: inspectDevices(partition.body.views, partition.config.devices ?? []),
   unknownInstructions: await unknownInstructions(partition),
   crash: crashReport(partition.body.views),
 });

@@ -1,5 +1,6 @@
-// Jobs for workload guests: written into the job area that the guest has announced, then its doorbell is rung.
+// Jobs for workload guests: an LP writes them into the job area that the guest has announced (layout/job-order), then its doorbell is rung.
 // A load that is set before the guest has got that far waits for it.
+import type { JobOrder } from '../../shared/layout/job-order.js';
 import {
   isJobName,
   JOB_AREA_SIZE,
@@ -11,16 +12,15 @@ import {
   JobPage,
   jobEntryAt,
   jobParameters,
-  writeJob,
 } from '../../shared/layout/job-page.js';
 import { PartitionMap } from '../../shared/layout/partition.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { LoadCounters, LoadSpec } from '../../shared/protocol/messages.js';
-import { bumpJobs, jobPage } from '../platform/doorbell.js';
-import type { LpSignals } from './lp-signals.js';
+import { jobPage } from '../platform/doorbell.js';
 import type { Partition } from './partition.js';
 import type { PartitionBody } from './partition-body.js';
-import { requireState } from './partition-verbs.js';
+import { isAllowed } from './partition-verbs.js';
+import type { Partitions } from './partitions.js';
 
 /** Loads that may wait for a guest to announce its job page. */
 export const PENDING_LOADS_MAX = 64;
@@ -57,29 +57,40 @@ export const checkLoad = (name: string, vps: number, load: LoadSpec): void => {
 };
 
 /** Sets the load now, or once the guest has announced its job page if it has not yet. */
-export const setLoad = (partition: Partition, load: LoadSpec, signals: LpSignals): void => {
-  checkLoad(partition.name, partition.config.vps, load);
-  requireState('load', partition);
-  if (jobArea(partition.body) !== undefined) {
-    applyLoad(partition, load, signals);
-    return;
-  }
-  if (partition.pendingLoads.length >= PENDING_LOADS_MAX) throw new HvdError('load.none', { name: partition.name });
-  partition.pendingLoads.push(load);
+export const setLoad = async (partitions: Partitions, name: string, load: LoadSpec): Promise<void> => {
+  checkLoad(name, partitions.get(name).config.vps, load);
+  await partitions.assign(name, (partition) => {
+    const area = jobArea(partition.body);
+    if (area !== undefined) return [orderOf(partition, area, load)];
+    if (partition.pendingLoads.length >= PENDING_LOADS_MAX) throw new HvdError('load.none', { name });
+    partition.pendingLoads.push(load);
+    return [];
+  });
 };
 
-export const stopLoad = (partition: Partition, vps: number[] | undefined, signals: LpSignals): void => {
-  if (vps === undefined) partition.pendingLoads = [];
-  if (jobArea(partition.body) !== undefined) setLoad(partition, { ...IDLE, vps }, signals);
+export const stopLoad = async (partitions: Partitions, name: string, vps: number[] | undefined): Promise<void> => {
+  const load: LoadSpec = { ...IDLE, vps };
+  checkLoad(name, partitions.get(name).config.vps, load);
+  await partitions.assign(name, (partition) => {
+    if (vps === undefined) partition.pendingLoads = [];
+    const area = jobArea(partition.body);
+    return area === undefined ? [] : [orderOf(partition, area, load)];
+  });
 };
+
+/** Whether loads wait for a guest that has announced its job page meanwhile. */
+export const hasDueLoads = (partition: Partition): boolean =>
+  partition.pendingLoads.length > 0 && isAllowed('load', partition) && jobArea(partition.body) !== undefined;
 
 /** Hands waiting loads to a guest that has announced its job page meanwhile. */
-export const deliverPendingLoads = (partition: Partition, signals: LpSignals): void => {
-  if (partition.pendingLoads.length === 0 || jobArea(partition.body) === undefined) return;
-  const loads = partition.pendingLoads;
-  partition.pendingLoads = [];
-  for (const load of loads) applyLoad(partition, load, signals);
-};
+export const deliverPendingLoads = (partitions: Partitions, name: string): Promise<void> =>
+  partitions.assign(name, (partition) => {
+    const area = jobArea(partition.body);
+    if (area === undefined) return [];
+    const loads = partition.pendingLoads;
+    partition.pendingLoads = [];
+    return loads.map((load) => orderOf(partition, area, load));
+  });
 
 /** Counters of every VP's job; empty while there is no job page. */
 export const loadCounters = (body: PartitionBody): LoadCounters[] => {
@@ -98,14 +109,15 @@ export const loadCounters = (body: PartitionBody): LoadCounters[] => {
   });
 };
 
-const applyLoad = (partition: Partition, load: LoadSpec, signals: LpSignals): void => {
-  const { body } = partition;
-  const area = jobArea(body);
-  const parameters = isJobName(load.job) ? jobParameters(load.job, load.parameters) : [];
-  if (area === undefined || !isJobName(load.job) || !Array.isArray(parameters)) return;
-  for (const vp of load.vps ?? body.vps.keys()) writeJob(body.views, area, vp, load.job, parameters);
-  bumpJobs(body.views);
-  signals.ringAll();
+/** The load has been checked. */
+const orderOf = ({ body }: Partition, area: number, { job, parameters, vps }: LoadSpec): JobOrder => {
+  const words = isJobName(job) ? jobParameters(job, parameters) : [];
+  return {
+    area: area - PartitionMap.RAM,
+    vps: vps ?? [...body.vps.keys()],
+    job: isJobName(job) ? JOBS[job].number : JOBS.idle.number,
+    parameters: Array.isArray(words) ? words : [],
+  };
 };
 
 // Byte address of the job area in partition memory. The GPA is the guest's word: it is believed only if the whole area is RAM and looks like one.

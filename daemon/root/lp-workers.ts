@@ -1,7 +1,9 @@
 // The LPs' threads: one piscina task for each LP that never returns. Starts them, carries commands to their mailboxes, and notices when one dies.
 // A worker that throws, exits or does not answer is a machine check: it is reported once, and the LP stays dead.
+import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { type JobOrder, jobOrderWords } from '../../shared/layout/job-order.js';
 import { LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
 import { type AttachMessage, type LpBoot, type LpConfig, MailCommand, mailIndexes } from '../../shared/layout/mailbox.js';
 import { HvdError, reasonOf } from '../../shared/protocol/errors.js';
@@ -21,6 +23,11 @@ const STOP_LIMIT_MS = 2_000;
  * loop never gives it back. What outlives a block is little, so collections of a small one stay short.
  */
 const YOUNG_GENERATION_MB = 6;
+/**
+ * Bytes of machine code that a unit runs in V8's baseline before it is compiled anew by the optimizing compiler. V8's own number is for small functions that stay:
+ * a unit of 30 KB reaches it after 60 calls, and its 10 ms of compiling are never earned back by a guest that boots. A loop is there after some 0.1 s.
+ */
+const TIERING_BUDGET = 400_000_000;
 
 export interface LpWorkersOptions {
   /** Compiled module whose default export is the LP's task. */
@@ -57,6 +64,8 @@ export class LpWorkers {
     this.#signals = signals;
     this.#log = log;
     this.#options = options;
+    // For all threads, before any of them compiles.
+    setFlagsFromString(`--wasm-tiering-budget=${TIERING_BUDGET}`);
     const count = memory.lps.length;
     this.#pool = new Piscina({
       // No file for the pool: a thread that replaces a dead LP's must not load anything, it is never used.
@@ -109,6 +118,11 @@ export class LpWorkers {
     await this.#command(lp, MailCommand.PORTS, 'PORTS', [slot]);
   }
 
+  /** Lets an LP write a job to a guest's job area. */
+  async assignJob(lp: number, slot: number, order: JobOrder): Promise<void> {
+    await this.#command(lp, MailCommand.JOB, 'JOB', jobOrderWords(slot, order));
+  }
+
   /** Ends every task and thread. Never throws; LPs that do not end by themselves are terminated. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -116,9 +130,9 @@ export class LpWorkers {
     await waitUntil(() => this.alive.every((lp) => this.#isUp(lp)), START_LIMIT_MS);
     Atomics.store(this.#memory.views.i32, (this.#memory.header.base + MachineLayout.at.stop) >>> 2, 1);
     const stopping = this.alive.map((lp) => this.#command(lp, MailCommand.STOP, 'STOP', [], undefined, STOP_LIMIT_MS).catch(() => {}));
-    this.#signals.ringAll();
+    this.#signals.forceAll();
     await Promise.all(stopping);
-    await Promise.race([Promise.all(this.#workers.map((worker) => worker.ended)), waitUntil(() => false, STOP_LIMIT_MS)]);
+    await waitUntil(() => this.alive.length === 0, STOP_LIMIT_MS);
     await this.#pool.destroy();
     for (const worker of this.#workers) worker.port.close();
   }
@@ -140,7 +154,7 @@ export class LpWorkers {
     const { port1, port2 } = new MessageChannel();
     port1.unref();
     const abort = new AbortController();
-    const boot: LpBoot = { lp, machine: this.#memory.buffer, control: port2, config: this.#options.config };
+    const boot: LpBoot = { lp, machine: this.#memory.buffer, host: this.#memory.host, control: port2, config: this.#options.config };
     const task = this.#pool.run(boot, { filename: this.#options.file, transferList: [port2], signal: abort.signal });
     const ended = task.then(
       () => this.#onEnd(lp, 'the worker returned'),

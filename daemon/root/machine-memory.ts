@@ -1,4 +1,5 @@
 // Makes the machine memory: header, LP blocks and event rings in one SharedArrayBuffer, before any LP runs.
+import { createHostMemory } from '../../shared/layout/host-memory.js';
 import {
   CLOCK_MODE_NAMES,
   ClockMode,
@@ -15,6 +16,8 @@ import { POLICIES, writePolicy } from '../../shared/protocol/policies.js';
 
 export interface MachineMemory {
   readonly buffer: SharedArrayBuffer;
+  /** Host memory (layout/host-memory). */
+  readonly host: WebAssembly.Memory;
   readonly views: Views;
   readonly header: MachineHeader;
   readonly lps: readonly LpBlock[];
@@ -44,5 +47,5 @@ export const createMachineMemory = (config: MachineConfig): MachineMemory => {
     block.hostCore = -1;
     return block;
   });
-  return { buffer, views, header, lps };
+  return { buffer, host: createHostMemory(config.lps), views, header, lps };
 };

@@ -1,20 +1,25 @@
 // The whole machine in one object: memory, LP threads, partitions, policies. `hvd run` has one to itself, the daemon serves one over its socket.
 import { fileURLToPath } from 'node:url';
-import type { Observe } from '../../shared/layout/observation.js';
 import type { InterruptsInspect, MachineConfig, MachineStats, PartitionConfig, PolicyInfo } from '../../shared/protocol/messages.js';
 import { describePolicy, findPolicy, POLICIES, readPolicyOf, writePolicy, writePolicyOf } from '../../shared/protocol/policies.js';
+import { BackEndHost } from './back-ends.js';
 import { build } from './build.js';
 import { readCosts } from './config/machine-file.js';
 import { Devices } from './devices.js';
+import { Gate } from './gate/gate.js';
+import { ACTS, type Aside, type InputKind, type Inputs, type ResultOf } from './gate/inputs.js';
+import { DebugControl } from './gdb/debug-control.js';
 import { viewInterruptLog, viewInterrupts } from './interrupts-view.js';
-import { checkLoad, setLoad } from './loads.js';
 import type { Log } from './log.js';
 import { LpSignals } from './lp-signals.js';
 import { LpWorkers } from './lp-workers.js';
 import { createMachineMemory, type MachineMemory } from './machine-memory.js';
+import type { Switch } from './network/switch.js';
 import type { Partition } from './partition.js';
 import { type PartitionBuilder, Partitions } from './partitions.js';
+import type { Recorder } from './record/recorder.js';
 import { snapshotStats } from './stats.js';
+import { Traces } from './traces.js';
 import { Watcher } from './watcher.js';
 
 export interface MachineOptions {
@@ -24,6 +29,14 @@ export interface MachineOptions {
   readonly workerFile?: string | undefined;
   readonly builder?: PartitionBuilder | undefined;
   readonly answerLimitMs?: number | undefined;
+  /** Writes down what enters and what happens. */
+  readonly recorder?: Recorder | undefined;
+  /** What has been written down happens again: nothing else may enter. */
+  readonly replay?: ReplaySource | undefined;
+}
+export interface ReplaySource {
+  readonly tape: SharedArrayBuffer;
+  readonly costs: Record<string, number>;
 }
 
 /** In place of a setting: a partition has none of its own. */
@@ -37,7 +50,13 @@ export class Machine {
   readonly workers: LpWorkers;
   readonly partitions: Partitions;
   readonly devices: Devices;
+  readonly gate: Gate;
+  readonly debug: DebugControl;
+  /** Switches by name. */
+  readonly networks = new Map<string, Switch>();
+  readonly traces: Traces;
   readonly #watcher: Watcher;
+  readonly #recorder: Recorder | undefined;
   readonly #startedAt = performance.now();
   #stopped: Promise<void> | undefined;
 
@@ -55,35 +74,51 @@ export class Machine {
     }
   }
 
-  private constructor({ config, log, workerFile, builder, answerLimitMs }: MachineOptions) {
+  private constructor({ config, log, workerFile, builder, answerLimitMs, recorder, replay }: MachineOptions) {
     this.config = config;
     this.memory = createMachineMemory(config);
+    this.traces = new Traces(this.memory, () => this.partitions.all);
     for (const [name, value] of Object.entries(config.policies)) this.setPolicy(name, value);
     this.signals = new LpSignals(this.memory);
+    this.gate = new Gate(this.memory, this.signals);
+    this.gate.isExact = recorder !== undefined || replay !== undefined;
+    this.#recorder = recorder;
     this.devices = new Devices(this.memory, this.signals, config.devices ?? []);
     this.workers = new LpWorkers(this.memory, this.signals, log, {
       file: workerFile ?? LP_WORKER,
-      config: { costs: readCosts(), paceIdle: config.idle === 'pace' },
+      config: { costs: replay?.costs ?? readCosts(), paceIdle: config.idle === 'pace', tape: (recorder ?? replay)?.tape },
       pin: config.pin,
       answerLimitMs,
       onMachineCheck: (lp, reason) => this.partitions.machineCheck(lp, reason),
     });
-    this.partitions = new Partitions(this.memory, this.signals, this.workers, builder ?? build, log, this.devices);
-    this.#watcher = new Watcher(this.partitions, this.signals, log);
+    const backEnds = new BackEndHost(
+      this.memory,
+      this.signals,
+      log,
+      this.networks,
+      replay === undefined ? (network) => this.enter('network.carry', { network }) : undefined,
+    );
+    this.partitions = new Partitions(this.memory, this.signals, this.workers, builder ?? build, log, this.devices, this.gate, backEnds);
+    this.debug = new DebugControl(this.memory, this.signals, () => this.workers.alive);
+    recorder?.begin(this);
+    this.#watcher = new Watcher(this.partitions, log, async (name) => {
+      if (replay === undefined) await this.enter('load.deliver', { name });
+    });
+  }
+
+  /** What comes from outside happens to the machine, at a place of its course (gate/gate). */
+  enter<K extends InputKind>(kind: K, params: Inputs[K], aside: Aside = {}): Promise<ResultOf<K>> {
+    return this.debug.during(() =>
+      this.gate.enter<ResultOf<K>>(async (place) => {
+        const files = await this.#recorder?.input(place, kind, params);
+        return ACTS[kind](this, params, files === undefined ? aside : { ...aside, files });
+      }),
+    );
   }
 
   /** Creates a partition, sets its load and starts it unless its configuration says otherwise. All or nothing. */
-  async add(config: PartitionConfig, observe?: Observe): Promise<Partition> {
-    if (config.load !== undefined) checkLoad(config.name, config.vps, config.load);
-    const partition = await this.partitions.create(config, observe);
-    try {
-      if (config.load !== undefined) setLoad(partition, config.load, this.signals);
-      if (config.autostart !== false) await this.partitions.start(config.name);
-      return partition;
-    } catch (error) {
-      await this.partitions.destroy(config.name);
-      throw error;
-    }
+  add(config: PartitionConfig): Promise<Partition> {
+    return this.enter('vm.create', { config });
   }
 
   stats(): MachineStats {
@@ -116,12 +151,14 @@ export class Machine {
   setPolicy(name: string, value: string): PolicyInfo {
     const policy = findPolicy(name);
     writePolicy(this.memory.header, policy, value);
+    this.traces.policy(name, value, null);
     return describePolicy(this.memory.header, policy);
   }
 
   /** A setting of a partition's own, until it is built anew; `inherit` takes it back. */
   setPolicyOf(vm: string, name: string, value: string): PolicyInfo {
     writePolicyOf(this.partitions.get(vm).body.views, findPolicy(name), value === INHERIT ? undefined : value);
+    this.traces.policy(name, value, vm);
     return this.getPolicy(name, vm);
   }
 
@@ -133,6 +170,16 @@ export class Machine {
 
   async #stop(): Promise<void> {
     this.#watcher.stop();
+    this.traces.stop();
+    const recorder = this.#recorder;
+    // A machine that is not whole any more has no end that could be played.
+    if (recorder !== undefined && this.workers.alive.length === this.memory.lps.length)
+      await this.gate.look((place) => recorder.end(place));
+    recorder?.close();
+    this.gate.close();
+    // LPs that stand still hear nothing.
+    await this.debug.detach();
     await this.workers.stop();
+    await this.partitions.close();
   }
 }

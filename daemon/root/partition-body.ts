@@ -23,9 +23,9 @@ export class PartitionBody {
   readonly header: PartitionHeader;
   readonly vps: readonly VpBlock[];
 
-  /** `overlayBytes`: behind guest RAM (shared/layout/hyperv). */
-  constructor(name: string, ramBytes: number, vps: number, overlayBytes: number) {
-    this.memory = allocate(name, ramBytes + overlayBytes);
+  /** `moreBytes`: behind guest RAM: overlay pages (shared/layout/hyperv), buffers of devices (shared/devices). */
+  constructor(name: string, ramBytes: number, vps: number, moreBytes: number) {
+    this.memory = allocate(name, ramBytes + moreBytes);
     this.views = viewsOf(this.memory.buffer);
     this.header = new PartitionHeader(this.views, PartitionMap.HEADER);
     this.vps = Array.from({ length: vps }, (_, index) => new VpBlock(this.views, vpBlockAt(index)));

@@ -19,12 +19,12 @@ export const VERB_STATES = {
 } as const satisfies Record<string, readonly number[]>;
 export type Verb = keyof typeof VERB_STATES;
 
+export const isAllowed = (verb: Verb, { body: { state } }: Partition): boolean => (VERB_STATES[verb] as readonly number[]).includes(state);
+
 /** Throws vm.state unless the partition is in one of the verb's states. Returns the state. */
 export const requireState = (verb: Verb, partition: Partition): number => {
-  const { state } = partition.body;
-  const allowed: readonly number[] = VERB_STATES[verb];
-  if (allowed.includes(state)) return state;
-  throw stateError(verb, partition);
+  if (!isAllowed(verb, partition)) throw stateError(verb, partition);
+  return partition.body.state;
 };
 
 export const stateError = (verb: Verb, partition: Partition): HvdError =>

@@ -2,6 +2,7 @@
 
 import type { Observe } from '../../shared/layout/observation.js';
 import type { LoadSpec, PartitionConfig } from '../../shared/protocol/messages.js';
+import type { BackEnds } from './back-ends.js';
 import type { PartitionBody } from './partition-body.js';
 
 /** The files of a partition, read once: `start` after `stop` boots the same bytes again. */
@@ -15,6 +16,8 @@ export class Partition {
   readonly files: PartitionFiles;
   /** Slot number by which LPs know it. */
   readonly slot: number;
+  /** Behind its virtio devices. */
+  readonly backEnds: BackEnds | undefined;
   /** What LPs are asked to find out about it. */
   readonly observe: Observe | undefined;
   /** Memory, rebuilt at each boot. */
@@ -28,11 +31,12 @@ export class Partition {
   /** Crash reports of the guest that the watcher has seen. */
   reportedCrashes = 0;
 
-  constructor(config: PartitionConfig, files: PartitionFiles, slot: number, body: PartitionBody, observe?: Observe) {
+  constructor(config: PartitionConfig, files: PartitionFiles, slot: number, body: PartitionBody, backEnds?: BackEnds, observe?: Observe) {
     this.config = config;
     this.files = files;
     this.slot = slot;
     this.body = body;
+    this.backEnds = backEnds;
     this.observe = observe;
   }
 

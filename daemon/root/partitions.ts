@@ -1,9 +1,12 @@
 // The life of partitions: create, start, pause, resume, stop, destroy, and what a machine check does to them.
 // Whatever fails on the way to a new partition leaves nothing behind: no slot, no name, no memory at any LP.
+// All of it comes from outside: to be called at the gate (gate/inputs).
+import { deviceBytesOf, type VirtualDeviceSpec } from '../../shared/devices/partition-devices.js';
 import { NO_HYPERV, parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
 import { overlayBytesOf } from '../../shared/hyperv/partition-hyperv.js';
 import { collectGarbage } from '../../shared/kit/collect-garbage.js';
 import { HypervLayout } from '../../shared/layout/hyperv.js';
+import type { JobOrder } from '../../shared/layout/job-order.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
@@ -15,7 +18,10 @@ import { generationAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../shared/protocol/messages.js';
 import { findPolicy, writePolicyOf } from '../../shared/protocol/policies.js';
+import { bumpJobs } from '../platform/doorbell.js';
+import { type BackEndHost, BackEnds } from './back-ends.js';
 import type { Devices } from './devices.js';
+import type { Gate } from './gate/gate.js';
 import type { Log } from './log.js';
 import type { LpSignals } from './lp-signals.js';
 import type { LpWorkers } from './lp-workers.js';
@@ -24,15 +30,19 @@ import { Partition, type PartitionFiles } from './partition.js';
 import { PartitionBody } from './partition-body.js';
 import { readPartitionFiles } from './partition-files.js';
 import { requireState, stateError, type Verb } from './partition-verbs.js';
-import { place, standings } from './scheduling.js';
+import { homesOf, place, standings } from './scheduling.js';
 import { waitUntil } from './wait-until.js';
 
 /** Fills a new partition's memory: header, VPs at reset, devices, firmware tables, image. Throws HvdError (or an image error) when the image will not do. */
 export type PartitionBuilder = (body: PartitionBody, config: PartitionConfig, files: PartitionFiles, place: PartitionPlace) => void;
 export interface PartitionPlace {
+  /** Its virtio devices. */
+  readonly devices: readonly VirtualDeviceSpec[];
   readonly slot: number;
   readonly lpCount: number;
   readonly nodeCount: number;
+  /** Node of each VP's home LP. */
+  readonly vpNodes: readonly number[];
   readonly seed: number;
 }
 
@@ -56,13 +66,26 @@ export class Partitions {
   readonly #build: PartitionBuilder;
   readonly #log: Log;
   readonly #devices: Devices;
+  readonly #gate: Gate;
+  readonly #backEnds: BackEndHost;
   readonly #byName = new Map<string, Partition>();
   /** Names and slots of partitions on their way. */
   readonly #reserved = new Map<string, number>();
   #collecting = false;
 
-  constructor(memory: MachineMemory, signals: LpSignals, workers: LpWorkers, build: PartitionBuilder, log: Log, devices: Devices) {
+  constructor(
+    memory: MachineMemory,
+    signals: LpSignals,
+    workers: LpWorkers,
+    build: PartitionBuilder,
+    log: Log,
+    devices: Devices,
+    gate: Gate,
+    backEnds: BackEndHost,
+  ) {
+    this.#backEnds = backEnds;
     this.#devices = devices;
+    this.#gate = gate;
     this.#memory = memory;
     this.#signals = signals;
     this.#workers = workers;
@@ -85,17 +108,20 @@ export class Partitions {
   }
 
   /** Reads the files, builds the memory and makes it known to every LP. The partition does not run yet. */
-  async create(config: PartitionConfig, observe?: Observe): Promise<Partition> {
+  async create(config: PartitionConfig, observe?: Observe, read?: PartitionFiles): Promise<Partition> {
     const { name } = config;
     if (this.#byName.has(name) || this.#reserved.has(name)) throw new HvdError('vm.exists', { name });
     const slot = this.#freeSlot();
     this.#reserved.set(name, slot);
     try {
-      const files = await readPartitionFiles(config);
-      const body = this.#makeBody(config, files, slot);
-      await this.#attach(name, slot, body, observe);
-      const partition = new Partition(config, files, slot, body, observe);
+      const files = read ?? (await readPartitionFiles(config));
+      const backEnds = await BackEnds.open(this.#backEnds, config);
+      const partition = await this.#make(config, files, slot, backEnds, observe).catch(async (error: unknown) => {
+        await backEnds.close();
+        throw error;
+      });
       this.#byName.set(name, partition);
+      const { body } = partition;
       const dead = body.vps.find((vp) => !this.#workers.isAlive(vp.homeLp));
       if (dead !== undefined) body.crash(ExitCause.MACHINE_CHECK, `machine check: LP ${dead.homeLp} ended while the partition was made`);
       this.#log.info({ name, vps: config.vps, memory: config.memory }, 'partition created');
@@ -103,6 +129,18 @@ export class Partitions {
     } finally {
       this.#reserved.delete(name);
     }
+  }
+
+  async #make(config: PartitionConfig, files: PartitionFiles, slot: number, backEnds: BackEnds, observe?: Observe): Promise<Partition> {
+    const body = this.#makeBody(config, files, slot, backEnds);
+    await this.#attach(config.name, slot, body, observe);
+    backEnds.begin(body);
+    return new Partition(config, files, slot, body, backEnds, observe);
+  }
+
+  /** Lets go of files. Once no LP is at work any more. */
+  async close(): Promise<void> {
+    for (const { backEnds } of this.all) await backEnds?.close();
   }
 
   start(name: string): Promise<void> {
@@ -114,7 +152,7 @@ export class Partitions {
       Atomics.store(body.views.i32, (boot.base + VpLayout.at.state) >>> 2, VpState.READY);
       if (!body.changeState(PartitionState.CREATED, PartitionState.RUNNING)) throw stateError('start', partition);
       partition.reportedState = PartitionState.RUNNING;
-      this.#signals.ringAll(body.views);
+      this.#signals.ringAll();
     });
   }
 
@@ -128,7 +166,7 @@ export class Partitions {
   resume(name: string): Promise<void> {
     return this.#verb('resume', name, async (partition) => {
       if (!partition.body.changeState(PartitionState.PAUSED, PartitionState.RUNNING)) throw stateError('resume', partition);
-      this.#signals.ringAll(partition.body.views);
+      this.#signals.ringAll();
     });
   }
 
@@ -140,6 +178,7 @@ export class Partitions {
     return this.#verb('destroy', name, async (partition) => {
       await this.#halt(partition);
       await this.#detach(partition.slot, partition.body);
+      await partition.backEnds?.close();
       this.#byName.delete(name);
       this.#collectSoon();
     });
@@ -149,11 +188,26 @@ export class Partitions {
   ask(name: string, write: (partition: Partition) => void, read: (partition: Partition) => void): Promise<void> {
     return this.#verb('ports', name, async (partition) => {
       write(partition);
-      const [lp] = this.#workers.alive;
-      if (lp === undefined) throw new HvdError('machine.no-lp', { count: this.#memory.lps.length });
-      await this.#workers.changePorts(lp, partition.slot);
+      await this.#workers.changePorts(this.#anyLp(), partition.slot);
       read(partition);
     });
+  }
+
+  /** Lets an LP give the guest the jobs that are in `orders` when their turn has come, and interrupts it once for all of them. */
+  assign(name: string, orders: (partition: Partition) => readonly JobOrder[]): Promise<void> {
+    return this.#verb('load', name, async (partition) => {
+      const { slot, body } = partition;
+      const due = orders(partition);
+      if (due.length === 0) return;
+      for (const order of due) await this.#workers.assignJob(this.#anyLp(), slot, order);
+      bumpJobs(body.views);
+      this.#signals.ringAll();
+    });
+  }
+  #anyLp(): number {
+    const [lp] = this.#workers.alive;
+    if (lp === undefined) throw new HvdError('machine.no-lp', { count: this.#memory.lps.length });
+    return lp;
   }
 
   /** Waits until no LP is at work for a partition that has ended by itself: then what its end counted, traced and stored is there. */
@@ -187,7 +241,7 @@ export class Partitions {
         Atomics.notify(i32, lock >>> 2);
       }
     }
-    this.#signals.ringAll();
+    this.#signals.forceAll();
   }
 
   // Leaves the dead LP's words as those of an LP that waits for nothing and that nobody has to wait for.
@@ -225,10 +279,12 @@ export class Partitions {
   }
 
   async #rebuild(partition: Partition): Promise<void> {
-    const { config, files, slot, name } = partition;
+    const { config, files, slot, name, backEnds } = partition;
     await this.#leave(slot);
-    const body = this.#makeBody(config, files, slot);
+    const body = this.#makeBody(config, files, slot, backEnds);
     await this.#detach(slot, partition.body);
+    await backEnds?.end();
+    await backEnds?.renew();
     partition.body = body;
     // The guest starts over, and so does what it is to do; what was meant for the one that has ended is not for this one.
     partition.pendingLoads = config.load === undefined ? [] : [config.load];
@@ -237,25 +293,22 @@ export class Partitions {
       body.crash(ExitCause.MACHINE_CHECK, 'no LP took it');
       throw error;
     });
+    backEnds?.begin(body);
   }
 
-  #makeBody(config: PartitionConfig, files: PartitionFiles, slot: number): PartitionBody {
+  #makeBody(config: PartitionConfig, files: PartitionFiles, slot: number, backEnds: BackEnds | undefined): PartitionBody {
     const { alive } = this.#workers;
     const { header, lps } = this.#memory;
     if (alive.length === 0) throw new HvdError('machine.no-lp', { count: lps.length });
     const overlayBytes = overlayBytesOf(config.hv === undefined ? NO_HYPERV : parseHyperv(config.hv.features), config.vps);
-    const body = new PartitionBody(config.name, config.memory, config.vps, overlayBytes);
-    this.#build(body, config, files, { slot, lpCount: lps.length, nodeCount: header.nodeCount, seed: header.seed });
+    const devices = backEnds?.specs ?? [];
+    const body = new PartitionBody(config.name, config.memory, config.vps, overlayBytes + deviceBytesOf(devices));
+    const others = this.all.filter((other) => other.name !== config.name).map((other) => other.body);
+    const homes = homesOf(config, alive, standings(lps.length, others));
+    const vpNodes = homes.map((lp) => lps[lp]!.node);
+    this.#build(body, config, files, { devices, slot, lpCount: lps.length, nodeCount: header.nodeCount, vpNodes, seed: header.seed });
     for (const [policy, value] of Object.entries(config.policies ?? {})) writePolicyOf(body.views, findPolicy(policy), value);
-    place(
-      body,
-      config,
-      alive,
-      standings(
-        lps.length,
-        this.all.filter((other) => other.name !== config.name).map((other) => other.body),
-      ),
-    );
+    place(body, config, homes, lps.length);
     return body;
   }
 
@@ -282,6 +335,7 @@ export class Partitions {
 
   // Waits until no LP runs a VP of the slot; one that will not leave is dead.
   async #leave(slot: number): Promise<void> {
+    if (this.#gate.isHeld) return;
     const { lps, views } = this.#memory;
     const inside = (): number[] =>
       this.#workers.alive.filter((lp) => Atomics.load(views.i32, (lps[lp]!.base + LpLayout.at.current) >>> 2) >> 8 === slot);

@@ -1,4 +1,5 @@
 // Chooses the home LP of each VP of a new partition: the least loaded ones first, so that partitions spread over the machine.
+import { RESERVE_MAX } from '../../shared/layout/schedule.js';
 
 /** What stands at an LP already. */
 export interface Standing {
@@ -23,7 +24,7 @@ export const placeVps = (
   for (let vp = 0; vp < vps; vp++) {
     let home: number | undefined;
     for (const [lp, { vps: count, reserved }] of all) {
-      if (reserve > 0 && reserved + reserve > 100) continue;
+      if (reserve > 0 && reserved + reserve > RESERVE_MAX) continue;
       if (home === undefined || count < all.get(home)!.vps) home = lp;
     }
     if (home === undefined) break;

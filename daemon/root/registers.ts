@@ -55,6 +55,13 @@ export const dumpRegisters = (vp: VpBlock, index: number): string => {
 
 const slot = (vp: VpBlock, number: number): bigint => vp.views.u64[(vp.slots >>> 3) + number]!;
 
+/** IA-32e mode. */
+export const isLong = (vp: VpBlock): boolean => (vp.efer & EFER_LMA) !== 0;
+/** 32-bit code, by CS.D. */
+export const isWideCode = (vp: VpBlock): boolean => (vp.csAccess & ACCESS_DB) !== 0;
+/** 64-bit code: no segment has a base but FS and GS. */
+export const isLong64 = (vp: VpBlock): boolean => (vp.efer & EFER_LMA) !== 0 && (vp.csAccess & ACCESS_L) !== 0;
+
 /** SDM 3A 2.2: what CR0, EFER, RFLAGS and CS make of the processor. */
 const modeOf = (vp: VpBlock): string => {
   if ((vp.cr0 & CR0_PE) === 0) return 'real';
@@ -63,8 +70,8 @@ const modeOf = (vp: VpBlock): string => {
   return (vp.csAccess & ACCESS_DB) !== 0 ? 'protected 32' : 'protected 16';
 };
 
-// The lazy flags of the VP block, put together (see Slot.FLAG_RESULT and Slot.FLAG_AUX).
-const rflagsOf = (vp: VpBlock): number => {
+/** The lazy flags of the VP block, put together (see Slot.FLAG_RESULT and Slot.FLAG_AUX). */
+export const rflagsOf = (vp: VpBlock): number => {
   const result = slot(vp, Slot.FLAG_RESULT);
   const aux = Number(slot(vp, Slot.FLAG_AUX) & 0xffffn);
   const system = Number(slot(vp, Slot.FLAG_SYSTEM) & 0xffff_ffffn);

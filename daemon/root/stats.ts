@@ -1,7 +1,7 @@
 // Everything that is counted, read out of shared memory into one plain object. Totals only: whoever wants rates keeps the last one.
 
 import { CODE_COUNTS, LpContextLayout } from '../../shared/layout/lp-context.js';
-import { CLOCK_MODE_NAMES, INTERCEPTS, LP_STATE_NAMES, LpLayout } from '../../shared/layout/machine.js';
+import { CLOCK_MODE_NAMES, INTERCEPTS, LP_STATE_NAMES, LpLayout, SuperMode } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import { lpContextAt, PartitionState } from '../../shared/layout/partition.js';
 import { SPIN_COUNTERS, spinCount, VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
@@ -55,6 +55,9 @@ const lpStats = (memory: MachineMemory, lp: number, partitions: readonly Partiti
     ipis: block.ipisReceived,
     kicks: block.kicks,
     contextSwitches: block.contextSwitches,
+    superMode: block.superMode === SuperMode.LEGACY ? 'legacy' : 'long',
+    worldSwitches: block.superModeSwitches,
+    worldSwitchCycles: block.switchCyclesNum,
     fills: ofVtlbs('fills'),
     flushHandshakes: ofVtlbs('flushHandshakes'),
     pendingFillWaits: ofVtlbs('pendingFillWaits'),

@@ -1,9 +1,8 @@
 // Looks after the partitions while nobody asks: reports what LPs did to their states, hands waiting loads to guests that have come up.
 import { PartitionState } from '../../shared/layout/partition.js';
 import { crashesOf, crashReport } from './crash-report.js';
-import { deliverPendingLoads } from './loads.js';
+import { hasDueLoads } from './loads.js';
 import type { Log } from './log.js';
-import type { LpSignals } from './lp-signals.js';
 import type { Partition } from './partition.js';
 import type { Partitions } from './partitions.js';
 
@@ -14,14 +13,17 @@ export const CRASHES_LOGGED = 3;
 
 export class Watcher {
   readonly #partitions: Partitions;
-  readonly #signals: LpSignals;
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(partitions: Partitions, signals: LpSignals, log: Log) {
+  readonly #deliver: (name: string) => Promise<unknown>;
+  /** Partitions whose loads are on their way. */
+  readonly #delivering = new Set<string>();
+
+  constructor(partitions: Partitions, log: Log, deliver: (name: string) => Promise<unknown>) {
     this.#partitions = partitions;
-    this.#signals = signals;
     this.#log = log;
+    this.#deliver = deliver;
     this.#timer = setInterval(() => this.#look(), WATCH_MS);
     this.#timer.unref();
   }
@@ -32,9 +34,21 @@ export class Watcher {
 
   #look(): void {
     for (const partition of this.#partitions.all) {
-      deliverPendingLoads(partition, this.#signals);
+      if (hasDueLoads(partition)) void this.#deliverTo(partition.name);
       this.#report(partition);
       this.#reportCrash(partition);
+    }
+  }
+
+  async #deliverTo(name: string): Promise<void> {
+    if (this.#delivering.has(name)) return;
+    this.#delivering.add(name);
+    try {
+      await this.#deliver(name);
+    } catch {
+      // The partition is gone, or the machine ends.
+    } finally {
+      this.#delivering.delete(name);
     }
   }
 

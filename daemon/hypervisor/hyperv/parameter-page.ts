@@ -1,19 +1,16 @@
 // Parameters of hypercalls in guest memory: eight-byte aligned, within one page, within the guest-physical address space (TLFS 3.6).
-// Output is a write by neither a processor nor a device: page tables made from the page are stale, translated code in it is void, and who monitors it wakes.
+// Output is a store by something other than a processor, and goes through the gate for such (hypervisor/store-gate.ts).
 
 import { PartitionMap } from '../../../shared/layout/partition.js';
-import { WatchedCode } from '../../machine/watched-code.js';
 import type { HyperV } from './hyperv.js';
 
 const ALIGNMENT = 8;
 
 export class ParameterPage {
   readonly #hv: HyperV;
-  readonly #code: WatchedCode;
 
   constructor(hv: HyperV) {
     this.#hv = hv;
-    this.#code = new WatchedCode(hv.on.mmu.lp.handshake.words);
   }
 
   /** Whether the list may be read (written) there. */
@@ -33,10 +30,8 @@ export class ParameterPage {
     const at = overlays.resolve(gpa + from, true);
     const gfn = (at - PartitionMap.RAM) >>> 12;
     const bytes = end - from;
-    on.mmu.lp.vtlb.noteWrite(gfn);
-    if (this.#code.beginStore(gfn, at & 4095, bytes)) on.kickOtherLps();
+    on.stores.begin(gfn, at & 4095, bytes);
     on.views.u8.set(new Uint8Array(list.buffer, from, bytes), at);
-    this.#code.endStore();
-    on.monitors.stored(gfn, at & 4095, bytes);
+    on.stores.end(gfn, at & 4095, bytes);
   }
 }

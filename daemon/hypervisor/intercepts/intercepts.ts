@@ -3,7 +3,7 @@
 // it counts and charges the round trip, does what the hardware would, and returns a value or throws the fault for the guest.
 import type { Intercepts } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
-import type { PauseLoop } from '../spin/pause-loop.js';
+import type { SpinWindow } from '../spin/spin-window.js';
 import type { VpReadiness } from '../vp-readiness.js';
 import { controlRegisterIntercepts } from './control-registers.js';
 import { cpuidIntercept } from './cpuid.js';
@@ -16,14 +16,14 @@ import { shutdownIntercepts } from './shutdown.js';
 import { translationIntercepts } from './translations.js';
 import { waitingIntercepts } from './waiting.js';
 
-export const interceptsOf = (on: PartitionOnLp, readiness: VpReadiness, pauseLoop: PauseLoop): Intercepts => ({
+export const interceptsOf = (on: PartitionOnLp, readiness: VpReadiness, spinWindow: SpinWindow): Intercepts => ({
   ...controlRegisterIntercepts(on),
   ...translationIntercepts(on),
   ...portIntercepts(on, readiness),
   ...msrIntercepts(on),
   ...cpuidIntercept(on),
   ...shortenedIntercepts(on),
-  ...waitingIntercepts(on, pauseLoop),
+  ...waitingIntercepts(on, spinWindow),
   ...floatErrorIntercept(on),
   ...hypercallIntercept(on),
   ...shutdownIntercepts(on),

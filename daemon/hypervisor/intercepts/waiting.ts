@@ -1,13 +1,16 @@
-// HLT, MWAIT and PAUSE: the VP has nothing to do, waits for a store, or spins for another VP (monitors, pause-loop).
+// HLT, MWAIT, PAUSE and loops that only wait: the VP has nothing to do, waits for a store, or spins for another VP (monitors, spin-window).
 import { PartitionMap } from '../../../shared/layout/partition.js';
 import { SpinKind } from '../../../shared/layout/schedule.js';
 import { MWait, VpState } from '../../../shared/layout/vp.js';
 import { SpinDetect } from '../../../shared/protocol/policies.js';
 import type { Intercepts } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
-import type { PauseLoop } from '../spin/pause-loop.js';
+import type { SpinWindow } from '../spin/spin-window.js';
 
-export const waitingIntercepts = (on: PartitionOnLp, pauseLoop: PauseLoop): Pick<Intercepts, 'halt' | 'monitor' | 'mwait' | 'pause'> => ({
+export const waitingIntercepts = (
+  on: PartitionOnLp,
+  spinWindow: SpinWindow,
+): Pick<Intercepts, 'halt' | 'monitor' | 'mwait' | 'pause' | 'waiting'> => ({
   halt() {
     const { vp } = on.processor;
     on.intercept('hlt');
@@ -32,9 +35,17 @@ export const waitingIntercepts = (on: PartitionOnLp, pauseLoop: PauseLoop): Pick
   /** A spin loop gives the LP to another VP. */
   pause() {
     on.charge('pause');
-    if (!on.detects(SpinDetect.PAUSE) || !pauseLoop.pause(on.clock.cycles())) return;
+    if (!on.detects(SpinDetect.PAUSE) || !spinWindow.pause(on.clock.cycles())) return;
     on.intercept('pause');
     on.count(on.processor.vp, 'pauseIntercepts');
-    on.spins(pauseLoop.isLong ? SpinKind.LONG : SpinKind.SHORT, SpinDetect.PAUSE, 'pauseSpins');
+    on.spins(spinWindow.isLong ? SpinKind.LONG : SpinKind.SHORT, SpinDetect.PAUSE, 'pauseSpins');
+  },
+  /** No instruction of the guest's: the simulated processor tells, as PAUSE-loop exiting does of PAUSEs. */
+  waiting() {
+    if (!on.detects(SpinDetect.LOOP)) return;
+    spinWindow.lasted(on.clock.cycles());
+    on.processor.context.waitWindow = spinWindow.cycles;
+    on.intercept('pause');
+    on.spins(spinWindow.isLong ? SpinKind.LONG : SpinKind.SHORT, SpinDetect.LOOP, 'loopSpins');
   },
 });

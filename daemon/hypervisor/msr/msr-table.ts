@@ -26,11 +26,24 @@ import {
 
 const U64 = 0xffff_ffff_ffff_ffffn;
 
+const moveTsc = (context: MsrContext, by: bigint): void => {
+  const { vp, timer } = context.apic;
+  vp.tscOffset = (vp.tscOffset + by) & U64;
+  vp.tscAdjust = (vp.tscAdjust + by) & U64;
+  timer.tscChanged(context.now());
+};
 const TSC: Register = {
   read: (context) => (context.rawTsc() + context.apic.vp.tscOffset) & U64,
   write: (context, value) => {
-    context.apic.vp.tscOffset = (value - context.rawTsc()) & U64;
-    context.apic.timer.tscChanged(context.now());
+    moveTsc(context, (value - context.rawTsc() - context.apic.vp.tscOffset) & U64);
+    return MsrEffect.TIMER;
+  },
+};
+/** Says how far the TSC has been moved, whichever of the two was written (SDM 3B 18.17.3). */
+const TSC_ADJUST: Register = {
+  read: ({ apic }) => apic.vp.tscAdjust,
+  write: (context, value) => {
+    moveTsc(context, (value - context.apic.vp.tscAdjust) & U64);
     return MsrEffect.TIMER;
   },
 };
@@ -82,6 +95,7 @@ const ALWAYS: Registers = [
 /** Registers that come with a feature. */
 const BY_FEATURE: readonly (readonly [FeatureName, Registers])[] = [
   ['tsc', [[Msr.IA32_TIME_STAMP_COUNTER, TSC]]],
+  ['tsc_adjust', [[Msr.IA32_TSC_ADJUST, TSC_ADJUST]]],
   ['tsc_deadline_timer', [[Msr.IA32_TSC_DEADLINE, TSC_DEADLINE]]],
   ['mtrr', MTRR_REGISTERS],
   ['pat', PAT_REGISTERS],

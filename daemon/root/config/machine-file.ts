@@ -2,7 +2,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { reasonOf } from '../../../shared/protocol/errors.js';
-import type { MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
+import type { MachineConfig, PartitionConfig, VirtualDeviceConfig } from '../../../shared/protocol/messages.js';
 import { checkOwn, findPolicy, settingOf } from '../../../shared/protocol/policies.js';
 import { loadMistake } from '../loads.js';
 import { packageRoot } from '../package-root.js';
@@ -49,11 +49,15 @@ export const readPartitionFile = (file: string): PartitionConfig => withPaths(re
 /** The machine of an empty file. */
 export const defaultMachine = (): MachineConfig => machineSchema.parse({});
 
+const deviceWithPath = (device: VirtualDeviceConfig, folder: string): VirtualDeviceConfig =>
+  device.kind === 'disk' ? { ...device, file: resolve(folder, device.file) } : device;
+
 /** `partition` with absolute paths; relative ones are relative to `folder`. */
 export const withPaths = (partition: PartitionConfig, folder: string): PartitionConfig => ({
   ...partition,
   image: resolveImage(partition.image, folder),
   ...(partition.initrd === undefined ? {} : { initrd: resolve(folder, partition.initrd) }),
+  ...(partition.devices === undefined ? {} : { devices: partition.devices.map((device) => deviceWithPath(device, folder)) }),
 });
 
 const costSchema = z.record(

@@ -8,15 +8,18 @@ import { CONFIGURED_CONNECTIONS_MAX, CONFIGURED_PORTS_MAX } from '../../../share
 import { RANGES_MAX } from '../../../shared/layout/critical-ranges.js';
 import { DEVICE_LINES } from '../../../shared/layout/device-line.js';
 import { PARTITION_SLOTS } from '../../../shared/layout/mailbox.js';
-import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN } from '../../../shared/layout/partition.js';
-import { WEIGHT_MAX } from '../../../shared/layout/schedule.js';
-import type {
-  DeviceConfig,
-  HypervConfig,
-  LoadSpec,
-  MachineConfig,
-  PartitionConfig,
-  PortConfig,
+import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN, SUPER_MODE_CHOICES } from '../../../shared/layout/partition.js';
+import { RESERVE_MAX, WEIGHT_MAX } from '../../../shared/layout/schedule.js';
+import { VIRTUAL_DEVICES } from '../../../shared/layout/virtual-devices.js';
+import {
+  type DeviceConfig,
+  DISK_ACCESSES,
+  type HypervConfig,
+  type LoadSpec,
+  type MachineConfig,
+  type PartitionConfig,
+  type PortConfig,
+  type VirtualDeviceConfig,
 } from '../../../shared/protocol/messages.js';
 import { formatSize, parseSize } from './size.js';
 
@@ -160,18 +163,55 @@ const range = strict({ from: address, to: address }).superRefine(({ from, to }, 
   if (BigInt(to) <= BigInt(from))
     context.addIssue({ code: 'custom', path: ['to'], message: `expected an address above ${from}, got ${to}` });
 });
+const WORD_STRIDE_MAX = 1 << 20;
+const criticalWord = strict({
+  at: z.unknown().transform((value, context): string => {
+    const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;
+    if (typeof text === 'string' && /^([fg]s:)?(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) && BigInt(text.replace(/^.s:/i, '')) < 1n << 64n)
+      return text.toLowerCase();
+    context.addIssue({ code: 'custom', message: `expected an address, or gs: or fs: and an offset, got ${show(value)}` });
+    return z.NEVER;
+  }),
+  stride: integer(0, WORD_STRIDE_MAX).optional(),
+  mask: address
+    .refine((mask) => BigInt(mask) > 0n && BigInt(mask) < 1n << 32n, { error: 'expected some of 32 bits, e.g. 0x7fffffff' })
+    .optional(),
+});
 
 const scheduling = strict({
   weight: integer(1, WEIGHT_MAX).optional(),
-  reserve: integer(0, 100).optional(),
+  reserve: integer(0, RESERVE_MAX).optional(),
   limit: integer(1, 100).optional(),
   lps: list(integer(0, MAX_LPS - 1), MAX_LPS)
     .min(1, { error: 'expected at least one LP' })
     .optional(),
   critical: list(range, RANGES_MAX).optional(),
+  criticalWord: criticalWord.optional(),
 }).superRefine(({ reserve = 0, limit = 100 }, context) => {
   if (limit < reserve)
     context.addIssue({ code: 'custom', path: ['limit'], message: `expected at least the reserve, ${reserve}; got ${limit}` });
+});
+
+const network = z.custom<string>((value) => typeof value === 'string' && /^switch:[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(value), {
+  error: (issue) => `expected switch:NAME, got ${show(issue.input)}`,
+});
+/** Of one station: the lowest bit of the first byte is that of groups. */
+const mac = z.custom<string>((value) => typeof value === 'string' && /^[\da-f][02468ace](:[\da-f]{2}){5}$/i.test(value), {
+  error: (issue) => `expected an address of one station like 52:54:00:12:34:56, got ${show(issue.input)}`,
+});
+const virtualDevice: z.ZodType<VirtualDeviceConfig> = z.discriminatedUnion(
+  'kind',
+  [
+    strict({ kind: z.literal('console') }),
+    strict({ kind: z.literal('disk'), file: text(PATH_MAX), access: choice(DISK_ACCESSES).optional() }),
+    strict({ kind: z.literal('network'), to: network, mac: mac.optional() }),
+  ],
+  { error: (issue) => `expected a device of kind console, disk or network, got ${show(issue.input)}` },
+);
+const virtualDevices = list(virtualDevice, VIRTUAL_DEVICES).superRefine((devices, context) => {
+  const consoles = devices.flatMap(({ kind }, index) => (kind === 'console' ? [index] : []));
+  if (consoles[1] !== undefined)
+    context.addIssue({ code: 'custom', path: [consoles[1], 'kind'], message: 'expected one console, for a partition has no more' });
 });
 
 export const partitionSchema: z.ZodType<PartitionConfig> = strict({
@@ -180,9 +220,11 @@ export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   vps: integer(1, MAX_VPS),
   memory: size(RAM_MIN, RAM_MAX, RAM_STEP),
   cpu: processor.optional(),
+  'super-mode': choice(SUPER_MODE_CHOICES).optional(),
   hv: hyperv.optional(),
   append: text(APPEND_MAX).optional(),
   initrd: text(PATH_MAX).optional(),
+  devices: virtualDevices.optional(),
   testdev: flag.optional(),
   load: loadSchema.optional(),
   autostart: flag.optional(),

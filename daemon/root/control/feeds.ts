@@ -11,6 +11,7 @@ export class Feeds {
   readonly #outbox: Outbox;
   #stats: NodeJS.Timeout | undefined;
   #events: NodeJS.Timeout | undefined;
+  #endTrace: (() => void) | undefined;
 
   constructor(machine: Machine, outbox: Outbox) {
     this.#machine = machine;
@@ -29,8 +30,15 @@ export class Feeds {
     }
   }
 
+  /** Frames of the trace from now on, or none. */
+  trace(on: boolean): void {
+    this.#endTrace?.();
+    this.#endTrace = on ? this.#machine.traces.begin((frame) => this.#outbox.offer('trace', frame)) : undefined;
+  }
+
   stop(): void {
     this.set(0, false);
+    this.trace(false);
   }
 
   #startEvents(): NodeJS.Timeout {

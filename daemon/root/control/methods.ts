@@ -5,11 +5,10 @@ import { HvdError } from '../../../shared/protocol/errors.js';
 import type { Method, PartitionConfig, Requests } from '../../../shared/protocol/messages.js';
 import { readTextScreen, SCREEN_COLUMNS, SCREEN_ROWS } from '../../platform/text-screen.js';
 import { GUEST_NAMES, resolveImage } from '../config/images.js';
-import { readConsole, writeConsole } from '../console.js';
+import { readConsole } from '../console.js';
 import { inspectPartition } from '../inspect.js';
-import { setLoad, stopLoad } from '../loads.js';
 import type { Machine } from '../machine.js';
-import { changePorts, listPorts } from '../ports.js';
+import { listPorts } from '../ports.js';
 import { inspectVtlb } from '../vtlb-view/tables.js';
 
 export interface Service {
@@ -20,7 +19,7 @@ export interface Service {
   readonly shutdown: () => void;
 }
 
-type MachineMethod = Exclude<Method, 'hello' | 'subscribe'>;
+type MachineMethod = Exclude<Method, 'hello' | 'subscribe' | 'trace'>;
 type Handlers = { readonly [M in MachineMethod]: (service: Service, params: Requests[M][0]) => Requests[M][1] | Promise<Requests[M][1]> };
 
 export const HANDLERS: Handlers = {
@@ -53,11 +52,11 @@ export const HANDLERS: Handlers = {
       image: config.image,
       reason: body.reason,
     })),
-  'vm.start': async ({ machine }, { name }) => done(machine.partitions.start(name)),
-  'vm.pause': async ({ machine }, { name }) => done(machine.partitions.pause(name)),
-  'vm.resume': async ({ machine }, { name }) => done(machine.partitions.resume(name)),
-  'vm.stop': async ({ machine }, { name }) => done(machine.partitions.stop(name)),
-  'vm.destroy': async ({ machine }, { name }) => done(machine.partitions.destroy(name)),
+  'vm.start': async ({ machine }, { name }) => done(machine.enter('vm.start', { name })),
+  'vm.pause': async ({ machine }, { name }) => done(machine.enter('vm.pause', { name })),
+  'vm.resume': async ({ machine }, { name }) => done(machine.enter('vm.resume', { name })),
+  'vm.stop': async ({ machine }, { name }) => done(machine.enter('vm.stop', { name })),
+  'vm.destroy': async ({ machine }, { name }) => done(machine.enter('vm.destroy', { name })),
   'vm.inspect': ({ machine }, { name }) => inspectPartition(machine.partitions.get(name), machine.memory, machine.partitions.all),
   'vm.inspect.vtlb': ({ machine }, { name, path }) => inspectVtlb(machine.partitions.get(name).body.views, machine.memory, path),
   interrupts: ({ machine }, { log }) => machine.interrupts(log),
@@ -69,47 +68,25 @@ export const HANDLERS: Handlers = {
     const chunk = readConsole(machine.partitions.get(name), position);
     return { data: chunk.bytes, position: chunk.next };
   },
-  'vm.console.write': ({ machine }, { name, data }) => {
-    writeConsole(machine.partitions.get(name), data, machine.signals);
-    return {};
-  },
+  'vm.console.write': ({ machine }, params) => done(machine.enter('console', params)),
   'policy.list': ({ machine }) => machine.listPolicies(),
   'policy.get': ({ machine }, { name, vm }) => machine.getPolicy(name, vm),
-  'policy.set': ({ machine }, { name, value, vm }) => {
-    const policy = vm === undefined ? machine.setPolicy(name, value) : machine.setPolicyOf(vm, name, value);
-    machine.signals.ringAll();
-    return policy;
-  },
+  'policy.set': ({ machine }, params) => machine.enter('policy', params),
   'device.list': ({ machine }) => machine.devices.list(),
-  'device.raise': ({ machine }, { name }) => {
-    machine.devices.raise(name);
-    return {};
-  },
-  'device.lower': ({ machine }, { name }) => {
-    machine.devices.lower(name);
-    return {};
-  },
-  'device.period': ({ machine }, { name, cycles }) => {
-    machine.devices.setPeriod(name, cycles);
-    return {};
-  },
+  'device.raise': ({ machine }, params) => done(machine.enter('device.raise', params)),
+  'device.lower': ({ machine }, params) => done(machine.enter('device.lower', params)),
+  'device.period': ({ machine }, params) => done(machine.enter('device.period', params)),
   'port.list': ({ machine }, { name }) => listPorts(machine.partitions.get(name)),
-  'port.open': async ({ machine }, { name, port }) => done(changePorts(machine.partitions, name, { open: 'port', port })),
-  'port.close': async ({ machine }, { name, id }) => done(changePorts(machine.partitions, name, { close: 'port', id })),
+  'port.open': async ({ machine }, { name, port }) => done(machine.enter('ports', { name, change: { open: 'port', port } })),
+  'port.close': async ({ machine }, { name, id }) => done(machine.enter('ports', { name, change: { close: 'port', id } })),
   'connection.open': async ({ machine }, { name, connection }) =>
-    done(changePorts(machine.partitions, name, { open: 'connection', connection })),
-  'connection.close': async ({ machine }, { name, id }) => done(changePorts(machine.partitions, name, { close: 'connection', id })),
-  'load.set': ({ machine }, { name, ...load }) => {
-    setLoad(machine.partitions.get(name), load, machine.signals);
-    return {};
-  },
-  'load.stop': ({ machine }, { name, vps }) => {
-    stopLoad(machine.partitions.get(name), vps, machine.signals);
-    return {};
-  },
+    done(machine.enter('ports', { name, change: { open: 'connection', connection } })),
+  'connection.close': async ({ machine }, { name, id }) => done(machine.enter('ports', { name, change: { close: 'connection', id } })),
+  'load.set': ({ machine }, { name, ...load }) => done(machine.enter('load.set', { name, load })),
+  'load.stop': ({ machine }, params) => done(machine.enter('load.stop', params)),
 };
 
-const done = async (verb: Promise<void>): Promise<Record<string, never>> => {
+const done = async (verb: Promise<unknown>): Promise<Record<string, never>> => {
   await verb;
   return {};
 };
@@ -120,6 +97,8 @@ const absolute = (config: PartitionConfig): PartitionConfig => {
   if (!isAbsolute(config.image) && !GUEST_NAMES.includes(config.image))
     throw relative('image', `an absolute path or one of ${GUEST_NAMES.join(', ')}`);
   if (config.initrd !== undefined && !isAbsolute(config.initrd)) throw relative('initrd', 'an absolute path');
+  for (const [index, device] of (config.devices ?? []).entries())
+    if (device.kind === 'disk' && !isAbsolute(device.file)) throw relative(`devices[${index}].file`, 'an absolute path');
   return { ...config, image };
 };
 

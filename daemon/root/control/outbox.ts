@@ -24,6 +24,14 @@ export class Outbox {
     if (this.#socket.writable) this.#socket.write(frame);
   }
 
+  /** Sends an event frame if there is room for it. */
+  offer(ev: string, d: unknown): boolean {
+    if (!this.#socket.writable || this.#socket.writableLength > EVENT_BACKLOG_MAX) return false;
+    const frame = frameOf(ev, d);
+    if (frame !== undefined) this.#socket.write(frame);
+    return frame !== undefined;
+  }
+
   /** Sends an event frame, or counts it as dropped. `lost`: records lost before it got here. */
   event(ev: string, d: unknown, lost = 0): void {
     this.#dropped += lost;

@@ -77,6 +77,7 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
   'connection.close': strict({ name: nameSchema, id: portId }),
   'load.set': strict({ name: nameSchema, ...loadShape }),
   'load.stop': strict({ name: nameSchema, vps: vpListSchema.optional() }),
+  trace: strict({ on: z.boolean() }),
   subscribe: strict({
     stats: z
       .custom<number>((value) => value === 0 || (typeof value === 'number' && value >= STATS_HZ.min && value <= STATS_HZ.max), {

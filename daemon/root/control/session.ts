@@ -116,6 +116,10 @@ export class Session {
       this.#feeds.set(stats, events);
       return {};
     }
+    if (method === 'trace') {
+      this.#feeds.trace(parseParams('trace', params).on);
+      return this.#service.machine.traces.describe();
+    }
     const handle = HANDLERS[method] as (service: Service, params: unknown) => unknown;
     return await handle(this.#service, parseParams(method, params));
   }

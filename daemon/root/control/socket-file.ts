@@ -1,13 +1,16 @@
 // The socket's place in the file system: a live daemon's is respected, a dead one's is cleared away, anything else is not touched.
-import { linkSync, lstatSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { connect } from '../../../shared/client/client.js';
 import { checkSocketPath } from '../../../shared/client/socket-path.js';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 
-/** The name under which the server binds first (server.ts) is this long; it must fit too. */
+/** The name under which the server binds first (bindPrivately) is this long; it must fit too. */
 const STAGED_NAME = '.hvd-XXXXXX/s';
 const STAGING = '.hvd-';
+const STAGED = 's';
+const SOCKET_MODE = 0o600;
 const PROBE_LIMIT_MS = 2_000;
 
 /** Makes `path` free to listen on. Throws socket.in-use when a daemon answers there, socket.not-a-socket when it is something else. */
@@ -59,5 +62,52 @@ const refuseIfLive = async (path: string): Promise<void> => {
     if (error instanceof HvdError && error.code === 'daemon.absent') return;
     if (error instanceof HvdError && error.code === 'socket.in-use') throw error;
     throw new HvdError('socket.in-use', { socket: path, pid: 'unknown' }, error);
+  }
+};
+
+/**
+ * Listens at `path`; returns the socket's inode, by which `removeBound` knows it. Bound inside a folder that only this user can enter, given its mode, and only then put in
+ * its place: at no moment could another user connect. link(2) does not replace: of two daemons that start at once only one gets the name.
+ */
+export const bindPrivately = async (server: Server, path: string): Promise<number> => {
+  const staging = stagingFolder(path);
+  const staged = join(staging, STAGED);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(staged, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    chmodSync(staged, SOCKET_MODE);
+    const inode = inodeOf(staged);
+    linkSync(staged, path);
+    return inode;
+  } catch (error) {
+    server.close();
+    throw new HvdError('socket.failed', { socket: path, why: reasonOf(error) }, error);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
+};
+/** Removes the socket's file unless it is another's by now. */
+export const removeBound = (path: string, inode: number): void => {
+  if (inodeOf(path) === inode) unlinkSync(path);
+};
+
+const stagingFolder = (path: string): string => {
+  try {
+    return mkdtempSync(join(dirname(path), STAGING));
+  } catch (error) {
+    throw new HvdError('socket.failed', { socket: path, why: reasonOf(error) }, error);
+  }
+};
+
+const inodeOf = (path: string): number => {
+  try {
+    return lstatSync(path).ino;
+  } catch {
+    return 0;
   }
 };

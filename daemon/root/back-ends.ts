@@ -1,0 +1,152 @@
+// What root has behind the virtio devices of a partition: opened once, when it is created, and joined to the memory of each of its boots.
+import { basename } from 'node:path';
+import type { VirtualDeviceSpec } from '../../shared/devices/partition-devices.js';
+import { DeviceClockLayout, DeviceMap, PlatformRequest } from '../../shared/layout/devices.js';
+import { ClockMode } from '../../shared/layout/machine.js';
+import { VirtualDevice, virtualDeviceAt } from '../../shared/layout/virtual-devices.js';
+import { VpLayout } from '../../shared/layout/vp.js';
+import { reasonOf } from '../../shared/protocol/errors.js';
+import type { PartitionConfig, VirtualDeviceConfig } from '../../shared/protocol/messages.js';
+import { type Disk, openDisk } from './disks/disk.js';
+import { DiskClaims } from './disks/disk-claims.js';
+import { DiskServer } from './disks/disk-server.js';
+import type { Log } from './log.js';
+import type { LpSignals } from './lp-signals.js';
+import type { MachineMemory } from './machine-memory.js';
+import { defaultMac, macOf } from './network/mac.js';
+import { Switch, SwitchPort } from './network/switch.js';
+import { SwitchServer } from './network/switch-server.js';
+import type { PartitionBody } from './partition-body.js';
+
+/** Failures of one disk in one boot that are logged: its guest may go on for ever. */
+const FAILURES_LOGGED = 3;
+const REQUESTS = (DeviceMap.CLOCK + DeviceClockLayout.at.requests) >>> 2;
+
+interface BackEnd {
+  readonly spec: VirtualDeviceSpec;
+  readonly disk?: Disk;
+  readonly network?: string;
+}
+interface Server {
+  end(): Promise<void>;
+}
+
+/** Of a machine: what the back ends of all its partitions share. */
+export class BackEndHost {
+  readonly claims = new DiskClaims();
+  readonly signals: LpSignals;
+  readonly networks: Map<string, Switch>;
+  /** A switch does its work, at the gate. Absent: whoever plays a recording lets it. */
+  readonly carry: ((network: string) => Promise<unknown>) | undefined;
+  readonly log: Log;
+  /** Otherwise devices wait for root, and look at what is due by themselves. */
+  readonly tellsDevices: boolean;
+
+  constructor(
+    memory: MachineMemory,
+    signals: LpSignals,
+    log: Log,
+    networks: Map<string, Switch>,
+    carry: ((network: string) => Promise<unknown>) | undefined,
+  ) {
+    this.networks = networks;
+    this.carry = carry;
+    this.signals = signals;
+    this.log = log;
+    this.tellsDevices = memory.header.clockMode !== ClockMode.DETERMINISTIC;
+  }
+
+  /** The partition's virtio devices look for what root has left. */
+  tell({ views, vps }: PartitionBody): void {
+    Atomics.or(views.i32, REQUESTS, PlatformRequest.VIRTIO);
+    const [boot] = vps;
+    if (boot !== undefined) this.signals.ring(Atomics.load(views.i32, (boot.base + VpLayout.at.lp) >>> 2));
+  }
+}
+
+export class BackEnds {
+  readonly #host: BackEndHost;
+  readonly #name: string;
+  readonly #all: readonly BackEnd[];
+  #servers: Server[] = [];
+
+  private constructor(host: BackEndHost, name: string, all: readonly BackEnd[]) {
+    this.#host = host;
+    this.#name = name;
+    this.#all = all;
+  }
+
+  /** Throws HvdError with nothing left open. */
+  static async open(host: BackEndHost, { name, devices = [] }: PartitionConfig): Promise<BackEnds> {
+    const all: BackEnd[] = [];
+    const backEnds = new BackEnds(host, name, all);
+    try {
+      for (const [index, device] of devices.entries()) all.push(await open(device, host, defaultMac(name, index)));
+      return backEnds;
+    } catch (error) {
+      await backEnds.close();
+      throw error;
+    }
+  }
+
+  get specs(): readonly VirtualDeviceSpec[] {
+    return this.#all.map(({ spec }) => spec);
+  }
+
+  /** A boot begins in this memory. */
+  begin(body: PartitionBody): void {
+    for (const [index, { disk, network }] of this.#all.entries()) {
+      if (disk !== undefined) this.#servers.push(this.#serveDisk(body, index, disk));
+      if (network !== undefined) this.#servers.push(this.#joinSwitch(body, index, network));
+    }
+  }
+  #serveDisk(body: PartitionBody, index: number, disk: Disk): Server {
+    const { buffer } = new VirtualDevice(body.views, virtualDeviceAt(index));
+    let failures = 0;
+    return new DiskServer(body.views, buffer, disk, {
+      done: () => {
+        if (this.#host.tellsDevices) this.#host.tell(body);
+      },
+      failed: (error) => {
+        if (failures++ >= FAILURES_LOGGED) return;
+        this.#host.log.warn({ name: this.#name, device: index, reason: reasonOf(error) }, 'disk request failed');
+      },
+    });
+  }
+  #joinSwitch(body: PartitionBody, index: number, name: string): Server {
+    const { networks, carry } = this.#host;
+    const network = networks.get(name) ?? new Switch();
+    networks.set(name, network);
+    const port = new SwitchPort(body.views, index, () => this.#host.tell(body));
+    const server = new SwitchServer(body.views, network, port, carry && (() => carry(name)));
+    return {
+      end: async () => {
+        await server.end();
+        if (network.isEmpty) networks.delete(name);
+      },
+    };
+  }
+  /** That boot is over, and no LP is at work for it. */
+  async end(): Promise<void> {
+    const servers = this.#servers;
+    this.#servers = [];
+    await Promise.all(servers.map((server) => server.end()));
+  }
+  /** Before another boot. */
+  async renew(): Promise<void> {
+    for (const { disk } of this.#all) await disk?.renew();
+  }
+  async close(): Promise<void> {
+    await this.end();
+    for (const { disk } of this.#all) await disk?.close();
+  }
+}
+
+const open = async (device: VirtualDeviceConfig, host: BackEndHost, mac: Uint8Array): Promise<BackEnd> => {
+  if (device.kind === 'console') return { spec: { kind: 'console' } };
+  if (device.kind === 'network')
+    return { network: device.to, spec: { kind: 'network', mac: device.mac === undefined ? mac : macOf(device.mac) } };
+  const { file, access = 'persistent' } = device;
+  const disk = await openDisk(file, access, host.claims);
+  return { disk, spec: { kind: 'disk', sectors: disk.sectors, readOnly: access === 'read-only', serial: basename(file) } };
+};
