@@ -1,10 +1,20 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|interrupts|fp|smp|scaling|daemon|code|vtlb|policies|eoi|synic, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
-// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi or synic theirs into daemon/SPECIFICATION.md. HVD_NODE=path shows a newer Node beside this one.
+// Options: --suite cpu|interrupts|fp|smp|scaling|scheduler|daemon|code|vtlb|policies|eoi|synic|spin|world|record, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi, synic or world theirs into daemon/SPECIFICATION.md. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { codeText, measureCode } from './code-suite.js';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
-import { EOI_TABLES, hostText, POLICY_TABLES, PROCESSOR_TABLES, SYNIC_TABLES, VTLB_TABLES, writeTables } from './markdown.js';
+import {
+  EOI_TABLES,
+  hostText,
+  POLICY_TABLES,
+  PROCESSOR_TABLES,
+  SPIN_TABLES,
+  SYNIC_TABLES,
+  VTLB_TABLES,
+  WORLD_TABLES,
+  writeTables,
+} from './markdown.js';
 import { measureScaling, scalingText } from './scaling-suite.js';
 import { asMarkdown, asText, type BenchResult, geomean, geomeanHot, Measurements } from './table.js';
 import { SUITES, type Suite, type Workload } from './workloads.js';
@@ -33,7 +43,7 @@ const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 
 const suiteOf = (name: string): Suite =>
   SUITES[name] ??
   fail(
-    `--suite is one of ${[...Object.keys(SUITES), 'scaling', 'daemon', 'code', 'vtlb', 'policies', 'eoi', 'synic'].join(', ')}, not ${name}`,
+    `--suite is one of ${[...Object.keys(SUITES), 'scaling', 'scheduler', 'daemon', 'code', 'vtlb', 'policies', 'eoi', 'synic', 'spin', 'world', 'record'].join(', ')}, not ${name}`,
   );
 const peersOf = (text: string): string[] => {
   const peers = text.split(',').filter((name) => name !== '');
@@ -102,6 +112,10 @@ if (values.markdown && values.suite === 'cpu') {
 } else if (values.suite === 'scaling') {
   const result = await measureScaling(bitsOf(values.bits), peersOf(values.against), roundsOf(values.rounds), values.quick, say);
   console.log(values.json ? JSON.stringify(result) : scalingText(result));
+} else if (values.suite === 'scheduler') {
+  const { measureScheduler, schedulerText } = await import('./scheduler-suite.js');
+  const rows = measureScheduler(3 * roundsOf(values.rounds));
+  console.log(values.json ? JSON.stringify(rows) : schedulerText(rows));
 } else if (values.suite === 'daemon') {
   const { measureDaemon, daemonText } = await import('./daemon-suite.js');
   const result = await measureDaemon(values.quick, say);
@@ -136,11 +150,25 @@ if (values.markdown && values.suite === 'cpu') {
   ];
   if (values.markdown) console.log(`written: ${writeTables(EOI_TABLES, text)}`);
   else console.log(values.json ? JSON.stringify({ rows, messages, passed }) : text.join('\n\n'));
+} else if (values.suite === 'spin') {
+  const { measureSpin, spinMarkdown } = await import('./spin-suite.js');
+  const rows = await measureSpin(values.quick, say);
+  if (values.markdown) console.log(`written: ${writeTables(SPIN_TABLES, [spinMarkdown(rows)])}`);
+  else console.log(values.json ? JSON.stringify(rows) : spinMarkdown(rows));
 } else if (values.suite === 'synic') {
   const { measureSynic, synicMarkdown } = await import('./synic-suite.js');
   const numbers = await measureSynic(say);
   if (values.markdown) console.log(`written: ${writeTables(SYNIC_TABLES, [hostText(), synicMarkdown(numbers)])}`);
   else console.log(values.json ? JSON.stringify(numbers) : synicMarkdown(numbers));
+} else if (values.suite === 'record') {
+  const { measureRecording, recordingText } = await import('./record-suite.js');
+  const rows = await measureRecording(roundsOf(values.rounds));
+  console.log(values.json ? JSON.stringify(rows) : recordingText(rows));
+} else if (values.suite === 'world') {
+  const { measureWorld, worldMarkdown } = await import('./world-suite.js');
+  const numbers = await measureWorld(values.quick, say);
+  if (values.markdown) console.log(`written: ${writeTables(WORLD_TABLES, [hostText(), worldMarkdown(numbers)])}`);
+  else console.log(values.json ? JSON.stringify(numbers) : worldMarkdown(numbers));
 } else {
   const { result, engines } = await runSuite(values.suite, bitsOf(values.bits), peersOf(values.against));
   console.log(values.json ? JSON.stringify(result) : asText(result, engines));

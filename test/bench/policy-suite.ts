@@ -14,7 +14,7 @@ export interface PolicyRow {
 const PROGRAM = join(packageRoot(), 'dist/daemon/cli/hvd.js');
 
 /** Arguments of `hvd run` that reproduce one number. */
-export const commandOf = ({ guest }: Experiment, setting: string): string[] => [
+export const commandOf = ({ guest }: Pick<Experiment, 'guest'>, setting: string): string[] => [
   'run',
   guest.image,
   ...(guest.hv === undefined ? [] : ['--hv', guest.hv]),
@@ -36,7 +36,7 @@ export const measurePolicies = async (
     const values: { setting: string; value: number }[] = [];
     for (const setting of experiment.settings) {
       say(`\r${experiment.name.padEnd(40)} ${setting.padEnd(24)}`);
-      values.push({ setting, value: experiment.measure(await run(commandOf(experiment, setting))) });
+      values.push({ setting, value: experiment.measure(await runGuest(commandOf(experiment, setting))) });
     }
     rows.push({ experiment, values });
   }
@@ -44,7 +44,8 @@ export const measurePolicies = async (
   return rows;
 };
 
-const run = (args: readonly string[]): Promise<RunReport> =>
+/** Rejects when the guest does not end well. */
+export const runGuest = (args: readonly string[]): Promise<RunReport> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';

@@ -12,7 +12,7 @@ import { lpContextAt, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { entry64, longVp, makeLp, resetMachine, type SmallMachine } from '../interleave/small-machine.js';
-import { shortcutsAlone } from '../rig/short-mmu.js';
+import { attachShortcuts, shortcutsAlone } from '../rig/short-mmu.js';
 
 /** 2 MiB pages behind each directory, 4 KiB pages behind each LP's table. */
 const ENTRIES = 512;
@@ -70,7 +70,7 @@ export class FillingLp {
     this.#lp.vtlb.load(vp);
     const isShort = time === NO_TIME && m.partition.i32[(lpContextAt(lp) + LpContextLayout.at.shortFills) >>> 2] !== 0;
     this.#short = isShort ? shortcutsAlone(m.memory) : undefined;
-    this.#short?.attach(vp.base, lpContextAt(lp));
+    if (this.#short !== undefined) attachShortcuts(this.#short, vp, lpContextAt(lp));
     this.#lp.handshake.enterGuest();
   }
 

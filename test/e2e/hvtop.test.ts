@@ -148,8 +148,9 @@ inTerminal(
     );
     terminal.resize(80, 24);
     await terminal.until(
-      'a small screen has matrix and log',
-      (seen) => seen.includes('interrupts per second') && seen.includes('in service') && !seen.includes('EOM/s'),
+      'a small screen has matrix, log and all sums',
+      (seen) =>
+        seen.includes('interrupts per second') && ['in service', 'assist/s', 'deferred, max', 'EOM/s'].every((part) => seen.includes(part)),
     );
   },
 );

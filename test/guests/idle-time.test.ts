@@ -34,7 +34,7 @@ const idleFor = async (changes: Partial<MachineConfig>): Promise<{ halted: numbe
     await machine.add({ name: 'halt', image: file, vps: 1, memory: MIB * 2 });
     const [from, startedAt] = [clock(), performance.now()];
     await sleep(WATCHED_MS);
-    await machine.partitions.pause('halt');
+    await machine.enter('vm.pause', { name: 'halt' });
     const [halted, elapsed] = [clock() - from, performance.now() - startedAt];
     await sleep(WATCHED_MS / 2);
     return { halted, elapsed, paused: clock() - from - halted };
@@ -54,4 +54,27 @@ test("paced: its time goes on with the host's, and stands still while it is paus
 test('skipped, or deterministic: nothing goes on without something to do', async (t) => {
   t.true((await idleFor({ clock: 'quantum', idle: 'skip' })).halted < 1);
   t.true((await idleFor({ clock: 'deterministic', idle: 'pace' })).halted < 1);
+});
+
+test('paced: a key that comes while it sleeps towards a timer comes at the time that has passed, not at the timer', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hvd-test-'));
+  const file = join(folder, 'halt.bin');
+  writeFileSync(file, image());
+  const machine = await Machine.start({ config: { ...defaultMachine(), lps: 1, pin: false, idle: 'pace' }, log: silentLog() });
+  try {
+    const config = { name: 'halt', image: file, vps: 1, memory: MIB * 2 };
+    const startedAt = performance.now();
+    // Its own end is its next timer.
+    const { body } = await machine.enter('vm.create', { config, endNs: 60e9 });
+    await sleep(300);
+    await machine.enter('console', { name: 'halt', data: Buffer.from('x') });
+    await sleep(300);
+    const clock = (machine.stats().lps[0]!.clock * 1000) / machine.config.frequencyHz;
+    const elapsed = performance.now() - startedAt;
+    t.is(body.stateName, 'running');
+    t.true(clock > 0 && clock <= elapsed + 100, `${clock} of ${elapsed} ms`);
+  } finally {
+    await machine.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

@@ -1,12 +1,10 @@
 // Interrupts of devices through physical APICs to guests that finish in any order: against the promises, not against a second implementation.
 import test from 'ava';
 import fc from 'fast-check';
-import { PassThrough, REVOKE_CYCLES } from '../../daemon/hypervisor/apic/pass-through.js';
-import { DeviceLines } from '../../daemon/machine/device-lines.js';
-import { PhysicalApic } from '../../daemon/machine/physical-apic.js';
+import { type PassThrough, REVOKE_CYCLES } from '../../daemon/hypervisor/apic/pass-through.js';
 import { LineState } from '../../shared/layout/device-line.js';
-import { LpBlock, lpBlockAt, MachineHeader, machineMemorySize } from '../../shared/layout/machine.js';
-import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { PASS_THROUGH_MUTANTS } from '../rig/pass-through-mutants.js';
+import { PassThroughRig } from '../rig/pass-through-rig.js';
 
 const LPS = 2;
 /** Line: its LP and vector there, trigger, and the VP and partition that it is for. Partition 0 has VPs on both LPs. */
@@ -35,66 +33,22 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 const histories = fc.array(step, { minLength: 30, maxLength: 150 });
 
-class Rig {
-  readonly machine: Views = viewsOf(new SharedArrayBuffer(machineMemorySize(LPS)));
-  readonly apic: PhysicalApic;
-  readonly lines: DeviceLines;
-  readonly hypervisors: readonly PassThrough[];
-  readonly blocks: readonly LpBlock[];
-  clock = 0;
-  selective = false;
-  readonly alive = new Set([0, 1]);
+class Rig extends PassThroughRig {
   /** What the guests are serving, by line; and the interrupts that each line still owes since its last rise. */
   readonly serving = new Set<number>();
   readonly owed = new Set<number>();
-  readonly injections: number[] = LINES.map(() => 0);
 
   /** `Hypervisor`: the real one, or a mutant. */
-  constructor(Hypervisor: typeof PassThrough = PassThrough) {
-    new MachineHeader(this.machine, 0).lpCount = LPS;
-    new MachineHeader(this.machine, 0).deviceLineCount = LINES.length;
-    this.blocks = Array.from({ length: LPS }, (_, lp) => new LpBlock(this.machine, lpBlockAt(lp)));
-    this.apic = new PhysicalApic(
-      this.machine,
-      () => undefined,
-      (lp, vector) => this.lines.endOfInterrupt(this.machine.u8[this.blocks[lp].lineOfVector + vector] - 1),
-    );
-    this.lines = new DeviceLines(this.machine, (lp, vector, level) => this.apic.send(lp, vector, level));
-    for (const [index, { lp, vector, level, slot, vp }] of LINES.entries()) {
-      Object.assign(this.lines.lines[index], { used: 1, lp, vector, level, slot, vp, guestVector: 0x80 + index });
-      this.machine.u8[this.blocks[lp].lineOfVector + vector] = index + 1;
-    }
-    this.hypervisors = this.blocks.map(
-      (_, lp) =>
-        new Hypervisor(lp, this.machine, this.apic, this.lines, {
-          inject: (slot, _vp, guestVector) => {
-            if (!this.alive.has(slot)) return false;
-            this.inject(lp, guestVector - 0x80);
-            return true;
-          },
-          isAlive: (slot) => this.alive.has(slot),
-          endsSelectively: () => this.selective,
-          clock: () => this.clock,
-          patience: REVOKE_CYCLES,
-          wake: () => undefined,
-        }),
-    );
+  constructor(Hypervisor?: typeof PassThrough) {
+    super(LPS, LINES, (index, lp) => this.#inject(lp, index), Hypervisor);
   }
 
-  private inject(lp: number, index: number): void {
+  #inject(lp: number, index: number): void {
     const { vector } = LINES[index];
     for (const other of this.inService(lp))
       if (other !== vector && other >> 4 >= vector >> 4) throw new Error(`${vector} was taken while ${other} is in service`);
     this.serving.add(index);
     this.owed.delete(index);
-    this.injections[index]++;
-  }
-  inService(lp: number): number[] {
-    return Array.from({ length: 256 }, (_, vector) => vector).filter((vector) => this.apic.isServing(lp, vector));
-  }
-  deferred(lp: number): number[] {
-    const { deferredEois, views } = this.blocks[lp];
-    return Array.from({ length: 256 }, (_, vector) => vector).filter((v) => (views.i32[(deferredEois >>> 2) + (v >>> 5)] >>> (v & 31)) & 1);
   }
 
   raise(index: number): void {
@@ -103,15 +57,15 @@ class Rig {
     this.lines.raise(index);
   }
   /** The guest finishes, if it serves the line: its VP's LP hears of it. */
-  finish(index: number): void {
+  end(index: number): void {
     if (!this.serving.delete(index)) return;
-    const { slot, vp, home, level } = LINES[index];
+    const { home, level } = LINES[index];
     if (level === 1 && this.lines.isAsserted(index)) this.owed.add(index);
-    this.hypervisors[home].finished(slot, vp, 0x80 + index);
+    this.finish(index, home);
   }
-  serve(lp: number): void {
+  override serve(lp: number): void {
     const before = this.apic.requested(lp);
-    this.hypervisors[lp].serve();
+    super.serve(lp);
     const after = this.apic.requested(lp);
     if (after >= 0 && after >> 4 > this.apic.highest(lp) >> 4) throw new Error(`${after} stays requested, ${before} was`);
   }
@@ -139,7 +93,7 @@ class Rig {
     for (let round = 0; round < 20; round++) {
       for (let lp = 0; lp < LPS; lp++) this.serve(lp);
       for (const index of this.serving) this.lines.lower(index);
-      for (const index of this.serving) this.finish(index);
+      for (const index of this.serving) this.end(index);
     }
   }
 }
@@ -158,7 +112,7 @@ const play = (steps: readonly Step[], Hypervisor?: typeof PassThrough): { deferr
       rig.lines.lower(action.line);
       // A level that goes before it was taken is no interrupt any more.
       if (LINES[action.line].level === 1) rig.owed.delete(action.line);
-    } else if (action.do === 'finish') rig.finish(action.line);
+    } else if (action.do === 'finish') rig.end(action.line);
     else if (action.do === 'serve') rig.serve(action.lp);
     else if (action.do === 'pass') rig.clock += action.cycles;
     else if (action.do === 'hardware') rig.selective = action.selective;
@@ -192,52 +146,7 @@ test('whatever the order of guests, no interrupt is lost, no line stays stuck, e
   t.true(revoked > 10, `only ${revoked} were revoked`);
 });
 
-class EndsHighest extends PassThrough {
-  readonly #at: readonly [PhysicalApic, number];
-  constructor(...all: ConstructorParameters<typeof PassThrough>) {
-    super(...all);
-    this.#at = [all[2], all[0]];
-  }
-  protected override endAtHardware(vector: number): void {
-    this.#at[0].eoi(this.#at[1]);
-    this.account(vector);
-  }
-}
-class NeverDrains extends PassThrough {
-  protected override drain(): void {}
-}
-class DrainsOne extends PassThrough {
-  #inside = false;
-  protected override account(vector: number): void {
-    super.account(vector);
-    if (this.#inside) throw new Error('one is enough for it');
-  }
-  protected override drain(): void {
-    this.#inside = false;
-    try {
-      this.#inside = true;
-      super.drain();
-    } catch {
-      // The loop ends.
-    } finally {
-      this.#inside = false;
-    }
-  }
-}
-class TellsNobody extends PassThrough {
-  protected override tell(): void {}
-}
-class NeverOpens extends PassThrough {
-  protected override open(): void {}
-}
-const MUTANTS: Readonly<Record<string, typeof PassThrough>> = {
-  'ends the highest, whoever has finished': EndsHighest,
-  'forgets the ends that it has deferred': NeverDrains,
-  'does one deferred end where several are due': DrainsOne,
-  'does not tell the LP that has the vector in service': TellsNobody,
-  'leaves the line of a late guest masked': NeverOpens,
-};
-for (const [name, Mutant] of Object.entries(MUTANTS))
+for (const [name, Mutant] of Object.entries(PASS_THROUGH_MUTANTS))
   test(`found: a hypervisor that ${name}`, (t) => {
     const { failed } = fc.check(
       fc.property(histories, (steps) => void play(steps, Mutant)),
@@ -255,7 +164,7 @@ test('hardware that ends a named vector defers nothing', (t) => {
   rig.serve(0);
   t.deepEqual(rig.inService(0), [0x31, 0x52]);
   rig.clock = 500;
-  rig.finish(0);
+  rig.end(0);
   t.deepEqual(rig.inService(0), [0x52]);
   t.is(rig.blocks[0].deferredTotal, 0);
   t.is(rig.blocks[0].physicalSpecificEois, 1);
@@ -269,14 +178,14 @@ test('an end below the highest waits for it, and the interrupt that comes meanwh
   rig.raise(1);
   rig.serve(0);
   rig.clock = 500;
-  rig.finish(0);
+  rig.end(0);
   rig.raise(0);
   rig.serve(0);
   t.deepEqual(rig.inService(0), [0x31, 0x52]);
   t.is(rig.injections[0], 1, 'the vector is in service still');
   rig.clock = 700;
   rig.lines.lower(1);
-  rig.finish(1);
+  rig.end(1);
   t.is(rig.blocks[0].physicalEois, 2);
   t.is(rig.lines.lines[0].deferredCycles, 200n);
   rig.serve(0);
@@ -296,9 +205,9 @@ test('a guest that does not finish is passed over when another one waits, and it
   t.is(rig.injections[0], 1);
   t.is(rig.injections[3], 1, 'its line is masked');
   t.is(rig.lines.lines[3].state & LineState.MASKED, LineState.MASKED);
-  rig.finish(3);
+  rig.end(3);
   rig.serve(0);
-  rig.finish(0);
+  rig.end(0);
   rig.serve(0);
   t.is(rig.injections[3], 2, 'still asserted');
 });
@@ -328,7 +237,7 @@ test('a service has all its time, however long what waits has been waiting for t
   rig.serve(0);
   for (let service = 0; service < 3; service++) {
     pass();
-    rig.finish(above);
+    rig.end(above);
     rig.raise(above);
     rig.serve(0);
   }
@@ -338,4 +247,20 @@ test('a service has all its time, however long what waits has been waiting for t
   pass();
   t.is(rig.blocks[0].revokedEois, 1);
   t.is(rig.injections[waiting], 1);
+});
+
+test('behind a second guest that does not finish a request waits as long as behind the first', (t) => {
+  const rig = new Rig();
+  for (const line of [0, 1, 3]) rig.raise(line);
+  rig.serve(0);
+  t.deepEqual(rig.inService(0), [0x74]);
+  for (const [service, deadline] of [
+    [0x52, REVOKE_CYCLES * 2],
+    [0x31, Number.POSITIVE_INFINITY],
+  ] as const) {
+    rig.clock += REVOKE_CYCLES;
+    rig.serve(0);
+    t.deepEqual(rig.inService(0), [service]);
+    t.is(rig.hypervisors[0]!.deadline, deadline);
+  }
 });

@@ -15,7 +15,7 @@ import { VpBlock, VpLayout } from '../../shared/layout/vp.js';
 import { findPolicy } from '../../shared/protocol/policies.js';
 import { checkTranslations, KINDS, memoryOf, registersOf, wantedOf } from '../interleave/oracle.js';
 import { translate } from '../interleave/paging-model.js';
-import { makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
+import { deviceStore, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
 import { checkStructure } from '../interleave/structure-check.js';
 import { checkTracking } from '../interleave/track-check.js';
 
@@ -144,13 +144,12 @@ for (const track of ['mapping', 'rmap', 'write'])
           const index = pick(indexes);
           const { low, high } = randomEntry(mode, table);
           const offset = mode === 'legacy' ? index * 4 : index * 8;
-          let at = 0;
-          if (random(10) === 0) {
-            lp1.vtlb.noteWrite(table);
-            at = (spaOf(table) + offset) >>> 2;
-          } else at = inGuest(lp1, () => access(lp1, 1, table * 4096 + offset, PageAccess.WRITE)) >>> 2;
-          u32[at] = low;
-          if (mode !== 'legacy') u32[at + 1] = high;
+          const put = (spa: number): void => {
+            u32[spa >>> 2] = low;
+            if (mode !== 'legacy') u32[(spa >>> 2) + 1] = high;
+          };
+          if (random(10) === 0) deviceStore(lp1, table, () => put(spaOf(table) + offset));
+          else put(inGuest(lp1, () => access(lp1, 1, table * 4096 + offset, PageAccess.WRITE)));
         };
         for (let n = 8 * tablesOf(mode).length; n > 0; n--) edit();
         let exact = false;

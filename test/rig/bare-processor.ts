@@ -43,6 +43,8 @@ export interface BareProcessor {
   watched: (gfn: number) => void;
   /** HLT was reached since it was last set to false. */
   halted: boolean;
+  /** A loop that only waits has lasted for the window. */
+  waited: () => void;
   /** The processor shut down. */
   shutDown: boolean;
   /** How often an instruction was run with the bus locked. */
@@ -120,7 +122,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
           return page ? PartitionMap.RAM + page.gfn * 4096 + (gva & 4095) : Resolve.FAULT;
         },
       },
-      mmio: { read: () => 0xffff_ffff, write: () => {} },
+      mmio: { read: () => 0xffff_ffff, write: () => false },
       intercepts: {
         writeCr: refuse,
         readCr: refuse,
@@ -147,6 +149,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
         monitor: () => {},
         mwait: () => false,
         pause: () => shared?.pause(),
+        waiting: () => machine.waited(),
         hypercall: refuse,
         tsc: () => 0n,
         floatError: () => {
@@ -209,6 +212,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
     pages,
     host: (gpa) => PartitionMap.RAM + gpa,
     watched: () => {},
+    waited: () => {},
     halted: false,
     shutDown: false,
     busLocks: 0,

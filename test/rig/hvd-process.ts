@@ -17,9 +17,20 @@ export const hvd = (...args: readonly string[]): Promise<Ended> => hvdIn({}, ...
 
 export const hvdIn = (env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Ended> => run(HVD, env, args);
 
+/** Command line of Node with all threads on one core of the host. */
+export const onOneCore = (...args: readonly string[]): readonly [command: string, ...args: string[]] => [
+  'taskset',
+  '-c',
+  String(allowedCores()[0] ?? 0),
+  process.execPath,
+  ...args,
+];
+
 /** All its threads on one core of the host: an LP that wakes another then loses the core to it at once, where two cores would rarely let it fall behind. */
-export const hvdOnOneCore = (...args: readonly string[]): Promise<Ended> =>
-  start('taskset', ['-c', String(allowedCores()[0] ?? 0), process.execPath, HVD, ...args], {});
+export const hvdOnOneCore = (...args: readonly string[]): Promise<Ended> => {
+  const [command, ...rest] = onOneCore(HVD, ...args);
+  return start(command, rest, {});
+};
 
 /** Any compiled program of the project. */
 export const run = (program: string, env: Readonly<Record<string, string>>, args: readonly string[]): Promise<Ended> =>

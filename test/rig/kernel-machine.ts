@@ -1,13 +1,16 @@
 // A whole partition on one LP, in this process: real intercepts, vTLB, APIC, platform; a kernel's tables in its RAM, and short programs that end in HLT.
 // For tests of what processor and hypervisor do together. Every IDT gate leads to a HLT of its own, so that the exception that came can be told.
 import { Guest } from '../../daemon/hypervisor/guest.js';
+import { WorldSwitch } from '../../daemon/hypervisor/world/world-switch.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { WatchedCode } from '../../daemon/machine/watched-code.js';
 import { writeProcessor } from '../../shared/cpu/partition-processor.js';
 import { parseProcessor } from '../../shared/cpu/processor-choice.js';
 import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
 import { overlayBytesOf, writeHyperv } from '../../shared/hyperv/partition-hyperv.js';
-import { MachineLayout, machineMemorySize } from '../../shared/layout/machine.js';
+import { type VpWord, writeVpWord } from '../../shared/layout/critical-ranges.js';
+import { createHostMemory } from '../../shared/layout/host-memory.js';
+import { LpBlock, lpBlockAt, MachineLayout, machineMemorySize } from '../../shared/layout/machine.js';
 import type { Observe } from '../../shared/layout/observation.js';
 import { PARTITION_MAGIC, PartitionHeader, PartitionMap, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
@@ -72,6 +75,12 @@ export interface Surroundings {
   readonly testDevices?: boolean;
   /** Another LP is told that it has work. */
   readonly signal?: (lp: number) => void;
+  /** The LP has a way into legacy super-mode. */
+  readonly worlds?: boolean;
+  /** The partition is another one on the LP of this one, in the next slot. */
+  readonly beside?: KernelMachine;
+  /** By which VPs show that they are in critical sections. */
+  readonly criticalWord?: VpWord;
 }
 
 export class KernelMachine {
@@ -83,7 +92,9 @@ export class KernelMachine {
   /** VP 0. */
   readonly vp: VpBlock;
   readonly guest: Guest;
+  readonly lp: LpBlock;
   readonly header: PartitionHeader;
+  readonly world: WorldSwitch | undefined;
   #clock = 0;
 
   /** All VPs belong to the one LP. */
@@ -91,14 +102,23 @@ export class KernelMachine {
     tiers: 'cold' | 'hot' | 'both',
     cpu = 'max',
     vps = 1,
-    { costs = {}, observe, hv = 'off', testDevices = false, signal = () => undefined }: Surroundings = {},
+    {
+      costs = {},
+      observe,
+      hv = 'off',
+      testDevices = false,
+      signal = () => undefined,
+      worlds = false,
+      beside,
+      criticalWord,
+    }: Surroundings = {},
   ) {
     const hyperv = parseHyperv(hv);
     const pages = (PartitionMap.RAM + RAM + overlayBytesOf(hyperv, vps)) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.memory = memory;
     this.views = viewsOf(memory.buffer);
-    this.machine = viewsOf(new SharedArrayBuffer(machineMemorySize(1)));
+    this.machine = beside?.machine ?? viewsOf(new SharedArrayBuffer(machineMemorySize(1)));
     this.header = new PartitionHeader(this.views, PartitionMap.HEADER);
     Object.assign(this.header, {
       magic: PARTITION_MAGIC,
@@ -112,6 +132,7 @@ export class KernelMachine {
     this.policy('spin.detect', findPolicy('spin.detect').default);
     writeProcessor(this.views, parseProcessor(cpu));
     writeHyperv(this.views, hyperv);
+    if (criticalWord !== undefined) writeVpWord(this.views, criticalWord);
     this.vps = Array.from({ length: vps }, (_, index) => {
       const vp = new VpBlock(this.views, vpBlockAt(index));
       powerUpVp(vp, index);
@@ -120,10 +141,26 @@ export class KernelMachine {
     });
     [this.vp] = this.vps;
     this.#tables();
+    this.lp = new LpBlock(this.machine, lpBlockAt(0));
+    const world =
+      beside !== undefined
+        ? beside.world
+        : worlds
+          ? new WorldSwitch({
+              memory: createHostMemory(1),
+              machine: this.machine,
+              lp: 0,
+              costs,
+              processor: { tiers },
+              interrupts: { isRequested: () => false, acknowledge: () => -1, handle: () => undefined },
+            })
+          : undefined;
+    this.world = world;
     this.guest = new Guest({
+      world,
       lp: 0,
       machine: this.machine,
-      slot: 0,
+      slot: beside === undefined ? 0 : 1,
       memory,
       name: 'kernel',
       frequencyHz: 1_000_000_000,
@@ -140,6 +177,10 @@ export class KernelMachine {
     });
   }
 
+  /** The LP's, in cycles. */
+  get clock(): number {
+    return this.#clock;
+  }
   /** Sets a policy of the machine, whose policies all have their first value but for spin.detect. */
   policy(name: string, value: string): void {
     const policy = findPolicy(name);

@@ -6,6 +6,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { collectGarbage } from '../../shared/kit/collect-garbage.js';
 import { CONSOLE_OUT_BYTES, DeviceMap } from '../../shared/layout/devices.js';
+import { freeGate, isGateDue, isStanding, standAtGate } from '../../shared/layout/gate.js';
 import {
   EVENT_RING,
   EVENT_SIZE,
@@ -117,10 +118,23 @@ export default (boot: LpBoot): void => {
     return ran;
   };
 
+  // LP 0 has the turn always: a deterministic machine lets the world outside in when the stub stands at the gate.
+  let standing = false;
+  const stands = (): boolean => {
+    if (standing && !isStanding(machine, boot.lp)) {
+      freeGate(machine);
+      standing = false;
+    } else if (!standing && boot.lp === 0 && isGateDue(machine)) {
+      standAtGate(machine, boot.lp);
+      standing = true;
+    }
+    return standing;
+  };
+
   Atomics.store(machine.i32, word('state'), LpState.IDLE);
   while (command()) {
     const seen = Atomics.load(machine.i32, word('doorbell'));
-    const ran = [...attached.values()].map(step).includes(true);
+    const ran = !stands() && [...attached.values()].map(step).includes(true);
     // Sleeps a little even with work: the stub must not take the processor that the tests need.
     Atomics.wait(machine.i32, word('doorbell'), seen, ran ? 1 : 20);
   }

@@ -5,6 +5,7 @@ import type { CodeMode } from '../../daemon/translate/code-mode.js';
 import { BLOCK_HEADER_SIZE, BlockHeader, OBSERVED } from '../../daemon/translate/emit/block-layout.js';
 import { type Region, region } from '../../daemon/translate/emit/region.js';
 import { compileUnit } from '../../daemon/translate/emit/unit.js';
+import { waitingLoops } from '../../daemon/translate/emit/waiting-loops.js';
 import { RECORD_SIZE } from '../../daemon/translate/micro-op.js';
 import { translateBlock } from '../../daemon/translate/translate-block.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
@@ -15,6 +16,8 @@ const ARENA_BYTES = 0x10000;
 export interface CompiledUnit {
   readonly graph: Region;
   readonly bytes: Uint8Array;
+  /** By block that is the head of a loop that only waits: the blocks that go back to it. */
+  readonly waiting: readonly (ReadonlySet<number> | undefined)[];
 }
 
 /** The unit of the code at RIP; jumps out of the bytes leave it. `observed`: where indirect jumps went, by the RIP of their block. */
@@ -53,5 +56,5 @@ export const unitOf = (
     return block;
   };
   const graph = region(find(rip) as CodeBlock, find);
-  return { graph, bytes: compileUnit(views, graph) };
+  return { graph, bytes: compileUnit(views, graph), waiting: waitingLoops(graph, views) };
 };

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
+import { PCI_DEVICES, pciIrqOf } from '../../shared/layout/pci.js';
 import { multibootElf } from '../rig/boot-images.js';
 import { type Built, build, specOf } from '../rig/boot-partition.js';
 
@@ -194,11 +195,49 @@ test('the DSDT is well-formed AML: soft-off, a processor device for each MADT en
       t.is(names.get(`${path}._HID`), 'ACPI0007');
       t.is(names.get(`${path}._UID`), vp);
     }
-    t.is([...names.keys()].filter((path) => path.endsWith('_UID')).length, vpCount);
+    t.is([...names.keys()].filter((path) => /\.C[0-9A-F]{3}\._UID$/.test(path)).length, vpCount);
     // PNP0501, compressed: 'P' << 10 | 'N' << 5 | 'P', big-endian.
     t.is(names.get('\\_SB_.COM1._HID'), 0x0105_d041);
     t.deepEqual(names.get('\\_SB_.COM1._CRS'), [0x47, 1, 0xf8, 3, 0xf8, 3, 1, 8, 0x22, 0x10, 0, 0x79, 0]);
   }
+});
+
+/** Address space descriptors of a resource template: [type, first, last]. */
+const ranges = (template: readonly number[]): [number, number, number][] => {
+  const found: [number, number, number][] = [];
+  const little = (at: number, bytes: number): number => {
+    let value = 0;
+    for (let i = 0; i < bytes; i++) value += template[at + i] * 2 ** (8 * i);
+    return value;
+  };
+  for (let at = 0; template[at] !== 0x79; ) {
+    if (template[at] < 0x80) {
+      at += 1 + (template[at] & 7);
+      continue;
+    }
+    const width = template[at] === 0x88 ? 2 : 4;
+    const fields = [0, 1, 2, 3, 4].map((field) => little(at + 6 + field * width, width));
+    if (fields[4] !== fields[2] - fields[1] + 1 || fields[0] !== 0 || fields[3] !== 0) throw new Error(`descriptor at ${at}`);
+    found.push([template[at + 3], fields[1], fields[2]]);
+    at += 3 + little(at + 1, 2);
+  }
+  return found;
+};
+
+test('the DSDT has a PCI host bridge: one bus, all ports but its own, memory between RAM and the I/O APIC, a route for each device', (t) => {
+  const built = build(specOf(image));
+  const names = new Map(readAml(table(built, tablesOf(built).get('DSDT') ?? -1).subarray(36)));
+  // PNP0A03, compressed.
+  t.is(names.get('\\_SB_.PCI0._HID'), 0x030a_d041);
+  t.deepEqual(ranges(names.get('\\_SB_.PCI0._CRS') as number[]), [
+    [2, 0, 0],
+    [1, 0, 0xcf7],
+    [1, 0xd00, 0xffff],
+    [0, 0xe000_0000, 0xfebf_ffff],
+  ]);
+  const routes = names.get('\\_SB_.PCI0._PRT') as number[][];
+  t.is(routes.length, PCI_DEVICES - 1);
+  for (const [index, route] of routes.entries()) t.deepEqual(route, [(index + 1) * 0x1_0000 + 0xffff, 0, 0, pciIrqOf(index + 1)]);
 });
 
 test('the BIOS data area tells COM1, 639 KiB and an 80-column screen', (t) => {
@@ -222,4 +261,24 @@ test('a partition that can be sent messages has a VMBus in its DSDT, others have
     const dsdt = table(built, tablesOf(built).get('DSDT') ?? -1);
     t.is(Buffer.from(dsdt).includes(Buffer.from('VMBus\0')), there, features);
   }
+});
+
+test('with two nodes the SRAT says where each VP and each half of RAM is; with one there is none', (t) => {
+  t.false(tablesOf(build(specOf(image, { vpCount: 3 }))).has('SRAT'));
+  const ramSize = 16 * MIB + 0x1_0000;
+  const built = build(specOf(image, { ramSize, vpCount: 3, nodeCount: 2, vpNodes: [0, 1, 1] }));
+  const srat = table(built, tablesOf(built).get('SRAT') ?? -1);
+  t.is(sum(srat), 0);
+  const data = new DataView(srat.buffer, srat.byteOffset);
+  t.is(data.getUint32(36, true), 1);
+  const [processors, memory] = [48, 48 + 3 * 16];
+  for (const [vp, node] of [0, 1, 1].entries())
+    t.deepEqual([...srat.subarray(processors + vp * 16, processors + vp * 16 + 8)], [0, 16, node, vp, 1, 0, 0, 0]);
+  const half = ramSize / 2;
+  for (const [node, from] of [0, half].entries()) {
+    const at = memory + node * 40;
+    t.deepEqual([srat[at], srat[at + 1], data.getUint32(at + 2, true), data.getUint32(at + 28, true)], [1, 40, node, 1]);
+    t.deepEqual([data.getBigUint64(at + 8, true), data.getBigUint64(at + 16, true)], [BigInt(from), BigInt(half)]);
+  }
+  t.is(srat.length, memory + 2 * 40);
 });

@@ -46,6 +46,31 @@ const WRONG: readonly [string, string, RegExp][] = [
     /^file\.yaml:9 partitions\[1\]\.memory: expected a size from 1M to 3G in steps of 64K, got "9G"$/,
   ],
   [
+    'a device of no kind',
+    partition('    devices:\n      - { kind: tape }\n'),
+    /^file\.yaml:7 partitions\[0\]\.devices\[0\]\.kind: expected a device of kind console, disk or network/,
+  ],
+  [
+    'an access that disks have not',
+    partition('    devices:\n      - kind: disk\n        file: x\n        access: some\n'),
+    /^file\.yaml:9 partitions\[0\]\.devices\[0\]\.access: expected persistent or copy-on-write or read-only, got "some"$/,
+  ],
+  [
+    'a network that there is not',
+    partition('    devices:\n      - { kind: network, to: hub }\n'),
+    /^file\.yaml:7 partitions\[0\]\.devices\[0\]\.to: expected switch:NAME, got "hub"$/,
+  ],
+  [
+    'an address of a group of stations',
+    partition('    devices:\n      - { kind: network, to: switch:a, mac: "53:54:00:00:00:01" }\n'),
+    /^file\.yaml:7 partitions\[0\]\.devices\[0\]\.mac: expected an address of one station/,
+  ],
+  [
+    'a second console',
+    partition('    devices:\n      - { kind: console }\n      - { kind: console }\n'),
+    /^file\.yaml:8 partitions\[0\]\.devices\[1\]\.kind: expected one console/,
+  ],
+  [
     'a job that there is not',
     partition('    load:\n      job: dance\n'),
     /^file\.yaml:7 partitions\[0\]\.load\.job: no job named dance; there are idle, compute, /,
@@ -59,6 +84,46 @@ const WRONG: readonly [string, string, RegExp][] = [
     'a VP that a load has not',
     partition('    load:\n      job: ipi\n      vps:\n        - 1\n        - 2\n'),
     /^file\.yaml:10 partitions\[0\]\.load\.vps\[1\]: a has VPs 0\.\.1, not 2$/,
+  ],
+  [
+    'a limit below the reserve',
+    partition('    scheduling:\n      reserve: 40\n      limit: 30\n'),
+    /^file\.yaml:8 partitions\[0\]\.scheduling\.limit: expected at least the reserve, 40; got 30$/,
+  ],
+  [
+    'a reserve above all of an LP',
+    partition('    scheduling: { reserve: 101 }\n'),
+    /^file\.yaml:6 partitions\[0\]\.scheduling\.reserve: expected a whole number from 0 to 95, got 101$/,
+  ],
+  [
+    'a range that ends before it begins',
+    partition('    scheduling:\n      critical: [{ from: 0x2000, to: 0x1000 }]\n'),
+    /^file\.yaml:7 partitions\[0\]\.scheduling\.critical\[0\]\.to: expected an address above 8192, got 4096$/,
+  ],
+  [
+    'a word in a segment that has no base of its own',
+    partition('    scheduling:\n      criticalWord: { at: "ds:0x10" }\n'),
+    /^file\.yaml:7 partitions\[0\]\.scheduling\.criticalWord\.at: expected an address, or gs: or fs: and an offset, got "ds:0x10"$/,
+  ],
+  [
+    'a word beyond all addresses',
+    partition('    scheduling:\n      criticalWord: { at: "gs:99999999999999999999" }\n'),
+    /^file\.yaml:7 partitions\[0\]\.scheduling\.criticalWord\.at: expected an address/,
+  ],
+  [
+    'a word of no bits',
+    partition('    scheduling:\n      criticalWord:\n        at: gs:0x10\n        mask: 0\n'),
+    /^file\.yaml:9 partitions\[0\]\.scheduling\.criticalWord\.mask: expected some of 32 bits, e\.g\. 0x7fffffff/,
+  ],
+  [
+    'bits that the word has not',
+    partition('    scheduling:\n      criticalWord: { at: 4096, mask: 0x100000000 }\n'),
+    /^file\.yaml:7 partitions\[0\]\.scheduling\.criticalWord\.mask: expected some of 32 bits/,
+  ],
+  [
+    'words too far apart',
+    partition('    scheduling:\n      criticalWord: { at: 4096, stride: 1048577 }\n'),
+    /^file\.yaml:7 partitions\[0\]\.scheduling\.criticalWord\.stride: expected a whole number from 0 to 1048576, got 1048577$/,
   ],
   ['a policy that there is not', 'policies:\n  vtlb.lick: global\n', /^file\.yaml:2 policies\.vtlb\.lick: no policy named vtlb\.lick/],
   [

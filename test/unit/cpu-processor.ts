@@ -164,6 +164,9 @@ export class RecordedIntercepts implements Intercepts {
   pause(): void {
     this.calls.push('pause');
   }
+  waiting(): void {
+    this.calls.push('waiting');
+  }
   hypercall(): boolean {
     this.calls.push('hypercall');
     return true;

@@ -5,12 +5,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { jobOrderWords, readJobOrder } from '../../shared/layout/job-order.js';
 import * as jobPage from '../../shared/layout/job-page.js';
 import { viewsOf } from '../../shared/layout/struct.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const guests = join(root, 'configs/guests');
-const IMAGES = ['images/workload32.elf', 'images/workload64.elf', 'bench/guest32.elf', 'bench/guest64.elf'];
+const IMAGES = [
+  'images/workload32.elf',
+  'images/workload64.elf',
+  'bench/guest32.elf',
+  'bench/guest64.elf',
+  'checks/checks32.elf',
+  'checks/checks64.elf',
+  'real16/real16.elf',
+  'v86/v86.elf',
+];
 
 /** Name of the installed compiler and linker as `images/BUILT-WITH` has it, or why there is none. */
 const installedTools = (): string => {
@@ -30,14 +40,14 @@ const installedTools = (): string => {
 };
 
 for (const name of IMAGES) {
-  test(`${name} is a multiboot ELF32 image for 1 MiB`, (t) => {
+  test(`${name} is a multiboot ELF32 image for its address`, (t) => {
     const image = readFileSync(join(guests, name));
     t.deepEqual([...image.subarray(0, 6)], [0x7f, 0x45, 0x4c, 0x46, 1, 1]);
     t.is(image.readUInt16LE(18), 3, 'machine: 80386');
     const magic = image.subarray(0, 8192).indexOf(Buffer.from([0x02, 0xb0, 0xad, 0x1b]));
     t.true(magic >= 0 && magic % 4 === 0);
     t.is((image.readUInt32LE(magic) + image.readUInt32LE(magic + 4) + image.readUInt32LE(magic + 8)) >>> 0, 0, 'checksum');
-    t.is(image.readUInt32LE(24) >>> 16, 0x10, 'entry');
+    t.is(image.readUInt32LE(24) >>> 16, /^(checks|real16|v86)/.test(name) ? 0x40 : 0x10, 'entry');
   });
 }
 
@@ -80,20 +90,28 @@ test('host and guest halves of a job entry share no cache line', (t) => {
   t.true(jobPage.jobEntryAt(jobPage.JOB_ENTRIES) <= jobPage.JOB_AREA_SIZE);
 });
 
+test('a job order comes out of a mailbox as it went in, whatever stood there before', (t) => {
+  const order = { area: 0xfff0_0000, vps: [0, 31, 32, 63], job: jobPage.JOBS.switch.number, parameters: [4, 0xffff_ffff, 1] };
+  const mailbox = new Int32Array(16).fill(-1);
+  mailbox.set(jobOrderWords(3, order), 1);
+  t.is(mailbox[1], 3);
+  t.deepEqual(readJobOrder(mailbox, 1), { ...order, parameters: [...order.parameters, 0, 0, 0] });
+});
+
 test('a job is written with its parameters and an even sequence that differs from the one before', (t) => {
   const views = viewsOf(new SharedArrayBuffer(2 * jobPage.JOB_AREA_SIZE));
   const area = 4096;
   const entry = new jobPage.JobEntry(views, area + jobPage.jobEntryAt(5));
   const parameters = jobPage.jobParameters('spinlock', { hold: 7 });
   t.deepEqual(parameters, [0, 7, 1000, 0, 0, 0]);
-  jobPage.writeJob(views, area, 5, 'spinlock', parameters as number[]);
+  jobPage.writeJob(views, area, 5, jobPage.JOBS.spinlock.number, parameters as number[]);
   t.is(entry.jobSequence, 2);
   t.is(entry.jobRequested, jobPage.JOBS.spinlock.number);
   t.deepEqual(
     [0, 1, 2, 3, 4, 5].map((i) => views.u32[entry.parameters / 4 + i]),
     [0, 7, 1000, 0, 0, 0],
   );
-  jobPage.writeJob(views, area, 5, 'idle', []);
+  jobPage.writeJob(views, area, 5, jobPage.JOBS.idle.number, []);
   t.is(entry.jobSequence, 4);
   t.is(new jobPage.JobEntry(views, area + jobPage.jobEntryAt(4)).jobSequence, 0);
 });

@@ -18,15 +18,29 @@ export interface Board {
   /** Writes (port, value) pairs, bytes. */
   out(...pairs: number[]): void;
   in(port: number): number;
+  /** Stores of devices to guest memory, [address, bytes], that were announced; taken by `stores()`. */
+  stores(): [number, number][];
   /** Lets `ns` pass and runs the timers. */
   wait(ns: number): void;
 }
 
 const RAM_SIZE = 64 << 20;
 
-/** `views`: an existing partition memory, for a second LP's platform over it. */
-export const board = (existing?: Views): Board => {
-  const views = existing ?? viewsOf(new SharedArrayBuffer(PartitionMap.RAM + 0x10_0000));
+export interface BoardOptions {
+  readonly deterministic?: boolean;
+  /** What root writes down before there is a platform. */
+  readonly prepare?: (views: Views) => void;
+  /** What the partition's header says, and memory that is really there from RAM on. */
+  readonly ramSize?: number;
+  readonly bytes?: number;
+}
+/** `existing`: a partition memory, for a second LP's platform over it. */
+export const board = (
+  existing?: Views,
+  { deterministic = false, prepare, ramSize = RAM_SIZE, bytes = 0x10_0000 }: BoardOptions = {},
+): Board => {
+  const views = existing ?? viewsOf(new SharedArrayBuffer(PartitionMap.RAM + bytes));
+  const stores: [number, number][] = [];
   let messages: string[] = [];
   let intr: boolean[] = [];
   const power: string[] = [];
@@ -50,10 +64,22 @@ export const board = (existing?: Views): Board => {
     textSeen: () => {
       power.push('text seen');
     },
+    beginStore: (gpa, bytes) => {
+      stores.push([gpa, bytes]);
+    },
+    endStore: () => undefined,
+    deterministic,
+    patienceMs: deterministic ? 1000 : 0,
     lowerLine: () => undefined,
     synicTest: () => undefined,
     assertedLine: () => 0,
   };
+  if (existing === undefined) {
+    const header = new PartitionHeader(views, PartitionMap.HEADER);
+    header.ramSize = ramSize;
+    header.vpCount = 2;
+    prepare?.(views);
+  }
   const platform = new Platform(views, host);
   const self: Board = {
     platform,
@@ -62,6 +88,7 @@ export const board = (existing?: Views): Board => {
     messages: () => messages.splice(0),
     intr: () => intr.splice(0),
     power,
+    stores: () => stores.splice(0),
     out: (...pairs) => {
       for (let i = 0; i < pairs.length; i += 2) platform.ioWrite(pairs[i], 1, pairs[i + 1]);
     },
@@ -72,9 +99,6 @@ export const board = (existing?: Views): Board => {
     },
   };
   if (existing === undefined) {
-    const header = new PartitionHeader(views, PartitionMap.HEADER);
-    header.ramSize = RAM_SIZE;
-    header.vpCount = 2;
     platform.reset();
     messages = [];
     intr = [];

@@ -20,8 +20,12 @@ const chip = () => {
     reset: () => {},
     debugExit: () => {},
     lowerLine: () => undefined,
+    beginStore: () => undefined,
+    endStore: () => undefined,
+    deterministic: false,
     synicTest: () => undefined,
     assertedLine: () => 0,
+    patienceMs: 0,
     textSeen: () => {},
   });
   ioapic.reset();

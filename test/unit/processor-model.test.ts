@@ -163,6 +163,7 @@ test('an MSR without its feature is #GP', (t) => {
     [Msr.IA32_GS_BASE, 'lm'],
     [Msr.IA32_TSC_AUX, 'rdtscp'],
     [Msr.IA32_TSC_DEADLINE, 'tsc_deadline_timer'],
+    [Msr.IA32_TSC_ADJUST, 'tsc_adjust'],
     [Msr.IA32_ARCH_CAPABILITIES, 'arch_capabilities'],
   ] as const) {
     t.true(new MsrTable(IMPLEMENTED).read(context, index) >= 0n, feature);

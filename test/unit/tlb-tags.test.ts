@@ -12,7 +12,7 @@ import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
 import { MAPPING_RECORDS_MAX, vtlbWord } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
-import { entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
+import { deviceStore, entry64, longVp, makeLp, makeMachine, resetMachine, spaOf } from '../interleave/small-machine.js';
 import { checkStructure } from '../interleave/structure-check.js';
 import { checkTracking } from '../interleave/track-check.js';
 
@@ -186,8 +186,7 @@ test.serial('a device writes a page table: noted first, it counts like an edit',
     movCr3(on, 0);
   }
   t.is(access(on.lp, PRIVATE), spaOf(500));
-  on.lp.vtlb.noteWrite(102);
-  set64(102, PRIVATE >>> 12, (777 << 12) | RW);
+  deviceStore(on.lp, 102, () => set64(102, PRIVATE >>> 12, (777 << 12) | RW));
   movCr3(on, 0);
   t.is(access(on.lp, PRIVATE), spaOf(777));
 });

@@ -19,7 +19,7 @@ import {
 import { headerPanel } from '../../tui/view/header-panel.js';
 import { HELP_COLUMNS, HELP_ROWS, helpPanel } from '../../tui/view/help-panel.js';
 import { interruptLogPanel, logTarget, micros } from '../../tui/view/interrupt-log-panel.js';
-import { heat, sintsPanel, sourcesPanel, vectorMatrix } from '../../tui/view/interrupt-panels.js';
+import { heat, interruptSummary, sintsPanel, sourcesPanel, vectorMatrix } from '../../tui/view/interrupt-panels.js';
 import { lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
 import { fits, layout, MIN_ROWS } from '../../tui/view/layout.js';
 import { Line, withoutStyle } from '../../tui/view/line.js';
@@ -74,6 +74,7 @@ test('every panel stays inside its frame at every size', (t) => {
             vectorMatrix,
             sourcesPanel,
             sintsPanel,
+            interruptSummary,
             interruptLogPanel,
           ].map((panel) => panel(dashboard, screen, width, Math.max(2, height))),
         ];
@@ -108,7 +109,27 @@ test('the lanes panel names the VP that runs, marks an odd counter and lists the
   Object.assign(stats.partitions[0]!.vps[2]!, { state: 'ready', lp: 0 });
   dashboard.accept(stats);
   const lines = lanesPanel(dashboard, undefined, 118, 5).map(withoutStyle);
-  t.regex(lines[1]!, /^ 0 n0 running {4}F beta\/1 .* 1 C .* 4711 ◆ /);
+  t.regex(lines[1]!, /^ 0 n0 running {4}long F beta\/1 .* 1 C .* 4711 ◆ /);
+});
+
+test('a lane shows its super-mode, how often it changes and what part of the time that takes', (t) => {
+  const machine = new FakeMachine(2, 1, 7);
+  const dashboard = new Dashboard();
+  dashboard.connected();
+  for (const [superMode, switches] of [
+    ['long', 1000],
+    ['legacy', 3000],
+  ] as const) {
+    machine.advance(500);
+    const stats = structuredClone(machine.stats);
+    const [lp] = stats.lps;
+    Object.assign(lp!, { superMode, worldSwitches: switches, worldSwitchCycles: lp!.clock / 4 });
+    dashboard.accept(stats);
+  }
+  const [heading, first, second] = lanesPanel(dashboard, undefined, 130, 5).map(withoutStyle);
+  t.regex(heading!, / state +mode +runs .* sw\/s +in /);
+  t.regex(first!, /^ 0 n0 \S+ +lgcy .* 4\.00k +25% /);
+  t.regex(second!, /^ 1 n1 \S+ +long .* 0 +0% /);
 });
 
 test('LPs beyond the panel come by choosing them, and the title says so', (t) => {

@@ -1,0 +1,17 @@
+// The checks guest finds the registers as the manuals promise, in long mode and in 32-bit protected mode.
+import { join } from 'node:path';
+import test from 'ava';
+import { packageRoot } from '../../daemon/root/package-root.js';
+import { hvd } from '../rig/hvd-process.js';
+
+/** What the exit port makes of the guest's 0. */
+const RIGHT = 1;
+
+for (const bits of [64, 32]) {
+  test(`${bits}-bit code on two processors finds nothing wrong with its MSRs and its local APIC`, async (t) => {
+    const image = join(packageRoot(), `configs/guests/checks/checks${bits}.elf`);
+    const { status, stdout, stderr } = await hvd('run', image, '--vps', '2', '--lps', '2', '--testdev', '--debug-exit', '--timeout', '50');
+    t.regex(stdout, /^DONE \d{3} checked, 0 failed$/m, stderr);
+    t.is(status, RIGHT);
+  });
+}

@@ -1,0 +1,64 @@
+// Debian's own cloud kernel, unmodified, with a busybox shell: it finds the Hyper-V interface, brings up its processors and comes to the shell without a warning.
+// The image is the one that `hvd images fetch debian` prepares.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test from 'ava';
+import { hvd } from '../rig/hvd-process.js';
+
+const folder = process.env.HVD_IMAGES;
+const present = folder !== undefined && existsSync(join(folder, 'debian', 'partition.yaml'));
+const declare = present ? test.serial : test.serial.skip;
+const why = present ? '' : ' (HVD_IMAGES holds no debian)';
+
+const boots = (title: string, flags: readonly string[], expected: readonly RegExp[], unexpected: readonly RegExp[]): void => {
+  declare(`Debian's kernel ${title}${why}`, async (t) => {
+    t.timeout(200_000);
+    const { stdout, stderr, status } = await hvd('run', 'debian', '--until', 'login-or-shell-ready', '--timeout', '180', ...flags);
+    t.is(status, 0, stderr + stdout.slice(-2000));
+    for (const line of expected) t.regex(stdout, line);
+    for (const line of [/Oops|BUG:|WARNING:|Call Trace|soft lockup|rcu.*stall|Kernel panic/, ...unexpected]) t.notRegex(stdout, line);
+  });
+};
+
+boots(
+  'comes to its shell on one processor',
+  ['--hv', 'off'],
+  [/Linux version 6\.1\./, /Booting paravirtualized kernel on bare hardware/, /Run \/init as init process/],
+  [/Hypervisor detected/],
+);
+const disk = Uint8Array.from({ length: 1 << 20 }, (_, i) => (i * 7 + (i >>> 10)) & 0xff);
+const diskFile = join(mkdtempSync(join(tmpdir(), 'hvd-debian-')), 'disk.img');
+writeFileSync(diskFile, disk);
+test.after.always(() => rmSync(dirname(diskFile), { recursive: true, force: true }));
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const WRITTEN = 'yes | head -c 131072 | dd of=/dev/vda bs=64k seek=4 iflag=fullblock conv=fsync 2>/dev/null';
+
+boots(
+  'finds the Hyper-V interface and virtio devices on two processors',
+  [
+    ...['--vps', '2', '--lps', '2', '--virtio-console', '--disk', diskFile],
+    ...['--append', `run="sha256sum /dev/vda; ${WRITTEN}; echo console > /dev/hvc0; cat /sys/class/virtio-ports/*/name"`],
+  ],
+  [
+    /Hypervisor detected: Microsoft Hyper-V/,
+    /Using hypercall for remote TLB flush/,
+    /Using IPI hypercalls/,
+    /Using enlightened APIC/,
+    /PV spinlocks enabled/,
+    /Brought up 1 node, 2 CPUs/,
+    // Its disk, its console and its agent's port by virtio.
+    new RegExp(`${sha256(disk)} +/dev/vda`),
+    /^console\r?$/m,
+    /^hvd\.agent\r?$/m,
+    /^run: status 0\r?$/m,
+  ],
+  [/clocksource.*unstable/i, /turning off TSC/],
+);
+
+declare(`what Debian's kernel has written is in the disk's file, and the rest is as it was${why}`, (t) => {
+  const expected = Buffer.from(disk);
+  expected.fill('y\n', 4 << 16, (4 << 16) + 131072);
+  t.is(sha256(readFileSync(diskFile)), sha256(expected));
+});

@@ -1,0 +1,84 @@
+// Guests that need legacy super-mode: one of real mode, a monitor of virtual-8086 tasks, and both beside a 32-bit and a 64-bit kernel on the same two LPs.
+import { join } from 'node:path';
+import test from 'ava';
+import { resolveImage } from '../../daemon/root/config/images.js';
+import { defaultMachine } from '../../daemon/root/config/machine-file.js';
+import { readConsole } from '../../daemon/root/console.js';
+import { silentLog } from '../../daemon/root/log.js';
+import { Machine } from '../../daemon/root/machine.js';
+import { packageRoot } from '../../daemon/root/package-root.js';
+import { waitUntil } from '../../daemon/root/wait-until.js';
+import { hvd } from '../rig/hvd-process.js';
+
+const image = (name: string): string => join(packageRoot(), `configs/guests/${name}/${name}.elf`);
+/** What the exit port makes of a guest's 0. */
+const RIGHT = 1;
+/** Each checks itself. */
+const REAL16 = /^DONE real16 rounds=\d+ ticks=40 errors=0$/m;
+const V86_VME = /^DONE v86 vme reports=\d{3} switches=\d+ reflected=\d{3} reports=\d{3} switches=\d+ reflected=\d{3} errors=0$/m;
+const V86 = /^DONE v86 reports=\d{3} switches=\d+ reflected=\d{3,4} reports=\d{3} switches=\d+ reflected=\d{3,4} errors=0$/m;
+
+for (const [name, setting, right] of [
+  ['real16', 'direct', REAL16],
+  ['real16', 'page', REAL16],
+  ['v86', 'page', V86],
+  ['v86 vme', 'direct', V86_VME],
+] as const)
+  test.serial(`${name} finds nothing wrong, world.switch=${setting}`, async (t) => {
+    const { status, stdout, stderr } = await hvd(
+      ...[
+        'run',
+        image(name.split(' ')[0]!),
+        '--append',
+        name,
+        '--memory',
+        '16M',
+        '--debug-exit',
+        '--timeout',
+        '50',
+        '--policy',
+        `world.switch=${setting}`,
+      ],
+    );
+    t.regex(stdout, right, stderr);
+    t.is(status, RIGHT);
+  });
+
+test.serial('real mode, virtual-8086 mode, 32 and 64 bits on two LPs by way of the switch page', async (t) => {
+  t.timeout(60_000);
+  const workload = (bits: 32 | 64, job: string) => ({
+    name: `w${bits}`,
+    image: resolveImage(`workload${bits}`, ''),
+    vps: 2,
+    memory: 32 << 20,
+    append: `job=${job} milliseconds=20`,
+  });
+  const machine = await Machine.start({
+    config: {
+      ...defaultMachine(),
+      lps: 2,
+      pin: false,
+      clock: 'deterministic',
+      idle: 'skip',
+      policies: { 'world.switch': 'page' },
+      partitions: [
+        { name: 'real16', image: image('real16'), vps: 1, memory: 16 << 20 },
+        { name: 'v86', image: image('v86'), vps: 1, memory: 16 << 20 },
+        workload(32, 'pagechurn'),
+        workload(64, 'spinlock'),
+      ],
+    },
+    log: silentLog(),
+  });
+  try {
+    const said = (name: string): string => Buffer.from(readConsole(machine.partitions.get(name), 0).bytes).toString();
+    const names = ['real16', 'v86', 'w32', 'w64'];
+    await waitUntil(() => names.every((name) => said(name).includes('DONE')), 50_000);
+    t.regex(said('real16'), REAL16);
+    t.regex(said('v86'), V86);
+    for (const name of ['w32', 'w64']) t.regex(said(name), /DONE errors=0/);
+    for (const { worldSwitches } of machine.stats().lps) t.true(worldSwitches > 100, String(worldSwitches));
+  } finally {
+    await machine.stop();
+  }
+});
