@@ -17,6 +17,9 @@ export interface LpRates {
   readonly flushHandshakes: number;
   readonly pendingFillWaits: number;
   readonly busyShare: number;
+  /** Round trips by the switch page, and the share of the LP's time that they take. */
+  readonly worldSwitches: number;
+  readonly windowShare: number;
 }
 export interface VpRates {
   readonly id: number;
@@ -122,6 +125,9 @@ function lpRates(before: LpStats | undefined, now: LpStats, seconds: number): Lp
     flushHandshakes: counterRate(before?.flushHandshakes, now.flushHandshakes, seconds),
     pendingFillWaits: counterRate(before?.pendingFillWaits, now.pendingFillWaits, seconds),
     busyShare: cycles > 0 ? Math.min(1, Math.max(0, 1 - idle / cycles)) : 0,
+    worldSwitches: counterRate(before?.worldSwitches, now.worldSwitches, seconds),
+    windowShare:
+      before !== undefined && cycles > 0 ? Math.min(1, Math.max(0, (now.worldSwitchCycles - before.worldSwitchCycles) / cycles)) : 0,
   };
 }
 

@@ -9,7 +9,7 @@ import { Footer } from './footer.js';
 import { headerPanel, type LinkFacts } from './header-panel.js';
 import { HELP_COLUMNS, HELP_ROWS, helpPanel } from './help-panel.js';
 import { interruptLogPanel, logTarget } from './interrupt-log-panel.js';
-import { sintsPanel, sourcesPanel, vectorMatrix } from './interrupt-panels.js';
+import { interruptSummary, SUMMARY_LINES, sintsPanel, sourcesPanel, vectorMatrix } from './interrupt-panels.js';
 import { lanesPanel, lanesTitle } from './lanes-panel.js';
 import { fits, layout, MIN_COLUMNS, MIN_ROWS } from './layout.js';
 import { loadTable } from './load-panel.js';
@@ -190,7 +190,7 @@ interface InterruptsProps extends Pick<BodyProps, 'dashboard' | 'columns' | 'scr
   readonly lineChart: (width: number, height: number) => readonly string[];
 }
 
-/** The page of interrupts: over the matrix the chart, sources and ends, and the synthetic controllers; beside it the log of a VP. A small screen has the matrix and the log. */
+/** The page of interrupts: over the matrix the chart, sources and ends, and the synthetic controllers; beside it the log of a VP. A small screen has sums in their place. */
 function Interrupts({ dashboard, columns, screen, middle, bottom, chartTitle, lineChart }: InterruptsProps): React.ReactElement {
   const panel = (of: Panel) => (width: number, height: number) => of(dashboard, screen, width, height);
   const ofPartition = screen.partition === undefined ? '' : ` · ${screen.partition}`;
@@ -198,6 +198,7 @@ function Interrupts({ dashboard, columns, screen, middle, bottom, chartTitle, li
   const logTitle = target === undefined ? 'last interrupts' : `last interrupts · ${target.partition}/${target.vp} (v)`;
   const total = middle + bottom;
   const top = bottom === 0 ? 0 : Math.max(13, Math.min(16, Math.floor(total * 0.5)));
+  const summary = bottom === 0 && total >= SUMMARY_LINES + 10 ? SUMMARY_LINES + 2 : 0;
   const logWidth = Math.max(42, Math.min(64, Math.floor(columns * 0.475)));
   const [sources, sints] = [34, 47];
   const rest = columns - sources - sints;
@@ -215,10 +216,13 @@ function Interrupts({ dashboard, columns, screen, middle, bottom, chartTitle, li
           <Frame title={`synthetic interrupts${ofPartition}`} width={sints} height={top} lines={panel(sintsPanel)} />
         </Box>
       )}
-      <Box height={total - top} flexShrink={0}>
-        <Frame title="interrupts per second" width={columns - logWidth} height={total - top} lines={panel(vectorMatrix)} />
-        <Frame title={logTitle} width={logWidth} height={total - top} lines={panel(interruptLogPanel)} />
+      <Box height={total - top - summary} flexShrink={0}>
+        <Frame title="interrupts per second" width={columns - logWidth} height={total - top - summary} lines={panel(vectorMatrix)} />
+        <Frame title={logTitle} width={logWidth} height={total - top - summary} lines={panel(interruptLogPanel)} />
       </Box>
+      {summary === 0 ? null : (
+        <Frame title={`sources and ends${ofPartition}`} width={columns} height={summary} lines={panel(interruptSummary)} />
+      )}
     </>
   );
 }

@@ -114,5 +114,41 @@ export const sintsPanel: Panel = (dashboard, { partition }, width, height) => {
 const SINT_NUMBER = 6;
 const RATE = 7;
 
+/** The two panels above in so many lines, for a screen that has no room for them: rates of sources and ends, what waits at physical APICs and in message slots. */
+export const interruptSummary: Panel = (dashboard, { partition }, width, height) => {
+  const { interrupts, interruptsBefore } = dashboard;
+  if (interrupts === undefined) return asked(width, height);
+  const { bySource, ends, sints, eoms, physicalEois } = interruptRates(interruptsBefore, interrupts, partition);
+  const { physical } = interruptTotals(interrupts, partition);
+  const sum = (of: (sint: (typeof sints)[number]) => number): number => sints.reduce((total, sint) => total + of(sint), 0);
+  const row = (name: string, ...numbers: readonly (readonly [value: number, what: string])[]): string => {
+    const line = new Line(width).left(name, 9, style.heading);
+    for (const [value, what] of numbers) line.put(si(value), value === 0 ? style.faint : style.number).put(` ${what}  `, style.dim);
+    return line.end();
+  };
+  const rates = (of: Readonly<Record<string, number>>): [number, string][] => Object.entries(of).map(([name, rate]) => [rate, `${name}/s`]);
+  return [
+    row('source', ...rates(bySource)),
+    row('end', ...rates(ends)),
+    row(
+      'physical',
+      [physicalEois, 'EOI/s'],
+      [physical.deferredNow, `of ${si(physical.deferredTotal)} deferred, max ${physical.deferredMax}`],
+      [physical.revoked, 'revoked'],
+    ),
+    row(
+      'SINTs',
+      [sum(({ now }) => now.busy), 'busy'],
+      [sum(({ now }) => now.pending), 'pending'],
+      [sum(({ now }) => now.waiting), 'queued'],
+      [sum(({ now }) => now.flags), 'flags'],
+      [sum(({ messages }) => messages), 'msg/s'],
+      [sum(({ events }) => events), 'evt/s'],
+      [eoms, 'EOM/s'],
+    ),
+  ].slice(0, height);
+};
+export const SUMMARY_LINES = 4;
+
 /** Before the first answer. */
 const asked = (width: number, height: number): string[] => (height < 1 ? [] : [new Line(width).put('…', style.dim).end()]);

@@ -1,4 +1,4 @@
-// One lane per LP: what runs on it now, what ran in the last seconds, who waits in its queue, its rates, its generation counter and clock.
+// One lane per LP: its super-mode, what runs on it now, what ran in the last seconds, who waits in its queue, its rates, its generation counter and clock.
 import type { LpStats, MachineStats } from '../../shared/protocol/messages.js';
 import { type Dashboard, LANE_COLUMN_MS } from '../model/dashboard.js';
 import { clockTime, percent, si } from '../model/format.js';
@@ -15,6 +15,9 @@ const SHORT: Readonly<Record<string, string>> = {
   offline: 'off',
 };
 
+/** `long`, or `lgcy`. */
+const SUPER_MODE = 4;
+
 interface Columns {
   readonly state: number;
   readonly vp: number;
@@ -24,6 +27,8 @@ interface Columns {
   readonly interrupts: boolean;
   readonly generation: number;
   readonly clock: number;
+  /** Switches between super-modes, and the time that they take. */
+  readonly switches: boolean;
   readonly busy: boolean;
   readonly core: boolean;
 }
@@ -74,16 +79,18 @@ function columnsFor(width: number): Columns {
     interrupts: wide,
     generation: wide ? 10 : 8,
     clock: 9,
+    switches: width >= 120,
     busy: width >= 90,
     core: width >= 130,
   };
-  const left = 2 + 1 + 2 + 1 + fixed.state + 1 + fixed.vp + 1;
+  const left = 2 + 1 + 2 + 1 + fixed.state + 1 + SUPER_MODE + 1 + fixed.vp + 1;
   const right =
     1 +
     fixed.queue +
     1 +
     fixed.rate +
     (fixed.interrupts ? 7 : 0) +
+    (fixed.switches ? 7 + 5 : 0) +
     1 +
     fixed.generation +
     1 +
@@ -101,6 +108,7 @@ function heading(columns: Columns, width: number): string {
     .put('LP ', style.heading)
     .put('nd ', style.heading)
     .left('state', columns.state + 1, style.heading)
+    .left('mode', SUPER_MODE + 1, style.heading)
     .left('runs', columns.vp + 1, style.heading)
     .put(`${title} `, style.heading)
     .put(`${'─'.repeat(dashes)} `, style.faint)
@@ -108,6 +116,7 @@ function heading(columns: Columns, width: number): string {
     .left(columns.queue > 5 ? 'queue' : 'que', columns.queue + 1, style.heading)
     .right('icpt/s', columns.rate, style.heading);
   if (columns.interrupts) line.right('intr/s', 7, style.heading);
+  if (columns.switches) line.right('sw/s', 7, style.heading).right('in', 5, style.heading);
   line.right('CTR', columns.generation + 1, style.heading).right('clock', columns.clock + 1, style.heading);
   if (columns.busy) line.right('busy', 5, style.heading);
   if (columns.core) line.right('core', 5, style.heading);
@@ -126,6 +135,8 @@ function lane(
   const line = new Line(width, selected ? style.selected : '');
   line.right(String(lp.id), 2, style.bold).put(' ').left(`n${lp.node}`, 2, style.dim).put(' ');
   line.left(columns.state < 10 ? (SHORT[lp.state] ?? lp.state) : lp.state, columns.state, stateStyle(lp.state)).put(' ');
+  const legacy = lp.superMode === 'legacy';
+  line.left(legacy ? 'lgcy' : 'long', SUPER_MODE, legacy ? style.odd : style.dim).put(' ');
   running(line, dashboard, lp.vp, columns.vp);
   line.put(' ');
   const cells = dashboard.lanes.last(lp.id, columns.lane);
@@ -135,6 +146,7 @@ function lane(
   queued(line, dashboard, lp, queue, columns.queue);
   line.put(' ').right(si(rates?.intercepts ?? 0), columns.rate, style.number);
   if (columns.interrupts) line.right(si(rates?.interrupts ?? 0), 7, style.number);
+  if (columns.switches) line.right(si(rates?.worldSwitches ?? 0), 7, style.number).right(percent(rates?.windowShare ?? 0), 5, style.label);
   const odd = lp.generation % 2 !== 0;
   line
     .put(' ')
