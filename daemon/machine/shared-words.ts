@@ -2,10 +2,12 @@
 // Why a door: the interleaving explorer puts gates into it and runs the same protocol code under every schedule.
 import type { Views } from '../../shared/layout/struct.js';
 
-/** Loads spun before a wait goes to sleep; a fill is over in a microsecond or two unless the host descheduled its LP. */
-const SPINS = 400;
 /** Longest sleep of a wait that nobody is obliged to end by a notify. */
 const NAP_MS = 0.5;
+/** How long such a wait spins before it sleeps: a fill is over in a tenth of a microsecond, a purge of a full table in ten, unless the host descheduled its LP. */
+const SPIN_MS = 0.05;
+/** Loads between two looks at the host's clock, which costs more than they do. */
+const SPINS = 64;
 
 export class SharedWords {
   readonly i32: Int32Array;
@@ -76,7 +78,9 @@ export class SharedWords {
 
   /** Returns when the word is no longer `value`: spins a little, then naps. For words whose writers do not notify. */
   awaitChange(address: number, value: number): void {
-    for (let i = 0; i < SPINS; i++) if (Atomics.load(this.i32, address >>> 2) !== value) return;
+    const start = performance.now();
+    do for (let i = 0; i < SPINS; i++) if (Atomics.load(this.i32, address >>> 2) !== value) return;
+    while (performance.now() - start < SPIN_MS);
     while (Atomics.load(this.i32, address >>> 2) === value) Atomics.wait(this.i32, address >>> 2, value, NAP_MS);
   }
   /** Sleeps until notified, unless the word is no longer `value`. Whoever changes the word must notify. */
