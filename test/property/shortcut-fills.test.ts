@@ -63,7 +63,7 @@ const accounted =
     return mmu;
   };
 
-/** What both must agree on, all but the numbers of two things: walks, which are counted at other moments, and entries into fills, which the shortcuts may give up. */
+/** What both must agree on, all but which shortcuts there are, and the numbers of two things: walks, which are counted at other moments, and entries into fills, which the shortcuts may give up. */
 const REGIONS: readonly (readonly [name: string, from: number, bytes: number])[] = [
   ['vTLB header, SASes, records', PartitionMap.VTLB, GPT_INDEX - PartitionMap.VTLB],
   ['guest table index', GPT_INDEX, PAGES * 4],
@@ -78,7 +78,8 @@ const REGIONS: readonly (readonly [name: string, from: number, bytes: number])[]
     const { at } = LpContextLayout;
     const context = lpContextAt(lp);
     return [
-      [`LP ${lp}: budget`, context, at.exits],
+      [`LP ${lp}: budget`, context, at.shortcuts],
+      [`LP ${lp}: root`, context + at.root, at.exits - at.root],
       [`LP ${lp}: vTLB`, context + at.exitCycles, at.jump - at.exitCycles],
       [`LP ${lp}: TLB`, context + at.tlbs, TLB_BANKS * TLB_BANK_SIZE],
     ];
