@@ -129,6 +129,9 @@ export const VTLB_COUNTERS = [
   'fillWaitCycles',
   'flushesSaved',
   'tablesUnshadowed',
+  'serializingWaits',
+  'serializingWaitUs',
+  'serializingWaitCycles',
 ] as const;
 export type VtlbCounter = (typeof VTLB_COUNTERS)[number];
 export const COUNTERS_PER_LP = 64;

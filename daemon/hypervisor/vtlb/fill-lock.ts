@@ -65,7 +65,7 @@ export class FillLock {
         this.#counting.add(Counter.globalLockTaken);
         this.#mode = mode;
         if (this.modeStill(mode)) {
-          this.#counting.add(Counter.lockQueueCycles, this.#counting.costs.globalLock());
+          this.#counting.waitedCycles(Counter.lockQueueCycles, this.#counting.costs.globalLock());
           return;
         }
         this.#unlockMutex();
@@ -135,10 +135,8 @@ export class FillLock {
     const low = this.#handshake.othersLow();
     const high = this.#handshake.othersHigh();
     generations.waitForPendingFills(low, high);
-    if ((low | high) !== 0) this.#counting.add(Counter.fillWaitCycles, this.#counting.costs.awaitFills(low, high));
-    if (generations.waits === waits) return;
-    this.#counting.add(Counter.pendingFillWaits, generations.waits - waits);
-    this.#counting.waited(generations.waitUs - waitUs);
+    if ((low | high) !== 0) this.#counting.waitedCycles(Counter.fillWaitCycles, this.#counting.costs.awaitFills(low, high));
+    if (generations.waits !== waits) this.#counting.waitedForFills(generations.waits - waits, generations.waitUs - waitUs);
   }
 
   #change(): void {
@@ -162,13 +160,14 @@ export class FillLock {
 
   #lockMutex(): void {
     if (!this.#mutex.tryLock()) {
-      this.#counting.add(Counter.globalLockWaits);
+      const start = performance.now();
       // Whoever sleeps must be outside guest mode; and who holds the mutex must not wait for the bus: guest mode is entered again only after `unlock`.
       if (this.#handshake.isInGuest) {
         this.#handshake.leaveGuest();
         this.#reenter = true;
       }
       this.#mutex.lock();
+      this.#counting.waitedForLock(Counter.globalLockWaits, start);
     }
     this.#holdsMutex = true;
   }

@@ -28,17 +28,18 @@ export class SptLocks {
   /** Nothing happens while locks are not in force. */
   lock(spt: number): void {
     if (!this.#fillLock.fine) return;
-    this.#counting.add(Counter.lockQueueCycles, this.#counting.costs.sptLock(spt, false));
+    this.#counting.waitedCycles(Counter.lockQueueCycles, this.#counting.costs.sptLock(spt, false));
     const at = sptHeaderAt(spt) + Spt.lock;
     if (this.#words.compareExchange(at, 0, 1) === 0) return;
-    this.#counting.add(Counter.sptLockWaits);
+    const start = performance.now();
     do this.#words.awaitChange(at, 1);
     while (this.#words.compareExchange(at, 0, 1) !== 0);
+    this.#counting.waitedForLock(Counter.sptLockWaits, start);
   }
 
   /** What is locked stays so until the fill is over: others wait longer. */
   keep(spt: number): void {
-    if (this.#fillLock.fine) this.#counting.add(Counter.lockQueueCycles, this.#counting.costs.sptLock(spt, true));
+    if (this.#fillLock.fine) this.#counting.waitedCycles(Counter.lockQueueCycles, this.#counting.costs.sptLock(spt, true));
   }
 
   unlock(spt: number): void {

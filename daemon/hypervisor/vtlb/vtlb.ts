@@ -226,11 +226,13 @@ export class Vtlb {
 
   /** After a change of the VP's CR0, CR3, CR4, EFER or PDPTEs that is in its block already: loads the address space they name, with the flush they demand. */
   switchAddressSpace(flush: Flush): void {
-    const { counting, tlb } = this.#p;
     const vp = this.#vp;
     if (vp === null) return;
     const key = this.#next.read(vp, this.#p.numa.ownerFor(vp.index));
-    if (flush === Flush.NONE && key.equals(this.#key)) return;
+    if (flush !== Flush.NONE || !key.equals(this.#key)) this.#p.counting.serializing(() => this.#switchTo(vp, key, flush));
+  }
+  #switchTo(vp: VpBlock, key: SpaceKey, flush: Flush): void {
+    const { counting, tlb } = this.#p;
     this.#followPolicy();
     if (flush !== Flush.NON_GLOBAL || key.role !== this.#key.role || key.owner !== this.#key.owner) this.#switches.forget();
     const role = this.#key.role;
