@@ -53,7 +53,7 @@ export class RunLoop {
     }
     const { translations, compilations } = p.code;
     this.#spinWindow.begin(clock, on.schedules[index]);
-    p.context.waitWindow = on.detects(SpinDetect.LOOP) ? this.#spinWindow.cycles : NO_WAIT;
+    p.context.waitWindow = on.detects(SpinDetect.LOOP) ? this.#spinWindow.piece(budget) : NO_WAIT;
     on.setState(vp, VpState.RUNNING);
     try {
       p.load(index);

@@ -24,6 +24,31 @@ test.serial('three VPs that compute on one LP each wait while the other two run'
   }
 });
 
+test.serial('loops that only wait are found where the turns of LPs are shorter than the window', async (t) => {
+  t.timeout(120_000);
+  // An LP's turn: 4,000 cycles. Two VPs to an LP, and a lock of which one that holds it is preempted.
+  const shape = [
+    '--vps',
+    '4',
+    '--lps',
+    '2',
+    '--memory',
+    '32M',
+    '--hv',
+    'linux',
+    '--quantum-cycles',
+    '32000',
+    '--clock',
+    'deterministic',
+    '--json',
+  ];
+  const job = 'job=spinlock:kind=0,hold=1000,think=12000,off=1 milliseconds=14';
+  const run = await hvd('run', 'workload64', ...shape, '--policy', 'spin.detect=loop', '--append', job, '--timeout', '50', '--debug-exit');
+  const { vps } = (JSON.parse(run.stdout) as { partition: PartitionStats }).partition;
+  const found = vps.reduce((sum, { spin }) => sum + (spin.loopSpins ?? 0), 0);
+  t.true(found > 20, String(found));
+});
+
 test.serial('a VP that has its LP to itself never waits', async (t) => {
   t.timeout(120_000);
   for (const { readyCycles } of await vpsOf(2, 2)) t.is(readyCycles, 0);

@@ -43,8 +43,10 @@ export const waitingIntercepts = (
   /** No instruction of the guest's: the simulated processor tells, as PAUSE-loop exiting does of PAUSEs. */
   waiting() {
     if (!on.detects(SpinDetect.LOOP)) return;
-    spinWindow.lasted(on.clock.cycles());
-    on.processor.context.waitWindow = spinWindow.cycles;
+    const { processor } = on;
+    const isFound = spinWindow.waited(on.clock.cycles());
+    processor.context.waitWindow = spinWindow.piece(processor.remaining);
+    if (!isFound) return;
     on.intercept('pause');
     on.spins(spinWindow.isLong ? SpinKind.LONG : SpinKind.SHORT, SpinDetect.LOOP, 'loopSpins');
   },

@@ -8,12 +8,17 @@ import type { VpSchedule } from '../../../shared/layout/schedule.js';
 const GAP_CYCLES = 128;
 const WINDOW_CYCLES = 4096;
 const WINDOW_MAX_CYCLES = 16 * WINDOW_CYCLES;
+/** Of loops that only wait: no look sooner than that, and how much of one may go unseen at the end of a run and where an interrupt came. */
+const PIECE_MIN_CYCLES = 128;
+const PIECE_GAP_CYCLES = 8 * PIECE_MIN_CYCLES;
 
 /** Of one LP. */
 export class SpinWindow {
   #first = 0;
   #last = 0;
   #window = WINDOW_CYCLES;
+  /** Cycles of a loop that are waited for before the next look. */
+  #piece = 0;
   /** Begin of the loop that was found last. */
   found = 0;
   #record: VpSchedule | undefined;
@@ -25,26 +30,34 @@ export class SpinWindow {
     this.#first = this.#last = now;
     this.#window = WINDOW_CYCLES;
   }
-  /** Cycles for which a loop must last. */
-  get cycles(): number {
-    return this.#window;
-  }
   /** The loop that was found has lasted for the longest window. */
   get isLong(): boolean {
     return this.#window === WINDOW_MAX_CYCLES;
   }
   /** A PAUSE at `now`. True: the loop has lasted for the window, and the next one begins. */
   pause(now: number): boolean {
-    if (now - this.#last > GAP_CYCLES) this.#first = now;
-    this.#last = now;
-    if (now - this.#first <= this.#window) return false;
-    this.lasted(now, this.#first);
-    return true;
+    return this.#lasts(now, now, GAP_CYCLES);
   }
-  /** A loop has lasted for the window, and the next one begins at `now`. */
-  lasted(now: number, since = now - this.#window): void {
-    this.found = since;
+  /**
+   * Cycles after which a loop that only waits is to be looked at, in a run that has so many left. Runs are often shorter than the window (LPs that keep pace with one another
+   * end them), and what a loop has lasted is not known when one ends: half of what is left, again and again, leaves little of it out of account.
+   */
+  piece(left: number): number {
+    this.#piece = Math.max(PIECE_MIN_CYCLES, Math.min(this.#window, Math.floor(left / 2)));
+    return this.#piece;
+  }
+  /** A loop that only waits has lasted for the piece, up to `now`. True: with the pieces before it, for the window, and the next one begins. */
+  waited(now: number): boolean {
+    return this.#lasts(now - this.#piece, now, PIECE_GAP_CYCLES);
+  }
+  /** What goes on from `from` to `now` belongs to what did until at most `gap` cycles before. */
+  #lasts(from: number, now: number, gap: number): boolean {
+    if (from - this.#last > gap) this.#first = from;
+    this.#last = now;
+    if (now - this.#first < this.#window) return false;
+    this.found = this.#first;
     this.#first = now;
     this.#window = Math.min(WINDOW_MAX_CYCLES, this.#window * 2);
+    return true;
   }
 }
