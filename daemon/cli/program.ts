@@ -1,6 +1,7 @@
 // All commands of hvd in one tree.
 import { Command } from 'commander';
 import { hvdVersion } from '../root/version.js';
+import { addConsole } from './commands/console.js';
 import { addDevice } from './commands/device.js';
 import { addImages } from './commands/images.js';
 import { addLoad } from './commands/load.js';
@@ -26,6 +27,7 @@ export const createProgram = (): Command => {
     addStop,
     addStatus,
     addVm,
+    addConsole,
     addPolicy,
     addDevice,
     addPort,

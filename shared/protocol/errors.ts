@@ -65,6 +65,11 @@ export const ERRORS = {
     sentence:
       '{name}: cannot be prepared: {why}; where there is no apt, put a kernel, an initial RAM disk and partition.yaml into {folder}',
   },
+  'image.absent': {
+    exit: 66,
+    sentence: '{image}: the image has not been prepared: {file} is not there',
+    hint: 'hvd images fetch {image}',
+  },
   'image.unreadable': { exit: 66, sentence: '{file}: cannot be read: {why}' },
   'image.invalid': { exit: 65, sentence: '{why}' },
   'disk.unusable': { exit: 66, sentence: '{file}: is no disk: {why}' },

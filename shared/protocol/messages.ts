@@ -14,7 +14,7 @@ export interface Hello {
 /** Configuration of one partition (`configs/vms/*.yaml`, and `partitions:` of a machine). */
 export interface PartitionConfig {
   name: string;
-  /** File name, or `workload64`, `workload32`, `bench64`, `bench32` for the guests that come with hvd. */
+  /** File name, `images:NAME/FILE` of a prepared image (initrd too), or `workload64`, `workload32`, `bench64`, `bench32` for the guests that come with hvd. */
   image: string;
   vps: number;
   /** Bytes. */

@@ -3,9 +3,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { defaultMachine, machineFile, readCosts, readMachineFile, readPartitionFile } from '../../daemon/root/config/machine-file.js';
+import { defaultMachine, machineFile, partitionFile, readCosts, readMachineFile } from '../../daemon/root/config/machine-file.js';
 import { formatSize, parseSize } from '../../daemon/root/config/size.js';
-import { parseYaml } from '../../daemon/root/config/yaml-file.js';
+import { parseYaml, readYaml } from '../../daemon/root/config/yaml-file.js';
 import { packageRoot } from '../../daemon/root/package-root.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 
@@ -218,7 +218,7 @@ test('every machine and partition that comes with hvd is right', (t) => {
   for (const file of readdirSync(join(packageRoot(), 'configs/machines')))
     t.notThrows(() => readMachineFile(join(packageRoot(), 'configs/machines', file)), file);
   for (const file of readdirSync(join(packageRoot(), 'configs/vms')))
-    t.notThrows(() => readPartitionFile(join(packageRoot(), 'configs/vms', file)), file);
+    t.notThrows(() => readYaml(join(packageRoot(), 'configs/vms', file), partitionFile), file);
   t.true(Object.keys(readCosts()).length > 0);
 });
 

@@ -1,12 +1,14 @@
 // Images by name: the archive of the first root file system, where prepared images are, and what `hvd run` says of names.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { cpio } from '../../daemon/cli/images/cpio.js';
 import { debianRoot } from '../../daemon/cli/images/debian-root.js';
-import { hvd } from '../rig/hvd-process.js';
+import { readPartitionFile } from '../../daemon/root/config/machine-file.js';
+import { packageRoot } from '../../daemon/root/package-root.js';
+import { hvd, hvdIn } from '../rig/hvd-process.js';
 
 /** Reads the format back by its own description: 110 bytes of header, name and data each padded to 4. */
 const read = (archive: Uint8Array) => {
@@ -52,6 +54,26 @@ test('a word that is neither a file nor a prepared image is a file that cannot b
   const { status, stderr } = await hvd('run', 'no-such-image');
   t.is(status, 66);
   t.regex(stderr, /no-such-image: cannot be read/);
+});
+
+test('a partition’s file names files of a prepared image; where it has not been fetched, the line says how to', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hvd-images-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(packageRoot(), 'configs/vms/debian.yaml');
+  const { status, stderr } = await hvdIn({ HVD_IMAGES: folder }, 'vm', 'create', file);
+  t.is(status, 66);
+  t.is(stderr, `hvd: debian: the image has not been prepared: ${folder}/debian/vmlinuz is not there (hvd images fetch debian)\n`);
+  mkdirSync(join(folder, 'debian'));
+  for (const name of ['vmlinuz', 'initrd.gz']) writeFileSync(join(folder, 'debian', name), '');
+  const before = process.env.HVD_IMAGES;
+  process.env.HVD_IMAGES = folder;
+  try {
+    const { image, initrd, vps } = readPartitionFile(file);
+    t.deepEqual([image, initrd, vps], [join(folder, 'debian/vmlinuz'), join(folder, 'debian/initrd.gz'), 4]);
+  } finally {
+    if (before === undefined) delete process.env.HVD_IMAGES;
+    else process.env.HVD_IMAGES = before;
+  }
 });
 
 test('where there is no apt, fetching says what to supply and leaves nothing behind', (t) => {

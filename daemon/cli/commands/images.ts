@@ -16,7 +16,7 @@ export const addImages = (program: Command): void => {
     .command('list')
     .description('what is prepared')
     .action(async () => {
-      const { imageFolder, preparedImages } = await import('../images/image-folder.js');
+      const { imageFolder, preparedImages } = await import('../../root/config/prepared-images.js');
       printTable(
         ['IMAGE', 'FOLDER'],
         preparedImages().map((name) => [name, imageFolder(name)]),

@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import type { InterruptLog, PartitionInspect } from '../../../shared/protocol/messages.js';
 import { formatSize } from '../../root/config/size.js';
-import { attachConsole } from '../attach-console.js';
 import type { CreateFlags } from '../create-flags.js';
 import { deviceOptions } from '../device-flags.js';
 import { formatCount, printJson, printLine, printTable } from '../output.js';
 import { printVtlb } from '../print-vtlb.js';
 import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';
+import { addConsole } from './console.js';
 
 export const addVm = (program: Command): void => {
   const vm = program.command('vm').description('create, run and look at partitions');
@@ -46,13 +46,7 @@ export const addVm = (program: Command): void => {
         await withDaemon(flags, (hvd) => hvd.request(`vm.${verb}`, { name }));
       });
   }
-  socketOption(vm.command('console <name>'))
-    .description('COM1: at a terminal interactive (Ctrl-] leaves), else what it has said so far')
-    .option('--follow', 'go on until the connection ends')
-    .option('--send <text>', 'type this first; \\n is Enter')
-    .action(async (name: string, flags: ClientFlags & { follow?: boolean; send?: string }) => {
-      await withDaemon(flags, (hvd) => attachConsole(hvd, name, { follow: flags.follow ?? false, send: flags.send }));
-    });
+  addConsole(vm);
   listingOptions(vm.command('screen <name>'))
     .description('the VGA text screen')
     .action(async (name: string, flags: ClientFlags) => {

@@ -5,8 +5,8 @@ import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
+import { imageFolder, imagesFolder, PARTITION_FILE } from '../../root/config/prepared-images.js';
 import { DEBIAN_DRIVERS, debianArchive } from './debian-root.js';
-import { imageFolder, imagesFolder, PARTITION_FILE } from './image-folder.js';
 
 const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
 /** Longest module that is unpacked, far more than one of them is. */

@@ -1,6 +1,7 @@
-// What an image or initrd name means: a guest that comes with hvd, or a file.
+// What an image or initrd name means: a guest that comes with hvd, a file of a prepared image, or a file.
 import { isAbsolute, join, resolve } from 'node:path';
 import { packageRoot } from '../package-root.js';
+import { preparedFile } from './prepared-images.js';
 
 const GUESTS: Readonly<Record<string, string>> = {
   workload64: 'configs/guests/images/workload64.elf',
@@ -15,5 +16,9 @@ export const GUEST_NAMES: readonly string[] = Object.keys(GUESTS);
 export const resolveImage = (image: string, folder: string): string => {
   const guest = Object.hasOwn(GUESTS, image) ? GUESTS[image] : undefined;
   if (guest !== undefined) return join(packageRoot(), guest);
-  return isAbsolute(image) ? image : resolve(folder, image);
+  return resolveFile(image, folder);
 };
+
+/** Absolute path of a file, `images:NAME/FILE` included. Throws HvdError `image.absent`. */
+export const resolveFile = (file: string, folder: string): string =>
+  preparedFile(file) ?? (isAbsolute(file) ? file : resolve(folder, file));

@@ -6,7 +6,7 @@ import type { MachineConfig, PartitionConfig, VirtualDeviceConfig } from '../../
 import { checkOwn, findPolicy, settingOf } from '../../../shared/protocol/policies.js';
 import { loadMistake } from '../loads.js';
 import { packageRoot } from '../package-root.js';
-import { resolveImage } from './images.js';
+import { resolveFile, resolveImage } from './images.js';
 import { machineSchema, partitionSchema } from './schema.js';
 import { readYaml } from './yaml-file.js';
 
@@ -56,7 +56,7 @@ const deviceWithPath = (device: VirtualDeviceConfig, folder: string): VirtualDev
 export const withPaths = (partition: PartitionConfig, folder: string): PartitionConfig => ({
   ...partition,
   image: resolveImage(partition.image, folder),
-  ...(partition.initrd === undefined ? {} : { initrd: resolve(folder, partition.initrd) }),
+  ...(partition.initrd === undefined ? {} : { initrd: resolveFile(partition.initrd, folder) }),
   ...(partition.devices === undefined ? {} : { devices: partition.devices.map((device) => deviceWithPath(device, folder)) }),
 });
 
