@@ -52,6 +52,7 @@ export interface GuestWiring {
   isWanted(began: number, now: number): boolean;
   /** Which tiers run guest code; tests choose. */
   readonly tiers?: CodeCacheOptions['tiers'];
+  readonly hotRuns?: CodeCacheOptions['hotRuns'];
   readonly costs: Readonly<Record<string, number>>;
   /** Work for VPs of another LP (or this one): it leaves guest code or wakes. `clock`: now, in cycles. */
   signal(lp: number, clock: number): void;

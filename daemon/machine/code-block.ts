@@ -18,8 +18,11 @@ const NO_TARGETS: readonly number[] = [];
 /** A CALL's push stands so many records before its end at most. */
 const PUSH_REACH = 8;
 
-/** Cold runs of a block before its region is compiled. */
-export const HOT_RUNS = 400;
+/**
+ * Cold runs of a block before its region is compiled. What compiling a region costs is some thousand of its blocks' cold runs: a kernel's boot, which enters most of its code
+ * some hundred times, takes two thirds of the time that it takes with 400, and loops do not notice.
+ */
+export const HOT_RUNS = 4000;
 
 export const Unit = {
   /** None yet. */
@@ -50,9 +53,11 @@ export class CodeBlock implements SourceBlock {
   /** The next one that begins in the same line of the page. */
   next: CodeBlock | undefined = undefined;
   readonly #i32: Int32Array;
+  readonly #hotRuns: number;
 
   constructor(
     i32: Int32Array,
+    hotRuns: number,
     rip: number,
     linear: number,
     gfn: number,
@@ -62,6 +67,7 @@ export class CodeBlock implements SourceBlock {
     template?: BlockTemplate,
   ) {
     this.#i32 = i32;
+    this.#hotRuns = hotRuns;
     this.rip = rip;
     this.linear = linear;
     this.gfn = gfn;
@@ -92,7 +98,7 @@ export class CodeBlock implements SourceBlock {
   }
   get runs(): number {
     const left = this.#word(BlockHeader.RUNS);
-    return left > HOT_RUNS ? HOT_RUNS : HOT_RUNS - left;
+    return left > this.#hotRuns ? this.#hotRuns : this.#hotRuns - left;
   }
   get records(): number {
     return this.header + BLOCK_HEADER_SIZE;

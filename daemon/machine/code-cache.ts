@@ -39,6 +39,8 @@ const NO_ADDRESSES: ReadonlySet<number> = new Set();
 export interface CodeCacheOptions {
   /** 'both' is the product; 'cold' never compiles, 'hot' compiles before the first run: for tests. */
   readonly tiers?: 'both' | 'cold' | 'hot' | undefined;
+  /** Cold runs of a block before its region is compiled, where both tiers run code: HOT_RUNS unless a test wants fewer. */
+  readonly hotRuns?: number | undefined;
   /** The partition has one processor: LOCK has nobody to lock out, and its forms need not be atomic. */
   readonly alone?: boolean;
   /** Bytes of WebAssembly after which all is given up: a small one for tests. */
@@ -109,7 +111,7 @@ export class CodeCache {
     this.#arena = new BlockArena(views, context);
     this.#table = table;
     this.#imports = imports;
-    this.#hotRuns = options.tiers === 'cold' ? NEVER_HOT : options.tiers === 'hot' ? 1 : HOT_RUNS;
+    this.#hotRuns = options.tiers === 'cold' ? NEVER_HOT : options.tiers === 'hot' ? 1 : (options.hotRuns ?? HOT_RUNS);
     this.#alone = options.alone ?? false;
     this.#count = options.count;
     this.#builder.counted = options.count !== undefined;
@@ -276,7 +278,7 @@ export class CodeCache {
     if (block.unit >= 0) {
       if (this.#spanHolds(block)) code = ~block.unit;
       // A page of the unit was changed, or is not mapped just now: `heat` looks again when that much has run cold.
-      else i32[(block.header + BlockHeader.RUNS) >>> 2] = HOT_RUNS;
+      else i32[(block.header + BlockHeader.RUNS) >>> 2] = this.#hotRuns;
     }
     const { jumps } = this;
     jumps.enter(block.rip, code);
@@ -343,7 +345,7 @@ export class CodeCache {
       if (!this.#arena.holds(template.count)) this.dropAll();
       const header = this.#arena.copy(template, code, rip, this.#hotRuns, gfn);
       this.#account.block(template.bytes, this.#arena.next - header);
-      const block = new CodeBlock(this.#views.i32, rip, linear, gfn, this.#modeKey, version, header, template);
+      const block = new CodeBlock(this.#views.i32, this.#hotRuns, rip, linear, gfn, this.#modeKey, version, header, template);
       this.#pages.add(block);
       return block;
     }
@@ -367,7 +369,7 @@ export class CodeCache {
     }
     const header = this.#write(this.#hotRuns, made.bytes, gfn2 < 0 ? gfn : -1);
     this.#counts(header, rip, linear, this.#mode, made);
-    const block = new CodeBlock(this.#views.i32, rip, linear, gfn, this.#modeKey, version, header);
+    const block = new CodeBlock(this.#views.i32, this.#hotRuns, rip, linear, gfn, this.#modeKey, version, header);
     if (gfn2 >= 0) {
       // A block that crosses a page must not be joined into regions.
       block.unit = Unit.NEVER;

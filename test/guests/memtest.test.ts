@@ -10,7 +10,7 @@ const run = (build: 'x64' | 'ia32', title: string, until: string, tests: readonl
   const present = existsSync(image);
   const declare = present ? test.serial : test.serial.skip;
   declare(`memtest86+ ${build} ${title}${present ? '' : ` (${image} is absent)`}`, async (t) => {
-    t.timeout(120_000);
+    t.timeout(300_000);
     const { stdout, stderr, status } = await hvd(
       'run',
       image,
@@ -25,7 +25,7 @@ const run = (build: 'x64' | 'ia32', title: string, until: string, tests: readonl
       '--until',
       until,
       '--timeout',
-      '58',
+      '280',
     );
     t.is(status, 0, stderr);
     t.regex(stdout, /Memtest86\+ v6\.10/);

@@ -12,6 +12,7 @@ import { KICKED, LpContextLayout, type ShortcutExit } from '../../shared/layout/
 import { lpContextAt, PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, type VpBlock } from '../../shared/layout/vp.js';
+import { TEST_HOT_RUNS } from './hot-runs.js';
 
 /** One mapped page: where it is in RAM and who may do what. */
 export interface MappedPage {
@@ -199,7 +200,7 @@ export const bareProcessor = (ramBytes: number, options?: ProcessorOptions, coun
       enterGuest: () => handshake?.enterGuest(),
       leaveGuest: () => handshake?.leaveGuest(),
     },
-    { ...options, count },
+    { hotRuns: TEST_HOT_RUNS, ...options, count },
   );
   processor.load(lp);
   const machine: BareProcessor = {

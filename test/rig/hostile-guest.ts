@@ -12,6 +12,7 @@ import { Chance, registerValue } from '../vectors/live/chance.js';
 import { encode } from '../vectors/live/encode.js';
 import { anyForms } from '../vectors/live/forms.js';
 import { BITS, type Bits } from '../vectors/live/layout.js';
+import { TEST_HOT_RUNS } from './hot-runs.js';
 import { NO_DEVICES } from './no-devices.js';
 
 const RAM = 2 << 20;
@@ -170,6 +171,7 @@ const build = (
     isWanted: () => false,
     costs: {},
     tiers,
+    hotRuns: TEST_HOT_RUNS,
     devices: NO_DEVICES,
     withPartner: () => undefined,
     observe: undefined,

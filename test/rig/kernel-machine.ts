@@ -17,6 +17,7 @@ import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { Slot, VpBlock, VpState } from '../../shared/layout/vp.js';
 import { powerUpVp } from '../../shared/layout/vp-reset.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
+import { TEST_HOT_RUNS } from './hot-runs.js';
 import { NO_DEVICES } from './no-devices.js';
 
 /** Guest physical and linear addresses: the first 2 MiB are mapped one to one, by 4 KiB pages. */
@@ -151,7 +152,7 @@ export class KernelMachine {
               machine: this.machine,
               lp: 0,
               costs,
-              processor: { tiers },
+              processor: { tiers, hotRuns: TEST_HOT_RUNS },
               interrupts: { isRequested: () => false, acknowledge: () => -1, handle: () => undefined },
             })
           : undefined;
@@ -169,6 +170,7 @@ export class KernelMachine {
       isWanted: () => false,
       costs,
       tiers,
+      hotRuns: TEST_HOT_RUNS,
       devices: NO_DEVICES,
       withPartner: () => undefined,
       observe,

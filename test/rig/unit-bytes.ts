@@ -9,6 +9,7 @@ import { waitingLoops } from '../../daemon/translate/emit/waiting-loops.js';
 import { RECORD_SIZE } from '../../daemon/translate/micro-op.js';
 import { translateBlock } from '../../daemon/translate/translate-block.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
+import { TEST_HOT_RUNS } from './hot-runs.js';
 
 const ARENA = 0x1000;
 const ARENA_BYTES = 0x10000;
@@ -51,7 +52,7 @@ export const unitOf = (
       i32[(next >>> 2) + i * 2] = target;
     });
     next += OBSERVED * 8;
-    block = new CodeBlock(i32, at, at, 0, mode.bits === 64 ? 2 : mode.bits === 32 ? 1 : 0, 0, header);
+    block = new CodeBlock(i32, TEST_HOT_RUNS, at, at, 0, mode.bits === 64 ? 2 : mode.bits === 32 ? 1 : 0, 0, header);
     known.set(at, block);
     return block;
   };

@@ -7,6 +7,7 @@ import { LpBlock, lpBlockAt, machineMemorySize } from '../../shared/layout/machi
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { VpBlock } from '../../shared/layout/vp.js';
+import { TEST_HOT_RUNS } from './hot-runs.js';
 
 export interface WorldRig {
   readonly world: WorldSwitch;
@@ -39,7 +40,7 @@ export const worldRig = (tiers: 'cold' | 'hot' | 'both', costs: Readonly<Record<
     machine,
     lp,
     costs,
-    processor: { tiers, ...(looked === undefined ? {} : { looked, lookCycles: 0, blockInstructions: 1 }) },
+    processor: { tiers, hotRuns: TEST_HOT_RUNS, ...(looked === undefined ? {} : { looked, lookCycles: 0, blockInstructions: 1 }) },
     interrupts: {
       isRequested: () => apic.interrupts(lp),
       acknowledge: () => apic.take(lp),

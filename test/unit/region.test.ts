@@ -6,7 +6,7 @@ import { Slot } from '../../shared/layout/vp.js';
 import { assembleCode, type CodeItem, littleEndian } from '../rig/code-bytes.js';
 import { clearProgram, codeMemory, Program, type ProgramEnd, programMachine, runProgram } from '../rig/user-program.js';
 
-/** Edges backwards until a program ends: enough for its loops to be compiled after 400 runs. */
+/** Edges backwards until a program ends: enough for its loops to be compiled (TEST_HOT_RUNS). */
 const BACK_EDGES = 1500;
 const RUNS = 250;
 const COUNTER = Slot.RCX;

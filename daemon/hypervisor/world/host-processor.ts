@@ -49,7 +49,7 @@ export interface HostInterrupts {
 export const Stop = { NONE: 0, GUEST: 1, HANDED_OVER: 2 } as const;
 export type Stop = 0 | 1 | 2;
 
-export interface HostOptions extends Pick<ProcessorOptions, 'tiers' | 'blockInstructions'> {
+export interface HostOptions extends Pick<ProcessorOptions, 'tiers' | 'hotRuns' | 'blockInstructions'> {
   /** Told before each look at the interrupt line. Cycles between looks at most: tests have one instruction. */
   readonly looked?: (() => void) | undefined;
   readonly lookCycles?: number | undefined;
