@@ -16,7 +16,7 @@ const GUEST = ['workload64', '--memory', '16M', '--vps', '2'];
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
 test.serial('what was recorded is played with the same output and the same hashes', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const recorded = await hvd('record', ...GUEST, '-o', file, '--until', 'READY', '--hash');
   t.is(recorded.status, RunExit.OK, recorded.stderr);
   const [, trace, memory] = /trace (\w+) memory (\w+)/.exec(recorded.stdout)!;
@@ -32,7 +32,7 @@ test.serial('what was recorded is played with the same output and the same hashe
 });
 
 test.serial('another course is told in one line, with a status of its own', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const other = join(folder, 'other.hvdr');
   rewriteRecording(file, other, (frame) => (frame.t === 'end' ? { ...frame, traceHash: '0'.repeat(64) } : frame));
   const { status, stderr } = await hvd('replay', other);
@@ -41,7 +41,7 @@ test.serial('another course is told in one line, with a status of its own', asyn
 });
 
 test.serial('what cannot be recorded or played is refused in one line', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const refused = async (status: number, line: RegExp, ...args: readonly string[]): Promise<void> => {
     const ended = await hvd(...args);
     t.is(ended.status, status, ended.stderr);
@@ -57,7 +57,7 @@ test.serial('what cannot be recorded or played is refused in one line', async (t
 });
 
 test.serial('a recording whose recorder was killed is whole up to there', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const killed = join(folder, 'killed.hvdr');
   const child = spawn(process.execPath, [HVD, 'record', ...GUEST, '-o', killed], { stdio: 'ignore' });
   const ended = once(child, 'exit');

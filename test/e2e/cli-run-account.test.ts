@@ -22,7 +22,7 @@ const runGuest = (...flags: readonly string[]) =>
 const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b, 0);
 
 test.serial('the account adds up to the retired instructions, and counting changes nothing in the guest', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const plain = JSON.parse((await runGuest('--json', '--hash')).stdout);
   const counted = JSON.parse((await runGuest('--json', '--hash', '--count')).stdout);
   t.is(counted.memoryHash, plain.memoryHash);
@@ -44,7 +44,7 @@ test.serial('the account adds up to the retired instructions, and counting chang
 });
 
 test.serial('the profile names functions, and its file is folded stacks', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const file = join(tmpdir(), `hvd-folded-${process.pid}`);
   const result = JSON.parse((await runGuest('--json', `--profile=${file}`)).stdout);
   t.true(result.profile.functions.run_xadd1 >= 75_000 * 4);
@@ -62,7 +62,7 @@ test.serial('the profile names functions, and its file is folded stacks', async 
 });
 
 test.serial('symbols come from a map file, too', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const map = join(tmpdir(), `hvd-map-${process.pid}`);
   writeFileSync(map, '00100000 T everything\n');
   const run = await runGuest('--profile', '--count', '--symbols', map);

@@ -14,7 +14,7 @@ const LINE = /^(\d+) ([0-9a-f]{16}) {2}((?:[0-9a-f]{2} )*[0-9a-f]{2}) +(?:(?:loc
 const traceFile = (name: string): string => join(tmpdir(), `hvd-trace-${process.pid}-${name}`);
 
 test.serial('single steps and counted blocks agree about every mnemonic', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const file = traceFile('all');
   const append = 'run=smc,int,cpuid,xadd1 div=40000';
   const counted = JSON.parse((await run(append, '--json', '--count')).stdout);
@@ -40,7 +40,7 @@ test.serial('single steps and counted blocks agree about every mnemonic', async 
 });
 
 test.serial('a trace begins where it is told and ends at its limit, and the guest goes on', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const ended = await run('run=crc div=4000', '--trace-insns', '--trace-from', 'run_crc', '--trace-limit', '40');
   t.is(ended.status, 0);
   t.regex(ended.stdout, /^E crc ef5ea6d4 .*\nDONE/m);
@@ -74,7 +74,7 @@ test.serial('a trace begins where it is told and ends at its limit, and the gues
 });
 
 test.serial('two processors trace the same lines twice under the deterministic clock', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const image = join(packageRoot(), 'configs/guests/images/workload64.elf');
   const traces: string[] = [];
   for (const name of ['a', 'b']) {

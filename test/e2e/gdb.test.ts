@@ -22,7 +22,7 @@ interface Answers {
 const debug = async (image: string, bits: string, commands: readonly string[]): Promise<Answers> => {
   const folder = mkdtempSync(join(tmpdir(), 'hvd-test-'));
   const socket = join(folder, 'gdb');
-  const args = [HVD, 'run', image, '--vps', '2', '--memory', '32M', '--append', 'job=compute seconds=600', '--timeout', '50'];
+  const args = [HVD, 'run', image, '--vps', '2', '--memory', '32M', '--append', 'job=compute seconds=600', '--timeout', '240'];
   const guest = spawn(process.execPath, [...args, '--gdb', socket, '--gdb-bits', bits], { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = once(guest, 'close');
   try {
@@ -33,7 +33,7 @@ const debug = async (image: string, bits: string, commands: readonly string[]): 
     const symbols = resolveImage(image, '');
     const given = [`target remote ${socket}`, `add-symbol-file ${symbols}`, ...commands].flatMap((command) => ['-ex', command]);
     const quiet = ['set confirm off', 'set pagination off', 'set width 0', 'set remotetimeout 20'].flatMap((command) => ['-iex', command]);
-    const child = spawn('gdb', ['-nx', '-q', '-batch', ...quiet, ...given], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 40_000 });
+    const child = spawn('gdb', ['-nx', '-q', '-batch', ...quiet, ...given], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 240_000 });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => {

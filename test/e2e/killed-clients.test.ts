@@ -63,7 +63,7 @@ const remake = async (hvd: HvdClient, name: string): Promise<void> => {
 };
 
 test('clients that are killed amid requests leave no connection, and nothing half made', async (t) => {
-  t.timeout(120_000);
+  t.timeout(300_000);
   const folder = mkdtempSync(join(tmpdir(), 'hvd-test-'));
   const socket = join(folder, 'hvd.sock');
   const { child, ended } = await foreground(socket);
@@ -94,7 +94,7 @@ test('clients that are killed amid requests leave no connection, and nothing hal
 const reason = noTerminal();
 const inTerminal = reason === undefined ? test : test.skip;
 inTerminal(`hvtop that is killed costs the daemon nothing${reason === undefined ? '' : ` (${reason})`}`, async (t) => {
-  t.timeout(120_000);
+  t.timeout(300_000);
   const terminal = new Terminal(100, 30);
   const socket = join(terminal.folder, 'hvd.sock');
   const { child, ended } = await foreground(socket);

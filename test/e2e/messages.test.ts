@@ -72,7 +72,7 @@ const accepted = async (client: HvdClient, name: string, id: number, least: numb
 };
 
 test.serial('every request is answered, by messages and by event flags, whoever asks', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const { client } = t.context;
   await operations(client, 'ann', 50);
   await client.request('load.set', { name: 'ann', job: 'message', parameters: { window: 0 } });
@@ -94,7 +94,7 @@ test.serial('every request is answered, by messages and by event flags, whoever 
 });
 
 test.serial('ports and connections are opened and closed while guests run', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const { client, socket } = t.context;
   await operations(client, 'ann', 10);
   const run = (...args: string[]): ReturnType<typeof hvd> => hvd(...args, '--socket', socket);
@@ -122,7 +122,7 @@ test.serial('ports and connections are opened and closed while guests run', asyn
 });
 
 test.serial('a partner that is paused, stopped, started again: messages wait or are refused, and nobody is hurt', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const { client } = t.context;
   await operations(client, 'ann', 10);
   await client.request('vm.pause', { name: 'bob' });

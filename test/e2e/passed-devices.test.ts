@@ -96,7 +96,7 @@ const run = async (client: HvdClient, times: number): Promise<readonly DeviceInf
 test.serial(
   'interrupts that are passed through end when their guests finish: those below the top are deferred unless the hardware can end them',
   async (t) => {
-    t.timeout(60_000);
+    t.timeout(300_000);
     const { client } = t.context;
     const deferring = await run(client, 10);
     t.true(named(deferring, 'low').deferredCycles > 0, 'finished below one in service');
@@ -114,7 +114,7 @@ test.serial(
 );
 
 test.serial('a user raises, lowers and lists devices, also when their guest is gone and comes back', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const { client, daemon } = t.context;
   const hvdAt = (...args: string[]) => hvd('device', ...args, '--socket', daemon.socket);
   const json = async (name: string): Promise<DeviceInfo> => named(JSON.parse((await hvdAt('list', '--json')).stdout), name);

@@ -7,7 +7,7 @@ import { hvd } from '../rig/hvd-process.js';
 import { EXPECTED, TWO_PROCESSORS } from './bench-expected.js';
 
 const check = async (t: ExecutionContext, bits: 32 | 64, names: readonly string[], vps: number): Promise<void> => {
-  t.timeout(120_000);
+  t.timeout(300_000);
   const image = join(packageRoot(), `configs/guests/bench/guest${bits}.elf`);
   const run = await hvd(
     'run',

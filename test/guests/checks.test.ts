@@ -10,7 +10,7 @@ const RIGHT = 1;
 for (const bits of [64, 32]) {
   test(`${bits}-bit code on two processors finds nothing wrong with its MSRs and its local APIC`, async (t) => {
     const image = join(packageRoot(), `configs/guests/checks/checks${bits}.elf`);
-    const { status, stdout, stderr } = await hvd('run', image, '--vps', '2', '--lps', '2', '--testdev', '--debug-exit', '--timeout', '50');
+    const { status, stdout, stderr } = await hvd('run', image, '--vps', '2', '--lps', '2', '--testdev', '--debug-exit', '--timeout', '240');
     t.regex(stdout, /^DONE \d{3} checked, 0 failed$/m, stderr);
     t.is(status, RIGHT);
   });

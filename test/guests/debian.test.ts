@@ -14,8 +14,8 @@ const why = present ? '' : ' (HVD_IMAGES holds no debian)';
 
 const boots = (title: string, flags: readonly string[], expected: readonly RegExp[], unexpected: readonly RegExp[]): void => {
   declare(`Debian's kernel ${title}${why}`, async (t) => {
-    t.timeout(200_000);
-    const { stdout, stderr, status } = await hvd('run', 'debian', '--until', 'login-or-shell-ready', '--timeout', '180', ...flags);
+    t.timeout(300_000);
+    const { stdout, stderr, status } = await hvd('run', 'debian', '--until', 'login-or-shell-ready', '--timeout', '240', ...flags);
     t.is(status, 0, stderr + stdout.slice(-2000));
     for (const line of expected) t.regex(stdout, line);
     for (const line of [/Oops|BUG:|WARNING:|Call Trace|soft lockup|rcu.*stall|Kernel panic/, ...unexpected]) t.notRegex(stdout, line);

@@ -42,7 +42,7 @@ const experiment = (seed: number): string[] => {
   return ['run', one(IMAGES), ...shape, '--append', append, '--clock', 'deterministic', '--seed', String(seed), ...policies];
 };
 
-const END = ['--hash', '--timeout', '50', '--debug-exit'];
+const END = ['--hash', '--timeout', '240', '--debug-exit'];
 const hashes = async (start: (...args: readonly string[]) => Promise<Ended>, args: readonly string[]): Promise<string> => {
   const { stdout, stderr, status } = await start(...args, ...END);
   return stdout.split('\n').find((line) => line.startsWith('trace ')) ?? `status ${status}: ${stdout}${stderr}`;
@@ -51,7 +51,7 @@ const hashes = async (start: (...args: readonly string[]) => Promise<Ended>, arg
 /** While a process that never rests has the core. */
 const besideAnother = async <T>(work: () => Promise<T>): Promise<T> => {
   const [command, ...args] = onOneCore('-e', 'for (;;);');
-  const other = spawn(command!, args, { stdio: 'ignore', timeout: 60_000 });
+  const other = spawn(command!, args, { stdio: 'ignore', timeout: 240_000 });
   const gone = new Promise((resolve) => other.once('close', resolve));
   try {
     return await work();
@@ -63,7 +63,7 @@ const besideAnother = async <T>(work: () => Promise<T>): Promise<T> => {
 
 for (let seed = 1; seed <= SEEDS; seed++)
   test.serial(`seed ${seed}: the same course on all cores and on one that is taken`, async (t) => {
-    t.timeout(240_000);
+    t.timeout(300_000);
     const args = experiment(seed);
     const first = await hashes(hvd, args);
     t.regex(first, /^trace [0-9a-f]+ memory [0-9a-f]{64}$/, args.join(' '));

@@ -25,7 +25,7 @@ const hashes = async (
     '1',
     '--hash',
     '--timeout',
-    '50',
+    '240',
     '--debug-exit',
     ...end,
   );
@@ -38,7 +38,7 @@ for (const [vps, lps] of [
   [4, 3],
 ] as const) {
   test.serial(`${vps} VPs on ${lps} LPs: the same trace and memory twice`, async (t) => {
-    t.timeout(120_000);
+    t.timeout(300_000);
     const again = (): Promise<string> => hashes(hvd, vps, lps, 'job=spinlock milliseconds=20');
     const first = await again();
     t.regex(first, /^trace [0-9a-f]+ memory [0-9a-f]{64}$/);
@@ -48,7 +48,7 @@ for (const [vps, lps] of [
 
 // VPs that send each other interrupts and halt: LPs give their turn away some hundred times, each time to one that may post to them before they sleep.
 test.serial('LPs that share a core of the host take the same course as LPs that do not', async (t) => {
-  t.timeout(180_000);
+  t.timeout(300_000);
   const job = 'job=ipi milliseconds=20';
   const first = await hashes(hvd, 4, 2, job);
   t.regex(first, /^trace [0-9a-f]+ memory [0-9a-f]{64}$/);
@@ -58,7 +58,7 @@ test.serial('LPs that share a core of the host take the same course as LPs that 
 // What LPs wait for each other in virtual time is booked in memory that they share (vtlb/busy-diary.ts).
 for (const lock of ['generation', 'global', 'fine'])
   test.serial(`fills, INVLPGs and shootdowns under vtlb.lock=${lock} take the same time each time`, async (t) => {
-    t.timeout(120_000);
+    t.timeout(300_000);
     const churn = ['job=pagechurn:pages=16,reload=1 milliseconds=10', '--policy', `vtlb.lock=${lock}`] as const;
     const first = await hashes(hvd, 3, 3, ...churn);
     t.regex(first, /^trace [0-9a-f]+ memory [0-9a-f]{64}$/);
@@ -73,7 +73,7 @@ for (const end of [
   ['--run-for', '0.03'],
 ])
   test.serial(`a run that ${end[0]} ends takes the same course each time`, async (t) => {
-    t.timeout(120_000);
+    t.timeout(300_000);
     const job = 'job=spinlock milliseconds=10000';
     const first = await hashes(hvd, 3, 2, job, ...end);
     t.regex(first, /^trace [0-9a-f]+ memory [0-9a-f]{64}$/);

@@ -35,7 +35,7 @@ for (const [name, setting, right] of [
         '16M',
         '--debug-exit',
         '--timeout',
-        '50',
+        '240',
         '--policy',
         `world.switch=${setting}`,
       ],
@@ -45,7 +45,7 @@ for (const [name, setting, right] of [
   });
 
 test.serial('real mode, virtual-8086 mode, 32 and 64 bits on two LPs by way of the switch page', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const workload = (bits: 32 | 64, job: string) => ({
     name: `w${bits}`,
     image: resolveImage(`workload${bits}`, ''),

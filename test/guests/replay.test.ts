@@ -59,7 +59,7 @@ const disturb = async (machine: Machine): Promise<void> => {
 };
 
 test.serial('what came in at any moment of the host comes in at the same place of the course', async (t) => {
-  t.timeout(120_000);
+  t.timeout(300_000);
   await recordMachine(file, { lps: 2 }, disturb);
   whole = await replayFile(file);
   t.is(whole.outcome, 'reproduced', JSON.stringify(whole.divergence));
@@ -68,7 +68,7 @@ test.serial('what came in at any moment of the host comes in at the same place o
 });
 
 test.serial('an input that is not in the recording is missed, whichever it is', async (t) => {
-  t.timeout(120_000);
+  t.timeout(300_000);
   const kinds: string[] = [];
   rewriteRecording(file, join(folder, 'copy'), (frame) => {
     if (frame.t === 'input') kinds.push(frame.kind);
@@ -87,7 +87,7 @@ test.serial('an input that is not in the recording is missed, whichever it is', 
 });
 
 test.serial('an event, a place, a hash that is another one is named', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const changed = join(folder, 'other.hvdr');
   const named = async (): Promise<string> => {
     const { outcome, divergence } = await replayFile(changed);
@@ -102,7 +102,7 @@ test.serial('an event, a place, a hash that is another one is named', async (t) 
 });
 
 test.serial('the first event that differs is where it stops, and it is named', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const changed = join(folder, 'event.hvdr');
   const index = Math.floor(whole.events[0]! / 2);
   let before = 0;
@@ -129,7 +129,7 @@ test.serial('the first event that differs is where it stops, and it is named', a
 });
 
 test.serial('it stops where it is told to', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const event = Math.floor(whole.events[1]! / 2);
   const { outcome, events } = await replayFile(file, { lp: 1, event });
   t.is(outcome, 'until');
@@ -141,7 +141,7 @@ test.serial('it stops where it is told to', async (t) => {
 });
 
 test.serial('a recording that was cut is the same up to there', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   const bytes = readFileSync(file);
   const cut = join(folder, 'cut.hvdr');
   for (const share of [0.5, 0.9]) {

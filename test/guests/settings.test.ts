@@ -94,7 +94,7 @@ const GUESTS = [
 
 for (const { image, job, settings: each } of GUESTS)
   test.serial(`${image.split('/').pop()} ${job}: memory does not depend on how translations are kept`, (t) => {
-    t.timeout(120_000);
+    t.timeout(300_000);
     const reference = run(image, job, BASELINE);
     t.true(reference.ended);
     for (const settings of each) {

@@ -41,7 +41,7 @@ const withFiles = async (
     rmSync(folder, { recursive: true, force: true });
   }
 };
-const run = (...args: readonly string[]) => hvd('run', ...args, '--debug-exit', '--timeout', '30');
+const run = (...args: readonly string[]) => hvd('run', ...args, '--debug-exit', '--timeout', '240');
 
 test('the status is twice what the guest wrote, plus 1; only --testdev tells it how many processors there are', async (t) => {
   await withFiles({ 'count.flat': COUNT }, async (name) => {

@@ -96,7 +96,7 @@ const ps = (us: number): number => Math.round(us * 1e6);
 const JOB = 'job=ipi milliseconds=20';
 
 test.serial('a trace keeps the format, tells of all that ran, is the same twice, and changes nothing', async (t) => {
-  t.timeout(120_000);
+  t.timeout(300_000);
   const first = await course(JOB, true);
   t.regex(first.output, /t\.json: .* events, 0 records lost/);
   const events = JSON.parse(first.text) as TraceEvent[];
@@ -159,7 +159,7 @@ test.serial('a trace keeps the format, tells of all that ran, is the same twice,
 });
 
 test.serial('--cycles cuts the trace off, --partition leaves out the others, a trace is whole when the daemon goes', async (t) => {
-  t.timeout(60_000);
+  t.timeout(300_000);
   await inFolder(async (folder) => {
     const daemon = await daemonWith(folder, 'quantum', 'job=spinlock milliseconds=10000');
     try {

@@ -28,7 +28,7 @@ const SHAPES = [
 for (const { bits, vps, lps, jobs } of SHAPES) {
   for (const job of jobs) {
     test.serial(`workload${bits} with ${vps} VPs on ${lps} LPs: ${job}`, async (t) => {
-      t.timeout(120_000);
+      t.timeout(300_000);
       // The guest counts seconds on its own clock; the quantum keeps its processors together.
       const image = join(packageRoot(), `configs/guests/images/workload${bits}.elf`);
       const append = `job=${job} milliseconds=60`;

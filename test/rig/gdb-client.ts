@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { packetOf } from '../../daemon/root/gdb/packets.js';
 
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 60_000;
 
 export class GdbClient {
   readonly socket: Socket;

@@ -11,7 +11,7 @@ export interface Ended {
 }
 
 export const HVD = join(packageRoot(), 'dist/daemon/cli/hvd.js');
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 290_000;
 
 export const hvd = (...args: readonly string[]): Promise<Ended> => hvdIn({}, ...args);
 
