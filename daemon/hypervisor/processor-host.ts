@@ -51,6 +51,13 @@ export const buildProcessor = (
       enterGuest: () => handshake.enterGuest(),
       leaveGuest: () => handshake.leaveGuest(),
     },
-    { tiers: wiring.tiers, hotRuns: wiring.hotRuns, alone: on.vpCount === 1, count: observer?.count, stacks: observer?.stacks, trace: observer?.trace },
+    {
+      tiers: wiring.tiers,
+      hotRuns: wiring.hotRuns,
+      alone: on.vpCount === 1,
+      count: observer?.count,
+      stacks: observer?.stacks,
+      trace: observer?.trace,
+    },
   );
 };
