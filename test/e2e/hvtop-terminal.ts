@@ -1,9 +1,12 @@
 // A real terminal for tests: tmux on a socket of its own in a folder of its own. What a person would see is what `text` gives.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
 
 const WAIT_MS = 40_000;
 const LOOK_MS = 100;
@@ -68,7 +71,9 @@ export class Terminal {
   async until(what: string, seen: (text: string) => boolean): Promise<string> {
     const end = Date.now() + WAIT_MS;
     for (;;) {
-      const text = this.text();
+      // Without keeping this thread from its other work: the pretended daemons answer here.
+      const { stdout } = await run('tmux', ['-L', 'hvtop', 'capture-pane', '-p'], { env: this.#env() });
+      const text = stdout.replace(/\n$/, '');
       if (seen(text)) return text;
       if (Date.now() > end) throw new Error(`not seen in ${WAIT_MS} ms: ${what}\n${text}`);
       await wait(LOOK_MS);

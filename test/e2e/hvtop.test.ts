@@ -140,6 +140,8 @@ inTerminal(
     await terminal.until('VP 0 again', (seen) => seen.includes('last interrupts · alpha/0'));
     terminal.keys('V');
     await terminal.until('round to the last VP', (seen) => seen.includes('last interrupts · alpha/3') && / 0x44 ipi /.test(seen));
+    terminal.keys('v', 'v');
+    await terminal.until('two on, of keys that came at once', (seen) => seen.includes('last interrupts · alpha/1'));
     terminal.keys('Right');
     terminal.keys('Right');
     await terminal.until(

@@ -20,12 +20,13 @@ import { headerPanel } from '../../tui/view/header-panel.js';
 import { HELP_COLUMNS, HELP_ROWS, helpPanel } from '../../tui/view/help-panel.js';
 import { interruptLogPanel, logTarget, micros } from '../../tui/view/interrupt-log-panel.js';
 import { heat, interruptSummary, sintsPanel, sourcesPanel, vectorMatrix } from '../../tui/view/interrupt-panels.js';
+import { type Key, strokesOf } from '../../tui/view/keys.js';
 import { lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
 import { fits, layout, MIN_ROWS } from '../../tui/view/layout.js';
 import { Line, withoutStyle } from '../../tui/view/line.js';
 import { loadTable } from '../../tui/view/load-panel.js';
 import { partitionsPanel } from '../../tui/view/partitions-panel.js';
-import { afterKey, FIRST_SCREEN, type Key, PAGES, reconcile, type ScreenState } from '../../tui/view/screen-state.js';
+import { afterKey, FIRST_SCREEN, PAGES, reconcile, type ScreenState } from '../../tui/view/screen-state.js';
 import { bar } from '../../tui/view/table-panel.js';
 import { vtlbLpsTable } from '../../tui/view/vtlb-lps-panel.js';
 import { FakeMachine } from '../e2e/hvtop-fake-machine.js';
@@ -217,6 +218,32 @@ test('keys turn pages, choose and forget', (t) => {
   t.is(state.partition, 'alpha');
   t.is(press('', 'escape').partition, undefined);
   t.deepEqual(reconcile({ ...FIRST_SCREEN, lp: 7, partition: 'gone' }, stats), FIRST_SCREEN);
+});
+
+test('keys that come in one read of the terminal are so many keys', (t) => {
+  const { stats } = new FakeMachine(2, 1);
+  const after = (input: string, name?: keyof Key, modifiers: { meta?: boolean; ctrl?: boolean } = {}): ScreenState =>
+    strokesOf(input, { ...key(name), meta: false, ctrl: false, ...modifiers }).reduce(
+      (state, stroke) => afterKey(state, stroke.input, stroke.key, stats),
+      { ...FIRST_SCREEN, page: 'interrupts' } as ScreenState,
+    );
+  t.is(after('vv').vp, 2);
+  t.is(after('vvV').vp, 1);
+  t.is(after('\t\t').page, 'load');
+  t.is(after('', 'tab').page, 'vtlb');
+  t.is(after('jjl5').page, 'load');
+  t.is(after('jjl5').lp, 1);
+  t.is(after('jjl5').partition, 'alpha');
+  t.is(after('', 'downArrow').lp, 0);
+  t.deepEqual(after('l'), { ...FIRST_SCREEN, page: 'interrupts', partition: 'alpha' });
+  t.is(after('2', undefined, { meta: true }).page, 'intercepts', 'Escape and a key');
+  t.is(strokesOf('2', { ...key(), meta: true, ctrl: false })[0]!.key.escape, true);
+  t.deepEqual(after('[57~'), after(''), 'a sequence that nobody knows');
+  t.deepEqual(after('v', undefined, { ctrl: true }), after(''), 'a letter with Ctrl');
+  t.deepEqual(
+    strokesOf('v\x03', { ...key(), meta: false, ctrl: false }).map(({ interrupt }) => interrupt),
+    [false, true],
+  );
 });
 
 test('the header says how it stands with the daemon', (t) => {

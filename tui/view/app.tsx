@@ -10,6 +10,7 @@ import { headerPanel, type LinkFacts } from './header-panel.js';
 import { HELP_COLUMNS, HELP_ROWS, helpPanel } from './help-panel.js';
 import { interruptLogPanel, logTarget } from './interrupt-log-panel.js';
 import { interruptSummary, SUMMARY_LINES, sintsPanel, sourcesPanel, vectorMatrix } from './interrupt-panels.js';
+import { strokesOf } from './keys.js';
 import { lanesPanel, lanesTitle } from './lanes-panel.js';
 import { fits, layout, MIN_COLUMNS, MIN_ROWS } from './layout.js';
 import { loadTable } from './load-panel.js';
@@ -55,14 +56,16 @@ export function App(props: AppProps): React.ReactElement {
   const [chosen, choose] = useState<ScreenState>(FIRST_SCREEN);
   const [paused, setPaused] = useState(false);
   const screen = reconcile(chosen, dashboard.stats);
-  useInput((input, key) => {
-    if (input === 'q') exit();
-    else if (input === 'p') {
-      dashboard.setPaused(!dashboard.paused);
-      setPaused(dashboard.paused);
-    } else {
-      // From the newest state, not from the one last drawn: several keys may come between two frames.
-      choose((before) => afterKey(reconcile(before, dashboard.stats), input, key, dashboard.stats));
+  useInput((event, modifiers) => {
+    for (const { input, key, interrupt } of strokesOf(event, modifiers)) {
+      if (input === 'q' || interrupt) return exit();
+      if (input === 'p') {
+        dashboard.setPaused(!dashboard.paused);
+        setPaused(dashboard.paused);
+      } else {
+        // From the newest state, not from the one last drawn: several keys may come between two frames.
+        choose((before) => afterKey(reconcile(before, dashboard.stats), input, key, dashboard.stats));
+      }
     }
   });
   const watched = screen.page === 'interrupts' && !screen.help ? logTarget(screen, dashboard.stats) : undefined;

@@ -1,5 +1,6 @@
 // What the person at the keyboard has chosen: page, selection, help. Pure transitions, so that keys are tested without a terminal.
 import type { MachineStats } from '../../shared/protocol/messages.js';
+import type { Key } from './keys.js';
 
 export const PAGES = ['overview', 'intercepts', 'interrupts', 'vtlb', 'load'] as const;
 export type Page = (typeof PAGES)[number];
@@ -54,17 +55,6 @@ export const reconcile = (state: ScreenState, stats: MachineStats | undefined): 
   const partition = stats.partitions.some((other) => other.name === state.partition) ? state.partition : undefined;
   return lp === state.lp && partition === state.partition ? state : { ...state, lp, partition };
 };
-
-/** The keys that are not characters. */
-export interface Key {
-  readonly escape: boolean;
-  readonly tab: boolean;
-  readonly shift: boolean;
-  readonly upArrow: boolean;
-  readonly downArrow: boolean;
-  readonly leftArrow: boolean;
-  readonly rightArrow: boolean;
-}
 
 /** What a key does to the screen; a key without a meaning does nothing. */
 export function afterKey(state: ScreenState, input: string, key: Key, stats: MachineStats | undefined): ScreenState {
