@@ -15,6 +15,8 @@ export const VERB_STATES = {
   load: [CREATED, RUNNING, PAUSED],
   /** Opens and closes ports and connections. */
   ports: [CREATED, RUNNING, PAUSED],
+  /** Changes its share of the machine; of one that has ended, when it starts again. */
+  schedule: [CREATED, RUNNING, PAUSED, STOPPED, CRASHED, POWERED_OFF],
   destroy: [CREATED, RUNNING, PAUSED, STOPPED, CRASHED, POWERED_OFF],
 } as const satisfies Record<string, readonly number[]>;
 export type Verb = keyof typeof VERB_STATES;

@@ -12,7 +12,8 @@ export interface PartitionFiles {
 }
 
 export class Partition {
-  readonly config: PartitionConfig;
+  /** What it was created from, with what has been changed of its share since. */
+  config: PartitionConfig;
   readonly files: PartitionFiles;
   /** Slot number by which LPs know it. */
   readonly slot: number;

@@ -16,7 +16,7 @@ import { synicLocks } from '../../shared/layout/synic.js';
 import { VpLayout, VpState } from '../../shared/layout/vp.js';
 import { generationAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { HvdError } from '../../shared/protocol/errors.js';
-import type { PartitionConfig } from '../../shared/protocol/messages.js';
+import type { PartitionConfig, SchedulingChange, SchedulingInfo } from '../../shared/protocol/messages.js';
 import { findPolicy, writePolicyOf } from '../../shared/protocol/policies.js';
 import { bumpJobs } from '../platform/doorbell.js';
 import { type BackEndHost, BackEnds } from './back-ends.js';
@@ -30,7 +30,8 @@ import { Partition, type PartitionFiles } from './partition.js';
 import { PartitionBody } from './partition-body.js';
 import { readPartitionFiles } from './partition-files.js';
 import { requireState, stateError, type Verb } from './partition-verbs.js';
-import { homesOf, place, standings } from './scheduling.js';
+import type { Standing } from './placement.js';
+import { changedShare, homesAfter, homesOf, place, schedulingOf, standings, writeShare } from './scheduling.js';
 import { waitUntil } from './wait-until.js';
 
 /** Fills a new partition's memory: header, VPs at reset, devices, firmware tables, image. Throws HvdError (or an image error) when the image will not do. */
@@ -184,6 +185,21 @@ export class Partitions {
     });
   }
 
+  /** Changes its share of the machine, all or nothing; LPs see it when they next choose. */
+  async schedule(name: string, change: SchedulingChange): Promise<SchedulingInfo> {
+    await this.#verb('schedule', name, async (partition) => {
+      const { config, body } = partition;
+      const scheduling = changedShare(config, change);
+      const { lps } = this.#memory;
+      const changed = { ...config, scheduling };
+      const homes = homesAfter(changed, body, this.#workers.alive, this.#standingsBeside(name));
+      partition.config = changed;
+      writeShare(body, changed, homes, lps.length);
+      this.#signals.ringAll();
+    });
+    return schedulingOf(this.get(name), this.#memory.lps.length);
+  }
+
   /** Lets an LP do to the partition's ports what `write` has put down in its memory, one such request at a time; `read` sees the answer. */
   ask(name: string, write: (partition: Partition) => void, read: (partition: Partition) => void): Promise<void> {
     return this.#verb('ports', name, async (partition) => {
@@ -303,13 +319,18 @@ export class Partitions {
     const overlayBytes = overlayBytesOf(config.hv === undefined ? NO_HYPERV : parseHyperv(config.hv.features), config.vps);
     const devices = backEnds?.specs ?? [];
     const body = new PartitionBody(config.name, config.memory, config.vps, overlayBytes + deviceBytesOf(devices));
-    const others = this.all.filter((other) => other.name !== config.name).map((other) => other.body);
-    const homes = homesOf(config, alive, standings(lps.length, others));
+    const homes = homesOf(config, alive, this.#standingsBeside(config.name));
     const vpNodes = homes.map((lp) => lps[lp]!.node);
     this.#build(body, config, files, { devices, slot, lpCount: lps.length, nodeCount: header.nodeCount, vpNodes, seed: header.seed });
     for (const [policy, value] of Object.entries(config.policies ?? {})) writePolicyOf(body.views, findPolicy(policy), value);
     place(body, config, homes, lps.length);
     return body;
+  }
+
+  /** What the others have of each LP. */
+  #standingsBeside(name: string): Standing[] {
+    const others = this.all.filter((other) => other.name !== name).map((other) => other.body);
+    return standings(this.#memory.lps.length, others);
   }
 
   async #attach(name: string, slot: number, body: PartitionBody, observe: Observe | undefined): Promise<void> {

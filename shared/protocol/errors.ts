@@ -55,6 +55,7 @@ export const ERRORS = {
   'vm.affinity': { exit: 65, sentence: '{name}: scheduling.lps: there is no LP {lp}; the last one is {last}' },
   'vm.affinity-dead': { exit: 75, sentence: '{name}: scheduling.lps: none of the LPs {lps} works' },
   'vm.reserve': { exit: 75, sentence: '{name}: scheduling.reserve: {vps} times {reserve} % is more than there is: {free} % free' },
+  'vm.limit': { exit: 65, sentence: '{name}: scheduling.limit: {limit} % is less than the reserve, {reserve} %' },
   'vm.state': { exit: 75, sentence: '{verb}: {name} is {state}; this needs {needs}' },
   'vm.memory': { exit: 71, sentence: '{name}: memory: {bytes} bytes cannot be had from the host: {why}' },
   'vm.no-console': { exit: 69, sentence: '{name}: has no console yet' },

@@ -107,6 +107,22 @@ export interface SchedulingConfig {
   /** A word of 32 bits for each VP, not 0 while it is in a critical section. */
   criticalWord?: CriticalWordConfig | undefined;
 }
+/** What is changed of a partition's share while it exists; what is absent stays. */
+export interface SchedulingChange {
+  weight?: number | undefined;
+  reserve?: number | undefined;
+  limit?: number | undefined;
+  lps?: number[] | 'all' | undefined;
+}
+/** A partition's share as it holds. */
+export interface SchedulingInfo {
+  weight: number;
+  reserve: number;
+  limit: number;
+  lps: number[];
+  /** By VP: the LP where room is kept for it. */
+  homes: number[];
+}
 export interface CriticalWordConfig {
   /** Linear address of VP 0's, or `gs:` or `fs:` and the offset in that segment of each. */
   at: string;
@@ -479,6 +495,8 @@ export interface Requests {
   'vm.resume': [{ name: string }, Record<string, never>];
   'vm.stop': [{ name: string }, Record<string, never>];
   'vm.destroy': [{ name: string }, Record<string, never>];
+  /** Changes what is given, for all VPs of the partition, from now on; with a name alone it only answers. */
+  'vm.schedule': [{ name: string } & SchedulingChange, SchedulingInfo];
   'vm.inspect': [{ name: string }, PartitionInspect];
   /** `path`: vtlb, vtlb/sas/N or vtlb/spt/N. Read while the guest runs: each entry is right, the whole need not be of one moment. */
   'vm.inspect.vtlb': [{ name: string; path: string }, VtlbInspect];

@@ -54,6 +54,48 @@ test('partitions are created from flags and files, listed, moved through their l
   t.is(((await json('vm', 'list')) as unknown[]).length, 2);
 });
 
+test("a partition's share is shown and changed; mistakes are one line and change nothing, in files too", async (t) => {
+  const { run, json } = client(t.context.daemon);
+  await run('vm', 'create', 'a', '--image', 'workload64', '--vps', '2', '--memory', '8M', '--start');
+  t.deepEqual(await json('vm', 'schedule', 'a'), { weight: 100, reserve: 0, limit: 100, lps: [0, 1], homes: [0, 1] });
+  t.is(
+    (await run('vm', 'schedule', 'a', '--weight', '200', '--reserve', '25', '--limit', '50', '--affinity', '1')).stdout,
+    'WEIGHT  RESERVE  LIMIT  LPS  HOMES\n   200  25 %     50 %     1  1,1\n',
+  );
+  const share = await json('vm', 'schedule', 'a', '--affinity', '0-1');
+  t.deepEqual(share, { weight: 200, reserve: 25, limit: 50, lps: [0, 1], homes: [1, 1] });
+  for (const [args, status, message] of [
+    [['--affinity', '0,5'], 65, 'a: scheduling.lps: there is no LP 5; the last one is 1'],
+    [['--affinity', '3-1'], 64, '--affinity: expected LPs as in 0,2-3, or all; got "3-1"'],
+    [['--limit', '10'], 65, 'a: scheduling.limit: 10 % is less than the reserve, 25 %'],
+    [
+      ['--reserve', '60', '--limit', '60', '--affinity', '0'],
+      75,
+      'scheduling.reserve: 2 times 60 % is more than there is: 95 of LP 0 % free',
+    ],
+    [['--weight', 'much'], 65, 'weight: expected a whole number from 1 to 10000, got "much"'],
+  ] as const) {
+    const { stderr, stdout, status: got } = await run('vm', 'schedule', 'a', ...args);
+    t.true(stderr.includes(message), stderr);
+    t.is(stderr.trimEnd().split('\n').length, 1);
+    t.is(stdout, '');
+    t.is(got, status, stderr);
+    t.deepEqual(await json('vm', 'schedule', 'a'), share);
+  }
+  const file = join(t.context.daemon.folder, 'vm.yaml');
+  for (const [scheduling, message] of [
+    ['{ lps: [1, 7] }', 'b: scheduling.lps: there is no LP 7; the last one is 1'],
+    ['{ reserve: 80 }', 'b: scheduling.reserve: 3 times 80 % is more than there is'],
+    ['{ reserve: 40, limit: 30 }', 'scheduling.limit: expected at least the reserve, 40; got 30'],
+  ] as const) {
+    writeFileSync(file, `name: b\nimage: workload64\nvps: 3\nmemory: 8M\nscheduling: ${scheduling}\n`);
+    const { stderr, status } = await run('vm', 'create', file);
+    t.true(stderr.includes(message), stderr);
+    t.true(status !== 0 && stderr.trimEnd().split('\n').length === 1);
+    t.is(((await json('vm', 'list')) as unknown[]).length, 1);
+  }
+});
+
 test('fixed forms: policy list is an array of objects with these keys', async (t) => {
   const { json, run } = client(t.context.daemon);
   const policies = (await json('policy', 'list')) as Record<string, unknown>[];

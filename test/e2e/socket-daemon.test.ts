@@ -48,6 +48,52 @@ const until = async (what: string, condition: () => Promise<boolean> | boolean):
   throw new Error(`never: ${what}`);
 };
 
+test("a partition's share is changed while it runs; what cannot be is refused by field, value and limit, and nothing has changed", async (t) => {
+  await withDaemon(
+    async (hvd) => {
+      await hvd.request('vm.create', stubPartition('a', { vps: 2, scheduling: { reserve: 30 } }));
+      await hvd.request('vm.create', stubPartition('b', { vps: 2, scheduling: { reserve: 50 } }));
+      const before = await hvd.request('vm.schedule', { name: 'a' });
+      t.deepEqual({ ...before, homes: [] }, { weight: 100, reserve: 30, limit: 100, lps: [0, 1], homes: [] });
+      const refused = async (change: object, code: string, message: RegExp): Promise<void> => {
+        const error = await hvd.request('vm.schedule', { name: 'a', weight: 7, ...change }).catch((e: unknown) => e);
+        if (!(error instanceof HvdError)) return t.fail(JSON.stringify(change));
+        t.is(error.code, code, JSON.stringify(change));
+        t.regex(error.message, message);
+        t.deepEqual(await hvd.request('vm.schedule', { name: 'a' }), before);
+      };
+      await refused({ lps: [0, 2] }, 'vm.affinity', /^a: scheduling\.lps: there is no LP 2; the last one is 1$/);
+      await refused(
+        { reserve: 46 },
+        'vm.reserve',
+        /^a: scheduling\.reserve: 2 times 46 % is more than there is: 45 of LP 0, 45 of LP 1 % free$/,
+      );
+      await refused({ reserve: 40, lps: [1] }, 'vm.reserve', /2 times 40 % is more than there is: 45 of LP 1 % free$/);
+      await refused({ limit: 29 }, 'vm.limit', /^a: scheduling\.limit: 29 % is less than the reserve, 30 %$/);
+      await refused({ reserve: 40, limit: 39 }, 'vm.limit', /39 % is less than the reserve, 40 %$/);
+      await refused({ reserve: 96 }, 'request.invalid', /reserve: expected a whole number from 0 to 95, got 96$/);
+      await refused({ limit: 0 }, 'request.invalid', /limit: expected a whole number from 1 to 100, got 0$/);
+      await refused({ weight: 10_001 }, 'request.invalid', /weight: expected a whole number from 1 to 10000, got 10001$/);
+      await refused({ lps: [] }, 'request.invalid', /lps: expected/);
+      await refused({ lps: [64] }, 'request.invalid', /lps.*expected/);
+      await refused({ lps: 'none' }, 'request.invalid', /lps: expected all, or a list of LPs from 0 to 63, got "none"$/);
+      await refused({ share: 1 }, 'request.invalid', /unknown key share/);
+      t.is(await codeOf(hvd.request('vm.schedule', { name: 'nobody', weight: 1 })), 'vm.unknown');
+
+      t.deepEqual(await hvd.request('vm.schedule', { name: 'a', weight: 300, limit: 80 }), { ...before, weight: 300, limit: 80 });
+      await hvd.request('vm.schedule', { name: 'b', reserve: 0 });
+      const moved = await hvd.request('vm.schedule', { name: 'a', reserve: 45, lps: [1] });
+      t.deepEqual(moved, { weight: 300, reserve: 45, limit: 80, lps: [1], homes: [1, 1] });
+      // It holds after a new start, too.
+      await hvd.request('vm.stop', { name: 'a' });
+      await hvd.request('vm.start', { name: 'a' });
+      t.deepEqual(await hvd.request('vm.schedule', { name: 'a' }), moved);
+      t.deepEqual((await hvd.request('vm.schedule', { name: 'a', lps: 'all' })).lps, [0, 1]);
+    },
+    { lps: 2 },
+  );
+});
+
 test('a partition lives: created, running, paused, resumed, stopped, started again, destroyed', async (t) => {
   await withDaemon(async (hvd) => {
     t.deepEqual(await hvd.request('vm.create', stubPartition('a', { autostart: false, vps: 3 })), { name: 'a' });

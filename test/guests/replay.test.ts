@@ -51,6 +51,9 @@ const disturb = async (machine: Machine): Promise<void> => {
   await sleep(11);
   await machine.enter('vm.resume', { name: 'b' });
   await machine.enter('policy', { name: 'sched.policy', value: 'rr' });
+  await machine.enter('vm.schedule', { name: 'b', change: { weight: 300, reserve: 20, limit: 60, lps: [1] } });
+  const { vps } = machine.partitions.get('b').body;
+  if (!(await waitUntil(() => vps.every(({ lp }) => lp === 1), 60_000))) throw new Error('a VP is where it may not be');
   await sleep(13);
   await machine.enter('vm.destroy', { name: 'a' });
   await machine.enter('vm.destroy', { name: 'nobody' }).catch(() => undefined);

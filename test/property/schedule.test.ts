@@ -37,6 +37,57 @@ test('without balancing every VP stays at home', (t) => {
   t.is(machine.partitions[0]![1]!.run, 1e8);
 });
 
+test('VPs leave an LP that they may not run on any more, the one that runs with the end of its run, and go where they may', (t) => {
+  const machine = new FakeSchedule(3, [[{}, {}, {}], [{}]]);
+  machine.policy('sched.balance', 'off');
+  machine.runUntil(3e7);
+  for (const vp of machine.partitions[0]!) {
+    vp.record.affinityLow = 0b110;
+    if (vp.home === 0) vp.home = 1;
+  }
+  machine.runUntil(6e7, ({ slot, lp, from }) => {
+    if (slot === 0 && from > 3e7 + SLICE_CYCLES) t.not(lp, 0);
+  });
+  for (const vp of machine.partitions[0]!) t.not(vp.lp, 0);
+  t.true(machine.partitions[1]![0]!.run > 3e7);
+});
+
+test('a blocked VP runs where it may when it wakes, though its LP has no other', (t) => {
+  const machine = new FakeSchedule(2, [[{ lps: [0] }]], () => ({ sleep: 1e6, burst: 1e5 }));
+  machine.partitions[0]![0]!.burst = 1e5;
+  machine.runUntil(1e7);
+  const [vp] = machine.partitions[0]!;
+  vp!.record.affinityLow = 0b10;
+  vp!.home = 1;
+  const before = vp!.run;
+  machine.runUntil(3e7, ({ lp }) => t.is(lp, 1));
+  t.true(vp!.run > before + 1e6);
+});
+
+test('reserves that are raised while their VPs are together are kept from the next period on: who has a home elsewhere goes there', (t) => {
+  const machine = new FakeSchedule(2, [
+    [{ lps: [0] }, { lps: [0] }],
+    [{ weight: 10_000 }, { weight: 10_000 }],
+  ]);
+  machine.policy('sched.balance', 'off');
+  machine.runUntil(2e7);
+  const [one, other] = machine.partitions[0]!;
+  for (const vp of [one!, other!]) {
+    vp.record.reserve = 60;
+    vp.record.affinityLow = 0b11;
+  }
+  one!.home = 0;
+  other!.home = 1;
+  const used = new Map<string, number>();
+  machine.runUntil(2e8, ({ slot, index, from, cycles }) => {
+    const key = `${slot}.${index}.${Math.floor(from / PERIOD_CYCLES)}`;
+    used.set(key, (used.get(key) ?? 0) + cycles);
+  });
+  for (const index of [0, 1])
+    for (let period = 4; period < 19; period++)
+      t.true((used.get(`0.${index}.${period}`) ?? 0) >= 0.6 * PERIOD_CYCLES, `${index}, ${period}`);
+});
+
 test('a limit holds in every period, and what it leaves goes to the others', (t) => {
   const machine = new FakeSchedule(1, [[{ limit: 30 }, {}]]);
   const used = new Map<number, number>();

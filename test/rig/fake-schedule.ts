@@ -19,7 +19,7 @@ export interface Share {
 /** A VP of a fake partition. */
 export class FakeVp {
   readonly record: VpSchedule;
-  readonly home: number;
+  home: number;
   lp: number;
   /** From this cycle on it can run. */
   wakesAt = 0;

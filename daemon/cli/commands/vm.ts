@@ -8,6 +8,7 @@ import { formatCount, printJson, printLine, printTable } from '../output.js';
 import { printVtlb } from '../print-vtlb.js';
 import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';
 import { addConsole } from './console.js';
+import { addSchedule } from './vm-schedule.js';
 
 export const addVm = (program: Command): void => {
   const vm = program.command('vm').description('create, run and look at partitions');
@@ -47,6 +48,7 @@ export const addVm = (program: Command): void => {
       });
   }
   addConsole(vm);
+  addSchedule(vm);
   listingOptions(vm.command('screen <name>'))
     .description('the VGA text screen')
     .action(async (name: string, flags: ClientFlags) => {

@@ -77,10 +77,19 @@ export class Balance {
     return best;
   }
 
-  #takes(candidate: Candidate, lp: number): boolean {
+  /** The LP for which root has placed a VP that is not to stay here. -1: it is this one, or works no more. */
+  homeFor(candidate: Candidate): number {
+    const home = candidate.guest.homeOf(candidate.vp);
+    return this.#mayHave(candidate, home) ? home : NOBODY;
+  }
+
+  #mayHave(candidate: Candidate, lp: number): boolean {
     if (lp === this.#lp || !candidate.mayRunOn(lp)) return false;
     const state = this.#word(lp, 'state');
-    if (state === LpState.DEAD || state === LpState.OFFLINE) return false;
+    return state !== LpState.DEAD && state !== LpState.OFFLINE;
+  }
+  #takes(candidate: Candidate, lp: number): boolean {
+    if (!this.#mayHave(candidate, lp)) return false;
     const { reserve } = candidate.record;
     return reserve === 0 || this.#word(lp, 'reservedPercent') + reserve <= RESERVE_MAX;
   }

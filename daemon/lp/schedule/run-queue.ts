@@ -1,7 +1,7 @@
 // The VPs of one LP: which are ready, which runs next and for how long, which go to other LPs, and what each is charged.
 // Everything here follows from virtual time and shared words that are looked at in the LP's turn: in the deterministic mode the course is the same on every host.
 import { LpLayout, lpBlockAt, MachineLayout } from '../../../shared/layout/machine.js';
-import { SpinKind } from '../../../shared/layout/schedule.js';
+import { RESERVE_MAX, SpinKind } from '../../../shared/layout/schedule.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { SliceEnd } from '../../../shared/layout/trace.js';
 import { findPolicy } from '../../../shared/protocol/policies.js';
@@ -132,6 +132,7 @@ export class RunQueue<G extends Schedulable> {
     }
     const discipline = this.#disciplines[Atomics.load(this.#i32, POLICY)];
     if (discipline !== this.#discipline) this.#beginAnew(discipline);
+    this.#sendHome(now);
     let ready = this.#readyInTurn(now);
     if (ready.length > 1 && this.#balances && this.#evens(ready, now)) ready = this.#readyInTurn(now);
     const chosen = ready.length === 0 ? undefined : this.#pick(ready, now);
@@ -143,6 +144,17 @@ export class RunQueue<G extends Schedulable> {
     for (const { record } of this.#own) reserved += record.reserve;
     this.#balance.publish(chosen === undefined ? [] : [chosen, ...this.#waiting], reserved);
     return chosen;
+  }
+
+  /** Their shares were changed: VPs that may not run here any more, or reserve more than there is, go where root has made room for them. */
+  #sendHome(now: number): void {
+    let reserved = 0;
+    for (const { record } of this.#own) reserved += record.reserve;
+    for (const one of this.#own) {
+      const { reserve } = one.record;
+      if (one.mayRunOn(this.#p.lp) && (reserve === 0 || reserved <= RESERVE_MAX)) continue;
+      if (this.#give(one, this.#balance.homeFor(one), now)) reserved -= reserve;
+    }
   }
 
   /** Who has run more than its weight says, under a discipline that asks nobody's weight, is not to wait for that under the next one: all begin even. */
@@ -245,7 +257,7 @@ export class RunQueue<G extends Schedulable> {
     // The next one takes the place of one that is gone.
     if (last !== candidate) this.#cursor = this.#own.indexOf(last);
     else {
-      this.#cursor %= this.#own.length;
+      this.#cursor %= Math.max(1, this.#own.length);
       this.#sliceLeft = 0;
     }
     candidate.record.virtualNum -= this.#floor;

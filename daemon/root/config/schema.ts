@@ -178,13 +178,24 @@ const criticalWord = strict({
     .optional(),
 });
 
-const scheduling = strict({
+const share = {
   weight: integer(1, WEIGHT_MAX).optional(),
   reserve: integer(0, RESERVE_MAX).optional(),
   limit: integer(1, 100).optional(),
-  lps: list(integer(0, MAX_LPS - 1), MAX_LPS)
-    .min(1, { error: 'expected at least one LP' })
+};
+const someLps = list(integer(0, MAX_LPS - 1), MAX_LPS).min(1, { error: 'expected at least one LP' });
+/** Of a partition that exists. */
+export const schedulingChange = {
+  ...share,
+  lps: z
+    .union([z.literal('all'), someLps], {
+      error: (issue) => `expected all, or a list of LPs from 0 to ${MAX_LPS - 1}, got ${show(issue.input)}`,
+    })
     .optional(),
+};
+const scheduling = strict({
+  ...share,
+  lps: someLps.optional(),
   critical: list(range, RANGES_MAX).optional(),
   criticalWord: criticalWord.optional(),
 }).superRefine(({ reserve = 0, limit = 100 }, context) => {

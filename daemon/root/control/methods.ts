@@ -9,6 +9,7 @@ import { readConsole } from '../console.js';
 import { inspectPartition } from '../inspect.js';
 import type { Machine } from '../machine.js';
 import { listPorts } from '../ports.js';
+import { schedulingOf } from '../scheduling.js';
 import { inspectVtlb } from '../vtlb-view/tables.js';
 
 export interface Service {
@@ -57,6 +58,10 @@ export const HANDLERS: Handlers = {
   'vm.resume': async ({ machine }, { name }) => done(machine.enter('vm.resume', { name })),
   'vm.stop': async ({ machine }, { name }) => done(machine.enter('vm.stop', { name })),
   'vm.destroy': async ({ machine }, { name }) => done(machine.enter('vm.destroy', { name })),
+  'vm.schedule': ({ machine }, { name, ...change }) =>
+    Object.values(change).every((value) => value === undefined)
+      ? schedulingOf(machine.partitions.get(name), machine.config.lps)
+      : machine.enter('vm.schedule', { name, change }),
   'vm.inspect': ({ machine }, { name }) => inspectPartition(machine.partitions.get(name), machine.memory, machine.partitions.all),
   'vm.inspect.vtlb': ({ machine }, { name, path }) => inspectVtlb(machine.partitions.get(name).body.views, machine.memory, path),
   interrupts: ({ machine }, { log }) => machine.interrupts(log),

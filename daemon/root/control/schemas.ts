@@ -12,6 +12,7 @@ import {
   periodSchema,
   portId,
   portSchema,
+  schedulingChange,
   strict,
   vpListSchema,
 } from '../config/schema.js';
@@ -37,6 +38,7 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
   'vm.resume': named,
   'vm.stop': named,
   'vm.destroy': named,
+  'vm.schedule': strict({ name: nameSchema, ...schedulingChange }),
   'vm.inspect': named,
   'vm.inspect.vtlb': strict({ name: nameSchema, path: anyText }),
   interrupts: strict({

@@ -1,7 +1,7 @@
 // All that enters a machine, one entry a kind: its parameters, and what it does. Everything goes through `Machine.enter`, so that a recording has it with its place.
 // A new way in is a new entry here: parameters that msgpack can carry, an act that finishes while the machine stands still, and nothing taken from the host but them.
 import type { Observe } from '../../../shared/layout/observation.js';
-import type { LoadSpec, PartitionConfig, PolicyInfo } from '../../../shared/protocol/messages.js';
+import type { LoadSpec, PartitionConfig, PolicyInfo, SchedulingChange, SchedulingInfo } from '../../../shared/protocol/messages.js';
 import { watchConsole, writeConsole } from '../console.js';
 import { checkLoad, deliverPendingLoads, setLoad, stopLoad } from '../loads.js';
 import type { Machine } from '../machine.js';
@@ -26,6 +26,7 @@ export interface Inputs {
   'vm.resume': Named;
   'vm.stop': Named;
   'vm.destroy': Named;
+  'vm.schedule': { readonly name: string; readonly change: SchedulingChange };
   console: { readonly name: string; readonly data: Uint8Array };
   /** A switch carries what its ports have sent by now: frames are the machine's own, and need not be written down. */
   'network.carry': { readonly network: string };
@@ -43,6 +44,7 @@ export type InputKind = keyof Inputs;
 
 interface Results {
   'vm.create': Partition;
+  'vm.schedule': SchedulingInfo;
   policy: PolicyInfo;
 }
 export type ResultOf<K extends InputKind> = K extends keyof Results ? Results[K] : unknown;
@@ -63,6 +65,7 @@ export const ACTS: Acts = {
   'vm.resume': ({ partitions }, { name }) => partitions.resume(name),
   'vm.stop': ({ partitions }, { name }) => partitions.stop(name),
   'vm.destroy': ({ partitions }, { name }) => partitions.destroy(name),
+  'vm.schedule': ({ partitions }, { name, change }) => partitions.schedule(name, change),
   console: ({ partitions, signals }, { name, data }) => writeConsole(partitions.get(name), data, signals),
   'network.carry': ({ networks }, { network }) => networks.get(network)?.carry(),
   policy: (machine, { name, value, vm }) => {
