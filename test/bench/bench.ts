@@ -1,6 +1,7 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
 // Options: --suite cpu|interrupts|fp|smp|scaling|scheduler|daemon|code|vtlb|policies|eoi|synic|spin|world|record, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
-// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi, synic or world theirs into daemon/SPECIFICATION.md. HVD_NODE=path shows a newer Node beside this one.
+// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi, synic or world theirs into daemon/SPECIFICATION.md. With --only, suite policies writes the
+// rows that were measured and leaves the others as they are. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { codeText, measureCode } from './code-suite.js';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
@@ -9,6 +10,7 @@ import {
   hostText,
   POLICY_TABLES,
   PROCESSOR_TABLES,
+  readTables,
   SPIN_TABLES,
   SYNIC_TABLES,
   VTLB_TABLES,
@@ -87,6 +89,9 @@ const runSuite = async (name: string, bits: Bits, peers: readonly string[]): Pro
   return { result, engines: engines.map((engine) => engine.name) };
 };
 
+if (values.markdown && values.only !== undefined && values.suite !== 'policies')
+  fail(`--markdown writes the tables of suite ${values.suite} whole: not with --only`);
+
 if (values.markdown && values.suite === 'cpu') {
   const tables: string[] = [];
   for (const [suite, bits, peers] of [
@@ -131,10 +136,10 @@ if (values.markdown && values.suite === 'cpu') {
   if (values.markdown) console.log(`written: ${writeTables(VTLB_TABLES, [hostText(), vtlbMarkdown(numbers)])}`);
   else console.log(values.json ? JSON.stringify(numbers) : vtlbMarkdown(numbers));
 } else if (values.suite === 'policies') {
-  const { measurePolicies, policyMarkdown } = await import('./policy-suite.js');
+  const { measurePolicies, mergedMarkdown, policyMarkdown } = await import('./policy-suite.js');
   const rows = await measurePolicies(values.only, say);
   if (rows.length === 0) fail(`--only: no experiment's name contains ${values.only}`);
-  if (values.markdown) console.log(`written: ${writeTables(POLICY_TABLES, [policyMarkdown(rows)])}`);
+  if (values.markdown) console.log(`written: ${writeTables(POLICY_TABLES, [mergedMarkdown(readTables(POLICY_TABLES), rows)])}`);
   else console.log(values.json ? JSON.stringify(rows) : policyMarkdown(rows));
 } else if (values.suite === 'eoi') {
   const { measurePolicies, policyMarkdown } = await import('./policy-suite.js');

@@ -27,14 +27,25 @@ export const hostText = (): string => {
   return `Measured on ${new Date().toISOString().slice(0, 10)}, ${machine}. The host's load average was ${loadavg()[1]!.toFixed(1)}: above the number of its cores, single rows say little.`;
 };
 
-/** Returns the file's name. `paragraphs`: what the numbers are, and the tables. */
-export const writeTables = ({ file, command }: Place, paragraphs: readonly string[]): string => {
+/** The document, and where in it the tables are. */
+const find = ({ file, command }: Place): { path: string; text: string; from: number; to: number } => {
   const path = join(packageRoot(), file);
   const begin = `<!-- bench: begin (${command}) -->`;
   const text = readFileSync(path, 'utf8');
-  const from = text.indexOf(begin);
-  const to = text.indexOf(END, from);
-  if (from < 0 || to < 0) throw new Error(`${path} has no ${begin} … ${END}`);
-  writeFileSync(path, `${text.slice(0, from) + begin}\n${paragraphs.join('\n\n')}\n\n${text.slice(to)}`);
+  const at = text.indexOf(begin);
+  const to = text.indexOf(END, at);
+  if (at < 0 || to < 0) throw new Error(`${path} has no ${begin} … ${END}`);
+  return { path, text, from: at + begin.length, to };
+};
+
+export const readTables = (place: Place): string => {
+  const { text, from, to } = find(place);
+  return text.slice(from, to);
+};
+
+/** Returns the file's name. `paragraphs`: what the numbers are, and the tables. */
+export const writeTables = (place: Place, paragraphs: readonly string[]): string => {
+  const { path, text, from, to } = find(place);
+  writeFileSync(path, `${text.slice(0, from)}\n${paragraphs.join('\n\n')}\n\n${text.slice(to)}`);
   return path;
 };

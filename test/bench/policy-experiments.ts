@@ -61,30 +61,6 @@ const guest = (job: string, vps: number, image = 'workload64'): Experiment['gues
   append: `job=${job} milliseconds=100`,
 });
 
-/** Locks held with interrupts off, for `hold` loop iterations of two instructions, a tenth of the time. */
-const spin = (name: string, vps: number, lps: number, kind: number, hold: number, bar?: string): Experiment => ({
-  name,
-  guest: {
-    image: 'workload64',
-    vps,
-    lps,
-    quantumCycles: 32_000,
-    append: `job=spinlock:kind=${kind},hold=${hold},think=${10 * hold},off=1 milliseconds=60`,
-  },
-  settings: lps < vps ? SPIN_SETTINGS : SPIN_SETTINGS.slice(0, 1),
-  unit: lps < vps ? 'acquisitions' : `acquisitions: without overcommit, ${vps / 2} LPs would do half of it`,
-  ...(bar === undefined ? {} : { bar }),
-  measure: operations,
-});
-const SPIN_SETTINGS = [
-  'spin.detect=off',
-  'spin.detect=pause',
-  'spin.detect=pause spin.express=on',
-  'spin.detect=off spin.extend=1x100000',
-  'spin.detect=off sched.policy=gang',
-  'spin.detect=pause spin.express=on spin.extend=1x100000',
-];
-
 export const EXPERIMENTS: readonly Experiment[] = [
   {
     name: 'coalesce: spaces of the same tables',
@@ -166,11 +142,74 @@ export const EXPERIMENTS: readonly Experiment[] = [
     measure: ({ partition: { vtlb } }) => (1000 * (vtlb.flushHandshakes ?? 0)) / Math.max(1, vtlb.sptFreed ?? 0),
   },
   {
+    name: 'flush: everything goes, with many spaces made',
+    guest: guest('switch:spaces=64,pages=4,flush=16', 1),
+    settings: ['vtlb.tags=1 vtlb.flush=walk', 'vtlb.tags=1 vtlb.flush=generation'],
+    unit: 'operations in the run, a flush of everything after each 16th',
+    measure: operations,
+  },
+  {
+    name: 'flush: everything goes, with one space',
+    guest: guest('switch:spaces=1,pages=4,flush=16', 1),
+    settings: ['vtlb.tags=1 vtlb.flush=walk', 'vtlb.tags=1 vtlb.flush=generation'],
+    unit: 'operations in the run',
+    measure: operations,
+  },
+  {
+    name: 'flush: tables linked again',
+    guest: guest('switch:spaces=64,pages=4,flush=16', 1),
+    settings: ['vtlb.tags=1 vtlb.flush=walk', 'vtlb.tags=1 vtlb.flush=generation'],
+    unit: 'shadow tables made for each operation',
+    measure: perOperation('sptAllocated'),
+  },
+  {
+    name: 'untracked: tables that come and go',
+    guest: guest('pagechurn:pages=4,tables=256,reload=1', 1),
+    settings: ['vtlb.untracked=0', 'vtlb.untracked=64', 'vtlb.untracked=1024'],
+    unit: 'operations in the run',
+    measure: operations,
+  },
+  {
+    name: 'untracked: purges of all mappings',
+    guest: guest('pagechurn:pages=4,tables=256,reload=1', 1),
+    settings: ['vtlb.untracked=0', 'vtlb.untracked=64', 'vtlb.untracked=1024'],
+    unit: 'purges of everything per 1,000 operations',
+    measure: (report) => 1000 * perOperation('untrackedPurges')(report),
+  },
+  {
+    name: 'untracked: tables that stay what they are',
+    guest: guest('switch:spaces=2,pages=16', 1),
+    settings: ['vtlb.untracked=0', 'vtlb.untracked=64', 'vtlb.untracked=1024'],
+    unit: 'tables gone over in the run',
+    measure: ({ partition }) => partition.vtlb.validations ?? 0,
+  },
+  {
+    name: 'untracked: what that costs',
+    guest: guest('switch:spaces=2,pages=16', 1),
+    settings: ['vtlb.untracked=0', 'vtlb.untracked=64', 'vtlb.untracked=1024'],
+    unit: 'operations in the run',
+    measure: operations,
+  },
+  {
     name: 'pervp: VPs in one address space',
     guest: guest('switch:spaces=4,pages=16', 4),
     settings: ['vtlb.pervp=on', 'vtlb.pervp=off'],
     unit: 'shadow tables in use',
     measure: ({ partition }) => partition.vtlb.sptLive ?? 0,
+  },
+  {
+    name: 'pervp: fills that other VPs have done already',
+    guest: guest('switch:spaces=16,pages=16', 4),
+    settings: ['vtlb.pervp=on', 'vtlb.pervp=off'],
+    unit: 'fills in the run',
+    measure: ({ partition }) => partition.vtlb.fills ?? 0,
+  },
+  {
+    name: 'pervp: VPs that edit one address space',
+    guest: guest('pagechurn:pages=16,shared=1', 4),
+    settings: ['vtlb.pervp=on', 'vtlb.pervp=off'],
+    unit: 'cycles a round',
+    measure: latency,
   },
   {
     name: 'lock: fills and INVLPGs of VPs in spaces of their own',
@@ -238,10 +277,4 @@ export const EXPERIMENTS: readonly Experiment[] = [
     unit: 'shadow tables in use',
     measure: ({ partition }) => partition.vtlb.sptLive ?? 0,
   },
-  spin('spin: ticket lock, 4 VPs on 4 LPs', 4, 4, 0, 1000),
-  spin('spin: ticket lock, 4 VPs on 2 LPs', 4, 2, 0, 1000, '≥ 90 % of half of what 4 LPs do'),
-  spin('spin: queued lock, 4 VPs on 4 LPs', 4, 4, 1, 1000),
-  spin('spin: queued lock, 4 VPs on 2 LPs', 4, 2, 1, 1000, '≥ 90 % of half of what 4 LPs do'),
-  spin('spin: ticket lock held ten times as long, 4 VPs on 4 LPs', 4, 4, 0, 10_000),
-  spin('spin: ticket lock held ten times as long, 4 VPs on 2 LPs', 4, 2, 0, 10_000, '≥ 90 % of half of what 4 LPs do'),
 ];

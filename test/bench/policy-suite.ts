@@ -65,23 +65,34 @@ export const runGuest = (args: readonly string[]): Promise<RunReport> =>
 
 const number = (value: number): string => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3));
 
+const HEAD = ['| workload | measured | setting | | against the first | bar |', '| --- | --- | --- | ---: | ---: | --- |'];
+/** Between an experiment's name and how its guest is run. */
+const BREAK = '<br>';
+
 /** The first setting is the baseline that the others are compared with. */
-export const policyMarkdown = (rows: readonly PolicyRow[]): string => {
-  const lines = ['| workload | measured | setting | | against the first | bar |', '| --- | --- | --- | ---: | ---: | --- |'];
-  for (const { experiment, values } of rows)
-    values.forEach(({ setting, value }, i) => {
-      const base = values[0]!.value;
-      const ratio = i === 0 || base === 0 ? '' : `${(value / base).toPrecision(3)} ×`;
-      const [name, what] =
-        i === 0
-          ? [
-              `${experiment.name}<br>\`${experiment.guest.append}\`, ${experiment.guest.vps} VPs on ${experiment.guest.lps ?? experiment.guest.vps} LPs`,
-              experiment.unit,
-            ]
-          : ['', ''];
-      lines.push(
-        `| ${name} | ${what} | \`${setting}\` | ${number(value)} | ${ratio} | ${i === values.length - 1 ? (experiment.bar ?? '') : ''} |`,
-      );
-    });
-  return lines.join('\n');
+export const policyMarkdown = (rows: readonly PolicyRow[]): string => [...HEAD, ...rows.flatMap(linesOf)].join('\n');
+
+/** A table that was written before, with the rows in place of what it says of their experiments. Experiments that there are no more are left out. */
+export const mergedMarkdown = (table: string, rows: readonly PolicyRow[], experiments: readonly Experiment[] = EXPERIMENTS): string => {
+  const known = new Map<string, string[]>();
+  let lines: string[] = [];
+  for (const line of table.split('\n').filter((text) => text.startsWith('| ') && !HEAD.includes(text))) {
+    if (line.includes(BREAK)) {
+      lines = [];
+      known.set(line.slice(2, line.indexOf(BREAK)), lines);
+    }
+    lines.push(line);
+  }
+  for (const row of rows) known.set(row.experiment.name, linesOf(row));
+  return [...HEAD, ...experiments.flatMap(({ name }) => known.get(name) ?? [])].join('\n');
 };
+
+const linesOf = ({ experiment, values }: PolicyRow): string[] =>
+  values.map(({ setting, value }, i) => {
+    const { append, vps, lps = vps, nodes } = experiment.guest;
+    const base = values[0]!.value;
+    const ratio = i === 0 || base === 0 ? '' : `${(value / base).toPrecision(3)} ×`;
+    const machine = `${vps} VPs on ${lps} LPs${nodes === undefined ? '' : ` of ${nodes} nodes`}`;
+    const [name, what] = i === 0 ? [`${experiment.name}${BREAK}\`${append}\`, ${machine}`, experiment.unit] : ['', ''];
+    return `| ${name} | ${what} | \`${setting}\` | ${number(value)} | ${ratio} | ${i === values.length - 1 ? (experiment.bar ?? '') : ''} |`;
+  });

@@ -105,7 +105,7 @@ void processors_start(const struct firmware *f);
 void wake_others(void);
 
 // --- paging.c
-struct space { uptr root; volatile void *window; u32 pages; };
+struct space { uptr root; volatile void *window, *directory; u32 pages, slot; };   // the entry `slot` of the directory leads to the window's first table
 extern uptr baseRoot;
 void memory_start(struct range free, const struct range nodes[NODES_MAX], u32 wantPae);
 uptr pages_take_on(u32 node, u32 count);  // zeroed, contiguous, on the node if it has so many; 0 = no memory left
@@ -114,6 +114,7 @@ u32 space_make(struct space *s, u32 pages, u32 node);
 uptr window_address(u32 page);
 void space_map(struct space *s, u32 page, uptr frame);
 void space_unmap(struct space *s, u32 page);
+void space_move(struct space *s, uptr table);
 
 // --- hyperv.c
 #define HV_SINT 3

@@ -125,35 +125,40 @@ u32 space_make(struct space *s, u32 pages, u32 node)
 {
     u32 perTable = wide ? 512 : 1024;
     u32 tables = (pages + perTable - 1) / perTable;
-    uptr window = pages_take_on(node, tables);
+    uptr directory, window = pages_take_on(node, tables);
     if (!window) return 0;
 #ifdef LONG
     uptr at = pages_take_on(node, 3);
     if (!at) return 0;
-    uptr pml4 = at, pdpt = at + PAGE_SIZE, directory = at + 2 * PAGE_SIZE;
+    uptr pml4 = at, pdpt = at + PAGE_SIZE;
+    directory = at + 2 * PAGE_SIZE;
     entry_set((void *)pml4, 0, identity_on(node) | PRESENT_WRITABLE);
     entry_set((void *)pml4, (WINDOW >> 39) & 511, pdpt | PRESENT_WRITABLE);
     entry_set((void *)pdpt, (WINDOW >> 30) & 511, directory | PRESENT_WRITABLE);
     for (u32 i = 0; i < tables; i++) entry_set((void *)directory, ((WINDOW >> 21) & 511) + i, (window + i * PAGE_SIZE) | PRESENT_WRITABLE);
     s->root = pml4;
+    s->slot = (WINDOW >> 21) & 511;
 #else
     if (wide) {
         uptr at = pages_take_on(node, 2);
         if (!at) return 0;
-        uptr directory = at + PAGE_SIZE;
+        directory = at + PAGE_SIZE;
         memcpy((void *)at, (void *)identity_on(node), 32);
         ((volatile u32 *)at)[2 * (WINDOW >> 30)] = (u32)directory | 1;
         for (u32 i = 0; i < tables; i++) entry_set((void *)directory, i, (window + i * PAGE_SIZE) | PRESENT_WRITABLE);
         s->root = at;
+        s->slot = 0;
     } else {
-        uptr directory = pages_take_on(node, 1);
+        directory = pages_take_on(node, 1);
         if (!directory) return 0;
         memcpy((void *)directory, (void *)baseRoot, PAGE_SIZE);
         for (u32 i = 0; i < tables; i++) entry_set((void *)directory, (WINDOW >> 22) + i, (window + i * PAGE_SIZE) | PRESENT_WRITABLE);
         s->root = directory;
+        s->slot = WINDOW >> 22;
     }
 #endif
     s->window = (volatile void *)window;
+    s->directory = (volatile void *)directory;
     s->pages = pages;
     return 1;
 }
@@ -161,3 +166,9 @@ u32 space_make(struct space *s, u32 pages, u32 node)
 uptr window_address(u32 page) { return WINDOW + (uptr)page * PAGE_SIZE; }
 void space_map(struct space *s, u32 page, uptr frame) { entry_set(s->window, page, frame | PRESENT_WRITABLE); }
 void space_unmap(struct space *s, u32 page) { entry_set(s->window, page, 0); }
+// The first pages of the window are what another table says: seen after the next flush.
+void space_move(struct space *s, uptr table)
+{
+    entry_set(s->directory, s->slot, table | PRESENT_WRITABLE);
+    s->window = (volatile void *)table;
+}
