@@ -44,7 +44,7 @@ export const leastDisturbed = (samples: readonly StormSample[]): StormSample[] =
 const isEnough = (samples: readonly StormSample[]): boolean => samples.filter(({ kept }) => kept <= UNDISTURBED).length >= COUNTING;
 
 /** One run of a case: its threads together, sample by sample. */
-const storm = async ({ lock, region, threads }: Case): Promise<StormSample[]> => {
+export const storm = async ({ lock, region, threads }: Case): Promise<StormSample[]> => {
   const partitions = Array.from({ length: region === 'apart' ? threads : 1 }, () =>
     makeMachine(RAM_PAGES, region === 'apart' ? 1 : threads),
   );

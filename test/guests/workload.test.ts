@@ -12,7 +12,8 @@ const JOBS = [
   'spinlock:kind=2,think=2000',
   'pagechurn',
   'pagechurn:shared=1',
-  'switch',
+  'pagechurn:tables=5',
+  'switch:flush=3',
   'ipi',
   'ipi:mode=1',
   'timer',
@@ -22,7 +23,7 @@ const JOBS = [
 const SHAPES = [
   { bits: 64, vps: 4, lps: 2, jobs: JOBS },
   { bits: 64, vps: 1, lps: 1, jobs: ['compute', 'pagechurn', 'switch', 'timer'] },
-  { bits: 32, vps: 2, lps: 2, jobs: ['spinlock', 'spinlock:kind=2,think=2000', 'pagechurn', 'ipi', 'timer', 'switch'] },
+  { bits: 32, vps: 2, lps: 2, jobs: ['spinlock', 'spinlock:kind=2,think=2000', 'pagechurn:tables=5', 'ipi', 'timer', 'switch'] },
 ] as const;
 
 for (const { bits, vps, lps, jobs } of SHAPES) {

@@ -5,6 +5,7 @@ import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { measureCommonHalf } from '../bench/vtlb-common-half.js';
 import { FillingLp, layOut, RAM_PAGES } from '../bench/vtlb-fills.js';
 import { measureVtlbScaling, REGIONS, type Region } from '../bench/vtlb-scaling.js';
+import { leastDisturbed, storm, stormMarkdown } from '../bench/vtlb-storm.js';
 import { makeMachine } from '../interleave/small-machine.js';
 
 for (const oneSpace of [true, false])
@@ -62,4 +63,30 @@ test.serial('in virtual time fills under counters go side by side, those under o
   t.true(fills('fine', 'shared', 16) < 0.9 * 16 * fills('fine', 'shared', 1));
   for (const lock of ['generation', 'fine']) t.true(fills(lock, 'edits', 16) < 16 * fills(lock, 'edits', 1), lock);
   t.deepEqual(measureVtlbScaling([1, 16]), rows);
+});
+
+test('the samples that count are those in which threads were least kept from a core', (t) => {
+  const samples = Array.from({ length: 20 }, (_, i) => ({ perSecond: i, kept: ((7 * i) % 20) / 100 }));
+  const taken = leastDisturbed(samples);
+  t.true(taken.length > 2 && taken.length < 10);
+  const most = Math.max(...taken.map(({ kept }) => kept));
+  t.true(samples.every((sample) => taken.includes(sample) || sample.kept > most));
+  t.is(samples[0]!.perSecond, 0);
+});
+
+for (const [region, threads] of [
+  ['private', 2],
+  ['apart', 2],
+  ['shared', 1],
+] as const)
+  test.serial(`each sample of a storm has a rate, ${region}, ${threads}`, async (t) => {
+    t.timeout(60_000);
+    const samples = await storm({ lock: 'generation', region, threads });
+    t.true(samples.length >= leastDisturbed(samples).length);
+    for (const { perSecond, kept } of samples) t.true(perSecond > 0 && kept >= 0);
+  });
+
+test('a row of the storm has both rates, their ratio and how disturbed it was', (t) => {
+  const table = stormMarkdown([{ lock: 'generation', region: 'private', one: 1e6, two: 1.9e6, kept: 0.014 }]);
+  t.regex(table, /\n\| private \| generation \| 1,000,000 \| 1,900,000 \| 1\.90 × \| 1\.4 % \| ≥ 1\.8 ×/);
 });

@@ -40,9 +40,9 @@ const boot = (image: string, vps: number, append: string): { output: string; sta
 };
 
 const RUNS: readonly (readonly [string, number, string])[] = [
-  ['workload64', 4, 'job=spinlock:hold=50,think=50 vp2=pagechurn:shared=1 vp3=switch seconds=1'],
+  ['workload64', 4, 'job=spinlock:hold=50,think=50 vp2=pagechurn:shared=1 vp3=switch:flush=3 seconds=1'],
   ['workload64', 2, 'job=ipi vp1=ipi:mode=1 seconds=1'],
-  ['workload32', 4, 'job=pagechurn vp1=timer vp2=spinlock:kind=1 vp3=spinlock:kind=1 seconds=1'],
+  ['workload32', 4, 'job=pagechurn:tables=5 vp1=timer vp2=spinlock:kind=1 vp3=spinlock:kind=1 seconds=1'],
   ['workload32', 3, 'pae job=switch:private=1 vp2=compute seconds=1'],
 ];
 for (const [name, vps, append] of RUNS) {
