@@ -5,6 +5,7 @@ import type { JobOrder } from '../../shared/layout/job-order.js';
 import { lpContextAt, PartitionLayout, PartitionState } from '../../shared/layout/partition.js';
 import type { VpSchedule } from '../../shared/layout/schedule.js';
 import { VpState } from '../../shared/layout/vp.js';
+import type { GuestProcessor } from '../machine/guest-processor.js';
 import type { Mmio } from '../machine/guest-memory.js';
 import { request } from './apic/post.js';
 import { GuestDebug } from './debugger/guest-debug.js';
@@ -18,13 +19,25 @@ import { Observer } from './observer.js';
 import { PartitionOnLp } from './partition-on-lp.js';
 import { buildProcessor } from './processor-host.js';
 import { RunLoop } from './run-loop.js';
-import { SpinWindow } from './spin/spin-window.js';
+import { SpinWindow, type SpinWindowSaved } from './spin/spin-window.js';
 import type { PortDirectory } from './synic/port-directory.js';
 import { carryOutPortRequest } from './synic/port-requests.js';
 import { VpReadiness } from './vp-readiness.js';
 import { initVtlb } from './vtlb/arena.js';
+import type { Vtlb } from './vtlb/vtlb.js';
 import type { GuestWiring } from './wiring.js';
 import { resuming } from './world/guest-world.js';
+
+/** Snapshots (shared/kit/saved): what an LP knows of a partition beside what is in memory. Between runs. */
+export interface GuestSaved {
+  readonly readiness: VpReadiness['saved'];
+  readonly loop: RunLoop['saved'];
+  readonly spinWindow: SpinWindowSaved;
+  readonly spinning: number;
+  readonly clock: number;
+  readonly vtlb: Vtlb['saved'];
+  readonly processor: GuestProcessor['saved'];
+}
 
 export class Guest {
   readonly slot: number;
@@ -32,6 +45,7 @@ export class Guest {
   readonly #on: PartitionOnLp;
   readonly #readiness: VpReadiness;
   readonly #loop: RunLoop;
+  readonly #spinWindow: SpinWindow;
   readonly #observer: Observer | undefined;
   readonly #debug: GuestDebug | undefined;
 
@@ -42,6 +56,7 @@ export class Guest {
     const window = new InterruptWindow(on);
     const spinWindow = new SpinWindow();
     this.#on = on;
+    this.#spinWindow = spinWindow;
     on.trace.spinsSince = () => spinWindow.found;
     this.#readiness = new VpReadiness(on);
     const { debug, observe, lp } = wiring;
@@ -70,6 +85,33 @@ export class Guest {
       Atomics.store(i32, at, 2);
       Atomics.notify(i32, at);
     } else while (Atomics.load(i32, at) !== 2) Atomics.wait(i32, at, 1, 100);
+  }
+
+  get saved(): GuestSaved {
+    const { spinning, clock, mmu, processor, schedules } = this.#on;
+    return {
+      readiness: this.#readiness.saved,
+      loop: this.#loop.saved,
+      spinWindow: this.#spinWindow.save(schedules),
+      spinning,
+      clock: clock.began,
+      vtlb: mmu.lp.vtlb.saved,
+      processor: processor.saved,
+    };
+  }
+  set saved({ readiness, loop, spinWindow, spinning, clock, vtlb, processor }: GuestSaved) {
+    const on = this.#on;
+    this.#readiness.saved = readiness;
+    this.#loop.saved = loop;
+    this.#spinWindow.restore(spinWindow, on.schedules);
+    on.spinning = spinning;
+    on.clock.set(clock);
+    on.mmu.lp.vtlb.saved = vtlb;
+    on.processor.saved = processor;
+  }
+  /** Gives up what has been translated: a snapshot that need not keep to the course has none of it. */
+  dropCode(): void {
+    this.#on.processor.code.dropAll();
   }
 
   /** What a debugger asks for while the machine stands still; a DebugResult. */

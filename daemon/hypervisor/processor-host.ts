@@ -55,6 +55,7 @@ export const buildProcessor = (
       tiers: wiring.tiers,
       hotRuns: wiring.hotRuns,
       alone: on.vpCount === 1,
+      keepsUnits: wiring.keepsUnits,
       count: observer?.count,
       stacks: observer?.stacks,
       trace: observer?.trace,

@@ -32,6 +32,14 @@ export class RunLoop {
     this.#stops = stops;
   }
 
+  /** Snapshots (shared/kit/saved). */
+  get saved(): { readonly eoiPolicy: number } {
+    return { eoiPolicy: this.#eoiPolicy };
+  }
+  set saved({ eoiPolicy }: { readonly eoiPolicy: number }) {
+    this.#eoiPolicy = eoiPolicy;
+  }
+
   /** Runs the VP for at most `budget` cycles from `clock` on; returns the cycles used. `extended`: only while it is in a critical section. */
   run(index: number, clock: number, budget: number, extended: boolean): number {
     const on = this.#on;

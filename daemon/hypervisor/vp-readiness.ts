@@ -6,6 +6,11 @@ import { MWait, VpState } from '../../shared/layout/vp.js';
 import { hasPosted } from './apic/post.js';
 import type { PartitionOnLp } from './partition-on-lp.js';
 
+export interface ReadinessSaved {
+  readonly sawPause: boolean;
+  readonly own: readonly number[];
+}
+
 export class VpReadiness {
   readonly #on: PartitionOnLp;
   #sawPause = false;
@@ -15,6 +20,15 @@ export class VpReadiness {
   constructor(on: PartitionOnLp) {
     this.#on = on;
     this.#own = this.own();
+  }
+
+  /** Snapshots (shared/kit/saved). */
+  get saved(): ReadinessSaved {
+    return { sawPause: this.#sawPause, own: this.#own };
+  }
+  set saved({ sawPause, own }: ReadinessSaved) {
+    this.#sawPause = sawPause;
+    this.#own = own;
   }
 
   /** VPs that this LP runs: what other LPs have given it is taken. */

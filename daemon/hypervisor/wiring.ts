@@ -53,6 +53,8 @@ export interface GuestWiring {
   /** Which tiers run guest code; tests choose. */
   readonly tiers?: CodeCacheOptions['tiers'];
   readonly hotRuns?: CodeCacheOptions['hotRuns'];
+  /** Translated code can be saved as it is (machine/code-cache). */
+  readonly keepsUnits?: boolean | undefined;
   readonly costs: Readonly<Record<string, number>>;
   /** Work for VPs of another LP (or this one): it leaves guest code or wakes. `clock`: now, in cycles. */
   signal(lp: number, clock: number): void;

@@ -3,6 +3,7 @@
 
 import { performance } from 'node:perf_hooks';
 import { receiveMessageOnPort } from 'node:worker_threads';
+import { firstMismatch } from '../../shared/kit/saved.js';
 import { DebugResult } from '../../shared/layout/debug.js';
 import {
   freeGate,
@@ -16,12 +17,21 @@ import {
 } from '../../shared/layout/gate.js';
 import { readJobOrder } from '../../shared/layout/job-order.js';
 import { ClockMode, EventType, LpBlock, LpLayout, LpState, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
-import { type AttachMessage, type LpBoot, MailCommand, mailIndexes, PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
+import {
+  type AttachMessage,
+  type LpBoot,
+  MailCommand,
+  mailIndexes,
+  PARTITION_SLOTS,
+  type RestoredMessage,
+  type RestoreMessage,
+  type SaveMessage,
+} from '../../shared/layout/mailbox.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
 import { SliceEnd, TraceKind } from '../../shared/layout/trace.js';
 import { findPolicy } from '../../shared/protocol/policies.js';
 import { PassThrough, REVOKE_CYCLES } from '../hypervisor/apic/pass-through.js';
-import { Guest } from '../hypervisor/guest.js';
+import { Guest, type GuestSaved } from '../hypervisor/guest.js';
 import type { PortDirectory } from '../hypervisor/synic/port-directory.js';
 import { TraceRing } from '../hypervisor/trace-ring.js';
 import { WorldSwitch } from '../hypervisor/world/world-switch.js';
@@ -34,6 +44,18 @@ import type { Candidate } from './schedule/candidate.js';
 import { RunQueue } from './schedule/run-queue.js';
 import { StandStill } from './stand-still.js';
 import { ring, Turn } from './turn.js';
+
+/** Snapshots (shared/kit/saved): what an LP knows beside what is in memory, at the head of its loop. */
+export interface LpSaved {
+  readonly clock: number;
+  /** Candidate that ran last. */
+  readonly last: number;
+  readonly queue: RunQueue<Guest>['saved'];
+  readonly pass: PassThrough['saved'];
+  readonly world: WorldSwitch['saved'];
+  /** By slot. */
+  readonly guests: Readonly<Record<string, GuestSaved>>;
+}
 
 /** Realtime mode: guest code is left at least this often, in instructions. */
 const REALTIME_RUN = 200_000;
@@ -127,6 +149,7 @@ export class LogicalProcessor {
       machine: this.#machine,
       lp: boot.lp,
       costs: boot.config.costs,
+      processor: { keepsUnits: this.#isDeterministic },
       interrupts: {
         isRequested: () => this.#apic.interrupts(boot.lp),
         acknowledge: () => this.#apic.take(boot.lp),
@@ -401,10 +424,44 @@ export class LogicalProcessor {
       this.#pass.bury();
       this.#queue.renew(this.#clock);
     } else if (what === MailCommand.PORTS) this.#guests[slot]?.changePorts();
+    else if (what === MailCommand.SAVE) this.#save();
+    else if (what === MailCommand.RESTORE) this.#restore();
     else if (what === MailCommand.JOB) this.#guests[slot]?.assignJob(readJobOrder(i32, args));
     Atomics.add(i32, sequence, 1);
     Atomics.notify(i32, sequence);
     return what !== MailCommand.STOP;
+  }
+
+  get saved(): LpSaved {
+    const guests = Object.fromEntries(this.#guests.flatMap((guest) => (guest === undefined ? [] : [[String(guest.slot), guest.saved]])));
+    return { clock: this.#clock, last: this.#last, queue: this.#queue.saved, pass: this.#pass.saved, world: this.#world.saved, guests };
+  }
+  set saved({ clock, last, queue, pass, world, guests }: LpSaved) {
+    this.#clock = clock;
+    this.#last = last;
+    for (const guest of this.#guests) if (guest !== undefined) guest.saved = guests[guest.slot];
+    this.#queue.saved = queue;
+    this.#pass.saved = pass;
+    this.#world.saved = world;
+  }
+  #save(): void {
+    // Elsewhere no course is kept to, and the units are not there to be saved.
+    if (!this.#isDeterministic) this.#dropCode();
+    this.#boot.control.postMessage({ saved: this.saved } satisfies SaveMessage);
+  }
+  #restore(): void {
+    const message = receiveMessageOnPort(this.#boot.control)?.message as RestoreMessage;
+    if (message.saved === undefined) {
+      this.#dropCode();
+      return;
+    }
+    const mismatch = firstMismatch(this.saved, message.saved);
+    if (mismatch === undefined) this.saved = message.saved as LpSaved;
+    this.#boot.control.postMessage({ mismatch } satisfies RestoredMessage);
+  }
+  #dropCode(): void {
+    for (const guest of this.#guests) guest?.dropCode();
+    this.#world.dropCode();
   }
 
   #attach({ slot, memory, name, observe }: AttachMessage): Guest {
@@ -418,6 +475,7 @@ export class LogicalProcessor {
       frequencyHz: this.#frequencyHz,
       world: this.#world,
       realtime: this.#mode === ClockMode.REALTIME,
+      keepsUnits: this.#isDeterministic,
       hostCycles: () => this.#hostCycles(),
       // Where VPs share the LP their slices are short, and a command may wait for the end of one.
       isWanted: (began, now) => this.#isAsked() || this.#pass.isWanted || this.#queue.interrupts(began, now),

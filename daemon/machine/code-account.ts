@@ -52,6 +52,10 @@ export class CodeAccount {
     this.#add('machineBytes', Math.round(bytes * MACHINE_BYTES) - Math.round((old ?? 0) * MACHINE_BYTES));
     this.#units[index] = bytes;
   }
+  /** Units are there again as the counts in memory say (a snapshot). */
+  restore(unitBytes: readonly number[]): void {
+    this.#units.splice(0, Number.POSITIVE_INFINITY, ...unitBytes);
+  }
   /** Templates of blocks take so many bytes more, or less. */
   templates(bytes: number): void {
     this.#add('metadataBytes', bytes);

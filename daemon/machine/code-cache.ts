@@ -5,6 +5,7 @@
 // Write watching: a page that code was translated from has its lines marked, then PageFlag.CODE set and all write tags to it flushed, then its bytes read.
 // A store to a marked line raises the page's version and the partition's code epoch (watched-code.ts); every LP compares both before it uses a block again.
 import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
+import { bytesOf, doublesOf } from '../../shared/kit/saved.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder } from '../translate/block-builder.js';
 import type { CodeMode } from '../translate/code-mode.js';
@@ -12,12 +13,13 @@ import { INSTRUCTION_BYTES_MAX } from '../translate/decode/code-source.js';
 import { BLOCK_HEADER_SIZE, BlockHeader } from '../translate/emit/block-layout.js';
 import { region } from '../translate/emit/region.js';
 import { compileUnit } from '../translate/emit/unit.js';
-import { TemplateTable } from '../translate/template-table.js';
+import { BlockTemplate, type TemplateSaved } from '../translate/block-template.js';
+import { TemplateTable, type TemplateTableSaved } from '../translate/template-table.js';
 import { type TranslatedBlock, translateBlock } from '../translate/translate-block.js';
 import { BlockArena } from './block-arena.js';
 import { CodeAccount } from './code-account.js';
 import { CodeBlock, HOT_RUNS, type SpannedPage, Unit } from './code-block.js';
-import { CodePages } from './code-pages.js';
+import { CodePages, type CodePagesSaved } from './code-pages.js';
 import { CodeReader, FETCH_BYTES } from './code-reader.js';
 import type { InstructionCount } from './instruction-count.js';
 import { JumpCache } from './jump-cache.js';
@@ -36,6 +38,26 @@ export interface CodeMemory {
 const NEVER_HOT = 0x7fffffff;
 const NO_ADDRESSES: ReadonlySet<number> = new Set();
 
+/** Snapshots (shared/kit/saved). Records, counts and the jump cache are in the LP context. */
+export interface CodeSaved {
+  readonly epochSeen: number;
+  readonly arenaNext: number;
+  /** Doubles: BLOCK_COLUMNS for each block. */
+  readonly blocks: Uint8Array;
+  /** Number of the block, then page, frame, version of each page that its unit spans. */
+  readonly spans: readonly (readonly number[])[];
+  readonly pages: CodePagesSaved;
+  /** By number of a unit: the block that it begins with, and its WebAssembly. */
+  readonly unitEntries: readonly number[];
+  readonly units: readonly Uint8Array[];
+  readonly templates: readonly TemplateSaved[];
+  readonly templateTable: TemplateTableSaved;
+  readonly jumps: JumpCache['saved'];
+}
+/** RIP, linear address, frame, mode, version, header, second frame and its version, unit, template or -1. */
+const BLOCK_COLUMNS = 10;
+const NO_TEMPLATE = -1;
+
 export interface CodeCacheOptions {
   /** 'both' is the product; 'cold' never compiles, 'hot' compiles before the first run: for tests. */
   readonly tiers?: 'both' | 'cold' | 'hot' | undefined;
@@ -47,6 +69,8 @@ export interface CodeCacheOptions {
   readonly unitBytesMax?: number;
   /** Counts what is retired. */
   readonly count?: InstructionCount | undefined;
+  /** Units are kept as they were made, for snapshots: a course hangs on which there are. */
+  readonly keepsUnits?: boolean | undefined;
   /** Blocks have at most this many instructions: 1 is the reference that optimisations over a block are tested against. */
   readonly blockInstructions?: number;
 }
@@ -75,6 +99,9 @@ export class CodeCache {
   readonly #plainModes = new Map<CodeMode, CodeMode>();
   /** Blocks that the units in the table begin with. */
   readonly #unitEntries: CodeBlock[] = [];
+  /** Their WebAssembly, where that is kept. */
+  readonly #unitBytes: Uint8Array[] = [];
+  readonly #keepsUnits: boolean;
   #mode: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false, features: IMPLEMENTED };
   #modeKey = 0;
   /** What `setMode` was last called with. */
@@ -113,10 +140,67 @@ export class CodeCache {
     this.#imports = imports;
     this.#hotRuns = options.tiers === 'cold' ? NEVER_HOT : options.tiers === 'hot' ? 1 : (options.hotRuns ?? HOT_RUNS);
     this.#alone = options.alone ?? false;
+    this.#keepsUnits = options.keepsUnits ?? false;
     this.#count = options.count;
     this.#builder.counted = options.count !== undefined;
     this.#blockInstructions = options.blockInstructions;
     this.#epochSeen = watched.epoch();
+  }
+
+  /** What is there, as it is: for a machine that is to take the same course. Where units are kept. */
+  get saved(): CodeSaved {
+    const all = this.#pages.blocks;
+    for (const block of this.#unitEntries) all.add(block);
+    const blocks = [...all];
+    const numbers = new Map(blocks.map((block, n) => [block, n]));
+    const templates = new Map<BlockTemplate, number>();
+    const rows = new Float64Array(blocks.length * BLOCK_COLUMNS);
+    const spans: number[][] = [];
+    for (const [n, b] of blocks.entries()) {
+      if (b.template !== undefined && !templates.has(b.template)) templates.set(b.template, templates.size);
+      const template = b.template === undefined ? NO_TEMPLATE : (templates.get(b.template) as number);
+      rows.set([b.rip, b.linear, b.gfn, b.modeKey, b.version, b.header, b.gfn2, b.version2, b.unit, template], n * BLOCK_COLUMNS);
+      if (b.span.length > 0) spans.push([n, ...b.span.flatMap(({ page, gfn, version }) => [page, gfn, version])]);
+    }
+    const templateTable = this.#templates.save(templates);
+    return {
+      epochSeen: this.#epochSeen,
+      arenaNext: this.#arena.next,
+      blocks: bytesOf(rows),
+      spans,
+      pages: this.#pages.save(numbers),
+      unitEntries: this.#unitEntries.map((block) => numbers.get(block) as number),
+      units: this.#unitBytes,
+      templates: [...templates.keys()].map(({ saved }) => saved),
+      templateTable,
+      jumps: this.jumps.saved,
+    };
+  }
+  set saved(s: CodeSaved) {
+    const rows = doublesOf(s.blocks);
+    const templates = s.templates.map((template) => BlockTemplate.restored(template));
+    const blocks: CodeBlock[] = [];
+    for (let at = 0; at < rows.length; at += BLOCK_COLUMNS) {
+      const [rip, linear, gfn, modeKey, version, header, gfn2, version2, unit, template] = rows.subarray(at, at + BLOCK_COLUMNS);
+      const block = new CodeBlock(this.#views.i32, rip, linear, gfn, modeKey, version, header, templates[template]);
+      block.gfn2 = gfn2;
+      block.version2 = version2;
+      block.unit = unit;
+      blocks.push(block);
+    }
+    for (const [n, ...pages] of s.spans) {
+      const span: SpannedPage[] = [];
+      for (let i = 0; i < pages.length; i += 3) span.push({ page: pages[i], gfn: pages[i + 1], version: pages[i + 2] });
+      blocks[n].span = span;
+    }
+    this.#epochSeen = s.epochSeen;
+    this.#arena.next = s.arenaNext;
+    this.#pages.restore(s.pages, blocks);
+    this.#templates.restore(s.templateTable, templates);
+    this.#unitEntries.splice(0, Number.POSITIVE_INFINITY, ...s.unitEntries.map((n) => blocks[n]));
+    for (const [index, bytes] of s.units.entries()) this.#setUnit(index, bytes, new WebAssembly.Instance(new WebAssembly.Module(bytes.slice()), this.#imports));
+    this.#account.restore(s.units.map(({ length }) => length));
+    this.jumps.saved = s.jumps;
   }
 
   get mode(): CodeMode {
@@ -256,7 +340,7 @@ export class CodeCache {
     this.#arena.clear();
     this.#account.templates(this.#templates.size);
     for (let i = 0; i < this.#unitEntries.length; i++) this.#table.set(i, null);
-    this.#unitEntries.length = 0;
+    this.#unitEntries.length = this.#unitBytes.length = 0;
     this.jumps.drop();
   }
 
@@ -402,6 +486,12 @@ export class CodeCache {
     return header;
   }
 
+  #setUnit(index: number, bytes: Uint8Array, instance: WebAssembly.Instance): void {
+    if (index >= this.#table.length) this.#table.grow(Math.max(256, this.#table.length));
+    this.#table.set(index, instance.exports.unit as () => number);
+    if (this.#keepsUnits) this.#unitBytes[index] = bytes;
+  }
+
   #compile(entry: CodeBlock): void {
     // What each page was when its first block was taken: another LP may store into it while the unit is made.
     const versions = new Map<number, number>();
@@ -426,8 +516,7 @@ export class CodeCache {
     // A unit made again takes the place of the old one: the table stays as small as the blocks are few.
     const index = entry.unit >= 0 ? entry.unit : this.#unitEntries.length;
     this.#unitEntries[index] = entry;
-    if (index >= this.#table.length) this.#table.grow(Math.max(256, this.#table.length));
-    this.#table.set(index, instance.exports.unit as () => number);
+    this.#setUnit(index, bytes, instance);
     this.#account.unit(index, bytes.length);
     const span = new Map<number, SpannedPage>();
     for (const b of graph.blocks as readonly CodeBlock[]) {

@@ -34,6 +34,13 @@ const age = (page: Page, version: number, leave?: (block: CodeBlock) => void): v
   while (page.first < page.end && lines[page.first] === undefined) page.first++;
 };
 
+export interface CodePagesSaved {
+  /** Frame, version, first line, end, then line and number of each block. */
+  readonly pages: readonly (readonly number[])[];
+  /** Frame, then the blocks that reach into it from elsewhere. */
+  readonly spanning: readonly (readonly number[])[];
+}
+
 export class CodePages {
   readonly #watched: WatchedCode;
   readonly #pages = new Map<number, Page>();
@@ -89,6 +96,40 @@ export class CodePages {
     this.#pages.clear();
     this.#spanning.clear();
     this.#lastGfn = -1;
+  }
+
+  /** Every block that is known here, each once. */
+  get blocks(): Set<CodeBlock> {
+    const all = new Set<CodeBlock>();
+    for (const { lines } of this.#pages.values())
+      for (const line of lines) for (let block = line; block !== undefined; block = block.next) all.add(block);
+    for (const spanning of this.#spanning.values()) for (const block of spanning) all.add(block);
+    return all;
+  }
+  /** Snapshots (shared/kit/saved). `numbers`: of `blocks`. */
+  save(numbers: ReadonlyMap<CodeBlock, number>): CodePagesSaved {
+    const numberOf = (block: CodeBlock): number => numbers.get(block) as number;
+    const pages = [...this.#pages].map(([gfn, { version, first, end, lines }]) => {
+      const entries: number[] = [];
+      for (let line = first; line < end; line++)
+        for (let block = lines[line]; block !== undefined; block = block.next) entries.push(line, numberOf(block));
+      return [gfn, version, first, end, ...entries];
+    });
+    return { pages, spanning: [...this.#spanning].map(([gfn, blocks]) => [gfn, ...[...blocks].map(numberOf)]) };
+  }
+  restore({ pages, spanning }: CodePagesSaved, blocks: readonly CodeBlock[]): void {
+    this.clear();
+    for (const [gfn, version, first, end, ...entries] of pages) {
+      const lines: (CodeBlock | undefined)[] = new Array(LINES).fill(undefined);
+      // From the back: each goes before those that follow it in its line.
+      for (let i = entries.length - 2; i >= 0; i -= 2) {
+        const block = blocks[entries[i + 1]];
+        block.next = lines[entries[i]];
+        lines[entries[i]] = block;
+      }
+      this.#pages.set(gfn, { version, lines, first, end });
+    }
+    for (const [gfn, ...numbers] of spanning) this.#spanning.set(gfn, new Set(numbers.map((n) => blocks[n])));
   }
 
   #page(gfn: number): Page {

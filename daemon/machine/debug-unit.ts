@@ -32,6 +32,15 @@ export interface OutsideHit {
   readonly write: boolean;
 }
 
+export interface DebugUnitSaved {
+  readonly base: number;
+  readonly hits: number;
+  readonly due: number;
+  readonly stepTrap: boolean;
+  readonly oneIteration: boolean;
+  readonly unfinished: boolean;
+}
+
 export class DebugUnit {
   #vp: VpBlock | undefined;
   /** Of the VP: the block object is re-pointed when another one is loaded. */
@@ -53,6 +62,20 @@ export class DebugUnit {
   oneIteration = false;
   /** A REP instruction has iterations left. */
   unfinished = false;
+
+  /** Snapshots (shared/kit/saved). What is armed follows from the VP. */
+  get saved(): DebugUnitSaved {
+    const { stepTrap, oneIteration, unfinished } = this;
+    return { base: this.#base, hits: this.#hits, due: this.#due, stepTrap, oneIteration, unfinished };
+  }
+  set saved({ base, hits, due, stepTrap, oneIteration, unfinished }: DebugUnitSaved) {
+    this.#base = base;
+    this.#hits = hits;
+    this.#due = due;
+    this.stepTrap = stepTrap;
+    this.oneIteration = oneIteration;
+    this.unfinished = unfinished;
+  }
 
   /** Reads the VP's debug registers: after they were written, and when another VP is loaded. */
   arm(vp: VpBlock): void {

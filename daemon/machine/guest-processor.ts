@@ -37,6 +37,14 @@ export interface ProcessorOptions extends CodeCacheOptions {
   readonly trace?: InstructionTrace | undefined;
 }
 
+export interface ProcessorSaved {
+  readonly code: CodeCache['saved'];
+  readonly debug: DebugUnit['saved'];
+  readonly hasStored: boolean;
+  readonly lastRip: number;
+  readonly hasFaulted: boolean;
+}
+
 export class GuestProcessor implements Processor {
   readonly views: Views;
   readonly vp: VpBlock;
@@ -56,6 +64,7 @@ export class GuestProcessor implements Processor {
   readonly #kick: Kick;
   readonly #entry: GuestEntry;
   readonly #lone: LoneInstruction;
+  readonly #slow: SlowHalf;
   readonly #exits: GuestExits;
   readonly #step: SingleStep;
   readonly #count: InstructionCount | undefined;
@@ -80,6 +89,7 @@ export class GuestProcessor implements Processor {
     this.#stacks = options?.stacks;
     this.#trace = options?.trace;
     const slow = new SlowHalf(this, this.#kick, host.attention, this.#count !== undefined);
+    this.#slow = slow;
     const alone = options?.alone ?? false;
     const watched = new WatchedCode(new SharedWords(this.views), alone);
     const isOutdated = (): boolean => this.code.isOutdated;
@@ -123,6 +133,19 @@ export class GuestProcessor implements Processor {
     this.#lone = new LoneInstruction(this, this.#entry, this.#cycles, this.#kick);
     this.#exits = new GuestExits(this, host, this.#lone, this.#count !== undefined);
     this.#step = new SingleStep(this, this.#exits, () => this.#runAlone());
+  }
+
+  /** Snapshots (shared/kit/saved). Between runs: the VP and its mode are told anew as the next one begins. */
+  get saved(): ProcessorSaved {
+    const { code, debug, memory } = this;
+    return { code: code.saved, debug: debug.saved, hasStored: memory.hasStored, lastRip: this.#slow.lastRip, hasFaulted: this.#slow.hasFaulted };
+  }
+  set saved({ code, debug, hasStored, lastRip, hasFaulted }: ProcessorSaved) {
+    this.code.saved = code;
+    this.debug.saved = debug;
+    this.memory.hasStored = hasStored;
+    this.#slow.lastRip = lastRip;
+    this.#slow.hasFaulted = hasFaulted;
   }
 
   /** Points everything at another VP of the partition. */

@@ -47,6 +47,14 @@ const hashOf = (linear: number): number => {
 export const jumpEntryAt = (context: number, ripLo: number): number =>
   context + LpContextLayout.at.jump + (Math.imul(ripLo, JUMP_MULTIPLIER) >>> JUMP_SHIFT) * JUMP_ENTRY_SIZE;
 
+export interface JumpCacheSaved {
+  readonly nextModeId: number;
+  readonly key: number;
+  /** Of each bank: number of the mode, its id, ... */
+  readonly modeIds: readonly (readonly number[])[];
+  readonly fetchTlb: FetchTlb['saved'];
+}
+
 export class JumpCache {
   readonly #views: Views;
   readonly #context: number;
@@ -66,6 +74,26 @@ export class JumpCache {
     this.#banks = Array.from({ length: TLB_BANKS }, (_, bank) => new Lookups(views, context, bank));
     this.#bankInUse = (context + LpContextLayout.at.bank) >>> 2;
     this.#bankModeIds = (context + LpContextLayout.at.bankModeIds) >>> 2;
+  }
+
+  /** Snapshots (shared/kit/saved). */
+  get saved(): JumpCacheSaved {
+    return {
+      nextModeId: this.#nextModeId,
+      key: this.#key,
+      modeIds: this.#banks.map(({ modeIds }) => [...modeIds].flat()),
+      fetchTlb: this.#fetchTlb.saved,
+    };
+  }
+  set saved({ nextModeId, key, modeIds, fetchTlb }: JumpCacheSaved) {
+    this.#nextModeId = nextModeId;
+    this.#key = key;
+    for (const [bank, { modeIds: ids }] of this.#banks.entries()) {
+      ids.clear();
+      const pairs = modeIds[bank];
+      for (let i = 0; i < pairs.length; i += 2) ids.set(pairs[i], pairs[i + 1]);
+    }
+    this.#fetchTlb.saved = fetchTlb;
   }
 
   get #bank(): Lookups {

@@ -129,6 +129,14 @@ export class HardwareTlb {
     this.#i32.fill(-1, none, none + (TLB_MODE_SIZE >> 2));
   }
 
+  /** Snapshots (shared/kit/saved). */
+  get saved(): { readonly fresh: readonly boolean[] } {
+    return { fresh: this.#banks.map(({ fresh }) => fresh) };
+  }
+  set saved({ fresh }: { readonly fresh: readonly boolean[] }) {
+    for (const bank of this.#banks) bank.fresh = fresh[bank.number];
+  }
+
   /** Name of the address space whose translations a bank may hold, negative: none. */
   spaceOf(bank: number): number {
     return this.#banks[bank].space;

@@ -14,6 +14,12 @@ export type Walk = 0 | 1 | 2;
 /** Above all SPAs. */
 const END_OF_MEMORY = 0xffff_ffff;
 
+export interface WalkerSaved {
+  readonly smep: boolean;
+  readonly smap: boolean;
+  readonly rflags: number;
+}
+
 export class HardwareWalker {
   readonly #words: SharedWords;
   /** The registers below are in the LP context, too: for the walks of daemon/shortcuts. */
@@ -44,6 +50,16 @@ export class HardwareWalker {
     this.#context = context;
     this.root = 0;
     this.protect(false, false);
+  }
+
+  /** Snapshots (shared/kit/saved). The root is in the LP context; where the node's tables are is told anew when a VP is loaded. */
+  get saved(): WalkerSaved {
+    return { smep: this.#smep, smap: this.#smap, rflags: this.rflags };
+  }
+  set saved({ smep, smap, rflags }: WalkerSaved) {
+    this.#smep = smep;
+    this.#smap = smap;
+    this.rflags = rflags;
   }
 
   /** LP.CR3: SPA of the level-4 table; 0 = none loaded, every walk misses. */

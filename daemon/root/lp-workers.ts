@@ -3,9 +3,19 @@
 import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import type { Mismatch } from '../../shared/kit/saved.js';
 import { type JobOrder, jobOrderWords } from '../../shared/layout/job-order.js';
 import { LpLayout, LpState, MachineLayout } from '../../shared/layout/machine.js';
-import { type AttachMessage, type LpBoot, type LpConfig, MailCommand, mailIndexes } from '../../shared/layout/mailbox.js';
+import {
+  type AttachMessage,
+  type LpBoot,
+  type LpConfig,
+  MailCommand,
+  mailIndexes,
+  type RestoredMessage,
+  type RestoreMessage,
+  type SaveMessage,
+} from '../../shared/layout/mailbox.js';
 import { HvdError, reasonOf } from '../../shared/protocol/errors.js';
 import type { Log } from './log.js';
 import type { LpSignals } from './lp-signals.js';
@@ -123,6 +133,33 @@ export class LpWorkers {
     await this.#command(lp, MailCommand.JOB, 'JOB', jobOrderWords(slot, order));
   }
 
+  /** What the LP knows beside what is in memory. */
+  async save(lp: number): Promise<unknown> {
+    const answer = this.#answer<SaveMessage>(lp);
+    await this.#command(lp, MailCommand.SAVE, 'SAVE', []);
+    return (await answer).saved;
+  }
+  /** The LP takes up what was saved, if it fits. */
+  async restore(lp: number, saved: unknown): Promise<Mismatch | undefined> {
+    const answer = this.#answer<RestoredMessage>(lp);
+    await this.#command(lp, MailCommand.RESTORE, 'RESTORE', [], { saved } satisfies RestoreMessage);
+    return (await answer).mismatch;
+  }
+  /** The LP gives up what it has translated. */
+  async dropCode(lp: number): Promise<void> {
+    await this.#command(lp, MailCommand.RESTORE, 'RESTORE', [], {} satisfies RestoreMessage);
+  }
+  /** The next message from the LP. It is on its way before the command is answered. */
+  #answer<T>(lp: number): Promise<T> {
+    const { port } = this.#workers[lp]!;
+    return new Promise((resolve) => {
+      port.once('message', (message: T) => {
+        port.unref();
+        resolve(message);
+      });
+    });
+  }
+
   /** Ends every task and thread. Never throws; LPs that do not end by themselves are terminated. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -177,7 +214,7 @@ export class LpWorkers {
     return readText(block.views, block.deathReason, LpLayout.fields.deathReason.bytes);
   }
 
-  #command(lp: number, command: number, name: string, args: readonly number[], message?: AttachMessage, limitMs?: number): Promise<void> {
+  #command(lp: number, command: number, name: string, args: readonly number[], message?: AttachMessage | RestoreMessage, limitMs?: number): Promise<void> {
     const worker = this.#workers[lp]!;
     const turn = worker.turn.then(() =>
       this.#deliver(lp, command, name, args, message, limitMs ?? this.#options.answerLimitMs ?? ANSWER_LIMIT_MS),
@@ -191,7 +228,7 @@ export class LpWorkers {
     command: number,
     name: string,
     args: readonly number[],
-    message: AttachMessage | undefined,
+    message: AttachMessage | RestoreMessage | undefined,
     limitMs: number,
   ): Promise<void> {
     const worker = this.#workers[lp]!;

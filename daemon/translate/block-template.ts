@@ -1,6 +1,7 @@
 // A translated block with holes: the records that all code has which differs from it only in 32-bit immediates, displacements, and where it stands.
 // Why: generated code is made from patterns, patched code changes in its immediates; copying records is some ten times faster than decoding and translating.
 // What may be left open is decided by the families as they go (constants.ts): all other bytes are compared.
+import { bytesOf, wordsOf } from '../../shared/kit/saved.js';
 import type { BlockBuilder } from './block-builder.js';
 import { ORIGIN_MASK, ORIGIN_SHIFT, Origin, rangeOf } from './constants.js';
 import { OP_MASK, Op } from './micro-op.js';
@@ -54,6 +55,19 @@ export interface Shape {
   readonly masks: Int32Array;
 }
 
+/** Snapshots (shared/kit/saved). Words as bytes. */
+export interface TemplateSaved {
+  /** Mode, bytes, instructions, records, size, length, reach: least, most. */
+  readonly numbers: readonly number[];
+  readonly indirect: boolean;
+  readonly wide: boolean;
+  readonly words: Uint8Array;
+  readonly masks: Uint8Array;
+  readonly records: Uint8Array;
+  readonly open: readonly number[];
+  readonly holes: readonly number[];
+}
+
 export class BlockTemplate {
   readonly modeKey: number;
   readonly bytes: number;
@@ -69,42 +83,76 @@ export class BlockTemplate {
   /** Bytes that must be there. */
   readonly #length: number;
   /** Offsets of the open values, each followed by the ranges that it may be in. */
-  readonly #open: number[] = [];
+  readonly #open: readonly number[];
   readonly #records: Int32Array;
-  readonly #holes: number[] = [];
+  readonly #holes: readonly number[];
   readonly #reach: Reach;
   readonly #wide: boolean;
 
-  private constructor(modeKey: number, builder: BlockBuilder, made: TranslatedBlock, shape: Shape, length: number, reach: Reach) {
-    const { constants, count, lo, hi, origin, blockRip } = builder;
+  private constructor({ numbers, indirect, wide, words, masks, records, open, holes }: TemplateSaved) {
+    const [modeKey, bytes, instructions, count, size, length, least, most] = numbers;
     this.modeKey = modeKey;
-    this.bytes = made.bytes;
-    this.instructions = made.instructions;
+    this.bytes = bytes;
+    this.instructions = instructions;
     this.count = count;
-    this.indirect = (builder.op[count - 1] & OP_MASK) === Op.jumpr;
-    this.#shape = { words: shape.words.slice(), masks: shape.masks.slice() };
+    this.indirect = indirect;
+    this.size = size;
+    this.#shape = { words: wordsOf(words), masks: wordsOf(masks) };
     this.#length = length;
-    this.#reach = reach;
-    this.#wide = builder.mode.bits === 64;
-    this.#records = new Int32Array(count * RECORD_WORDS);
-    packRecords(builder, this.#records, 0);
-    for (let n = 0; n < constants.openCount; n++) {
-      const at = constants.open[n];
-      if (constants.ranges[at] !== 0) this.#open.push(at, constants.ranges[at]);
-    }
-    for (let i = 0; i < count; i++) {
-      if (origin[i] === Origin.FIXED) continue;
-      const distance = origin[i] === Origin.POSITION ? hi[i] * HIGH + (lo[i] >>> 0) - blockRip : 0;
-      this.#holes.push(i * RECORD_WORDS + 2, origin[i], distance);
-    }
-    this.size = OVERHEAD_BYTES + 4 * this.#records.length + 8 * (shape.words.length + this.#open.length + this.#holes.length);
+    this.#reach = { least, most };
+    this.#wide = wide;
+    this.#records = wordsOf(records);
+    this.#open = open;
+    this.#holes = holes;
   }
 
   /** Of the block just made, unless it cannot stand anywhere else. */
   static of(modeKey: number, builder: BlockBuilder, made: TranslatedBlock, shape: Shape, length: number): BlockTemplate | undefined {
     const reach = reachOf(builder);
     if (!isInReach(builder.blockRip, reach, builder.mode.bits === 64)) return undefined;
-    return new BlockTemplate(modeKey, builder, made, shape, length, reach);
+    const { constants, count, lo, hi, origin, blockRip } = builder;
+    const records = new Int32Array(count * RECORD_WORDS);
+    packRecords(builder, records, 0);
+    const open: number[] = [];
+    for (let n = 0; n < constants.openCount; n++) {
+      const at = constants.open[n];
+      if (constants.ranges[at] !== 0) open.push(at, constants.ranges[at]);
+    }
+    const holes: number[] = [];
+    for (let i = 0; i < count; i++) {
+      if (origin[i] === Origin.FIXED) continue;
+      const distance = origin[i] === Origin.POSITION ? hi[i] * HIGH + (lo[i] >>> 0) - blockRip : 0;
+      holes.push(i * RECORD_WORDS + 2, origin[i], distance);
+    }
+    const size = OVERHEAD_BYTES + 4 * records.length + 8 * (shape.words.length + open.length + holes.length);
+    return new BlockTemplate({
+      numbers: [modeKey, made.bytes, made.instructions, count, size, length, reach.least, reach.most],
+      indirect: (builder.op[count - 1] & OP_MASK) === Op.jumpr,
+      wide: builder.mode.bits === 64,
+      words: bytesOf(shape.words),
+      masks: bytesOf(shape.masks),
+      records: bytesOf(records),
+      open,
+      holes,
+    });
+  }
+  static restored(saved: TemplateSaved): BlockTemplate {
+    return new BlockTemplate(saved);
+  }
+
+  /** Snapshots (shared/kit/saved). */
+  get saved(): TemplateSaved {
+    const { modeKey, bytes, instructions, count, indirect, size } = this;
+    return {
+      numbers: [modeKey, bytes, instructions, count, size, this.#length, this.#reach.least, this.#reach.most],
+      indirect,
+      wide: this.#wide,
+      words: bytesOf(this.#shape.words),
+      masks: bytesOf(this.#shape.masks),
+      records: bytesOf(this.#records),
+      open: this.#open,
+      holes: this.#holes,
+    };
   }
 
   /** Whether the code at RIP would be translated to these records. */

@@ -1,4 +1,5 @@
 // The templates of one LP's blocks, by the code that they fit. One is made when a shape of code is translated for the second time: most shapes come once.
+import { bytesOf, wordsOf } from '../../shared/kit/saved.js';
 import type { BlockBuilder } from './block-builder.js';
 import { BlockTemplate, type CodeWindow, type Shape } from './block-template.js';
 import type { TranslatedBlock } from './translate-block.js';
@@ -7,6 +8,15 @@ import type { TranslatedBlock } from './translate-block.js';
 const TEMPLATES_MAX = 1024;
 const SEEN = 4096;
 const CHAINS = 512;
+
+export interface TemplateTableSaved {
+  readonly seen: Uint8Array;
+  /** Numbers of templates, chain by chain. */
+  readonly byWord: readonly (readonly number[])[];
+  readonly byByte: readonly (readonly number[])[];
+  readonly count: number;
+  readonly size: number;
+}
 
 export class TemplateTable {
   /** Of the shapes translated lately, by their low bits. */
@@ -27,6 +37,36 @@ export class TemplateTable {
     this.#masks = new Int32Array(windowBytes / 4);
     this.#maskBytes = new Uint8Array(this.#masks.buffer);
     this.#words = new Int32Array(this.#masks.length);
+  }
+
+  /** Snapshots (shared/kit/saved). Numbers given to templates here go on from those in `numbers`. */
+  save(numbers: Map<BlockTemplate, number>): TemplateTableSaved {
+    const chains = (heads: readonly (BlockTemplate | undefined)[]): number[][] =>
+      heads.map((head) => {
+        const chain: number[] = [];
+        for (let t = head; t !== undefined; t = t.next) {
+          if (!numbers.has(t)) numbers.set(t, numbers.size);
+          chain.push(numbers.get(t) as number);
+        }
+        return chain;
+      });
+    return { seen: bytesOf(this.#seen), byWord: chains(this.#byWord), byByte: chains(this.#byByte), count: this.#count, size: this.size };
+  }
+  restore({ seen, byWord, byByte, count, size }: TemplateTableSaved, templates: readonly BlockTemplate[]): void {
+    const link = (heads: (BlockTemplate | undefined)[], chains: readonly (readonly number[])[]): void =>
+      heads.forEach((_, at) => {
+        heads[at] = undefined;
+        for (let i = chains[at].length - 1; i >= 0; i--) {
+          const template = templates[chains[at][i]];
+          template.next = heads[at];
+          heads[at] = template;
+        }
+      });
+    this.#seen.set(wordsOf(seen));
+    link(this.#byWord, byWord);
+    link(this.#byByte, byByte);
+    this.#count = count;
+    this.size = size;
   }
 
   find(modeKey: number, code: CodeWindow, rip: number): BlockTemplate | undefined {

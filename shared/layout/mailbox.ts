@@ -7,6 +7,7 @@
 // Pausing needs no command: root stores the partition's state, rings every LP, and waits until no LP's `current` names the slot. An LP therefore stores
 // `current` before it looks at the state (both seq-cst), and takes it back when the partition is not running.
 import type { MessagePort } from 'node:worker_threads';
+import type { Mismatch } from '../kit/saved.js';
 import { type LpBlock, LpLayout } from './machine.js';
 import type { Observe } from './observation.js';
 
@@ -25,6 +26,10 @@ export const MailCommand = {
   PORTS: 4,
   /** args: a job order (layout/job-order), which the LP writes to the job area of the partition's guest. */
   JOB: 5,
+  /** The LP answers with a SaveMessage on the port. Where no partition runs, or at the gate. */
+  SAVE: 6,
+  /** A RestoreMessage waits on the port; a RestoredMessage comes back. All partitions are attached, and none of their VPs runs before the turn words are set. */
+  RESTORE: 7,
 } as const;
 
 /** What root posts on the control port for ATTACH. */
@@ -33,6 +38,19 @@ export interface AttachMessage {
   readonly memory: WebAssembly.Memory;
   readonly name: string;
   readonly observe?: Observe | undefined;
+}
+
+/** What the LP knows beside what is in memory (shared/kit/saved). */
+export interface SaveMessage {
+  readonly saved: unknown;
+}
+export interface RestoreMessage {
+  /** Absent: what has been translated is given up, and there is no answer on the port. */
+  readonly saved?: unknown;
+}
+export interface RestoredMessage {
+  /** What does not fit: nothing was taken up. */
+  readonly mismatch: Mismatch | undefined;
 }
 
 /** Settings of an LP that do not change while the machine runs; the rest is in the machine header. */

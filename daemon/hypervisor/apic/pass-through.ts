@@ -31,6 +31,12 @@ export interface PassThroughHost {
   wake(lp: number): void;
 }
 
+export interface PassThroughSaved {
+  readonly blockedSince: number;
+  readonly blockedBy: number;
+  readonly blockedService: number;
+}
+
 export class PassThrough {
   readonly #lp: number;
   readonly #machine: Views;
@@ -51,6 +57,16 @@ export class PassThrough {
     this.#apic = apic;
     this.#lines = lines;
     this.#host = host;
+  }
+
+  /** Snapshots (shared/kit/saved). */
+  get saved(): PassThroughSaved {
+    return { blockedSince: this.#blockedSince, blockedBy: this.#blockedBy, blockedService: this.#blockedService };
+  }
+  set saved({ blockedSince, blockedBy, blockedService }: PassThroughSaved) {
+    this.#blockedSince = blockedSince;
+    this.#blockedBy = blockedBy;
+    this.#blockedService = blockedService;
   }
 
   /** The hypervisor's own vectors: to be seen is all that they are for. */

@@ -12,6 +12,15 @@ const WINDOW_MAX_CYCLES = 16 * WINDOW_CYCLES;
 const PIECE_MIN_CYCLES = 128;
 const PIECE_GAP_CYCLES = 8 * PIECE_MIN_CYCLES;
 
+export interface SpinWindowSaved {
+  readonly first: number;
+  readonly last: number;
+  readonly window: number;
+  readonly found: number;
+  /** Whose it is, -1 nobody's. */
+  readonly vp: number;
+}
+
 /** Of one LP. */
 export class SpinWindow {
   #first = 0;
@@ -22,6 +31,19 @@ export class SpinWindow {
   /** Begin of the loop that was found last. */
   found = 0;
   #record: VpSchedule | undefined;
+
+  /** Snapshots (shared/kit/saved). `records`: of the partition's VPs. */
+  save(records: readonly VpSchedule[]): SpinWindowSaved {
+    const vp = this.#record === undefined ? -1 : records.indexOf(this.#record);
+    return { first: this.#first, last: this.#last, window: this.#window, found: this.found, vp };
+  }
+  restore({ first, last, window, found, vp }: SpinWindowSaved, records: readonly VpSchedule[]): void {
+    this.#first = first;
+    this.#last = last;
+    this.#window = window;
+    this.found = found;
+    this.#record = records[vp];
+  }
 
   /** A VP begins to run at `now` (cycles). What it did before counts if it is the one that ran last: runs end for many reasons, and it does not notice. */
   begin(now: number, record: VpSchedule): void {

@@ -35,6 +35,14 @@ export class FlushEpochs {
     this.#own = vtlbLpAt(handshake.lp);
   }
 
+  /** Snapshots (shared/kit/saved). */
+  get saved(): { readonly touched: Uint8Array } {
+    return { touched: this.#touched };
+  }
+  set saved({ touched }: { readonly touched: Uint8Array }) {
+    this.#touched.set(touched);
+  }
+
   /** SAS with which this LP says it is in step, -1 none. */
   get settledIn(): number {
     return Math.max(-1, this.words.read(this.#own + space) - 1);

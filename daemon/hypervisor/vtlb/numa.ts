@@ -32,6 +32,14 @@ export class Numa {
     this.#pagesPerNode = pagesPerNode(views.u32[PartitionLayout.at.ramSize >>> 2], nodes);
   }
 
+  /** Snapshots (shared/kit/saved). */
+  get saved(): { readonly turn: number } {
+    return { turn: this.#turn };
+  }
+  set saved({ turn }: { readonly turn: number }) {
+    this.#turn = turn;
+  }
+
   /** Tells the walker where the tables of this LP's node are. Not when it is made: LPs come before the arena is laid out. */
   place(walker: Pick<HardwareWalker, 'setLocal'>): void {
     if (this.#nodes === 1) return;

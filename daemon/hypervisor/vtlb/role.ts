@@ -39,6 +39,19 @@ export class SpaceKey {
   /** Whose tables they are: see Numa.ownerFor. */
   owner = 0;
 
+  /** Snapshots (shared/kit/saved): role, CR3, PCID, owner, PDPTEs. */
+  get saved(): readonly number[] {
+    return [this.role, this.cr3Lo, this.cr3Hi, this.pcid, this.owner, ...this.pdpte];
+  }
+  set saved([role, cr3Lo, cr3Hi, pcid, owner, ...pdpte]: readonly number[]) {
+    this.role = role;
+    this.cr3Lo = cr3Lo;
+    this.cr3Hi = cr3Hi;
+    this.pcid = pcid;
+    this.owner = owner;
+    this.pdpte.set(pdpte);
+  }
+
   /** Takes the key from a VP's registers. */
   read(vp: VpBlock, owner: number): this {
     this.role = roleOf(vp);

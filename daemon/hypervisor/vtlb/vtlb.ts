@@ -100,6 +100,18 @@ export interface VtlbParts {
   readonly counting: VtlbCounting;
 }
 
+export interface VtlbSaved {
+  readonly lastVp: number;
+  readonly allowsOnce: boolean;
+  /** Walks that have not been counted yet. */
+  readonly walksToCount: number;
+  readonly remoteWalksToCount: number;
+  readonly walker: HardwareWalker['saved'];
+  readonly numa: Numa['saved'];
+  readonly epochs: FlushEpochs['saved'];
+  readonly tlb: HardwareTlb['saved'];
+}
+
 export class Vtlb {
   readonly #p: VtlbParts;
   readonly #walk: GuestWalk;
@@ -146,6 +158,32 @@ export class Vtlb {
     this.#sas = -1;
     this.#switches = new SpaceSwitches(parts.views, context);
     this.#walk = new GuestWalk(parts.words, parts.counting, parts.overlays);
+  }
+
+  /** Snapshots (shared/kit/saved). Between runs: which VP is loaded is decided as the next one begins. */
+  get saved(): VtlbSaved {
+    const { walker, numa, epochs, tlb } = this.#p;
+    return {
+      lastVp: this.#lastVp,
+      allowsOnce: this.#allowsOnce,
+      walksToCount: walker.walks - this.#walks,
+      remoteWalksToCount: walker.remoteWalks - this.#remoteWalks,
+      walker: walker.saved,
+      numa: numa.saved,
+      epochs: epochs.saved,
+      tlb: tlb.saved,
+    };
+  }
+  set saved({ lastVp, allowsOnce, walksToCount, remoteWalksToCount, walker, numa, epochs, tlb }: VtlbSaved) {
+    this.#lastVp = lastVp;
+    this.#allowsOnce = allowsOnce;
+    this.#walks = this.#p.walker.walks - walksToCount;
+    this.#remoteWalks = this.#p.walker.remoteWalks - remoteWalksToCount;
+    this.#keyOf = -1;
+    this.#p.walker.saved = walker;
+    this.#p.numa.saved = numa;
+    this.#p.epochs.saved = epochs;
+    this.#p.tlb.saved = tlb;
   }
 
   /** SAS that is loaded, -1 none. */

@@ -19,6 +19,13 @@ import { SpaceKey } from '../vtlb/role.js';
 
 const BITS = { [Access.READ]: PageAccess.READ, [Access.WRITE]: PageAccess.WRITE, [Access.EXECUTE]: PageAccess.FETCH } as const;
 
+export interface HostMmuSaved {
+  readonly known: readonly SpaceKey['saved'][];
+  readonly edits: number;
+  readonly rest: readonly number[];
+  readonly tlb: HardwareTlb['saved'];
+}
+
 export class HostMmu implements Translator {
   readonly tlb: HardwareTlb;
   readonly #views: Views;
@@ -42,6 +49,18 @@ export class HostMmu implements Translator {
     this.#fault = fault;
     this.tlb = tlb;
     this.#walk = new GuestWalk(words, { add: () => undefined }, new OverlayMap(views, words));
+  }
+
+  /** Snapshots (shared/kit/saved). */
+  get saved(): HostMmuSaved {
+    return { known: this.#known.map(({ saved }) => saved), edits: this.#edits, rest: this.#rest, tlb: this.tlb.saved };
+  }
+  set saved({ known, edits, rest, tlb }: HostMmuSaved) {
+    this.#known.length = 0;
+    for (const saved of known) this.#known.push(Object.assign(new SpaceKey(), { saved }));
+    this.#edits = edits;
+    this.#rest = rest;
+    this.tlb.saved = tlb;
   }
 
   get flushes(): number {

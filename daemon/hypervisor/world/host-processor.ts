@@ -49,7 +49,7 @@ export interface HostInterrupts {
 export const Stop = { NONE: 0, GUEST: 1, HANDED_OVER: 2 } as const;
 export type Stop = 0 | 1 | 2;
 
-export interface HostOptions extends Pick<ProcessorOptions, 'tiers' | 'hotRuns' | 'blockInstructions'> {
+export interface HostOptions extends Pick<ProcessorOptions, 'tiers' | 'hotRuns' | 'blockInstructions' | 'keepsUnits'> {
   /** Told before each look at the interrupt line. Cycles between looks at most: tests have one instruction. */
   readonly looked?: (() => void) | undefined;
   readonly lookCycles?: number | undefined;
@@ -64,6 +64,11 @@ const CR0 = Cr0.PG | Cr0.WP | Cr0.NE | Cr0.ET | Cr0.MP | Cr0.PE;
 /** PAE, PGE, OSFXSR, OSXMMEXCPT, FSGSBASE; no PCIDs, which would have to be switched off before paging (SDM 3A 4.10.1). */
 const CR4 = 0x1_06a0;
 const EFER = Efer.SCE | Efer.LME | Efer.LMA | Efer.NXE;
+
+export interface HostSaved {
+  readonly mmu: HostMmu['saved'];
+  readonly processor: GuestProcessor['saved'];
+}
 
 export class HostProcessor {
   /** Host memory. */
@@ -130,6 +135,18 @@ export class HostProcessor {
       options,
     );
     this.#reset(lp);
+  }
+
+  /** Snapshots (shared/kit/saved). Between super-modes. */
+  get saved(): HostSaved {
+    return { mmu: this.#mmu.saved, processor: this.processor.saved };
+  }
+  set saved({ mmu, processor }: HostSaved) {
+    this.#mmu.saved = mmu;
+    this.processor.saved = processor;
+  }
+  dropCode(): void {
+    this.processor.code.dropAll();
   }
 
   /** As the LP stands when its hypervisor has come up: long super-mode, in the hypervisor's hands. */

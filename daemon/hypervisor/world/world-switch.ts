@@ -34,6 +34,11 @@ export interface WorldSwitchOptions {
   readonly processor?: HostOptions;
 }
 
+export interface WorldSaved {
+  /** None while it has not been made. */
+  readonly host: readonly HostProcessor['saved'][];
+}
+
 export class WorldSwitch {
   readonly #options: WorldSwitchOptions;
   readonly #block: LpBlock;
@@ -50,6 +55,17 @@ export class WorldSwitch {
 
   get isLegacy(): boolean {
     return this.#block.superMode === SuperMode.LEGACY;
+  }
+
+  /** Snapshots (shared/kit/saved). In long super-mode: the host's registers stand as they do when it has come up. */
+  get saved(): WorldSaved {
+    return { host: this.#host === undefined ? [] : [this.#host.saved] };
+  }
+  set saved({ host }: WorldSaved) {
+    for (const saved of host) this.host.saved = saved;
+  }
+  dropCode(): void {
+    this.#host?.dropCode();
   }
 
   /** The LP with the hypervisor's code on it. */

@@ -29,6 +29,14 @@ export class Balance {
     this.#signal = signal;
   }
 
+  /** Snapshots (shared/kit/saved). */
+  get saved(): { readonly next: number } {
+    return { next: this.#next };
+  }
+  set saved({ next }: { readonly next: number }) {
+    this.#next = next;
+  }
+
   /** What others may know of this LP's queue. */
   publish(ready: readonly Candidate[], reserved: number): void {
     let weight = 0;

@@ -1,5 +1,6 @@
 // The VPs of one LP: which are ready, which runs next and for how long, which go to other LPs, and what each is charged.
 // Everything here follows from virtual time and shared words that are looked at in the LP's turn: in the deterministic mode the course is the same on every host.
+import { assert } from '../../../shared/kit/assert.js';
 import { LpLayout, lpBlockAt, MachineLayout } from '../../../shared/layout/machine.js';
 import { RESERVE_MAX, SpinKind } from '../../../shared/layout/schedule.js';
 import type { Views } from '../../../shared/layout/struct.js';
@@ -32,6 +33,27 @@ export interface QueueParts<G> {
   guests(): readonly G[];
   /** Tells another LP that it has work. */
   signal(lp: number, clock: number): void;
+}
+
+/** VPs by their tags (Candidate). */
+export interface QueueSaved {
+  readonly own: readonly number[];
+  readonly ready: readonly number[];
+  readonly fresh: readonly number[];
+  readonly waiting: readonly number[];
+  readonly cursor: number;
+  readonly sliceLeft: number;
+  readonly extended: boolean;
+  readonly sliceEnd: number;
+  /** Empty: nobody. */
+  readonly boost: readonly number[];
+  readonly boostLeft: number;
+  readonly arrivals: number;
+  /** Number of the policy's setting. */
+  readonly discipline: number;
+  readonly floor: number;
+  readonly balance: Balance['saved'];
+  readonly spin: Spin['saved'];
 }
 
 export class RunQueue<G extends Schedulable> {
@@ -67,6 +89,51 @@ export class RunQueue<G extends Schedulable> {
     this.#discipline = this.#disciplines[Atomics.load(this.#i32, POLICY)];
     this.#spin = new Spin(parts.machine);
     this.#balance = new Balance(parts.machine, parts.lp, parts.lps, parts.signal);
+  }
+
+  /** Snapshots (shared/kit/saved). Taken up once all partitions are there. */
+  get saved(): QueueSaved {
+    const tags = (list: readonly Candidate<G>[]): number[] => list.map(({ tag }) => tag);
+    return {
+      own: tags(this.#own),
+      ready: tags(this.#own.filter(({ ready }) => ready)),
+      fresh: tags(this.#own.filter(({ fresh }) => fresh)),
+      waiting: tags(this.#waiting),
+      cursor: this.#cursor,
+      sliceLeft: this.#sliceLeft,
+      extended: this.#extended,
+      sliceEnd: this.sliceEnd,
+      boost: this.#boost === undefined ? [] : [this.#boost.tag],
+      boostLeft: this.#boostLeft,
+      arrivals: this.#arrivals,
+      discipline: this.#disciplines.indexOf(this.#discipline),
+      floor: this.#floor,
+      balance: this.#balance.saved,
+      spin: this.#spin.saved,
+    };
+  }
+  set saved(s: QueueSaved) {
+    const guests = this.#p.guests();
+    this.#own = s.own.map((tag) => {
+      const guest = guests.find(({ slot }) => slot === tag >> 8);
+      assert(guest !== undefined, `VP ${tag & 0xff} of slot ${tag >> 8} has its partition`);
+      const candidate = new Candidate(guest, tag & 0xff);
+      candidate.ready = s.ready.includes(tag);
+      candidate.fresh = s.fresh.includes(tag);
+      return candidate;
+    });
+    this.#waiting = s.waiting.flatMap((tag) => this.#own.filter((one) => one.tag === tag));
+    this.#cursor = s.cursor;
+    this.#sliceLeft = s.sliceLeft;
+    this.#extended = s.extended;
+    this.sliceEnd = s.sliceEnd;
+    this.#boost = this.#own.find(({ tag }) => s.boost.includes(tag));
+    this.#boostLeft = s.boostLeft;
+    this.#arrivals = s.arrivals;
+    this.#discipline = this.#disciplines[s.discipline];
+    this.#floor = s.floor;
+    this.#balance.saved = s.balance;
+    this.#spin.saved = s.spin;
   }
 
   /** VPs that this LP runs. */

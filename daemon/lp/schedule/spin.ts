@@ -39,6 +39,14 @@ export class Spin {
     this.#i32 = machine.i32;
   }
 
+  /** Snapshots (shared/kit/saved). */
+  get saved(): { readonly last: number } {
+    return { last: this.#last };
+  }
+  set saved({ last }: { readonly last: number }) {
+    this.#last = last;
+  }
+
   get expresses(): boolean {
     return Atomics.load(this.#i32, EXPRESS) === EXPRESS_ON;
   }
