@@ -28,6 +28,8 @@ interface BackEnd {
   readonly network?: string;
 }
 interface Server {
+  /** It is at work for the guest. */
+  readonly isBusy: boolean;
   end(): Promise<void>;
 }
 
@@ -93,6 +95,14 @@ export class BackEnds {
     return this.#all.map(({ spec }) => spec);
   }
 
+  get isBusy(): boolean {
+    return this.#servers.some(({ isBusy }) => isBusy);
+  }
+  /** The disks, by number of the device. */
+  get disks(): ReadonlyMap<number, Disk> {
+    return new Map(this.#all.flatMap(({ disk }, index) => (disk === undefined ? [] : [[index, disk]])));
+  }
+
   /** A boot begins in this memory. */
   begin(body: PartitionBody): void {
     for (const [index, { disk, network }] of this.#all.entries()) {
@@ -117,9 +127,11 @@ export class BackEnds {
     const { networks, carry } = this.#host;
     const network = networks.get(name) ?? new Switch();
     networks.set(name, network);
-    const port = new SwitchPort(body.views, index, () => this.#host.tell(body));
+    const port = new SwitchPort(this.#name, body.views, index, () => this.#host.tell(body));
     const server = new SwitchServer(body.views, network, port, carry && (() => carry(name)));
     return {
+      // What it carries waits in memory.
+      isBusy: false,
       end: async () => {
         await server.end();
         if (network.isEmpty) networks.delete(name);

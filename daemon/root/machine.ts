@@ -1,12 +1,14 @@
 // The whole machine in one object: memory, LP threads, partitions, policies. `hvd run` has one to itself, the daemon serves one over its socket.
 import { fileURLToPath } from 'node:url';
+import { PartitionState } from '../../shared/layout/partition.js';
+import { HvdError } from '../../shared/protocol/errors.js';
 import type { InterruptsInspect, MachineConfig, MachineStats, PartitionConfig, PolicyInfo } from '../../shared/protocol/messages.js';
 import { describePolicy, findPolicy, POLICIES, readPolicyOf, writePolicy, writePolicyOf } from '../../shared/protocol/policies.js';
 import { BackEndHost } from './back-ends.js';
 import { build } from './build.js';
 import { readCosts } from './config/machine-file.js';
 import { Devices } from './devices.js';
-import { Gate } from './gate/gate.js';
+import { Gate, type Place } from './gate/gate.js';
 import { ACTS, type Aside, type InputKind, type Inputs, type ResultOf } from './gate/inputs.js';
 import { DebugControl } from './gdb/debug-control.js';
 import { viewInterruptLog, viewInterrupts } from './interrupts-view.js';
@@ -18,6 +20,10 @@ import type { Switch } from './network/switch.js';
 import type { Partition } from './partition.js';
 import { type PartitionBuilder, Partitions } from './partitions.js';
 import type { Recorder } from './record/recorder.js';
+import { restoreSnapshot } from './snapshot/restore.js';
+import { type SnapshotReport, saveSnapshot } from './snapshot/save.js';
+import type { SnapshotScan } from './snapshot/scan.js';
+import type { RecordingPlace } from './snapshot/snapshot-file.js';
 import { snapshotStats } from './stats.js';
 import { Traces } from './traces.js';
 import { Watcher } from './watcher.js';
@@ -33,7 +39,11 @@ export interface MachineOptions {
   readonly recorder?: Recorder | undefined;
   /** What has been written down happens again: nothing else may enter. */
   readonly replay?: ReplaySource | undefined;
+  /** It is set up as it was: `config` is the snapshot's. */
+  readonly restore?: SnapshotScan | undefined;
 }
+/** Where a recorded or replayed machine is in its recording. */
+type WhereInRecording = () => RecordingPlace;
 export interface ReplaySource {
   readonly tape: SharedArrayBuffer;
   readonly costs: Record<string, number>;
@@ -57,6 +67,11 @@ export class Machine {
   readonly traces: Traces;
   readonly #watcher: Watcher;
   readonly #recorder: Recorder | undefined;
+  readonly #costs: Record<string, number>;
+  /** Told by who plays a recording. */
+  whereInRecording: WhereInRecording | undefined;
+  /** While every partition is paused for a snapshot nothing else comes in. */
+  #isStill: Promise<unknown> = Promise.resolve();
   readonly #startedAt = performance.now();
   #stopped: Promise<void> | undefined;
 
@@ -66,6 +81,7 @@ export class Machine {
     const machine = new Machine(options);
     try {
       await machine.workers.started();
+      if (options.restore !== undefined) await machine.#restore(options.restore);
       for (const partition of config.partitions) await machine.add(partition);
       return machine;
     } catch (error) {
@@ -74,7 +90,7 @@ export class Machine {
     }
   }
 
-  private constructor({ config, log, workerFile, builder, answerLimitMs, recorder, replay }: MachineOptions) {
+  private constructor({ config, log, workerFile, builder, answerLimitMs, recorder, replay, restore }: MachineOptions) {
     this.config = config;
     this.memory = createMachineMemory(config);
     this.traces = new Traces(this.memory, () => this.partitions.all);
@@ -83,10 +99,11 @@ export class Machine {
     this.gate = new Gate(this.memory, this.signals);
     this.gate.isExact = recorder !== undefined || replay !== undefined;
     this.#recorder = recorder;
+    this.#costs = replay?.costs ?? restore?.head.costs ?? readCosts();
     this.devices = new Devices(this.memory, this.signals, config.devices ?? []);
     this.workers = new LpWorkers(this.memory, this.signals, log, {
       file: workerFile ?? LP_WORKER,
-      config: { costs: replay?.costs ?? readCosts(), paceIdle: config.idle === 'pace', tape: (recorder ?? replay)?.tape },
+      config: { costs: this.#costs, paceIdle: config.idle === 'pace', tape: (recorder ?? replay)?.tape },
       pin: config.pin,
       answerLimitMs,
       onMachineCheck: (lp, reason) => this.partitions.machineCheck(lp, reason),
@@ -101,13 +118,15 @@ export class Machine {
     this.partitions = new Partitions(this.memory, this.signals, this.workers, builder ?? build, log, this.devices, this.gate, backEnds);
     this.debug = new DebugControl(this.memory, this.signals, () => this.workers.alive);
     recorder?.begin(this);
+    this.whereInRecording = recorder && (() => recorder.where);
     this.#watcher = new Watcher(this.partitions, log, async (name) => {
       if (replay === undefined) await this.enter('load.deliver', { name });
     });
   }
 
   /** What comes from outside happens to the machine, at a place of its course (gate/gate). */
-  enter<K extends InputKind>(kind: K, params: Inputs[K], aside: Aside = {}): Promise<ResultOf<K>> {
+  async enter<K extends InputKind>(kind: K, params: Inputs[K], aside: Aside = {}): Promise<ResultOf<K>> {
+    await this.#isStill;
     return this.debug.during(() =>
       this.gate.enter<ResultOf<K>>(async (place) => {
         const files = await this.#recorder?.input(place, kind, params);
@@ -119,6 +138,39 @@ export class Machine {
   /** Creates a partition, sets its load and starts it unless its configuration says otherwise. All or nothing. */
   add(config: PartitionConfig): Promise<Partition> {
     return this.enter('vm.create', { config });
+  }
+
+  /** Writes what the machine is to a file, and lets it go on: in `deterministic` mode on the same course. Throws snapshot.*. */
+  snapshot(file: string): Promise<SnapshotReport> {
+    if (this.debug.target !== undefined) return Promise.reject(new HvdError('snapshot.debugger'));
+    const dead = this.memory.lps.findIndex((_, lp) => !this.workers.isAlive(lp));
+    if (dead >= 0) return Promise.reject(new HvdError('snapshot.dead', { lp: dead }));
+    if (this.config.clock === 'deterministic') return this.gate.lookAfresh((place) => this.saveAt(place, file));
+    const saved = this.#isStill.then(() =>
+      this.gate.look(async (place) => {
+        const running = this.partitions.all.filter(({ body }) => body.state === PartitionState.RUNNING);
+        for (const { name } of running) await this.partitions.pause(name);
+        try {
+          return await this.saveAt(place, file, running);
+        } finally {
+          // One may have ended meanwhile, by a device of its own.
+          for (const { name, body } of running) if (body.state === PartitionState.PAUSED) await this.partitions.resume(name);
+        }
+      }),
+    );
+    this.#isStill = saved.catch(() => undefined);
+    return saved;
+  }
+  /** As `snapshot`, of a machine that stands there already; those that are paused for it are to run when it is taken up. */
+  saveAt(place: Place, file: string, paused: readonly Partition[] = []): Promise<SnapshotReport> {
+    const goesOn = (partition: Partition): boolean => paused.includes(partition);
+    return saveSnapshot(this, { file, place, costs: this.#costs, goesOn, recording: this.whereInRecording?.() });
+  }
+  async #restore(scan: SnapshotScan): Promise<void> {
+    await this.gate.look(() => restoreSnapshot(this, scan));
+    this.signals.ringAll();
+    for (const { slot, goesOn } of scan.partitions)
+      if (goesOn) await this.partitions.resume(this.partitions.bySlot(slot)!.name);
   }
 
   stats(): MachineStats {

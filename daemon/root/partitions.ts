@@ -132,6 +132,26 @@ export class Partitions {
     }
   }
 
+  /** A partition as it was, in the slot where it was: memory and disks are filled by `fill`, and no boot begins before `begin`. */
+  async restore(
+    saved: { readonly config: PartitionConfig; readonly files: PartitionFiles; readonly slot: number; readonly bytes: number },
+    fill: (body: PartitionBody, backEnds: BackEnds) => Promise<void>,
+  ): Promise<Partition> {
+    const { config, files, slot } = saved;
+    const backEnds = await BackEnds.open(this.#backEnds, config);
+    try {
+      const body = new PartitionBody(config.name, config.memory, config.vps, saved.bytes - PartitionMap.RAM - config.memory);
+      await fill(body, backEnds);
+      await this.#attach(config.name, slot, body, undefined);
+      const partition = new Partition(config, files, slot, body, backEnds);
+      this.#byName.set(config.name, partition);
+      return partition;
+    } catch (error) {
+      await backEnds.close();
+      throw error;
+    }
+  }
+
   async #make(config: PartitionConfig, files: PartitionFiles, slot: number, backEnds: BackEnds, observe?: Observe): Promise<Partition> {
     const body = this.#makeBody(config, files, slot, backEnds);
     await this.#attach(config.name, slot, body, observe);

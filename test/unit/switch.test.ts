@@ -16,7 +16,7 @@ const device = () => {
   const entry = new VirtualDevice(views, virtualDeviceAt(0));
   entry.buffer = PartitionMap.DEVICES_END;
   let told = 0;
-  const port = new SwitchPort(views, 0, () => told++);
+  const port = new SwitchPort('a', views, 0, () => told++);
   const received = new FrameQueue(views, entry.buffer + NetworkBufferLayout.at.in, FRAME_QUEUE_BYTES);
   const taken = (): number[] => {
     const serials: number[] = [];

@@ -5,11 +5,13 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SECTOR_BYTES } from '../../../shared/abi/virtio.js';
-import type { Disk } from './disk.js';
+import type { Disk, Sectors } from './disk.js';
 import { FileDisk } from './file-disk.js';
 
 /** Sectors that one piece of the bit set is for. */
 const PIECE_SECTORS = 1 << 16;
+/** Most that `overlay` gives at once. */
+const OVERLAY_SECTORS = 2048;
 
 export class CopyOnWriteDisk implements Disk {
   readonly #base: Disk;
@@ -51,6 +53,22 @@ export class CopyOnWriteDisk implements Disk {
   }
   /** There is nothing that has to outlive the machine. */
   async flush(): Promise<void> {}
+  async *overlay(): AsyncGenerator<Sectors> {
+    for (const index of [...this.#written.keys()].sort((a, b) => a - b)) {
+      const end = (index + 1) * PIECE_SECTORS;
+      for (let sector = index * PIECE_SECTORS; sector < end; ) {
+        const from = sector;
+        while (sector < end && sector - from < OVERLAY_SECTORS && this.#isWritten(sector)) sector++;
+        if (sector === from) {
+          sector++;
+          continue;
+        }
+        const data = new Uint8Array((sector - from) * SECTOR_BYTES);
+        await this.#own.read(from * SECTOR_BYTES, data);
+        yield { at: from * SECTOR_BYTES, data };
+      }
+    }
+  }
   async renew(): Promise<void> {
     this.#written.clear();
     await this.#file.truncate(0);

@@ -40,6 +40,10 @@ export class DiskServer {
     this.#running = this.#run();
   }
 
+  /** Something that was posted has not been done. */
+  get isBusy(): boolean {
+    return this.#first() !== undefined;
+  }
   /** Resolves when all that was posted has been done. */
   end(): Promise<void> {
     this.#isEnding = true;

@@ -9,12 +9,20 @@ import { CopyOnWriteDisk } from './copy-on-write-disk.js';
 import type { DiskClaims } from './disk-claims.js';
 import { FileDisk } from './file-disk.js';
 
+/** Whole sectors from a byte of the disk on. */
+export interface Sectors {
+  readonly at: number;
+  readonly data: Uint8Array;
+}
+
 export interface Disk {
   readonly sectors: number;
   read(offset: number, to: Uint8Array): Promise<void>;
   write(offset: number, from: Uint8Array): Promise<void>;
   /** What has been written is where it survives the host. */
   flush(): Promise<void>;
+  /** What has been written and is not in a file of the host, piece by piece; none where everything is. */
+  overlay(): AsyncIterable<Sectors>;
   /** The guest boots anew: what is not kept is forgotten. */
   renew(): Promise<void>;
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 // A disk that is a file of the host, sector after sector.
 import type { FileHandle } from 'node:fs/promises';
-import type { Disk } from './disk.js';
+import type { Disk, Sectors } from './disk.js';
 
 export class FileDisk implements Disk {
   readonly sectors: number;
@@ -26,6 +26,7 @@ export class FileDisk implements Disk {
   flush(): Promise<void> {
     return this.#file.datasync();
   }
+  async *overlay(): AsyncGenerator<Sectors> {}
   async renew(): Promise<void> {}
   async close(): Promise<void> {
     await this.#file.close();

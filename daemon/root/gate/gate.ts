@@ -15,6 +15,8 @@ export interface Place {
 
 interface Visit {
   readonly changes: boolean;
+  /** Nothing has been changed since the LP came to stand: what it does next is what any machine would that is there. */
+  readonly isFresh: boolean;
   readonly act: (place: Place) => Promise<void>;
   readonly refuse: (error: Error) => void;
 }
@@ -64,13 +66,18 @@ export class Gate {
   look<T>(act: (place: Place) => T | Promise<T>): Promise<T> {
     return this.#come(false, act);
   }
+  /** As `look`, where nobody has changed anything in this stand: a machine that is set up as it is goes on from there in the same way. */
+  lookAfresh<T>(act: (place: Place) => T | Promise<T>): Promise<T> {
+    return this.#come(false, act, true);
+  }
 
-  #come<T>(changes: boolean, act: (place: Place) => T | Promise<T>): Promise<T> {
+  #come<T>(changes: boolean, act: (place: Place) => T | Promise<T>, isFresh = false): Promise<T> {
     if (!this.#isDeterministic) return Promise.resolve(this.#placeOf(REST)).then(act);
     if (this.#isClosed) return Promise.reject(new HvdError('machine.stopping'));
     return new Promise<T>((resolve, reject) => {
       this.#visits.push({
         changes,
+        isFresh,
         act: async (place) => {
           try {
             resolve(await act(place));
@@ -111,7 +118,8 @@ export class Gate {
         if (place === undefined) break;
         this.#isHeld = true;
         let isChanged = false;
-        for (let visit = this.#visits.shift(); visit !== undefined; visit = this.#visits.shift()) {
+        while (this.#visits.length > 0 && !(isChanged && this.#visits[0]!.isFresh)) {
+          const visit = this.#visits.shift()!;
           await visit.act(place);
           isChanged ||= visit.changes;
         }

@@ -13,6 +13,8 @@ const ADDRESSES_BYTES = 12;
 
 /** One network device in a boot of its partition. */
 export class SwitchPort {
+  /** Partition and device. */
+  readonly name: string;
   readonly out: FrameQueue;
   readonly #in: FrameQueue;
   readonly #views: Views;
@@ -21,9 +23,11 @@ export class SwitchPort {
   readonly sent: number;
   /** The device is to look. */
   readonly #tell: () => void;
-  #isTold = true;
+  /** It has been told of what it was given. */
+  isTold = true;
 
-  constructor(views: Views, index: number, tell: () => void) {
+  constructor(partition: string, views: Views, index: number, tell: () => void) {
+    this.name = `${partition}/${index}`;
     const { buffer } = new VirtualDevice(views, virtualDeviceAt(index));
     this.#views = views;
     this.#tell = tell;
@@ -36,17 +40,22 @@ export class SwitchPort {
 
   /** One that there is no room for is lost, and counted. */
   receive(frame: Uint8Array): void {
-    if (this.#in.push(frame)) this.#isTold = false;
+    if (this.#in.push(frame)) this.isTold = false;
     else Atomics.add(this.#views.u32, this.#failures, 1);
   }
   /** Frames have been taken from `out`, or received: the device hears of it if it has to. */
   settle(): void {
     // The room first, then the look: the device does it the other way round.
     const isHeld = Atomics.exchange(this.#views.i32, this.#held, 0) !== 0;
-    if (this.#isTold && !isHeld) return;
-    this.#isTold = true;
+    if (this.isTold && !isHeld) return;
+    this.isTold = true;
     this.#tell();
   }
+}
+
+export interface SwitchSaved {
+  readonly ports: readonly { readonly port: string; readonly isTold: boolean }[];
+  readonly stations: readonly (readonly string[])[];
 }
 
 export class Switch {
@@ -62,6 +71,29 @@ export class Switch {
   leave(port: SwitchPort): void {
     this.#ports.delete(port);
     for (const [station, at] of this.#stations) if (at === port) this.#stations.delete(station);
+  }
+
+  /** Snapshots (shared/kit/saved): ports by their names, in the order in which they are served. Taken up once all have joined. */
+  get saved(): SwitchSaved {
+    return {
+      ports: [...this.#ports].map(({ name, isTold }) => ({ port: name, isTold })),
+      stations: [...this.#stations].map(([station, { name }]) => [station, name]),
+    };
+  }
+  set saved({ ports, stations }: SwitchSaved) {
+    const byName = new Map([...this.#ports].map((port) => [port.name, port]));
+    this.#ports.clear();
+    for (const { port: name, isTold } of ports) {
+      const port = byName.get(name);
+      if (port === undefined) continue;
+      port.isTold = isTold;
+      this.#ports.add(port);
+    }
+    this.#stations.clear();
+    for (const [station, name] of stations) {
+      const port = byName.get(name!);
+      if (port !== undefined) this.#stations.set(station!, port);
+    }
   }
 
   /** Carries what the ports have sent. */

@@ -24,6 +24,8 @@ const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', copyBuffers: true, mapsAsObjects: true });
 
 export type FileKind = 'HVDR' | 'HVDS';
+/** Whose errors they are. */
+const FAMILY = { HVDR: 'recording', HVDS: 'snapshot' } as const;
 export interface Frame {
   readonly t: string;
 }
@@ -52,13 +54,13 @@ export class FrameWriter {
   /** Why writing ended, if it did: what is there up to then is good. */
   failure: string | undefined;
 
-  /** Throws recording.write. */
+  /** Throws recording.write or snapshot.write; as the reader does. */
   constructor(file: string, kind: FileKind, format: number) {
     this.file = file;
     try {
       this.#fd = openSync(file, 'w');
     } catch (error) {
-      throw new HvdError('recording.write', { file, why: reasonOf(error) }, error);
+      throw new HvdError(`${FAMILY[kind]}.write`, { file, why: reasonOf(error) }, error);
     }
     this.#put(preambleOf(kind, format));
   }
@@ -83,6 +85,7 @@ export class FrameWriter {
 export class FrameReader {
   readonly file: string;
   readonly #fd: number;
+  readonly #family: (typeof FAMILY)[FileKind];
   #buffer: Buffer = Buffer.alloc(0);
   /** Byte in the file of the buffer's start, and of the next frame within the buffer. */
   #base = 0;
@@ -92,19 +95,20 @@ export class FrameReader {
   /** Throws recording.unreadable, .foreign, .format, .empty. */
   constructor(file: string, kind: FileKind, format: number) {
     this.file = file;
+    this.#family = FAMILY[kind];
     try {
       this.#fd = openSync(file, 'r');
     } catch (error) {
-      throw new HvdError('recording.unreadable', { file, why: reasonOf(error) }, error);
+      throw new HvdError(`${this.#family}.unreadable`, { file, why: reasonOf(error) }, error);
     }
     try {
       const found = this.#take(PREAMBLE);
       const wanted = preambleOf(kind, format);
       const start = found ?? this.#buffer.subarray(this.#at);
-      if (!start.subarray(0, 8).equals(wanted.subarray(0, Math.min(8, start.length)))) throw new HvdError('recording.foreign', { file });
-      if (found === undefined) throw new HvdError('recording.empty', { file, at: start.length });
+      if (!start.subarray(0, 8).equals(wanted.subarray(0, Math.min(8, start.length)))) throw new HvdError(`${this.#family}.foreign`, { file });
+      if (found === undefined) throw new HvdError(`${this.#family}.empty`, { file, at: start.length });
       const got = found.readUInt32LE(8);
-      if (got !== format) throw new HvdError('recording.format', { file, got, want: format });
+      if (got !== format) throw new HvdError(`${this.#family}.format`, { file, got, want: format });
     } catch (error) {
       closeSync(this.#fd);
       throw error;
@@ -151,7 +155,7 @@ export class FrameReader {
     return value as unknown as Frame;
   }
   #damaged(at: number, why: string): HvdError {
-    return new HvdError('recording.damaged', { file: this.file, at, why });
+    return new HvdError(`${this.#family}.damaged`, { file: this.file, at, why });
   }
 
   #take(bytes: number): Buffer | undefined {
@@ -169,7 +173,7 @@ export class FrameReader {
     try {
       got = readSync(this.#fd, chunk);
     } catch (error) {
-      throw new HvdError('recording.unreadable', { file: this.file, why: reasonOf(error) }, error);
+      throw new HvdError(`${this.#family}.unreadable`, { file: this.file, why: reasonOf(error) }, error);
     }
     if (got === 0) this.#isDone = true;
     this.#base += this.#at;

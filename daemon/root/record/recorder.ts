@@ -1,5 +1,5 @@
 // Writes a recording while a machine runs: what enters it, with its place, before it acts; and the events of its LPs, as they come off the tapes.
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { deflateRaw } from 'node:zlib';
 import { EventTape, type TapeEvent, TapeMode, tapeMemorySize } from '../../../shared/layout/event-tape.js';
@@ -13,6 +13,7 @@ import type { MachineMemory } from '../machine-memory.js';
 import type { PartitionFiles } from '../partition.js';
 import { readPartitionFiles } from '../partition-files.js';
 import type { Partitions } from '../partitions.js';
+import type { RecordingPlace } from '../snapshot/snapshot-file.js';
 import { hvdVersion } from '../version.js';
 import { codeDigest } from './code-digest.js';
 import { encodeEvents } from './event-codec.js';
@@ -52,6 +53,8 @@ export class Recorder {
   readonly tape: SharedArrayBuffer;
   readonly #writer: FrameWriter;
   readonly #embed: boolean;
+  readonly #id = randomUUID();
+  #inputs = 0;
   readonly #tapes: readonly EventTape[];
   /** Events of each LP that have been written. */
   readonly #written: number[];
@@ -77,7 +80,7 @@ export class Recorder {
     for (const tape of this.#tapes) tape.store('mode', TapeMode.RECORD);
     this.#writer = new FrameWriter(file, 'HVDR', RECORDING_FORMAT);
     // Partitions come in as inputs.
-    this.#write({ t: 'head', hvd: hvdVersion(), code: codeDigest(), what, machine: { ...config, partitions: [] }, costs });
+    this.#write({ t: 'head', id: this.#id, hvd: hvdVersion(), code: codeDigest(), what, machine: { ...config, partitions: [] }, costs });
   }
 
   get file(): string {
@@ -102,6 +105,7 @@ export class Recorder {
   async input<K extends InputKind>(place: Place, kind: K, params: Inputs[K]): Promise<PartitionFiles | undefined> {
     this.#read();
     const files = kind === 'vm.create' ? await this.#filesOf((params as NewPartition).config) : undefined;
+    this.#inputs++;
     const isDue = kind !== 'network.carry' || performance.now() - this.#checked >= DIGEST_GAP_MS;
     this.#write({ t: 'input', ...this.#placeOf(place), ...(isDue ? this.#state() : {}), kind, params: plain(params), ...files?.hashes });
     return files?.contents;
@@ -126,6 +130,12 @@ export class Recorder {
       tape.drop(tape.waiting);
     }
     this.#writer.close();
+  }
+
+  /** Where the recording is, at the gate: what has happened by now is in it. */
+  get where(): RecordingPlace {
+    this.#read();
+    return { id: this.#id, inputs: this.#inputs, events: [...this.#written] };
   }
 
   #placeOf({ course, lp, clock }: Place): PlaceFields {

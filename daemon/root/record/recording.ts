@@ -9,10 +9,12 @@ import { decodeEvents } from './event-codec.js';
 import type { Frame } from './frame-file.js';
 import type { StateDigest } from './state-digest.js';
 
-export const RECORDING_FORMAT = 1;
+export const RECORDING_FORMAT = 2;
 
 export interface HeadFrame {
   readonly t: 'head';
+  /** No other recording has it: snapshots that are taken on the way name it. */
+  readonly id: string;
   readonly hvd: string;
   /** SHA-256 of the program. */
   readonly code: string;
@@ -100,6 +102,7 @@ const kinds = Object.keys(ACTS) as [InputKind, ...InputKind[]];
 const SCHEMAS: { readonly [T in RecordingFrame['t']]: z.ZodType } = {
   head: z.strictObject({
     t: z.literal('head'),
+    id: z.string(),
     hvd: z.string(),
     code: hash,
     what: z.enum(['run', 'machine']),

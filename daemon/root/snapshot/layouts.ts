@@ -38,7 +38,7 @@ const LAYOUTS: readonly Layout[] = [
   StimerLayout,
   PortLayout,
   ConnectionLayout,
-  ...Object.values(devices).filter(isLayout),
+  ...(Object.values(devices) as unknown[]).filter(isLayout),
   RingLayout,
   VirtualDeviceLayout,
   QueueLayout,
