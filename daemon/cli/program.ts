@@ -10,6 +10,7 @@ import { addPort } from './commands/port.js';
 import { addRecord } from './commands/record.js';
 import { addReplay } from './commands/replay.js';
 import { addRun } from './commands/run.js';
+import { addSnapshot } from './commands/snapshot.js';
 import { addStart } from './commands/start.js';
 import { addStats } from './commands/stats.js';
 import { addStatus } from './commands/status.js';
@@ -38,6 +39,7 @@ export const createProgram = (): Command => {
     addRun,
     addRecord,
     addReplay,
+    addSnapshot,
     addTop,
   ])
     add(program);

@@ -8,12 +8,12 @@ import { IMPLEMENTED } from '../../shared/cpu/feature-set.js';
 import { bytesOf, doublesOf } from '../../shared/kit/saved.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BlockBuilder } from '../translate/block-builder.js';
+import { BlockTemplate, type TemplateSaved } from '../translate/block-template.js';
 import type { CodeMode } from '../translate/code-mode.js';
 import { INSTRUCTION_BYTES_MAX } from '../translate/decode/code-source.js';
 import { BLOCK_HEADER_SIZE, BlockHeader } from '../translate/emit/block-layout.js';
 import { region } from '../translate/emit/region.js';
 import { compileUnit } from '../translate/emit/unit.js';
-import { BlockTemplate, type TemplateSaved } from '../translate/block-template.js';
 import { TemplateTable, type TemplateTableSaved } from '../translate/template-table.js';
 import { type TranslatedBlock, translateBlock } from '../translate/translate-block.js';
 import { BlockArena } from './block-arena.js';
@@ -182,7 +182,7 @@ export class CodeCache {
     const blocks: CodeBlock[] = [];
     for (let at = 0; at < rows.length; at += BLOCK_COLUMNS) {
       const [rip, linear, gfn, modeKey, version, header, gfn2, version2, unit, template] = rows.subarray(at, at + BLOCK_COLUMNS);
-      const block = new CodeBlock(this.#views.i32, rip, linear, gfn, modeKey, version, header, templates[template]);
+      const block = new CodeBlock(this.#views.i32, this.#hotRuns, rip, linear, gfn, modeKey, version, header, templates[template]);
       block.gfn2 = gfn2;
       block.version2 = version2;
       block.unit = unit;
@@ -198,7 +198,8 @@ export class CodeCache {
     this.#pages.restore(s.pages, blocks);
     this.#templates.restore(s.templateTable, templates);
     this.#unitEntries.splice(0, Number.POSITIVE_INFINITY, ...s.unitEntries.map((n) => blocks[n]));
-    for (const [index, bytes] of s.units.entries()) this.#setUnit(index, bytes, new WebAssembly.Instance(new WebAssembly.Module(bytes.slice()), this.#imports));
+    for (const [index, bytes] of s.units.entries())
+      this.#setUnit(index, bytes, new WebAssembly.Instance(new WebAssembly.Module(bytes.slice()), this.#imports));
     this.#account.restore(s.units.map(({ length }) => length));
     this.jumps.saved = s.jumps;
   }

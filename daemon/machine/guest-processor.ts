@@ -138,7 +138,13 @@ export class GuestProcessor implements Processor {
   /** Snapshots (shared/kit/saved). Between runs: the VP and its mode are told anew as the next one begins. */
   get saved(): ProcessorSaved {
     const { code, debug, memory } = this;
-    return { code: code.saved, debug: debug.saved, hasStored: memory.hasStored, lastRip: this.#slow.lastRip, hasFaulted: this.#slow.hasFaulted };
+    return {
+      code: code.saved,
+      debug: debug.saved,
+      hasStored: memory.hasStored,
+      lastRip: this.#slow.lastRip,
+      hasFaulted: this.#slow.hasFaulted,
+    };
   }
   set saved({ code, debug, hasStored, lastRip, hasFaulted }: ProcessorSaved) {
     this.code.saved = code;

@@ -214,7 +214,14 @@ export class LpWorkers {
     return readText(block.views, block.deathReason, LpLayout.fields.deathReason.bytes);
   }
 
-  #command(lp: number, command: number, name: string, args: readonly number[], message?: AttachMessage | RestoreMessage, limitMs?: number): Promise<void> {
+  #command(
+    lp: number,
+    command: number,
+    name: string,
+    args: readonly number[],
+    message?: AttachMessage | RestoreMessage,
+    limitMs?: number,
+  ): Promise<void> {
     const worker = this.#workers[lp]!;
     const turn = worker.turn.then(() =>
       this.#deliver(lp, command, name, args, message, limitMs ?? this.#options.answerLimitMs ?? ANSWER_LIMIT_MS),

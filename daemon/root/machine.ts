@@ -169,8 +169,7 @@ export class Machine {
   async #restore(scan: SnapshotScan): Promise<void> {
     await this.gate.look(() => restoreSnapshot(this, scan));
     this.signals.ringAll();
-    for (const { slot, goesOn } of scan.partitions)
-      if (goesOn) await this.partitions.resume(this.partitions.bySlot(slot)!.name);
+    for (const { slot, goesOn } of scan.partitions) if (goesOn) await this.partitions.resume(this.partitions.bySlot(slot)!.name);
   }
 
   stats(): MachineStats {

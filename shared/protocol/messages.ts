@@ -506,6 +506,8 @@ export interface Requests {
   /** Console output from a byte position on; `position` of the next call. Old output beyond the scrollback is gone. */
   'vm.console.read': [{ name: string; position: number }, { data: Uint8Array; position: number }];
   'vm.console.write': [{ name: string; data: Uint8Array }, Record<string, never>];
+  /** The daemon writes the file, whose path is absolute. The machine stands still meanwhile. */
+  snapshot: [{ file: string }, { bytes: number; pages: number; course: number; cycle: number }];
   'policy.list': [Record<string, never>, PolicyInfo[]];
   /** `vm`: as it holds in that partition. */
   'policy.get': [{ name: string; vm?: string | undefined }, PolicyInfo];

@@ -33,7 +33,7 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 const timed = async ([job, , vps, divisor]: (typeof JOBS)[number], file: string | undefined): Promise<RunResult> =>
   runPrivately({
     machine: { ...defaultMachine(), lps: vps, clock: 'deterministic', idle: 'skip', pin: false },
-    partition: { name: 'guest', image: IMAGE, vps, memory: 64 << 20, append: `run=${job} div=${divisor}` },
+    guest: { name: 'guest', image: IMAGE, vps, memory: 64 << 20, append: `run=${job} div=${divisor}` },
     until: undefined,
     timeoutMs: 120_000,
     runForMs: Number.POSITIVE_INFINITY,

@@ -8,7 +8,7 @@ const runStub = async (name: string, changes: Partial<RunRequest> = {}) => {
   const output: Uint8Array[] = [];
   const result = await runPrivately({
     machine: stubConfig(),
-    partition: stubPartition(name),
+    guest: stubPartition(name),
     until: undefined,
     timeoutMs: 20_000,
     runForMs: Number.POSITIVE_INFINITY,
@@ -48,7 +48,7 @@ test('time that is up is 124', async (t) => {
 });
 
 test('a triple fault is 70, with a register dump', async (t) => {
-  const result = await runStub('triple-1', { partition: stubPartition('triple-1', { vps: 2 }) });
+  const result = await runStub('triple-1', { guest: stubPartition('triple-1', { vps: 2 }) });
   t.like(result, { cause: 'triple-fault', status: 70, reason: 'triple fault on VP 0' });
   t.is(result.registers.length, 2);
   t.regex(result.registers[1]!, /^VP 1 \(real, CPL 0\)\nrax 0x0{16} {2}rcx /);
@@ -68,7 +68,7 @@ test('equal memories hash equal, others do not', async (t) => {
   const [a, b, c] = [
     await runStub('off-1', { hash: true }),
     await runStub('off-1', { hash: true }),
-    await runStub('off-1', { hash: true, partition: stubPartition('off-1', { append: 'x' }) }),
+    await runStub('off-1', { hash: true, guest: stubPartition('off-1', { append: 'x' }) }),
   ];
   t.regex(a!.memoryHash!, /^[0-9a-f]{64}$/);
   t.is(a!.memoryHash, b!.memoryHash);

@@ -3,9 +3,12 @@ import { defaultMachine } from '../../daemon/root/config/machine-file.js';
 import { readConsole } from '../../daemon/root/console.js';
 import { silentLog } from '../../daemon/root/log.js';
 import { Machine } from '../../daemon/root/machine.js';
+import { hostFileHash } from '../../daemon/root/record/file-hash.js';
+import { FrameWriter } from '../../daemon/root/record/frame-file.js';
 import { traceHash } from '../../daemon/root/record/hashes.js';
 import { type StateDigest, stateDigest } from '../../daemon/root/record/state-digest.js';
-import { scanSnapshot } from '../../daemon/root/snapshot/scan.js';
+import { scanSnapshot, snapshotFrames } from '../../daemon/root/snapshot/scan.js';
+import { SNAPSHOT_FORMAT, type SnapshotFrame } from '../../daemon/root/snapshot/snapshot-file.js';
 import { hasEnded } from '../../daemon/root/stats.js';
 import { waitUntil } from '../../daemon/root/wait-until.js';
 import type { MachineConfig, PartitionConfig } from '../../shared/protocol/messages.js';
@@ -99,4 +102,14 @@ export const goOn = async (file: string): Promise<Outcome> => {
   } finally {
     await machine.stop();
   }
+};
+
+/** Another snapshot, of other frames. Its end matches them. */
+export const rewriteSnapshot = (from: string, to: string, change: (frame: SnapshotFrame) => SnapshotFrame): void => {
+  const writer = new FrameWriter(to, 'HVDS', SNAPSHOT_FORMAT);
+  for (const { frame } of snapshotFrames(from)) {
+    const changed = change(frame);
+    writer.write(changed.t === 'end' ? { ...changed, sha256: hostFileHash(to) } : changed);
+  }
+  writer.close();
 };

@@ -1,5 +1,6 @@
 // hvd run: one image, one machine, COM1 on stdout, and an exit status that says how it went. Needs no daemon.
 import { type Command, Option } from 'commander';
+import { HvdError } from '../../../shared/protocol/errors.js';
 import { deviceOptions } from '../device-flags.js';
 import type { RunFlags } from '../run/run-command.js';
 import { gdbBitsOption, machineOptions } from './start.js';
@@ -37,10 +38,26 @@ const gdbOptions = (command: Command): Command =>
     .option('--gdb <where>', 'wait for GDB before the first instruction: a TCP port of this host, or the path of a Unix socket')
     .addOption(gdbBitsOption());
 
+/** What can be said of a guest that is there already. */
+const OF_RESTORED = ['restore', 'timeout', 'debugExit', 'hash', 'json'];
+
 export const addRun = (program: Command): void => {
-  gdbOptions(guestOptions(machineOptions(program.command('run <image>'))))
+  const run = gdbOptions(guestOptions(machineOptions(program.command('run [image]')))).option(
+    '--restore <snapshot>',
+    'in place of an image: the machine of a snapshot, which has one guest, from there on',
+  );
+  run
     .description('run one image in a machine of its own, COM1 on stdout; the image is a file, or one of `hvd images`')
-    .action(async (image: string, flags: RunFlags) => {
+    .action(async (image: string | undefined, flags: RunFlags, command: Command) => {
+      if ((image === undefined) === (flags.restore === undefined))
+        throw new HvdError('usage', { what: image === undefined ? 'an image, or --restore, is needed' : '--restore: not with an image' });
+      const wrong = run.options.find(
+        (option) =>
+          flags.restore !== undefined &&
+          !OF_RESTORED.includes(option.attributeName()) &&
+          command.getOptionValueSource(option.attributeName()) === 'cli',
+      );
+      if (wrong !== undefined) throw new HvdError('usage', { what: `${wrong.long}: not with --restore, the snapshot has the machine` });
       const { runCommand } = await import('../run/run-command.js');
       process.exitCode = await runCommand(image, flags);
     });

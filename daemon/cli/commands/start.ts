@@ -24,6 +24,7 @@ export const daemonOptions = (command: Command): Command =>
     .option('--socket <path>', 'control socket')
     .option('--pin', 'pin LPs to host cores (the default where the host lets us)')
     .option('--no-pin', 'leave LPs to the host scheduler')
+    .option('--restore <snapshot>', 'go on from a snapshot: the machine, its guests and what they were at')
     .option('--detach', 'return when the socket answers');
 
 /** How GDB gets at a daemon's machine. */

@@ -16,12 +16,14 @@ import type { Partition } from '../../root/partition.js';
 import { memoryHash, traceHash } from '../../root/record/hashes.js';
 import { Recorder } from '../../root/record/recorder.js';
 import { dumpRegisters } from '../../root/registers.js';
+import type { SnapshotScan } from '../../root/snapshot/scan.js';
 import { hasEnded } from '../../root/stats.js';
 import type { TraceSink } from './answer-file.js';
 
 export interface RunRequest {
   readonly machine: MachineConfig;
-  readonly partition: PartitionConfig;
+  /** A new one, or a machine that has one already. */
+  readonly guest: PartitionConfig | SnapshotScan;
   /** COM1 ends the run by saying this. */
   readonly until: string | undefined;
   /** In the host's time. */
@@ -91,17 +93,23 @@ export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
 };
 
 const runIn = async (request: RunRequest, config: MachineConfig, recorder: Recorder | undefined): Promise<RunResult> => {
-  const machine = await Machine.start({ config, log: silentLog(), workerFile: request.workerFile, recorder });
+  const restore = 'head' in request.guest ? request.guest : undefined;
+  const machine = await Machine.start({ config, log: silentLog(), workerFile: request.workerFile, recorder, restore });
   let draining: NodeJS.Timeout | undefined;
   let gdb: GdbServer | undefined;
   try {
     const observation = request.observe && new Observation(machine.memory.lps.length, request.observe);
     const endNs = request.runForMs === Number.POSITIVE_INFINITY ? undefined : Math.ceil(request.runForMs * 1e6);
-    const partition = await machine.enter(
-      'vm.create',
-      { config: { ...request.partition, autostart: false }, until: request.until, endNs },
-      { observe: observation?.observe },
-    );
+    const partition =
+      'head' in request.guest
+        ? machine.partitions.all[0]!
+        : await machine.enter(
+            'vm.create',
+            { config: { ...request.guest, autostart: false }, until: request.until, endNs },
+            { observe: observation?.observe },
+          );
+    // What it had said before is not said again.
+    const heard = restore === undefined ? 0 : readConsole(partition, 0).next;
     const drain = (): void => {
       const text = observation?.takeTrace();
       if (text !== undefined && text.length > 0) request.traceSink?.write(text);
@@ -109,7 +117,7 @@ const runIn = async (request: RunRequest, config: MachineConfig, recorder: Recor
     draining = observation && setInterval(() => request.traceSink?.isReady === true && drain(), POLL_MS);
     const startedAt = performance.now();
     gdb = await begin(machine, partition, request);
-    const lost = await watch(partition, request, startedAt);
+    const lost = await watch(partition, request, startedAt, heard);
     const elapsedMs = Math.round(performance.now() - startedAt);
     const ended = hasEnded(partition.body.state);
     await (ended ? machine.partitions.settled(partition.name) : machine.enter('vm.stop', { name: partition.name }));
@@ -149,7 +157,9 @@ const runIn = async (request: RunRequest, config: MachineConfig, recorder: Recor
 const begin = async (machine: Machine, partition: Partition, { gdb, signal }: RunRequest): Promise<GdbServer | undefined> => {
   const start = (): Promise<unknown> => machine.enter('vm.start', { name: partition.name });
   if (gdb === undefined) {
-    await start();
+    const { state } = partition.body;
+    if (state === PartitionState.CREATED) await start();
+    else if (state === PartitionState.PAUSED) await machine.enter('vm.resume', { name: partition.name });
     return undefined;
   }
   let came: () => void = () => {};
@@ -168,8 +178,8 @@ const begin = async (machine: Machine, partition: Partition, { gdb, signal }: Ru
 };
 
 /** Passes COM1 on until the run is over; returns how many bytes of it were lost. */
-const watch = async (partition: Partition, request: RunRequest, startedAt: number): Promise<number> => {
-  let position = 0;
+const watch = async (partition: Partition, request: RunRequest, startedAt: number, from: number): Promise<number> => {
+  let position = from;
   let lost = 0;
   for (;;) {
     // The state first: what the guest said before it ended is then in the log.

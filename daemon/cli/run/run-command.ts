@@ -11,12 +11,13 @@ import { gdbAddress } from '../../root/gdb/server.js';
 import { type DeviceFlags, withDevices } from '../device-flags.js';
 import { checkOptions, type MachineFlags, numeric, withFlags } from '../options.js';
 import { printJson, printLine } from '../output.js';
+import { restored } from '../restored.js';
 import { onSignal } from '../signals.js';
 import type { RecordTo } from '../start/start-daemon.js';
 import { Answers } from './answers.js';
 import { ConsoleTail } from './console-tail.js';
 import type { ObserveFlags } from './observe-flags.js';
-import { type RunResult, runPrivately } from './private-run.js';
+import { type RunRequest, type RunResult, runPrivately } from './private-run.js';
 
 /** LPs of a machine that nobody gave a number for; the same on every host, so that runs compare. */
 const DEFAULT_LPS_MAX = 4;
@@ -42,19 +43,19 @@ export interface RunFlags extends MachineFlags, ObserveFlags, DeviceFlags {
   readonly hash?: boolean;
   readonly gdb?: string;
   readonly gdbBits?: string;
+  /** Snapshot. */
+  readonly restore?: string;
   /** Where the course is recorded. */
   readonly record?: RecordTo | undefined;
 }
 
 /** Runs and reports; returns the exit status. */
-export const runCommand = async (image: string, flags: RunFlags): Promise<number> => {
-  const partition = partitionOf(image, flags);
-  const lps = flags.lps ?? String(Math.min(partition.vps, DEFAULT_LPS_MAX));
-  const machine = withFlags(defaultMachine(), { idle: 'skip', ...flags, lps });
+export const runCommand = async (image: string | undefined, flags: RunFlags): Promise<number> => {
+  const { machine, guest } = image === undefined ? restoredGuest(flags.restore!) : newGuest(image, flags);
   const timeoutMs = durationOf('--timeout', flags.timeout);
   const runForMs = durationOf('--run-for', flags.runFor);
   checkText(flags.until);
-  const answers = new Answers(image, flags);
+  const answers = new Answers(image ?? '', flags);
   const abort = new AbortController();
   const unlisten = onSignal(() => abort.abort());
   const output = new ConsoleTail(CONSOLE_MAX);
@@ -68,7 +69,7 @@ export const runCommand = async (image: string, flags: RunFlags): Promise<number
     const hash = flags.hash === true;
     const result = await runPrivately({
       machine,
-      partition,
+      guest,
       until: flags.until,
       timeoutMs,
       runForMs,
@@ -115,6 +116,19 @@ const report = (result: RunResult, flags: RunFlags, output: ConsoleTail, answers
   }
   answers.print(found);
   if (flags.hash === true && result.traceHash !== null) printLine(`trace ${result.traceHash} memory ${result.memoryHash}`);
+};
+
+const newGuest = (image: string, flags: RunFlags): Pick<RunRequest, 'machine' | 'guest'> => {
+  const partition = partitionOf(image, flags);
+  const lps = flags.lps ?? String(Math.min(partition.vps, DEFAULT_LPS_MAX));
+  return { machine: withFlags(defaultMachine(), { idle: 'skip', ...flags, lps }), guest: partition };
+};
+const restoredGuest = (file: string): Pick<RunRequest, 'machine' | 'guest'> => {
+  const { restore, config } = restored(file, { pin: false });
+  const { length } = restore.partitions;
+  if (length !== 1)
+    throw new HvdError('snapshot.field', { file, field: 'partitions', why: `there are ${length}, and hvd run has 1: use hvd start` });
+  return { machine: config, guest: restore };
 };
 
 /** What a partition has that nobody said more of. */

@@ -13,12 +13,15 @@ import { Recorder } from '../../root/record/recorder.js';
 import { reportStart, startDetached } from '../detach.js';
 import { type MachineFlags, withFlags } from '../options.js';
 import { printLine } from '../output.js';
+import { restored } from '../restored.js';
 import { onSignal } from '../signals.js';
 
 export interface StartFlags extends MachineFlags {
   readonly machine?: string;
   readonly socket?: string;
   readonly detach?: boolean;
+  /** Snapshot. */
+  readonly restore?: string;
   readonly gdb?: string;
   readonly gdbVm?: string;
   readonly gdbBits?: string;
@@ -35,6 +38,13 @@ export interface RecordTo {
 const configOf = (flags: StartFlags): MachineConfig =>
   withFlags(flags.machine === undefined ? defaultMachine() : readMachineFile(flags.machine), flags);
 
+/** What the machine is to be, and a snapshot that it begins from. */
+const originOf = (flags: StartFlags): Pick<DaemonOptions, 'config' | 'restore'> => {
+  if (flags.restore === undefined) return { config: configOf(flags) };
+  if (flags.machine !== undefined) throw new HvdError('usage', { what: '--machine: not with --restore, the snapshot has the machine' });
+  return restored(flags.restore, flags);
+};
+
 const gdbOf = ({ gdb, gdbVm, gdbBits }: StartFlags): DaemonOptions['gdb'] =>
   gdb === undefined ? undefined : { address: gdbAddress(gdb), partition: gdbVm, bits: bitsOf(gdbBits) };
 
@@ -42,9 +52,10 @@ const gdbOf = ({ gdb, gdbVm, gdbBits }: StartFlags): DaemonOptions['gdb'] =>
 export const foreground = async (flags: StartFlags): Promise<void> => {
   const log = createLog();
   try {
-    const config = configOf(flags);
+    const origin = originOf(flags);
+    const { config } = origin;
     const recorder = flags.record && new Recorder({ ...flags.record, what: 'machine', config, costs: readCosts() });
-    const daemon = await startDaemon({ config, log, socket: flags.socket, gdb: gdbOf(flags), recorder });
+    const daemon = await startDaemon({ ...origin, log, socket: flags.socket, gdb: gdbOf(flags), recorder });
     const unlisten = onSignal((signal) => {
       log.info({ signal }, 'stopping');
       void daemon.stop();
@@ -62,7 +73,7 @@ export const foreground = async (flags: StartFlags): Promise<void> => {
 /** The daemon in a process of its own; returns when it answers. */
 export const detach = async (flags: StartFlags): Promise<void> => {
   // What is wrong with the configuration is said here, at the terminal.
-  configOf(flags);
+  originOf(flags);
   gdbOf(flags);
   const socket = resolve(flags.socket ?? defaultSocket());
   await claimSocketPath(socket);
@@ -71,6 +82,7 @@ export const detach = async (flags: StartFlags): Promise<void> => {
     ...(['machine', 'lps', 'nodes', 'clock', 'seed', 'quantumCycles'] as const).flatMap((name) =>
       flags[name] === undefined ? [] : [`--${name.replace('quantumCycles', 'quantum-cycles')}`, flags[name]],
     ),
+    ...(flags.restore === undefined ? [] : ['--restore', resolve(flags.restore)]),
     ...(flags.gdb === undefined ? [] : ['--gdb', flags.gdb]),
     ...(flags.gdbVm === undefined ? [] : ['--gdb-vm', flags.gdbVm]),
     ...(flags.gdbBits === undefined ? [] : ['--gdb-bits', flags.gdbBits]),

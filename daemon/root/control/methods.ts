@@ -74,6 +74,7 @@ export const HANDLERS: Handlers = {
     return { data: chunk.bytes, position: chunk.next };
   },
   'vm.console.write': ({ machine }, params) => done(machine.enter('console', params)),
+  snapshot: ({ machine }, { file }) => machine.snapshot(file),
   'policy.list': ({ machine }) => machine.listPolicies(),
   'policy.get': ({ machine }, { name, vm }) => machine.getPolicy(name, vm),
   'policy.set': ({ machine }, params) => machine.enter('policy', params),

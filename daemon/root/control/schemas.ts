@@ -1,4 +1,5 @@
 // What each request's parameters must look like; nothing that comes over the socket is used before it has passed here.
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { MAX_VPS } from '../../../shared/layout/partition.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
@@ -64,6 +65,12 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
     data: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= CONSOLE_WRITE_MAX, {
       error: `expected at most ${CONSOLE_WRITE_MAX} bytes (msgpack bin)`,
     }),
+  }),
+  snapshot: strict({
+    file: z
+      .string()
+      .max(4096)
+      .refine((file) => isAbsolute(file), { error: 'expected an absolute path' }),
   }),
   'policy.list': nothing,
   'policy.get': strict({ name: anyText, vm: nameSchema.optional() }),

@@ -105,7 +105,8 @@ export class FrameReader {
       const found = this.#take(PREAMBLE);
       const wanted = preambleOf(kind, format);
       const start = found ?? this.#buffer.subarray(this.#at);
-      if (!start.subarray(0, 8).equals(wanted.subarray(0, Math.min(8, start.length)))) throw new HvdError(`${this.#family}.foreign`, { file });
+      if (!start.subarray(0, 8).equals(wanted.subarray(0, Math.min(8, start.length))))
+        throw new HvdError(`${this.#family}.foreign`, { file });
       if (found === undefined) throw new HvdError(`${this.#family}.empty`, { file, at: start.length });
       const got = found.readUInt32LE(8);
       if (got !== format) throw new HvdError(`${this.#family}.format`, { file, got, want: format });

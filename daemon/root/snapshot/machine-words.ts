@@ -1,6 +1,6 @@
 // Machine memory in a snapshot: words by name. What is only about this process (threads, mailboxes, doorbells, the gate, traces) is not the machine's.
 import { DEVICE_LINE_SIZE, DEVICE_LINES } from '../../../shared/layout/device-line.js';
-import { EVENT_RING, EVENT_SIZE, deviceLineAt, eventRingAt, LpLayout, lpBlockAt, MachineLayout } from '../../../shared/layout/machine.js';
+import { deviceLineAt, EVENT_RING, EVENT_SIZE, eventRingAt, LpLayout, lpBlockAt, MachineLayout } from '../../../shared/layout/machine.js';
 import type { MachineMemory } from '../machine-memory.js';
 
 /** Of the header and of each LP's block what a snapshot does without. */
@@ -81,6 +81,22 @@ export const badMachineField = (fields: MachineFields, lps: number): { readonly 
   return unknown === undefined ? undefined : { field: unknown, why: 'this hvd has no such field' };
 };
 
+/**
+ * LPs await nothing. Whose turn it is they see as it is all the while: the one that comes first is told first, and to the others it looks as if they came later.
+ */
 export const writeMachineFields = ({ views, lps }: MachineMemory, fields: MachineFields): void => {
-  for (const { name, at } of machineWords(lps.length)) views.u8.set(fields[name]!, at);
+  const { i32, u8 } = views;
+  const turns: { readonly at: number; readonly word: number }[] = [];
+  for (const { name, at, bytes } of machineWords(lps.length)) {
+    if (!name.endsWith('.turn')) u8.set(fields[name]!, at);
+    else turns.push({ at: at >>> 2, word: new DataView(fields[name]!.slice().buffer, 0, bytes).getInt32(0, true) });
+  }
+  // Who might come to the gate before it is left goes on as if nobody had been there.
+  i32[MachineLayout.at.gateUnchanged >>> 2] = 1;
+  // Steps modulo 2^31, as lp/turn compares them; equal ones by number of the LP.
+  const awaited = turns.filter(({ word }) => (word & 1) === 0).sort((a, b) => (a.word - b.word) | 0 || a.at - b.at);
+  for (const { at, word } of awaited) {
+    Atomics.store(i32, at, word);
+    Atomics.add(i32, MachineLayout.at.turnChanges >>> 2, 1);
+  }
 };
