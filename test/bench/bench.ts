@@ -156,10 +156,14 @@ if (values.markdown && values.suite === 'cpu') {
   if (values.markdown) console.log(`written: ${writeTables(EOI_TABLES, text)}`);
   else console.log(values.json ? JSON.stringify({ rows, messages, passed }) : text.join('\n\n'));
 } else if (values.suite === 'spin') {
-  const { measureSpin, spinMarkdown } = await import('./spin-suite.js');
+  const { measureCost, measureSpin, spinMarkdown } = await import('./spin-suite.js');
+  const { measurePairs } = await import('./spin-pairs.js');
+  const pairs = await measurePairs();
+  const costs = await measureCost();
   const rows = await measureSpin(values.quick, say);
-  if (values.markdown) console.log(`written: ${writeTables(SPIN_TABLES, [spinMarkdown(rows)])}`);
-  else console.log(values.json ? JSON.stringify(rows) : spinMarkdown(rows));
+  const markdown = spinMarkdown(rows, costs, pairs);
+  if (values.markdown) console.log(`written: ${writeTables(SPIN_TABLES, [markdown])}`);
+  else console.log(values.json ? JSON.stringify({ rows, pairs, costs }) : markdown);
 } else if (values.suite === 'synic') {
   const { measureSynic, synicMarkdown } = await import('./synic-suite.js');
   const numbers = await measureSynic(say);
