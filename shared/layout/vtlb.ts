@@ -170,13 +170,11 @@ export const VtlbLayout = struct(
     untrackedVisits: i32,
     /** The next free record of a writable mapping. */
     mappingNext: i32,
-    /** Counts the moments at which all states began anew. */
-    trackEpoch: i32,
     /** SPTs that are not free. */
     sptsInUse: i32,
     /** Tables that fills have linked since they were last looked through for equal ones. */
     tablesMade: i32,
-    _pad1: block(36, 4),
+    _pad1: block(40, 4),
     /** Futex of `vtlb.lock=global`: 0 free, 1 held, 2 held with waiters. */
     globalLock: i32,
     _pad2: block(60, 4),
@@ -216,7 +214,6 @@ export const vtlbWord = (
     | 'untracked'
     | 'untrackedVisits'
     | 'mappingNext'
-    | 'trackEpoch'
     | 'sptsInUse'
     | 'tablesMade'
     | 'globalLock'

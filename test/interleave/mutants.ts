@@ -3,15 +3,18 @@ import { AddressSpaces } from '../../daemon/hypervisor/vtlb/address-spaces.js';
 import { Coalescing, type CoalescingParts, MergeWait } from '../../daemon/hypervisor/vtlb/coalescing.js';
 import type { VtlbCounting } from '../../daemon/hypervisor/vtlb/counters.js';
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { FillLock } from '../../daemon/hypervisor/vtlb/fill-lock.js';
+import { Discovery, type DiscoveryParts } from '../../daemon/hypervisor/vtlb/discovery.js';
+import { FillLock, Turn } from '../../daemon/hypervisor/vtlb/fill-lock.js';
 import { FlushEpochs } from '../../daemon/hypervisor/vtlb/flush-epochs.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
 import { NodeLinks } from '../../daemon/hypervisor/vtlb/node-links.js';
-import { Reclaim } from '../../daemon/hypervisor/vtlb/reclaim.js';
+import { Reclaim, RetireWait } from '../../daemon/hypervisor/vtlb/reclaim.js';
+import { RemoteFlush } from '../../daemon/hypervisor/vtlb/remote-flush.js';
 import { FillWait, Revalidation, type RevalidationParts } from '../../daemon/hypervisor/vtlb/revalidation.js';
-import { Sharing } from '../../daemon/hypervisor/vtlb/sharing.js';
+import { Sharing, type SharingParts } from '../../daemon/hypervisor/vtlb/sharing.js';
 import { SptLocks } from '../../daemon/hypervisor/vtlb/spt-locks.js';
-import { Tracking } from '../../daemon/hypervisor/vtlb/tracking.js';
+import { SptPool } from '../../daemon/hypervisor/vtlb/spt-pool.js';
+import { type Grant, Tracking } from '../../daemon/hypervisor/vtlb/tracking.js';
 import { Validation } from '../../daemon/hypervisor/vtlb/validation.js';
 import { PageFault, Vtlb, type VtlbParts } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { WritableMappings } from '../../daemon/hypervisor/vtlb/writable-mappings.js';
@@ -20,7 +23,7 @@ import { GenerationCounters } from '../../daemon/machine/generation.js';
 import type { SharedWords } from '../../daemon/machine/shared-words.js';
 import type { WatchedCode } from '../../daemon/machine/watched-code.js';
 import { ShortcutFault } from '../../shared/layout/translation-fields.js';
-import { Role, Spt, sptHeaderAt, TrackState, trackAt, trackStateOf } from '../../shared/layout/vtlb.js';
+import { Role, Spt, sptHeaderAt, TrackState, trackAt, trackStateOf, vtlbWord } from '../../shared/layout/vtlb.js';
 import { CODE_MUTANTS } from './code-mutants.js';
 import { ABSENT } from './scenarios.js';
 import { SYNIC_MUTANTS, type SynicMutant } from './synic-mutants.js';
@@ -69,6 +72,23 @@ class NoModeRecheck extends FillLock {
 class NoWaitAtSwitch extends FillLock {
   protected override awaitCounterFills(): void {}
 }
+const withoutTurn = (left: Turn): typeof FillLock =>
+  class extends FillLock {
+    protected override takeTurn(which: Turn): void {
+      if (which !== left) super.takeTurn(which);
+    }
+  };
+/** Which fills a purge has seen is read after the table was cleared: one that came meanwhile is taken for seen. */
+class CountsFillsLate extends Invalidation {
+  readonly #words: SharedWords;
+  constructor(...parts: ConstructorParameters<typeof Invalidation>) {
+    super(...parts);
+    this.#words = parts[1];
+  }
+  protected override seenFills(header: number): number {
+    return this.#words.load(header + Spt.localFills);
+  }
+}
 class NoPurge extends Invalidation {
   override purge(): void {}
 }
@@ -80,8 +100,16 @@ class OnlyOwnClear extends Invalidation {
     return false;
   }
 }
-class NoFillWait extends Reclaim {
-  protected override awaitFills(): void {}
+const retiresWithout = (left: RetireWait): typeof Reclaim =>
+  class extends Reclaim {
+    protected override awaitFills(which: RetireWait): void {
+      if (which !== left) super.awaitFills(which);
+    }
+  };
+class NoVersionsInPool extends SptPool {
+  protected override nextVersion(version: number): number {
+    return version;
+  }
 }
 class WaitThenUnlink extends Reclaim {
   #postponed: number[] = [];
@@ -115,6 +143,49 @@ class NoGeneration extends AddressSpaces {
   protected override generationMatches(): boolean {
     return true;
   }
+}
+class StructureLockBeforeBus extends AddressSpaces {
+  readonly #handshake: FlushHandshake;
+  constructor(...parts: ConstructorParameters<typeof AddressSpaces>) {
+    super(...parts);
+    this.#handshake = parts[4];
+  }
+  override alone(section: () => void): void {
+    this.exclusively(() => {
+      const inside = this.#handshake.isInGuest;
+      this.#handshake.stopOthers();
+      section();
+      this.#handshake.releaseOthers();
+      if (!inside) this.#handshake.leaveGuest();
+    });
+  }
+}
+class FillsWhatIsForgotten extends Vtlb {
+  protected override isForgotten(): boolean {
+    return false;
+  }
+}
+class TakesUpBanksAsTheyAre extends Vtlb {
+  protected override isBehind(): boolean {
+    return false;
+  }
+}
+class VersionStaysAtInvlpg extends Vtlb {
+  protected override noteTaken(): void {}
+}
+class FlushesTlbsBeforeItForgets extends Vtlb {
+  readonly #parts: VtlbParts;
+  constructor(parts: VtlbParts) {
+    super(parts);
+    this.#parts = parts;
+  }
+  override flushPartition(): void {
+    this.#parts.handshake.flushEverywhere();
+    this.#parts.words.add(vtlbWord('generation'), 1);
+  }
+}
+class FlushesNoTlbs extends RemoteFlush {
+  override hardwareTlbs(): void {}
 }
 class KeepsOldRoot extends Vtlb {
   override leaveOldRoot(): void {}
@@ -163,6 +234,58 @@ class PurgePassesNoFills extends Invalidation {
 class TakesUpAsItIs extends Sharing {
   protected override cleanse(): void {}
 }
+class SharesAmongVps extends Sharing {
+  readonly #parts: SharingParts;
+  constructor(parts: SharingParts) {
+    super(parts);
+    this.#parts = parts;
+  }
+  protected override withoutVps(section: () => void): void {
+    this.#parts.spaces.exclusively(section);
+  }
+}
+class SharesWithoutWait extends Sharing {
+  protected override awaitFills(): void {}
+}
+class SharesWhatWasThere extends Sharing {
+  protected override isStill(): boolean {
+    return true;
+  }
+}
+/** Looks only after the wait. */
+class LooksForMarksLate extends Sharing {
+  #early = true;
+  protected override isMarked(node: number): boolean {
+    this.#early = !this.#early;
+    return this.#early && super.isMarked(node);
+  }
+}
+/** Who is stopped flushes, too. */
+class DiscoversAmongVps extends Discovery {
+  readonly #parts: DiscoveryParts;
+  constructor(parts: DiscoveryParts) {
+    super(parts);
+    this.#parts = parts;
+  }
+  protected override withoutVps(section: () => void): void {
+    this.#parts.spaces.exclusively(section);
+  }
+  protected override flushTlbs(): void {}
+}
+class SetsStatesAmongFills extends Discovery {
+  readonly #parts: DiscoveryParts;
+  constructor(parts: DiscoveryParts) {
+    super(parts);
+    this.#parts = parts;
+  }
+  protected override inside(purge: () => void, setStates: () => void): void {
+    const { lock } = this.#parts;
+    lock.begin();
+    purge();
+    lock.end();
+    setStates();
+  }
+}
 class LinksStayWhenFlushed extends NodeLinks {
   override review(): void {}
 }
@@ -195,6 +318,9 @@ class MergesAmongVps extends Coalescing {
 }
 class MergesAsItIs extends Coalescing {
   protected override cleanse(): void {}
+}
+class LosesMarksOfSpaces extends Coalescing {
+  protected override handOverMark(): void {}
 }
 class MergesOutdatedLinks extends Coalescing {
   protected override review(): void {}
@@ -234,6 +360,29 @@ class IgnoreBus extends FlushHandshake {
 
 class NoMarks extends Tracking {
   protected override markAll(): void {}
+}
+/** The state says that the page may be written after its tables were marked. */
+class MarksBeforeTheState extends Tracking {
+  #marked = false;
+  override grant(gfn: number, at: number, gva: number, write: boolean): Grant {
+    if (write && this.words.read(trackAt(gfn)) === TrackState.TRACKED) {
+      super.markAll(gfn);
+      this.#marked = true;
+    }
+    const grant = super.grant(gfn, at, gva, write);
+    this.#marked = false;
+    return grant;
+  }
+  protected override markAll(gfn: number): void {
+    if (!this.#marked) super.markAll(gfn);
+  }
+}
+/** Takes back no right, but says so. */
+class ClosesWhatWasGrantedAgain extends Tracking {
+  override closed(gfn: number): boolean {
+    this.words.store(trackAt(gfn), TrackState.TRACKED);
+    return true;
+  }
 }
 class NoMarkAtFill extends Tracking {
   override filled(): void {}
@@ -371,7 +520,18 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('no wait when the lock mode changes', { FillLock: NoWaitAtSwitch }),
   mutant('no purge', { Invalidation: NoPurge }),
   mutant('no clear', { Invalidation: OnlyOwnClear }),
-  mutant('reclaim without waiting for fills', { Reclaim: NoFillWait }),
+  mutant('reclaim without waiting for fills', { Reclaim: retiresWithout(RetireWait.LINKS) }),
+  mutant('reclaim without waiting for those that stand in lists', { Reclaim: retiresWithout(RetireWait.LISTS) }),
+  mutant('free tables without versions', { SptPool: NoVersionsInPool }),
+  mutant('no turn at the mutex before tables are gone over', { FillLock: withoutTurn(Turn.REVALIDATION) }),
+  mutant('no turn at the mutex before tables are freed', { FillLock: withoutTurn(Turn.RECLAIM) }),
+  mutant('a purge counts fills after it has cleared', { Invalidation: CountsFillsLate }),
+  mutant('the structure lock before the bus', { AddressSpaces: StructureLockBeforeBus }),
+  mutant('no look at the generation inside the fill', { Vtlb: FillsWhatIsForgotten }),
+  mutant('a bank is taken up whatever its version', { Vtlb: TakesUpBanksAsTheyAre }),
+  mutant('the version stays at INVLPG', { Vtlb: VersionStaysAtInvlpg }),
+  mutant('TLBs are flushed before everything is forgotten', { Vtlb: FlushesTlbsBeforeItForgets }),
+  mutant('TLBs are not flushed for others', { RemoteFlush: FlushesNoTlbs }),
   mutant('reclaim that waits before it unlinks', { Reclaim: WaitThenUnlink }),
   mutant('reclaim without waiting for walkers', { Reclaim: NoWalkerWait }),
   mutant('reclaim that gathers tables while it frees others', { Reclaim: GathersAsItFrees }),
@@ -382,6 +542,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('the store of a device is outside the fill that marks', { Vtlb: MarksOnlyAtStores }),
   mutant('an LP is settled while it writes what it may write once', { Vtlb: SettledWhileItWrites }),
   mutant('no marks at the first write', { Tracking: NoMarks }),
+  mutant('tables are marked before the state says so', { Tracking: MarksBeforeTheState }),
+  mutant('a page is closed that was granted again', { Tracking: ClosesWhatWasGrantedAgain }),
   mutant('no mark when an entry is made from a table that is written', { Tracking: NoMarkAtFill }),
   mutant('no record of a writable mapping', { WritableMappings: NoRecord }),
   mutant('no validation', { Validation: NoValidation }),
@@ -404,6 +566,12 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('only leaf tables are locked', { SptLocks: OnlyLeavesLocked }),
   mutant('a purge does not wait for the holders of tables', { Invalidation: PurgePassesNoFills }),
   mutant('a node is taken up as it is', { Sharing: TakesUpAsItIs }),
+  mutant('a node is taken up while VPs run', { Sharing: SharesAmongVps }),
+  mutant('a node is taken up while fills are pending', { Sharing: SharesWithoutWait }),
+  mutant('a node is taken up whatever the tables say by now', { Sharing: SharesWhatWasThere }),
+  mutant('a node that is taken up is looked at after the wait only', { Sharing: LooksForMarksLate }),
+  mutant('mappings are purged while VPs run', { Discovery: DiscoversAmongVps }),
+  mutant('states are set among fills', { Discovery: SetsStatesAmongFills }),
   mutant('links to nodes stay when their space is flushed', { NodeLinks: LinksStayWhenFlushed }),
   mutant('links to nodes stay when a page of theirs is invalidated', { NodeLinks: LinksStayAtInvlpg }),
   mutant('tables are merged while fills are pending', { Coalescing: mergesWithout(MergeWait.LINKS) }),
@@ -411,6 +579,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('marks of tables that have changed spaces are looked at too early', { Coalescing: mergesWithout(MergeWait.MARKS) }),
   mutant('tables are merged while VPs run', { Coalescing: MergesAmongVps }),
   mutant('tables are merged as they are', { Coalescing: MergesAsItIs }),
+  mutant('a node has no mark of the tables that are merged', { Coalescing: LosesMarksOfSpaces }),
   mutant('tables that hang by outdated links are merged', { Coalescing: MergesOutdatedLinks }),
   mutant('no flush request', { FlushHandshake: NoFlushRequest }),
   mutant('look for requests before entering', { FlushHandshake: CheckThenEnter }),

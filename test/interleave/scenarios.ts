@@ -7,7 +7,7 @@ import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareWalker, Walk } from '../../daemon/machine/walker.js';
 import type { WatchedCode } from '../../daemon/machine/watched-code.js';
 import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';
-import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE } from '../../shared/layout/lp-context.js';
+import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
@@ -228,6 +228,23 @@ const meetHalves = (t: ScenarioThread): void => {
       translate(t, page);
     }
 };
+/** The node's tables are tracked, and what was made from them is in the tree. */
+const trackedNode = (m: SmallMachine, roots: readonly number[]): void => {
+  twoSpaces(m, roots);
+  setPolicy(m, 'vtlb.tags', '64');
+  setPolicy(m, 'vtlb.untracked', '0');
+};
+const loadTrackedNode = (t: ScenarioThread): void => {
+  load(t);
+  if (t.index === LAST) meetNode(t);
+};
+const meetNode = (t: ScenarioThread): void => {
+  // The first switch finds the tables, the second takes the marks away.
+  for (let n = 0; n < 3; n++) {
+    translate(t, KERNEL_PAGE);
+    if (n < 2) movCr3(t);
+  }
+};
 const checkMerged = (m: SmallMachine): string | null => checkStructure(m) ?? checkTracking(m, []);
 
 const remapThenInvlpg = (t: ScenarioThread): void => {
@@ -248,6 +265,29 @@ const remapAndInvlpg = (t: ScenarioThread): void => {
   remap(t, PAGE, NEW);
   t.lp.vtlb.invlpg(PAGE);
 };
+/** On behalf of the VP on LP 1; from then on its LP must not use what was there before. */
+const flushForOther = (t: ScenarioThread, flush: () => void): void => {
+  remap(t, PAGE, NEW);
+  flush();
+  t.lp.remote.hardwareTlbs(2, 0);
+  t.machine.partition.i32[GHOST >>> 2] = 1;
+};
+const useByTlb = (t: ScenarioThread): void =>
+  inGuest(t, () => {
+    for (let n = 0; n < 2; n++) {
+      const flushed = t.machine.partition.i32[GHOST >>> 2] === 1;
+      const { i32 } = t.machine.partition;
+      const entry = (lpContextAt(1) + LpContextLayout.at.tlbs + t.lp.tlb.bank * TLB_BANK_SIZE + (PAGE >>> 12) * TLB_ENTRY_SIZE) >>> 2;
+      if (i32[entry] !== PAGE) {
+        translate(t, PAGE);
+        if (t.lp.walker.walk(PAGE, PageAccess.READ) === Walk.HIT)
+          t.lp.tlb.insert(0, PAGE, t.lp.walker.spa, t.lp.walker.writable, t.lp.walker.gfn);
+      }
+      if (flushed && i32[entry] === PAGE && (PAGE + i32[entry + (TlbEntry.ADDEND >> 2)]) >>> 0 !== spaOf(NEW))
+        throw new Error('a TLB has what was flushed for its VP');
+      t.lp.handshake.acknowledge();
+    }
+  });
 const fault = (t: ScenarioThread): void => void t.lp.vtlb.pageFault(PAGE, PageAccess.READ);
 
 /** A pool of 16 SPTs, nearly used up by pages in regions 2 MiB apart. */
@@ -345,6 +385,16 @@ const writeThenLeave = (t: ScenarioThread): void => {
   turnTo(t, EMPTY_ROOT);
 };
 const checkAll = (m: SmallMachine): string | null => checkStructure(m) ?? checkTracking(m, []);
+/** Tables have been met more often than they may be while their mappings are not known. */
+const purgeMappings = (t: ScenarioThread): void => {
+  setPolicy(t.machine, 'vtlb.untracked', '0');
+  // The first switch purges, the second takes away the marks from before.
+  for (let n = 0; n < 2; n++) {
+    movCr3(t);
+    translate(t, PAGE);
+  }
+  t.words.store(GHOST, 1);
+};
 const editAndSwitch = (t: ScenarioThread): void => {
   writeTable(t, PAGE, NEW);
   movCr3(t);
@@ -378,6 +428,48 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     check: checkStructure,
   },
+  {
+    name: 'fill against two MOV CR3s',
+    spts: 16,
+    setup: oneSpace,
+    prepare: loadWarm,
+    threads: [
+      (t) => {
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+        remap(t, PAGE, NEW);
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+        expectPage(t, PAGE, NEW);
+      },
+      touch,
+    ],
+    check: checkStructure,
+  },
+  ...['1', '64'].flatMap((tags): Scenario[] => [
+    {
+      limit: 600,
+      name: `flush of a page for another VP against its fills, vtlb.tags=${tags}`,
+      spts: 16,
+      setup: (m) => {
+        oneSpace(m);
+        setPolicy(m, 'vtlb.tags', tags);
+      },
+      prepare: loadWarm,
+      threads: [(t) => flushForOther(t, () => t.lp.remote.pages(PAGE, 1)), useByTlb],
+      check: checkStructure,
+    },
+    {
+      limit: 600,
+      name: `flush of all spaces for another VP against its fills, vtlb.tags=${tags}`,
+      spts: 16,
+      setup: (m) => {
+        oneSpace(m);
+        setPolicy(m, 'vtlb.tags', tags);
+      },
+      prepare: loadWarm,
+      threads: [(t) => flushForOther(t, () => t.lp.remote.everySpace()), useByTlb],
+      check: checkStructure,
+    },
+  ]),
   {
     name: 'fill against a flush of everything',
     spts: 16,
@@ -714,6 +806,77 @@ export const SCENARIOS: readonly Scenario[] = [
     check: checkStructure,
   },
   {
+    name: 'a shared node is taken up against a change above it and MOV CR3',
+    limit: 600,
+    spts: 24,
+    setup: (m) => {
+      withOtherKernel(m);
+      trackedNode(m, [KERNEL_ROOT_A, KERNEL_ROOT_A, KERNEL_ROOT_B]);
+    },
+    prepare: loadTrackedNode,
+    threads: [
+      (t) =>
+        inGuest(t, () => {
+          deviceStore(t.lp, KERNEL_ROOT_A, () => turnToOtherKernel(t));
+          t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+          t.lp.handshake.acknowledge();
+          expectPage(t, KERNEL_PAGE, NEW);
+        }),
+      (t) => inGuest(t, () => void translate(t, KERNEL_PAGE)),
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'a shared node is taken up against an edit and INVLPG under table locks',
+    limit: 600,
+    spts: 24,
+    setup: (m) => {
+      trackedNode(m, [KERNEL_ROOT_A, KERNEL_ROOT_A, KERNEL_ROOT_B]);
+      m.partition.i32[GHOST >>> 2] = 0;
+      setPolicy(m, 'vtlb.lock', 'fine');
+      m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.FINE;
+    },
+    prepare: loadTrackedNode,
+    threads: [
+      (t) => {
+        inGuest(t, () => {
+          deviceStore(t.lp, KERNEL_TABLE, () => t.words.store(entry64(KERNEL_TABLE, 5), (NEW << 12) | RW));
+          t.lp.vtlb.invlpg(KERNEL_PAGE);
+        });
+        // Not in guest mode, so that the other need not wait for it.
+        t.words.awaitChange(GHOST, 0);
+        inGuest(t, () => expectPage(t, KERNEL_PAGE, NEW));
+      },
+      (t) => {
+        inGuest(t, () => void translate(t, KERNEL_NEIGHBOUR));
+        t.words.store(GHOST, 1);
+      },
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'a marked node is taken up against one who goes over it',
+    limit: 600,
+    spts: 24,
+    setup: (m) => trackedNode(m, [KERNEL_ROOT_B, KERNEL_ROOT_B, KERNEL_ROOT_A]),
+    prepare: (t) => {
+      load(t);
+      if (t.index === 0) meetNode(t);
+      if (t.index === 1) deviceStore(t.lp, KERNEL_TABLE, () => t.words.store(entry64(KERNEL_TABLE, 5), (NEW << 12) | RW));
+      if (t.index === LAST) movCr3(t);
+    },
+    // The VP of space A has flushed. Whoever goes over the node does so for space B.
+    threads: [
+      movCr3,
+      () => {},
+      (t) => {
+        translate(t, KERNEL_NEIGHBOUR);
+        expectPage(t, KERNEL_PAGE, NEW);
+      },
+    ],
+    check: checkMerged,
+  },
+  {
     name: 'the link above a shared node is changed and flushed against a fill below it',
     spts: 24,
     setup: withOtherKernel,
@@ -759,6 +922,23 @@ export const SCENARIOS: readonly Scenario[] = [
       },
     ],
     check: checkMerged,
+  },
+  {
+    name: 'equal tables are merged against a locked access that needs tables',
+    limit: 300,
+    spts: 24,
+    setup: (m) => twoPrivateSpaces(m, [KERNEL_ROOT_A, KERNEL_ROOT_B, KERNEL_ROOT_B], '64'),
+    prepare: loadPrivately,
+    threads: [
+      merge,
+      (t) =>
+        inGuest(t, () => {
+          t.lp.handshake.stopOthers();
+          t.lp.spaces.reclaim();
+          t.lp.handshake.releaseOthers();
+        }),
+    ],
+    check: checkStructure,
   },
   ...['1', '64'].flatMap((tags): Scenario[] => [
     {
@@ -1152,6 +1332,79 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     threads: [(t) => t.lp.spaces.reclaim(), (t) => reachRegions(t, [8, 9, 10])],
     check: checkStructure,
+  },
+  {
+    name: 'MOV CR3 against reclaim',
+    limit: 600,
+    spts: 16,
+    setup: manyRegions,
+    prepare: fillRegions,
+    threads: [
+      (t) => {
+        t.lp.spaces.reclaim();
+        reachRegions(t, [8, 9, 10, 11]);
+      },
+      // Not in guest mode, as at the load of a VP: no handshake waits for it.
+      movCr3,
+    ],
+    check: checkStructure,
+  },
+  {
+    name: 'fill against reclaim under the mutex',
+    limit: 600,
+    spts: 16,
+    setup: (m) => {
+      manyRegions(m);
+      setPolicy(m, 'vtlb.lock', 'global');
+      m.partition.i32[vtlbWord('lockMode') >>> 2] = LockMode.GLOBAL;
+    },
+    prepare: fillRegions,
+    threads: [(t) => t.lp.spaces.reclaim(), (t) => reachRegions(t, [1, 9])],
+    check: checkStructure,
+  },
+  {
+    name: 'fills of one region and another',
+    spts: 16,
+    setup: manyRegions,
+    prepare: load,
+    threads: [(t) => reachRegions(t, [2, 4]), (t) => reachRegions(t, [0]), (t) => reachRegions(t, [0])],
+    check: checkStructure,
+  },
+  {
+    name: 'all mappings are purged against a write by a hardware TLB',
+    limit: 600,
+    spts: 16,
+    setup: (m) => trackedSpace(m, '1024'),
+    prepare: (t) => {
+      loadTracked(t);
+      if (t.index === 1) writeTable(t, NEIGHBOUR, 18);
+    },
+    threads: [
+      purgeMappings,
+      (t) => {
+        writeTable(t, NEIGHBOUR, 19);
+        // The right that its TLB had before the purge is gone after it.
+        t.words.awaitChange(GHOST, 0);
+        editAndSwitch(t);
+      },
+    ],
+    check: checkAll,
+  },
+  {
+    name: 'all mappings are purged against a fill with a right to write under the mutex',
+    limit: 600,
+    spts: 16,
+    setup: (m) => {
+      trackedUnderMutex(m);
+      setPolicy(m, 'vtlb.untracked', '1024');
+    },
+    prepare: (t) => {
+      loadTracked(t);
+      if (t.index === LAST) t.lp.vtlb.invlpg(WINDOW);
+    },
+    // Not in guest mode, as who has slept at the mutex.
+    threads: [purgeMappings, (t) => void t.lp.vtlb.pageFault(WINDOW, PageAccess.WRITE)],
+    check: checkAll,
   },
   {
     name: 'fill, INVLPG and reclaim',

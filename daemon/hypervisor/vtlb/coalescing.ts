@@ -105,8 +105,7 @@ export class Coalescing {
       this.awaitFills(MergeWait.LISTS);
       for (const spts of below) for (const spt of spts) this.#give(spt, node);
       this.awaitFills(MergeWait.MARKS);
-      const isMarked = (spt: number): boolean => this.#p.words.load(sptHeaderAt(spt) + Spt.stale) !== 0;
-      if (below.some((spts) => spts.some(isMarked))) this.#p.words.store(sasAt(node) + Sas.stale, 1);
+      if (below.some((spts) => spts.some((spt) => this.#isMarked(spt)))) this.handOverMark(node);
       lock.begin();
       for (const { spt } of cuts) this.#absorb(spt, this.#rootOf(node), level, place * 2 ** (12 + 9 * level));
       this.cleanse(node);
@@ -124,6 +123,13 @@ export class Coalescing {
 
   protected awaitFills(_which: MergeWait): void {
     this.#p.lock.quiesce();
+  }
+  #isMarked(spt: number): boolean {
+    return this.#p.words.load(sptHeaderAt(spt) + Spt.stale) !== 0;
+  }
+  /** A table that the node has now may be stale. */
+  protected handOverMark(node: number): void {
+    this.#p.words.store(sasAt(node) + Sas.stale, 1);
   }
   protected withoutVps(section: () => void): void {
     this.#p.spaces.alone(section);
@@ -219,7 +225,7 @@ export class Coalescing {
     }
     const gfn = views.u32[(target + Spt.gptGfn) >>> 2];
     if ((views.i32[(target + Spt.role) >>> 2] & Role.DIRECT) !== 0) return;
-    if (words.load(source + Spt.stale) !== 0) tracking.markStale(to);
+    if (this.#isMarked(from)) tracking.markStale(to);
     tracking.filled(gfn, to);
   }
 

@@ -40,6 +40,7 @@ export const VTLB_CLASSES = {
   GenerationCounters,
   FillLock,
   Invalidation,
+  SptPool,
   Reclaim,
   AddressSpaces,
   Tracking,
@@ -51,6 +52,7 @@ export const VTLB_CLASSES = {
   NodeLinks,
   Sharing,
   Coalescing,
+  Discovery,
   RemoteFlush,
   Vtlb,
 };
@@ -118,14 +120,14 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const lock = new classes.FillLock(words, machine, generations, handshake, counting);
   const numa = new Numa(views, options.machine, lp, tables);
   const locks = new classes.SptLocks(words, lock, counting);
-  const pool = new SptPool(views, words, tables, handshake, counting);
+  const pool = new classes.SptPool(views, words, tables, handshake, counting);
   const reclaim = new classes.Reclaim(views, words, pool, tables, lock, flushed, epochs, counting);
   const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, numa, tracking, counting);
   const links = new classes.NodeLinks(views, words, locks, overlays, counting);
   const invalidation = new classes.Invalidation(views, words, locks, links, counting);
   const tree = new ShadowTree(views, words, pool, locks, numa, tables, tracking, counting);
   const validation = new classes.Validation(views, words, invalidation, overlays, counting);
-  const discovery = new Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });
+  const discovery = new classes.Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });
   const revalidation = new classes.Revalidation({
     views,
     words,

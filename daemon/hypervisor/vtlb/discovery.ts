@@ -14,7 +14,6 @@ import type { TrackPolicy } from './track-policy.js';
 import type { WritableMappings } from './writable-mappings.js';
 
 const MODE = vtlbWord('trackMode');
-const EPOCH = vtlbWord('trackEpoch');
 const UNTRACKED = vtlbWord('untracked');
 const VISITS = vtlbWord('untrackedVisits');
 
@@ -48,7 +47,7 @@ export class Discovery {
   /** Purges all mappings; every guest page table that is known as one is TRACKED then. */
   discover(): void {
     const { words, counting, policy } = this.#p;
-    this.#p.spaces.alone(() => {
+    this.withoutVps(() => {
       // Another LP may have been faster.
       if (words.load(VISITS) <= policy.untracked && words.load(UNTRACKED) === 0) return;
       counting.add(Counter.untrackedPurges);
@@ -58,13 +57,13 @@ export class Discovery {
 
   /** There is no record left for a writable mapping: as `discover`, whatever is known. */
   forgetMappings(): void {
-    this.#p.spaces.alone(() => this.#beginAnew());
+    this.withoutVps(() => this.#beginAnew());
   }
 
   /** The mode in force becomes the one wished for. Outside fills. */
   followPolicy(): void {
     const { words, counting, policy } = this.#p;
-    this.#p.spaces.alone(() => {
+    this.withoutVps(() => {
       const wish = policy.mode;
       if (words.load(MODE) === wish) return;
       words.store(MODE, wish);
@@ -73,21 +72,44 @@ export class Discovery {
     });
   }
 
-  #beginAnew(): void {
-    const { words, views, lock, invalidation, handshake, mappings, counting } = this.#p;
-    const { i32, u32 } = views;
-    words.add(EPOCH, 1);
-    lock.quiesce();
+  protected withoutVps(section: () => void): void {
+    this.#p.spaces.alone(section);
+  }
+  /** Both as one: under the mutex an LP that slept there, out of guest mode, fills as soon as it can. */
+  protected inside(purge: () => void, setStates: () => void): void {
+    const { lock } = this.#p;
     lock.begin();
+    purge();
+    setStates();
+    lock.end();
+  }
+  protected flushTlbs(): void {
+    this.#p.handshake.flushEverywhere();
+  }
+
+  #beginAnew(): void {
+    this.#p.lock.quiesce();
+    this.inside(
+      () => this.#purge(),
+      () => this.#setStates(),
+    );
+    this.flushTlbs();
+  }
+
+  #purge(): void {
+    const { words, invalidation, mappings } = this.#p;
     for (let sas = 0; sas < SAS_MAX; sas++) {
       if (words.load(sasAt(sas) + Sas.users) < 0) continue;
       invalidation.purge(sas, true);
       words.add(sasAt(sas) + Sas.version, 1);
     }
-    lock.end();
-    handshake.flushEverywhere();
     mappings.reset();
-    // No page can be written now without a fill.
+  }
+
+  /** No page can be written now without a fill: hardware TLBs are flushed before any VP runs. */
+  #setStates(): void {
+    const { words, views, counting } = this.#p;
+    const { i32, u32 } = views;
     const off = words.load(MODE) === TrackMode.OFF;
     const from = trackAt(0) >>> 2;
     for (let gfn = 0; gfn < this.#pages; gfn++) {

@@ -20,6 +20,10 @@ const LOCK_MODE = vtlbWord('lockMode');
 /** Settings of the policy have the numbers of modes; what is none of them is the default. */
 const lockModeOf = (setting: number): number => (setting === LockMode.GLOBAL || setting === LockMode.FINE ? setting : LockMode.GENERATION);
 
+/** Turns at the mutex that are waits for its holder: of whoever goes over tables, of whoever frees them. */
+export const Turn = { REVALIDATION: 0, RECLAIM: 1 } as const;
+export type Turn = 0 | 1;
+
 export class FillLock {
   readonly #words: SharedWords;
   readonly #machine: SharedWords;
@@ -114,13 +118,16 @@ export class FillLock {
       this.#waitCounters();
       return;
     }
-    this.#lockMutex();
-    this.#unlockMutex();
+    this.takeTurn(Turn.REVALIDATION);
   }
 
   /** Every fill and clearing that was under way is over: between unlinking an SPT and freeing it, in whatever mode. */
   quiesce(): void {
     this.#waitCounters();
+    this.takeTurn(Turn.RECLAIM);
+  }
+
+  protected takeTurn(_which: Turn): void {
     this.#lockMutex();
     this.#unlockMutex();
   }

@@ -55,10 +55,9 @@ export class FlushEpochs {
   unsettle(): void {
     this.words.store(this.#own + space, UNSETTLED);
   }
-  /** The bank in use holds nothing of the SAS that was taken away before it had this version. */
+  /** The bank in use holds nothing of the SAS that was taken away before it had this version. From UNSETTLED, or in the same SAS. */
   settle(sas: number, inStepWith: number): void {
     const { words } = this;
-    if (words.read(this.#own + space) !== sas + 1) words.store(this.#own + space, UNSETTLED);
     words.store(this.#own + version, inStepWith);
     words.store(this.#own + space, sas + 1);
   }

@@ -146,7 +146,7 @@ export class Invalidation {
           this.#locks.lock(spt);
           this.#clearTable(spt, all ? 0 : Pte.G);
           this.#locks.unlock(spt);
-          words.store(h + Spt.localPurged, fills);
+          words.store(h + Spt.localPurged, this.seenFills(h, fills));
         }
       }
       spt = words.load(h + Spt.sasNext);
@@ -154,6 +154,9 @@ export class Invalidation {
     this.#counting.add(Counter.purges);
   }
 
+  protected seenFills(_header: number, fills: number): number {
+    return fills;
+  }
   protected reviewLinks(sas: number): void {
     this.#links.review(sas);
   }

@@ -37,6 +37,10 @@ const LEAST = 8;
 /** An SPT of an evicted SAS: its list went with the SAS. */
 const NO_SAS = 0xffff_ffff;
 
+/** Fills and clearings that are waited for: those that link below what was unlinked, those that stand in the lists that it has left. */
+export const RetireWait = { LINKS: 0, LISTS: 1 } as const;
+export type RetireWait = 0 | 1;
+
 export class Reclaim {
   readonly #views: Views;
   readonly #words: SharedWords;
@@ -117,7 +121,7 @@ export class Reclaim {
     // What a fill had replaced in a SAS that is in the batch leads to SPTs of the batch: it must not be gathered from after they are freed.
     this.#takeCondemned(batch);
     if (batch.length === 0) return;
-    this.awaitFills();
+    this.awaitFills(RetireWait.LINKS);
     // Nothing is linked below them any more: the subtrees can be gathered. All of them before any is freed: links to what is freed stay where they are, and
     // by then another LP may have made a table of it.
     for (let n = 0; n < batch.length; n++) this.#gather(batch[n], batch);
@@ -127,7 +131,7 @@ export class Reclaim {
 
   #free(batch: readonly number[]): void {
     this.#leaveLists(batch);
-    this.awaitFills();
+    this.awaitFills(RetireWait.LISTS);
     // Whoever unlinked them has added to the versions of their SASes.
     for (const spt of batch) this.#epochs.touch(this.#views.u32[(sptHeaderAt(spt) + Spt.sas) >>> 2]);
     this.awaitWalkers();
@@ -135,7 +139,7 @@ export class Reclaim {
     this.#counting.add(Counter.reclaimVictims, batch.length);
   }
 
-  protected awaitFills(): void {
+  protected awaitFills(_which: RetireWait): void {
     this.#lock.quiesce();
   }
   /**

@@ -27,7 +27,6 @@ import type { Validation } from './validation.js';
 import type { WritableMappings } from './writable-mappings.js';
 import { endRound, isFlooded } from './write-floods.js';
 
-const EPOCH = vtlbWord('trackEpoch');
 const SAS_LIMIT = vtlbWord('sasLimit');
 
 /** Fills that are waited for: those that are about to mark (before all steps), to grant W (step 2), that have read the table (5), that have taken a mark away (after all). */
@@ -124,7 +123,6 @@ export class Revalidation {
     const closing = this.#closing;
     closing.length = 0;
     lock.begin();
-    const epoch = words.load(EPOCH);
     for (const spt of this.#collect(sas)) {
       const h = sptHeaderAt(spt);
       // What was made from it is gone: it may be written freely until something is made from it again.
@@ -138,9 +136,8 @@ export class Revalidation {
     if (tables.protectsAtOnce) for (const gfn of closing) this.#revoke([gfn]);
     else this.#revoke(closing);
     lock.begin();
-    // Of a page that began anew meanwhile (discovery.ts) all is known already.
-    if (words.load(EPOCH) === epoch)
-      for (const gfn of closing) if (tracking.closed(gfn, handshake.lp)) counting.add(Counter.tablesProtected);
+    // A page that began anew meanwhile (discovery.ts) is not CLOSING any more.
+    for (const gfn of closing) if (tracking.closed(gfn, handshake.lp)) counting.add(Counter.tablesProtected);
     lock.end();
   }
 

@@ -51,7 +51,7 @@ export class Sharing {
     const { spaces, tree } = this.#p;
     const { gva, level, gptGfn, role } = tree.wish;
     const key = this.#key.node(gptGfn, role, placeOf(gva, level), owner);
-    this.#p.spaces.alone(() => {
+    this.withoutVps(() => {
       const node = spaces.nodeOf(key);
       const at = sasAt(sas) + Sas.nodes + (node >>> 5) * 4;
       const bit = 1 << (node & 31);
@@ -62,21 +62,33 @@ export class Sharing {
       this.#link(sas, node, stillSo);
     });
   }
+  protected withoutVps(section: () => void): void {
+    this.#p.spaces.alone(section);
+  }
 
   #link(sas: number, node: number, stillSo: () => boolean): void {
-    const { counting, lock, tracking, tree, views, words } = this.#p;
+    const { counting, lock, tracking, tree, views } = this.#p;
     // Before the wait: another LP that took the mark away earlier has gone over the node after it.
-    const stale = words.load(sasAt(node) + Sas.stale) !== 0;
-    lock.waitForPendingFills();
+    const stale = this.isMarked(node);
+    this.awaitFills();
     lock.begin();
     // Each VP of this space may have flushed since the node's entries were made, and nobody went over the node for it.
     if (tracking.mode === TrackMode.OFF) this.cleanse(node, false);
-    else if (stale || words.load(sasAt(node) + Sas.stale) !== 0) this.cleanse(node, true);
-    if (stillSo() && tree.linkNode(sas, views.u32[(sasAt(node) + Sas.root) >>> 2], tree.wish.gva, tree.wish.level))
+    else if (stale || this.isMarked(node)) this.cleanse(node, true);
+    if (this.isStill(stillSo) && tree.linkNode(sas, views.u32[(sasAt(node) + Sas.root) >>> 2], tree.wish.gva, tree.wish.level))
       counting.add(Counter.nodeLinks);
     lock.end();
   }
 
+  protected isMarked(node: number): boolean {
+    return this.#p.words.load(sasAt(node) + Sas.stale) !== 0;
+  }
+  protected awaitFills(): void {
+    this.#p.lock.waitForPendingFills();
+  }
+  protected isStill(stillSo: () => boolean): boolean {
+    return stillSo();
+  }
   protected cleanse(node: number, all: boolean): void {
     this.#p.invalidation.purge(node, all);
     this.#p.words.add(sasAt(node) + Sas.version, 1);

@@ -107,10 +107,13 @@ export class SptPool {
       const { low, high } = this.#words;
       if (low === 0) return 0;
       const next = this.#words.load(sptHeaderAt(low) + Spt.next);
-      if (!this.#words.compareExchange64(top, low, high, next, (high + 1) | 0)) continue;
+      if (!this.#words.compareExchange64(top, low, high, next, this.nextVersion(high))) continue;
       this.#words.add(freeCountAt(node), -1);
       return low;
     }
+  }
+  protected nextVersion(version: number): number {
+    return (version + 1) | 0;
   }
   #push(node: number, spt: number): void {
     const top = freeTopAt(node);
@@ -118,7 +121,7 @@ export class SptPool {
       this.#words.load64(top);
       const { low, high } = this.#words;
       this.#words.store(sptHeaderAt(spt) + Spt.next, low);
-      if (this.#words.compareExchange64(top, low, high, spt, (high + 1) | 0)) break;
+      if (this.#words.compareExchange64(top, low, high, spt, this.nextVersion(high))) break;
     }
     this.#words.add(freeCountAt(node), 1);
   }

@@ -304,7 +304,7 @@ export class Vtlb {
     const { owner } = invalidation;
     if (tracks && invalidation.cleared > 0 && (owner !== this.#sas || (handshake.othersLow() | handshake.othersHigh()) !== 0)) {
       const version = versionOf(views, words, this.#sas);
-      words.add(sasAt(owner) + Sas.version, 1);
+      this.noteTaken(owner);
       this.#stepTogether(version);
     }
     // Nothing is left by which to know what else hardware TLBs hold through the link, this one's too: with the next flush it goes.
@@ -339,6 +339,10 @@ export class Vtlb {
     }
   }
 
+  /** Banks of other LPs, and of this one, may hold what was taken from the space. */
+  protected noteTaken(sas: number): void {
+    this.#p.words.add(sasAt(sas) + Sas.version, 1);
+  }
   /** This LP has made the step from the version itself, and its bank makes it too. */
   #stepTogether(version: number): void {
     const { banks } = this.#p;
@@ -398,7 +402,7 @@ export class Vtlb {
 
   /** The #PF intercept: the hardware walker found no right for the access (PageAccess bits) to a canonical GVA. At a point where no access is under way. */
   pageFault(gva: number, access: number): PageFault {
-    const { counting, lock, spaces, tree, words } = this.#p;
+    const { counting, lock, spaces, tree } = this.#p;
     const walk = this.#walk;
     const vp = this.#vp;
     if (vp === null) throw new RangeError('page fault with no VP loaded');
@@ -409,7 +413,7 @@ export class Vtlb {
     for (;;) {
       lock.begin();
       // Inside: the generation is checked where no flush of the whole vTLB can pass by unseen.
-      if (words.read(sasAt(this.#sas) + Sas.generation) !== words.load(GENERATION)) {
+      if (this.isForgotten(this.#sas)) {
         lock.end();
         this.#renew();
         continue;
@@ -458,6 +462,10 @@ export class Vtlb {
     }
   }
 
+  protected isForgotten(sas: number): boolean {
+    const { words } = this.#p;
+    return words.read(sasAt(sas) + Sas.generation) !== words.load(GENERATION);
+  }
   /**
    * Inside the fill: no entry and no record tells of the access that comes, so whoever protects the page asks this LP, and is answered when the access is over
    * (flush-epochs.ts).
@@ -548,8 +556,12 @@ export class Vtlb {
     // After what was taken away: what this LP enters from here on is of this version or a later one.
     const version = versionOf(views, words, sas);
     const held = tlb.select(spaces.nameOf(sas));
-    if (held && banks.version !== version) tlb.flushSpace();
+    if (held && this.isBehind(version)) tlb.flushSpace();
     banks.settle(sas, version);
+  }
+  /** Something was taken from the space that the bank may hold. */
+  protected isBehind(version: number): boolean {
+    return this.#p.banks.version !== version;
   }
   /** The address space that CR3 has just loaded may be loaded by the same value again. */
   #offerSwitch(vp: VpBlock): void {
