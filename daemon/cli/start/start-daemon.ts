@@ -41,6 +41,7 @@ const configOf = (flags: StartFlags): MachineConfig =>
 /** What the machine is to be, and a snapshot that it begins from. */
 const originOf = (flags: StartFlags): Pick<DaemonOptions, 'config' | 'restore'> => {
   if (flags.restore === undefined) return { config: configOf(flags) };
+  if (flags.record !== undefined) throw new HvdError('usage', { what: '--restore: a recording begins with an empty machine' });
   if (flags.machine !== undefined) throw new HvdError('usage', { what: '--machine: not with --restore, the snapshot has the machine' });
   return restored(flags.restore, flags);
 };
