@@ -81,7 +81,7 @@ export class Machine {
     const machine = new Machine(options);
     try {
       await machine.workers.started();
-      if (options.restore !== undefined) await machine.#restore(options.restore);
+      if (options.restore !== undefined) await machine.#restore(options.restore, options.replay !== undefined);
       for (const partition of config.partitions) await machine.add(partition);
       return machine;
     } catch (error) {
@@ -166,8 +166,12 @@ export class Machine {
     const goesOn = (partition: Partition): boolean => paused.includes(partition);
     return saveSnapshot(this, { file, place, costs: this.#costs, goesOn, recording: this.whereInRecording?.() });
   }
-  async #restore(scan: SnapshotScan): Promise<void> {
-    await this.gate.look(() => restoreSnapshot(this, scan));
+  async #restore(scan: SnapshotScan, isReplay: boolean): Promise<void> {
+    await this.gate.look(async () => {
+      await restoreSnapshot(this, scan);
+      // Who plays a recording says how far it goes.
+      if (isReplay) this.gate.limit(scan.head.course);
+    });
     this.signals.ringAll();
     for (const { slot, goesOn } of scan.partitions) if (goesOn) await this.partitions.resume(this.partitions.bySlot(slot)!.name);
   }

@@ -122,6 +122,7 @@ export const ERRORS = {
   'recording.until': { exit: 65, sentence: '--until: {why}' },
   'recording.clock': { exit: 65, sentence: 'only the deterministic clock can be recorded, not {clock}', hint: 'leave --clock away' },
   'recording.write': { exit: 73, sentence: '{file}: cannot be written: {why}' },
+  'recording.snapshot': { exit: 65, sentence: '{file}: not a snapshot of this recording: {why}' },
   'snapshot.unreadable': { exit: 66, sentence: '{file}: cannot be read: {why}' },
   'snapshot.foreign': { exit: 65, sentence: '{file}: not a snapshot of hvd' },
   'snapshot.format': { exit: 65, sentence: '{file}: a snapshot in format {got}; this hvd reads format {want}' },

@@ -10,10 +10,13 @@ import { preambleOf } from '../../daemon/root/record/frame-file.js';
 import type { Layouts } from '../../daemon/root/snapshot/layouts.js';
 import { scanSnapshot } from '../../daemon/root/snapshot/scan.js';
 import { SNAPSHOT_FORMAT, type SnapshotFrame } from '../../daemon/root/snapshot/snapshot-file.js';
+import { hasEnded } from '../../daemon/root/stats.js';
+import { waitUntil } from '../../daemon/root/wait-until.js';
 import { firstMismatch } from '../../shared/kit/saved.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { MachineConfig, PartitionConfig } from '../../shared/protocol/messages.js';
 import { hvd } from '../rig/hvd-process.js';
+import { recordMachine, replayFile } from '../rig/recorded-machine.js';
 import { deterministic, goOn, rewriteSnapshot, runThrough } from '../rig/snapshot-machine.js';
 
 const MIB = 1 << 20;
@@ -73,6 +76,26 @@ for (const [name, { machine, guests, at }] of Object.entries(CASES))
       t.regex(stdout, new RegExp(`DONE errors=0\\n+trace ${straight.trace} memory `));
     }
   });
+
+test.serial('a recording is played from the middle, and compared to its end', async (t) => {
+  t.timeout(120_000);
+  const recording = join(folder, 'a.hvdr');
+  const middle = join(folder, 'middle.hvds');
+  await recordMachine(recording, { lps: 2 }, async (machine) => {
+    const a = await machine.add(guest('a', 64, 3, 'job=spinlock milliseconds=40'));
+    await waitUntil(() => machine.gate.course > 40, 60_000);
+    await machine.enter('policy', { name: 'sched.policy', value: 'rr' });
+    await machine.snapshot(middle);
+    await machine.enter('policy', { name: 'sched.policy', value: 'credit' });
+    await waitUntil(() => hasEnded(a.body.state), 60_000);
+  });
+  const { outcome, divergence, inputs, events, recorded } = await replayFile(recording, undefined, middle);
+  t.is(outcome, 'reproduced', JSON.stringify(divergence));
+  t.is(inputs, recorded.inputs);
+  t.deepEqual(events, recorded.events);
+  const other = await t.throwsAsync(replayFile(recording, undefined, fileOf(FIRST, 0)), { instanceOf: HvdError });
+  t.regex(other.message, /not a snapshot of this recording: it was taken of a machine that was not recorded$/);
+});
 
 const file = join(folder, 'changed.hvds');
 const refused = (t: ExecutionContext, code: string, detail: RegExp): void => {

@@ -24,8 +24,8 @@ export const recordMachine = async (
   }
 };
 
-export const replayFile = async (file: string, until?: Until): Promise<ReplayReport> => {
-  const replayer = await Replayer.start(file, silentLog(), until);
+export const replayFile = async (file: string, until?: Until, from?: string): Promise<ReplayReport> => {
+  const replayer = await Replayer.start(file, silentLog(), until, undefined, from);
   try {
     return replayer.report(await replayer.finished);
   } finally {

@@ -7,6 +7,7 @@ export const addReplay = (program: Command): void => {
     .command('replay <recording>')
     .description('play a recording; ends with status 0 if the same happened, 72 where something else did')
     .option('--until <where>', 'stop at a cycle (1000000), or before an event of an LP (1:5000)')
+    .option('--from <snapshot>', 'begin in the middle: at a snapshot that was taken while it was recorded')
     .option('--console <name>', "that partition's COM1 on stdout (default: that of a recorded `hvd run`)")
     .option('--json', 'print one JSON object instead')
     .action(async (file: string, flags: ReplayFlags) => {

@@ -10,6 +10,8 @@ import { onSignal } from '../signals.js';
 
 export interface ReplayFlags {
   readonly until?: string;
+  /** Snapshot. */
+  readonly from?: string;
   readonly console?: string;
   readonly json?: boolean;
 }
@@ -19,7 +21,7 @@ const NEWLINE = 10;
 
 /** Plays and reports; returns the exit status. */
 export const replayCommand = async (file: string, flags: ReplayFlags): Promise<number> => {
-  const replayer = await Replayer.start(file, silentLog(), untilOf(flags.until));
+  const replayer = await Replayer.start(file, silentLog(), untilOf(flags.until), undefined, flags.from);
   const unlisten = onSignal(() => replayer.interrupt());
   try {
     let isOver = false;

@@ -9,10 +9,12 @@ import { ACTS, type InputKind, type Inputs } from '../gate/inputs.js';
 import type { Log } from '../log.js';
 import { Machine } from '../machine.js';
 import type { PartitionFiles } from '../partition.js';
+import { type SnapshotScan, scanSnapshot } from '../snapshot/scan.js';
+import type { RecordingPlace } from '../snapshot/snapshot-file.js';
 import { type Divergence, eventText, firstExpected, isAtRest, placeText } from './divergence.js';
 import { FrameReader } from './frame-file.js';
 import { memoryHash, traceHash } from './hashes.js';
-import { type CheckFrame, checkFrame, type EndFrame, eventsOf, type InputFrame, RECORDING_FORMAT } from './recording.js';
+import { type CheckFrame, checkFrame, type EndFrame, eventsOf, type InputFrame, type LpEvents, RECORDING_FORMAT } from './recording.js';
 import { type Scan, scanRecording } from './scan.js';
 import { firstDifference, stateDigest } from './state-digest.js';
 
@@ -44,6 +46,21 @@ const REST_LOOKS = 25;
 
 type Barrier = InputFrame | CheckFrame | EndFrame | 'end of file';
 
+/** Where it begins: so many inputs and events of each LP are behind it. */
+type Begin = RecordingPlace & { readonly course: number };
+
+/** Throws recording.snapshot. */
+const beginOf = (scan: Scan, { file, head }: SnapshotScan): Begin => {
+  const { recording, course } = head;
+  const refused = (why: string): HvdError => new HvdError('recording.snapshot', { file, why });
+  if (recording === undefined) throw refused('it was taken of a machine that was not recorded');
+  if (recording.id !== scan.head.id) throw refused(`it was taken in recording ${recording.id}, this is ${scan.head.id}`);
+  if (recording.inputs > scan.inputs) throw refused(`it comes after ${recording.inputs} inputs, and the recording has ${scan.inputs}`);
+  const lp = recording.events.findIndex((count, index) => count > (scan.events[index] ?? 0));
+  if (lp >= 0) throw refused(`it comes after event ${recording.events[lp]} of LP ${lp}, and the recording has ${scan.events[lp] ?? 0}`);
+  return { ...recording, course };
+};
+
 export class Replayer {
   readonly machine: Machine;
   readonly #reader: FrameReader;
@@ -59,22 +76,33 @@ export class Replayer {
   #horizon = 0;
   #inputs = 0;
   #restLooks = 0;
+  /** What of the recording lies before the beginning, as far as it has not been passed over. */
+  #before: { readonly course: number; inputs: number; readonly events: number[] } | undefined;
   #isOver = false;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Throws recording.* before anything has been started. */
-  static async start(file: string, log: Log, until?: Until, workerFile?: string): Promise<Replayer> {
+  /** Throws recording.*, snapshot.* before anything has been started. `from`: a snapshot that was taken while it was recorded. */
+  static async start(file: string, log: Log, until?: Until, workerFile?: string, from?: string): Promise<Replayer> {
     const scan = scanRecording(file);
+    const restore = from === undefined ? undefined : scanSnapshot(from);
+    const begin = restore === undefined ? undefined : beginOf(scan, restore);
     const { lps } = scan.head.machine;
     if (until !== undefined && 'lp' in until && until.lp >= lps)
       throw new HvdError('recording.until', { why: `there is no LP ${until.lp}; the last one is ${lps - 1}` });
     const tape = new SharedArrayBuffer(tapeMemorySize(lps));
     const config = { ...scan.head.machine, partitions: [], idle: 'skip' as const, pin: false };
-    const machine = await Machine.start({ config, log, workerFile, replay: { tape, costs: scan.head.costs } });
-    return new Replayer(machine, new FrameReader(file, 'HVDR', RECORDING_FORMAT), scan, tape, until);
+    const machine = await Machine.start({ config, log, workerFile, replay: { tape, costs: scan.head.costs }, restore });
+    return new Replayer(machine, new FrameReader(file, 'HVDR', RECORDING_FORMAT), scan, tape, until, begin);
   }
 
-  private constructor(machine: Machine, reader: FrameReader, scan: Scan, tape: SharedArrayBuffer, until: Until | undefined) {
+  private constructor(
+    machine: Machine,
+    reader: FrameReader,
+    scan: Scan,
+    tape: SharedArrayBuffer,
+    until: Until | undefined,
+    begin: Begin | undefined,
+  ) {
     this.machine = machine;
     this.#reader = reader;
     this.#scan = scan;
@@ -92,6 +120,11 @@ export class Replayer {
       this.#divergence = divergence;
       settle(outcome);
     };
+    if (begin !== undefined) {
+      this.#before = { ...begin, events: [...begin.events] };
+      // What the LPs have told of by then is taken.
+      for (const [lp, one] of this.#tapes.entries()) for (const end of ['head', 'tail'] as const) one.store(end, begin.events[lp]! | 0);
+    }
     for (const one of this.#tapes) one.store('mode', TapeMode.COMPARE);
     if (until !== undefined && 'cycle' in until) stopAtClock(machine.memory.views, until.cycle);
     else if (until !== undefined) {
@@ -159,12 +192,30 @@ export class Replayer {
     }
     const frame = checkFrame(raw, this.#reader.file, at);
     if (frame.t === 'events') {
-      for (const one of frame.lps) this.#pending[one.lp]!.push(...eventsOf(one));
+      for (const one of frame.lps) this.#pending[one.lp]!.push(...eventsOf(one).slice(this.#passedOver(one)));
       this.#horizon = Math.max(this.#horizon, frame.course);
     } else if (frame.t === 'input' || frame.t === 'check' || frame.t === 'end') {
+      if (this.#isBefore(frame)) return;
       this.#barrier = frame;
       this.#horizon = frame.course;
     }
+  }
+
+  /** How many of the events lie before the beginning. */
+  #passedOver({ lp, count }: LpEvents): number {
+    if (this.#before === undefined) return 0;
+    const passed = Math.min(this.#before.events[lp]!, count);
+    this.#before.events[lp]! -= passed;
+    return passed;
+  }
+  #isBefore({ t, course }: InputFrame | CheckFrame | EndFrame): boolean {
+    const before = this.#before;
+    if (before === undefined || t === 'end') return false;
+    if (t === 'check') return before.inputs > 0 || course < before.course;
+    if (before.inputs === 0) return false;
+    before.inputs--;
+    this.#inputs++;
+    return true;
   }
 
   /** Keeps the tapes full, and looks whether an LP has stopped. */
