@@ -13,6 +13,9 @@ export const BOOT_ERROR_CODES = [
   'initrd-too-large',
   'initrd-unsupported',
   'command-line-too-long',
+  'bios-size',
+  'bios-loads-nothing',
+  'video-bios',
 ] as const;
 export type BootErrorCode = (typeof BOOT_ERROR_CODES)[number];
 

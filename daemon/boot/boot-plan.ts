@@ -23,9 +23,10 @@ export interface Entry {
 }
 
 export interface BootPlan {
-  readonly protocol: 'linux' | 'multiboot';
+  readonly protocol: 'linux' | 'multiboot' | 'bios';
   readonly chunks: readonly Chunk[];
-  readonly entry: Entry;
+  /** Absent: every VP is as after power-up. */
+  readonly entry?: Entry;
 }
 
 export const chunk = (gpa: number, data: Uint8Array, size = data.length): Chunk => ({ gpa, data, size });

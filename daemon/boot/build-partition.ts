@@ -20,6 +20,7 @@ import {
 import type { Views } from '../../shared/layout/struct.js';
 import { VpBlock } from '../../shared/layout/vp.js';
 import { powerUpVp } from '../../shared/layout/vp-reset.js';
+import { firmwareBytesOf, writeBios } from './bios.js';
 import { BootError } from './boot-error.js';
 import type { BootPlan } from './boot-plan.js';
 import { setEntryState, setFirmwareMtrrs, setVirtualWire } from './entry-state.js';
@@ -71,10 +72,11 @@ export const buildPartition = (views: Views, spec: PartitionSpec): void => {
   const plan = planPartition(spec);
   const hyperv = spec.hyperv ?? NO_HYPERV;
   const devices = spec.devices ?? [];
-  const buffers = PartitionMap.RAM + spec.ramSize + overlayBytesOf(hyperv, spec.vpCount);
+  const firmware = PartitionMap.RAM + spec.ramSize + overlayBytesOf(hyperv, spec.vpCount);
+  const buffers = firmware + (spec.bios === undefined ? 0 : firmwareBytesOf(spec.image.length, spec.bios));
   assert(
     views.buffer.byteLength >= buffers + deviceBytesOf(devices),
-    `partition memory has ${views.buffer.byteLength} bytes, too few for its RAM, overlays and devices`,
+    `partition memory has ${views.buffer.byteLength} bytes, too few for its RAM, overlays, ROM and devices`,
   );
   writeHeader(views, spec);
   views.u8.fill(0, PartitionMap.DEVICES, PartitionMap.DEVICES_END);
@@ -82,7 +84,11 @@ export const buildPartition = (views: Views, spec: PartitionSpec): void => {
   for (let index = 0; index < spec.vpCount; index++) {
     const vp = new VpBlock(views, vpBlockAt(index));
     powerUpVp(vp, index);
-    setFirmwareMtrrs(vp);
+    if (plan.entry !== undefined) setFirmwareMtrrs(vp);
+  }
+  if (plan.entry === undefined) {
+    writeBios(views, spec, firmware);
+    return;
   }
   const ram = new GuestRam(views, spec.ramSize);
   writeFirmware(ram, spec);

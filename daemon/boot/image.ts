@@ -1,4 +1,5 @@
 // Finds out what an image is by its content, and plans its boot.
+import { planBios } from './bios.js';
 import { BootError } from './boot-error.js';
 import type { BootPlan } from './boot-plan.js';
 import { isElf } from './elf32.js';
@@ -8,6 +9,7 @@ import type { PartitionSpec } from './partition-spec.js';
 
 export const planImage = (spec: PartitionSpec): BootPlan => {
   const { image, imageName } = spec;
+  if (spec.bios !== undefined) return planBios(spec);
   if (image.length === 0) throw new BootError('image-truncated', `${imageName}: the file is empty`);
   if (isLinux(image)) return planLinux(spec);
   const header = findMultibootHeader(image);

@@ -4,6 +4,7 @@ import { DEFAULT_PROCESSOR, type ProcessorChoice } from '../../shared/cpu/proces
 import type { VirtualDeviceSpec } from '../../shared/devices/partition-devices.js';
 import type { HypervChoice } from '../../shared/hyperv/hyperv-choice.js';
 import type { PortsConfig } from '../../shared/hyperv/partition-ports.js';
+import type { BiosSpec } from './bios.js';
 
 export interface PartitionSpec {
   readonly id: number;
@@ -17,6 +18,8 @@ export interface PartitionSpec {
   readonly ramSize: number;
   readonly seed: number;
   readonly image: Uint8Array;
+  /** The image is a BIOS's ROM. */
+  readonly bios?: BiosSpec | undefined;
   /** Name of the image's file, for messages and as the first word of a multiboot command line. */
   readonly imageName: string;
   readonly commandLine?: string | undefined;

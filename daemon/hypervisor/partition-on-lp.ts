@@ -119,6 +119,7 @@ export class PartitionOnLp implements ApicBus {
       reset: () => this.ends.reset(),
       debugExit: (value) => this.ends.debugExit(value),
       textSeen: () => this.ends.textSeen(),
+      remapped: () => this.mmu.flushPartition(),
       lowerLine: (vector) => wiring.devices.lower(vector),
       assertedLine: () => wiring.devices.asserted(),
     });
@@ -199,8 +200,9 @@ export class PartitionOnLp implements ApicBus {
     const taken = applyRequests(this.apics[index]);
     if ((taken & VpRequest.START) !== 0 && this.hyperv !== undefined) takeStart(this.hyperv, index);
     this.apics[index].pull();
-    // A bootstrap processor goes to the reset vector (SDM 3A 9.4.2), where a PC has its ROM and hvd has nothing: that is the end, with its reason.
-    if ((taken & VpRequest.INIT) !== 0 && (vp.apicBaseLo & ApicBase.BSP) !== 0) this.ends.initOfBootProcessor(index);
+    // A bootstrap processor goes to the reset vector (SDM 3A 9.4.2). Where there is no ROM that is the end, with its reason.
+    if ((taken & VpRequest.INIT) !== 0 && (vp.apicBaseLo & ApicBase.BSP) !== 0 && !this.mmu.lp.overlays.hasRom)
+      this.ends.initOfBootProcessor(index);
     return taken;
   }
   /** Whether the 8259's interrupt is the VP's to acknowledge: VP 0's by wire (LINT0), anybody's by a message of the I/O APIC. */

@@ -31,6 +31,8 @@ export interface PlatformHost {
   debugExit(value: number): void;
   /** The console has said the text that is waited for. */
   textSeen(): void;
+  /** Guest-physical addresses mean other memory than before (PAM registers). */
+  remapped(): void;
 }
 
 /** The machine's power and reset wires, and whoever waits for a text, as devices see them. */

@@ -11,6 +11,7 @@ import {
 } from '../../shared/layout/devices.js';
 import { JOB_IRQ } from '../../shared/layout/job-page.js';
 import { PartitionHeader, PartitionMap } from '../../shared/layout/partition.js';
+import { FUNCTION_BITS, SOUTH_BRIDGE, SouthBridgeSlot } from '../../shared/layout/pci.js';
 import { ByteQueue } from '../../shared/layout/ring.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { AcpiPm } from './acpi-pm.js';
@@ -28,18 +29,21 @@ import { IoApic } from './ioapic.js';
 import { PassedDevices } from './passed-devices.js';
 import { PcTestDevice } from './pc-test-device.js';
 import { PciConfigPorts } from './pci/config-ports.js';
-import { HOST_BRIDGE } from './pci/host-bridge.js';
+import { firmwareHostBridge, HOST_BRIDGE } from './pci/host-bridge.js';
 import { PciBus } from './pci/pci-bus.js';
 import { PciFunction } from './pci/pci-function.js';
+import { ISA_BRIDGE } from './pci/piix3.js';
 import { PicPair } from './pic.js';
 import { Pit } from './pit.js';
 import { allOnes, type PortDevice } from './port-device.js';
-import { PORT_LIMIT, PORT_MAP, type PortDeviceName, type PortRange, TEST_PORT_MAP } from './port-map.js';
+import { FIRMWARE_PORT_MAP, PORT_LIMIT, PORT_MAP, type PortDeviceName, type PortRange, TEST_PORT_MAP } from './port-map.js';
+import { Rom } from './rom.js';
 import { Rtc } from './rtc.js';
 import { SynicTestPort } from './synic-test-port.js';
 import { SystemPorts } from './system-ports.js';
 import { Uart } from './uart.js';
 import { Vga } from './vga.js';
+import { DeviceRam } from './virtio/device-ram.js';
 import { VirtualDevices } from './virtio/virtual-devices.js';
 
 const IOAPIC_END = PlatformAddress.IOAPIC + 0x1000;
@@ -48,7 +52,7 @@ const LINE_STATUS = PlatformAddress.COM1 + 5;
 const EXTINT_PIN = 0;
 const REQUESTS = (DeviceMap.CLOCK + DeviceClockLayout.at.requests) >>> 2;
 /** What an access has asked of the power wires; done after the lock is free, because the host then stops processors or calls `reset`. */
-const Action = { NONE: 0, POWER_OFF: 1, RESET: 2, DEBUG_EXIT: 3, TEXT_SEEN: 4 } as const;
+const Action = { NONE: 0, POWER_OFF: 1, RESET: 2, DEBUG_EXIT: 3, TEXT_SEEN: 4, REMAPPED: 5 } as const;
 
 interface Claim {
   readonly device: PortDevice;
@@ -75,6 +79,7 @@ export class Platform {
   private readonly coprocessor: Coprocessor;
   private readonly pci: PciBus;
   private readonly virtual: VirtualDevices;
+  private readonly rom: Rom;
   private readonly jobLine: IrqLine;
   /** Where the partition has it. */
   private readonly test: PcTestDevice | undefined;
@@ -118,8 +123,14 @@ export class Platform {
     this.i8042 = new I8042(views, lines.line(Irq.KEYBOARD), power);
     this.acpi = new AcpiPm(views, lines.line(Irq.SCI), power);
     this.jobLine = lines.line(JOB_IRQ);
-    this.virtual = new VirtualDevices(views, host, lines, output);
-    this.pci = new PciBus(views, [new PciFunction(views, 0, HOST_BRIDGE), ...this.virtual.functions]);
+    const ram = new DeviceRam(views, host);
+    this.rom = new Rom(views, ram);
+    const hasBios = this.rom.pages !== 0;
+    this.virtual = new VirtualDevices(views, host, lines, output, ram, hasBios);
+    this.pci = new PciBus(views, [
+      ...(hasBios ? this.bridges(views) : [new PciFunction(views, 0, HOST_BRIDGE)]),
+      ...this.virtual.functions,
+    ]);
     this.vga = new Vga(views);
     this.dma = new Dma(views);
     this.doorbell = new Doorbell(views);
@@ -145,7 +156,7 @@ export class Platform {
       test,
       synicTest: new SynicTestPort(host),
     };
-    const ranges = hasTests ? [...PORT_MAP, ...TEST_PORT_MAP] : PORT_MAP;
+    const ranges = [...PORT_MAP, ...(hasTests ? TEST_PORT_MAP : []), ...(hasBios ? FIRMWARE_PORT_MAP : [])];
     this.claims = ranges.map((range, index) => this.claim(range, index, devices[range.device]));
   }
 
@@ -221,7 +232,8 @@ export class Platform {
   }
 
   claimsMmio(gpa: number): boolean {
-    return (gpa >= PlatformAddress.IOAPIC && gpa < IOAPIC_END) || this.test?.claims(gpa) === true || this.pci.claims(gpa) !== undefined;
+    if ((gpa >= PlatformAddress.IOAPIC && gpa < IOAPIC_END) || this.test?.claims(gpa) === true) return true;
+    return this.rom.claims(gpa) || this.pci.claims(gpa) !== undefined;
   }
 
   /** Reads at most 4 bytes; the I/O APIC's registers are 32 bits wide and answer at 16-byte boundaries only. */
@@ -230,6 +242,7 @@ export class Platform {
     this.begin();
     try {
       if (this.test?.claims(gpa)) return this.test.load(gpa, bytes);
+      if (this.rom.claims(gpa)) return this.rom.read(gpa, bytes);
       if (offset < 0 || gpa >= IOAPIC_END) return this.pci.claims(gpa)?.memoryRead(gpa, bytes) ?? allOnes(bytes);
       return ((this.ioapic.read(offset & ~3) >>> (8 * (offset & 3))) & allOnes(bytes)) >>> 0;
     } finally {
@@ -241,6 +254,7 @@ export class Platform {
     const now = this.begin();
     try {
       if (this.test?.claims(gpa)) this.test.store(gpa, bytes, value);
+      else if (this.rom.claims(gpa)) this.rom.write(gpa, bytes, value);
       else if (gpa < PlatformAddress.IOAPIC || gpa >= IOAPIC_END)
         this.pci.claims(gpa)?.memoryWrite(gpa, bytes, (value & allOnes(bytes)) >>> 0, now);
       else this.ioapic.write(gpa - PlatformAddress.IOAPIC, (value & allOnes(bytes)) >>> 0);
@@ -313,6 +327,17 @@ export class Platform {
     this.lock.breakOpen();
   }
 
+  /** Of a machine with a BIOS. */
+  private bridges(views: Views): readonly PciFunction[] {
+    const remapped = (): void => {
+      this.action = Action.REMAPPED;
+    };
+    return [
+      new PciFunction(views, 0, firmwareHostBridge(remapped)),
+      new PciFunction(views, SouthBridgeSlot.ISA, ISA_BRIDGE, SOUTH_BRIDGE << FUNCTION_BITS),
+    ];
+  }
+
   private claim(range: PortRange, index: number, device: PortDevice): Claim {
     this.portClaims.fill(index + 1, range.first, range.last + 1);
     return { device, wide: range.wide ?? false, lockFree: range.lockFree ?? false };
@@ -367,6 +392,7 @@ export class Platform {
     if (action === Action.POWER_OFF) this.host.powerOff();
     else if (action === Action.RESET) this.host.reset();
     else if (action === Action.TEXT_SEEN) this.host.textSeen();
+    else if (action === Action.REMAPPED) this.host.remapped();
     else this.host.debugExit(this.debugValue);
   }
 }

@@ -59,6 +59,11 @@ export const PORT_MAP: readonly PortRange[] = [
   { first: PlatformAddress.GPE0, last: PlatformAddress.GPE0 + PlatformAddress.GPE0_BYTES - 1, device: 'acpi', wide: true },
   { first: 0xcf8, last: 0xcff, device: 'pci', wide: true },
 ];
+/** What a BIOS looks for. */
+export const FIRMWARE_PORT_MAP: readonly PortRange[] = [
+  { first: PlatformAddress.FIRMWARE_DEBUG, last: PlatformAddress.FIRMWARE_DEBUG, device: 'system' },
+  { first: PlatformAddress.FIRMWARE_CONFIG, last: PlatformAddress.FIRMWARE_CONFIG + 1, device: 'firmwareConfig', wide: true },
+];
 /** What test images look for, in place of what the machine has there otherwise. */
 export const TEST_PORT_MAP: readonly PortRange[] = [
   { first: PlatformAddress.TEST_DATA, last: PlatformAddress.TEST_DATA + 3, device: 'test' },

@@ -1,5 +1,5 @@
 // COM1 of a partition, from root's side: output is read from the log in its memory by position, input goes into its queue.
-import { CONSOLE_IN_BYTES, CONSOLE_OUT_BYTES, ConsoleWatch, DeviceMap } from '../../shared/layout/devices.js';
+import { CONSOLE_IN_BYTES, CONSOLE_OUT_BYTES, ConsoleWatch, DeviceMap, FIRMWARE_LOG_BYTES } from '../../shared/layout/devices.js';
 import { ByteLog, ByteQueue, type LogChunk } from '../../shared/layout/ring.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { LpSignals } from './lp-signals.js';
@@ -8,6 +8,10 @@ import type { Partition } from './partition.js';
 /** Output from `position` on. Positions count bytes modulo 2^32; one that is gone gives the oldest there is. */
 export const readConsole = (partition: Partition, position: number): LogChunk =>
   new ByteLog(partition.body.views, DeviceMap.CONSOLE_OUT, CONSOLE_OUT_BYTES).read(position);
+
+/** What its firmware has said on the debug port, as `readConsole`. */
+export const readFirmwareLog = (partition: Partition, position: number): LogChunk =>
+  new ByteLog(partition.body.views, DeviceMap.FIRMWARE_LOG, FIRMWARE_LOG_BYTES).read(position);
 
 /** The partition is stopped by the byte that completes the text; at most WATCHED_TEXT_MAX bytes. To be called before it starts. */
 export const watchConsole = ({ body }: Partition, text: Uint8Array): void => {

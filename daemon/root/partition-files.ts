@@ -6,8 +6,9 @@ import type { PartitionConfig } from '../../shared/protocol/messages.js';
 import type { PartitionFiles } from './partition.js';
 
 export const readPartitionFiles = async (config: PartitionConfig): Promise<PartitionFiles> => ({
-  image: await readWhole(config.image, config.memory, 'image'),
+  image: await readWhole(config.image, config.memory, config.bios === undefined ? 'image' : 'BIOS'),
   initrd: config.initrd === undefined ? undefined : await readWhole(config.initrd, config.memory, 'initrd'),
+  videoRom: config['video-bios'] === undefined ? undefined : await readWhole(config['video-bios'], config.memory, 'video BIOS'),
 });
 
 // Without waiting: opening a named pipe would take until somebody writes to it, and a thread of the daemon with it (open(2)).

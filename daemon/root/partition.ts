@@ -9,6 +9,7 @@ import type { PartitionBody } from './partition-body.js';
 export interface PartitionFiles {
   readonly image: Uint8Array;
   readonly initrd: Uint8Array | undefined;
+  readonly videoRom?: Uint8Array | undefined;
 }
 
 export class Partition {

@@ -5,11 +5,13 @@
 //   +0x00100  registers: zeroed by a reset
 //   +0x02000  PCI configuration spaces: zeroed by a reset
 //   +0x03000  virtio devices that there are: survives (virtual-devices.ts)
+//   +0x03800  ROM and files of the BIOS: survives (firmware.ts)
 //   +0x04000  their registers: zeroed by a reset
 //   +0x10000  COM1 output, a ByteLog (scrollback 64 KiB): survives
 //   +0x28000  the text that ends the partition: survives
 //   +0x30000  COM1 input, a ByteQueue of 4 KiB: survives
 //   +0x40000  memory of the test device, 64 KiB: survives
+//   +0x50000  what firmware says on its debug port, a ByteLog of 64 KiB: survives
 import { PartitionMap } from './partition.js';
 import { accessor, block, i32, struct, u8, u16, u32, u64 } from './struct.js';
 
@@ -38,14 +40,17 @@ export const DeviceMap = {
   REGISTERS_END: D + 0x1000,
   PCI_CONFIG: D + 0x2000,
   VIRTUAL_DEVICES: D + 0x3000,
+  FIRMWARE: D + 0x3800,
   VIRTIO: D + 0x4000,
   CONSOLE_OUT: D + 0x1_0000,
   CONSOLE_WATCH: D + 0x2_8000,
   CONSOLE_IN: D + 0x3_0000,
   TEST_MEMORY: D + 0x4_0000,
+  FIRMWARE_LOG: D + 0x5_0000,
 } as const;
 export const CONSOLE_OUT_BYTES = 0x1_0000;
 export const CONSOLE_IN_BYTES = 0x1000;
+export const FIRMWARE_LOG_BYTES = 0x1_0000;
 
 /** Longest text that can be waited for, UTF-8 bytes. */
 export const WATCHED_TEXT_MAX = 1024;
@@ -62,6 +67,7 @@ export const PlatformAddress = {
   COM1: 0x3f8,
   DEBUG_EXIT: 0xf4,
   DEBUG_CONSOLE: 0xe9,
+  FIRMWARE_DEBUG: 0x402,
   PM1A_EVENT: 0x600,
   PM1A_CONTROL: 0x604,
   PM_TIMER: 0x608,
@@ -292,8 +298,8 @@ export const SystemLayout = struct('SystemPorts', { portA: u8 }, 16);
 export const SystemRegisters = accessor(SystemLayout);
 export type SystemRegisters = InstanceType<typeof SystemRegisters>;
 
-/** Selected item, and the byte of it that is read next. */
-export const FirmwareConfigLayout = struct('FirmwareConfig', { item: u16, offset: u32 }, 16);
+/** Selected item, and the byte of it that is read next; of a file, where it is in partition memory and its size. */
+export const FirmwareConfigLayout = struct('FirmwareConfig', { item: u16, offset: u32, at: u32, bytes: u32 }, 32);
 export const FirmwareConfigRegisters = accessor(FirmwareConfigLayout);
 export type FirmwareConfigRegisters = InstanceType<typeof FirmwareConfigRegisters>;
 

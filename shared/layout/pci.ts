@@ -2,6 +2,8 @@
 import { PlatformAddress } from './devices.js';
 
 export const PCI_DEVICES = 16;
+/** Of configuration addresses: function number below the device number. */
+export const FUNCTION_BITS = 3;
 export const CONFIG_BYTES = 256;
 /** Bytes of `DeviceMap.PCI_CONFIG`: zeroed by a reset of the partition, then filled in by each function. */
 export const PCI_CONFIG_SIZE = PCI_DEVICES * CONFIG_BYTES;
@@ -30,3 +32,16 @@ export const BarType = { MEMORY_64: 0x4, PREFETCHABLE: 0x8 } as const;
 
 /** The IRQ that the INTA# pin of a device number is wired to, by the DSDT's _PRT as well: to the 8259 pair, and to the I/O APIC pin of that number. */
 export const pciIrqOf = (device: number): number => (device & 1 ? PlatformAddress.PCI_IRQ_ODD : PlatformAddress.PCI_IRQ_EVEN);
+
+/** Device number of the south bridge of a machine with a BIOS. */
+export const SOUTH_BRIDGE = 1;
+/** Slots among the configuration spaces of its functions, behind those of virtual devices. */
+export const SouthBridgeSlot = { ISA: 13, IDE: 14 } as const;
+/** PIRQA# to PIRQD# of such a machine, as SeaBIOS routes them (src/fw/pciinit.c, pci_irqs). */
+const PIRQS = [10, 10, 11, 11] as const;
+
+/** Device number and IRQ of a virtual device; with a BIOS they come after the south bridge, and INTA# of a device goes to the PIRQ of its number less one. */
+export const virtualFunctionOf = (index: number, hasBios: boolean): { readonly number: number; readonly irq: number } => {
+  const number = index + (hasBios ? SOUTH_BRIDGE : 0) + 1;
+  return { number, irq: hasBios ? PIRQS[(number - 1) & 3] : pciIrqOf(number) };
+};

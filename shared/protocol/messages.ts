@@ -16,6 +16,10 @@ export interface PartitionConfig {
   name: string;
   /** File name, `images:NAME/FILE` of a prepared image (initrd too), or `workload64`, `workload32`, `bench64`, `bench32` for the guests that come with hvd. */
   image: string;
+  /** It boots through this BIOS, a ROM; then `image` names it too. */
+  bios?: string | undefined;
+  /** An option ROM for its VGA. */
+  'video-bios'?: string | undefined;
   vps: number;
   /** Bytes. */
   memory: number;

@@ -64,6 +64,9 @@ export const board = (
     textSeen: () => {
       power.push('text seen');
     },
+    remapped: () => {
+      power.push('remapped');
+    },
     beginStore: (gpa, bytes) => {
       stores.push([gpa, bytes]);
     },

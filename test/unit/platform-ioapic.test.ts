@@ -27,6 +27,7 @@ const chip = () => {
     assertedLine: () => 0,
     patienceMs: 0,
     textSeen: () => {},
+    remapped: () => {},
   });
   ioapic.reset();
   const write = (register: number, value: number): void => {

@@ -19,11 +19,12 @@ export const addRecord = (program: Command): void => {
   const ofGuest = optionsOf(guestOptions(record)).filter((name) => !ofBoth.includes(name));
   const ofDaemon = optionsOf(daemonOptions(record)).filter((name) => !ofBoth.includes(name) && !ofGuest.includes(name));
   record.action(async (image: string | undefined, given: RecordFlags, command: Command) => {
-    for (const name of image === undefined ? ofGuest : ofDaemon)
+    const isRun = image !== undefined || given.bios !== undefined;
+    for (const name of isRun ? ofDaemon : ofGuest)
       if (command.getOptionValueSource(name) === 'cli')
-        throw new HvdError('usage', { what: `--${dashed(name)}: ${image === undefined ? 'needs an image' : 'not with an image'}` });
+        throw new HvdError('usage', { what: `--${dashed(name)}: ${isRun ? 'not with an image' : 'needs an image'}` });
     const flags = { clock: 'deterministic', ...given, record: { file: given.output, embed: given.images } };
-    if (image !== undefined) {
+    if (isRun) {
       const { runCommand } = await import('../run/run-command.js');
       process.exitCode = await runCommand(image, flags);
       return;

@@ -12,6 +12,9 @@ export const guestOptions = (command: Command): Command =>
     .option('--memory <size>', 'guest RAM (default: 256M)')
     .option('--cpu <model>', 'processor, e.g. x86-64-v2,+aes,-smap; everything that there is by default')
     .option('--hv <features>', 'Hyper-V interface, e.g. linux,-ref-tsc,spin-retries=100; presets: off, minimal, linux, all')
+    .option('--bios <file>', 'in place of an image: boot as a PC does, by this ROM and from the first --disk')
+    .option('--video-bios <file>', 'an option ROM for the VGA, which the BIOS runs')
+    .option('--firmware-log <file>', 'what the BIOS says on its debug port goes there')
     .option('--append <text>', 'command line')
     .option('--initrd <file>', 'initial RAM disk')
     .addOption(new Option('--idle <how>', 'virtual time while all VPs idle (default: skip)').choices(['skip', 'pace']))
@@ -47,10 +50,13 @@ export const addRun = (program: Command): void => {
     'in place of an image: the machine of a snapshot, which has one guest, from there on',
   );
   run
-    .description('run one image in a machine of its own, COM1 on stdout; the image is a file, or one of `hvd images`')
+    .description('run one image in a machine of its own, COM1 on stdout; the image is a file, or one of `hvd images`; or a --bios boots')
     .action(async (image: string | undefined, flags: RunFlags, command: Command) => {
-      if ((image === undefined) === (flags.restore === undefined))
-        throw new HvdError('usage', { what: image === undefined ? 'an image, or --restore, is needed' : '--restore: not with an image' });
+      const given = [image, flags.restore, image === undefined ? flags.bios : undefined].filter((one) => one !== undefined).length;
+      if (given !== 1)
+        throw new HvdError('usage', {
+          what: given === 0 ? 'an image, --bios, or --restore, is needed' : `--restore: not with ${image === undefined ? 'a BIOS' : 'an image'}`,
+        });
       const wrong = run.options.find(
         (option) =>
           flags.restore !== undefined &&

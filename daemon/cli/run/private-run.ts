@@ -5,7 +5,7 @@ import { ExitCause, PartitionState } from '../../../shared/layout/partition.js';
 import { HvdError, RunExit } from '../../../shared/protocol/errors.js';
 import type { MachineConfig, MachineStats, PartitionConfig, PartitionStats } from '../../../shared/protocol/messages.js';
 import { readCosts } from '../../root/config/machine-file.js';
-import { readConsole } from '../../root/console.js';
+import { readConsole, readFirmwareLog } from '../../root/console.js';
 import { debugServiceOf } from '../../root/gdb/debug-service.js';
 import type { Bits } from '../../root/gdb/register-set.js';
 import { GdbServer } from '../../root/gdb/server.js';
@@ -37,6 +37,8 @@ export interface RunRequest {
   readonly record?: { readonly file: string; readonly embed: boolean } | undefined;
   /** COM1 as it comes. */
   readonly onOutput: (bytes: Uint8Array) => void;
+  /** What firmware says on its debug port. */
+  readonly onFirmware?: ((bytes: Uint8Array) => void) | undefined;
   /** What to find out beyond the counters. */
   readonly observe?: ObservationRequest | undefined;
   /** Takes the trace as it comes. */
@@ -181,6 +183,7 @@ const begin = async (machine: Machine, partition: Partition, { gdb, signal }: Ru
 const watch = async (partition: Partition, request: RunRequest, startedAt: number, from: number): Promise<number> => {
   let position = from;
   let lost = 0;
+  let said = 0;
   for (;;) {
     // The state first: what the guest said before it ended is then in the log.
     const over = hasEnded(partition.body.state) || request.signal.aborted || performance.now() - startedAt >= request.timeoutMs;
@@ -188,6 +191,11 @@ const watch = async (partition: Partition, request: RunRequest, startedAt: numbe
     position = chunk.next;
     lost += chunk.lost;
     if (chunk.bytes.length > 0) request.onOutput(chunk.bytes);
+    if (request.onFirmware !== undefined) {
+      const { bytes, next } = readFirmwareLog(partition, said);
+      said = next;
+      if (bytes.length > 0) request.onFirmware(bytes);
+    }
     if (over) return lost;
     await sleep(POLL_MS);
   }

@@ -14,6 +14,7 @@ import { printJson, printLine } from '../output.js';
 import { restored } from '../restored.js';
 import { onSignal } from '../signals.js';
 import type { RecordTo } from '../start/start-daemon.js';
+import { AnswerFile } from './answer-file.js';
 import { Answers } from './answers.js';
 import { ConsoleTail } from './console-tail.js';
 import type { ObserveFlags } from './observe-flags.js';
@@ -31,6 +32,9 @@ export interface RunFlags extends MachineFlags, ObserveFlags, DeviceFlags {
   readonly memory?: string;
   readonly cpu?: string;
   readonly hv?: string;
+  readonly bios?: string;
+  readonly videoBios?: string;
+  readonly firmwareLog?: string;
   readonly append?: string;
   readonly initrd?: string;
   readonly until?: string;
@@ -51,11 +55,12 @@ export interface RunFlags extends MachineFlags, ObserveFlags, DeviceFlags {
 
 /** Runs and reports; returns the exit status. */
 export const runCommand = async (image: string | undefined, flags: RunFlags): Promise<number> => {
-  const { machine, guest } = image === undefined ? restoredGuest(flags.restore!) : newGuest(image, flags);
+  const { machine, guest } = flags.restore === undefined ? newGuest(image, flags) : restoredGuest(flags.restore);
   const timeoutMs = durationOf('--timeout', flags.timeout);
   const runForMs = durationOf('--run-for', flags.runFor);
   checkText(flags.until);
-  const answers = new Answers(image ?? '', flags);
+  const answers = new Answers(image ?? flags.bios ?? '', flags);
+  const firmwareLog = flags.firmwareLog === undefined ? undefined : new AnswerFile('--firmware-log', flags.firmwareLog);
   const abort = new AbortController();
   const unlisten = onSignal(() => abort.abort());
   const output = new ConsoleTail(CONSOLE_MAX);
@@ -77,6 +82,7 @@ export const runCommand = async (image: string | undefined, flags: RunFlags): Pr
       hash,
       record: flags.record,
       onOutput,
+      onFirmware: firmwareLog && ((bytes) => firmwareLog.write(Buffer.from(bytes))),
       observe: answers.request,
       traceSink: answers.traceSink,
       signal: abort.signal,
@@ -96,6 +102,7 @@ export const runCommand = async (image: string | undefined, flags: RunFlags): Pr
   } finally {
     unlisten();
     answers.close();
+    firmwareLog?.close();
   }
 };
 
@@ -118,7 +125,7 @@ const report = (result: RunResult, flags: RunFlags, output: ConsoleTail, answers
   if (flags.hash === true && result.traceHash !== null) printLine(`trace ${result.traceHash} memory ${result.memoryHash}`);
 };
 
-const newGuest = (image: string, flags: RunFlags): Pick<RunRequest, 'machine' | 'guest'> => {
+const newGuest = (image: string | undefined, flags: RunFlags): Pick<RunRequest, 'machine' | 'guest'> => {
   const partition = partitionOf(image, flags);
   const lps = flags.lps ?? String(Math.min(partition.vps, DEFAULT_LPS_MAX));
   return { machine: withFlags(defaultMachine(), { idle: 'skip', ...flags, lps }), guest: partition };
@@ -135,9 +142,10 @@ const restoredGuest = (file: string): Pick<RunRequest, 'machine' | 'guest'> => {
 const DEFAULTS = { name: 'guest', vps: 1, memory: '256M' };
 
 /** A file, or by name an image that `hvd images` prepared: flags change what its partition file says, and add to its command line. */
-const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {
-  const prepared = preparedImage(image);
-  const base = prepared === undefined ? { ...DEFAULTS, image } : readPartitionFile(prepared);
+const partitionOf = (image: string | undefined, flags: RunFlags): PartitionConfig => {
+  if (image === undefined && flags.bios === undefined) throw new HvdError('usage', { what: 'expected an image, or --bios with a ROM' });
+  const prepared = image === undefined ? undefined : preparedImage(image);
+  const base = prepared === undefined ? { ...DEFAULTS, ...(image === undefined ? {} : { image }) } : readPartitionFile(prepared);
   const append = 'append' in base ? [base.append, flags.append].filter((part) => part !== undefined).join(' ') : flags.append;
   const config = {
     ...base,
@@ -147,6 +155,8 @@ const partitionOf = (image: string, flags: RunFlags): PartitionConfig => {
     ...(flags.hv === undefined ? {} : { hv: { features: flags.hv } }),
     ...(append === undefined ? {} : { append }),
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
+    ...(flags.bios === undefined ? {} : { bios: resolve(flags.bios) }),
+    ...(flags.videoBios === undefined ? {} : { 'video-bios': resolve(flags.videoBios) }),
     ...withDevices('devices' in base ? base.devices : undefined, flags),
     ...(flags.testdev === true ? { testdev: true } : {}),
     ...(flags.superMode === undefined ? {} : { 'super-mode': flags.superMode }),

@@ -42,10 +42,8 @@ export class GuestTranslation {
   }
 
   #memory(frame: number, gva: number): number {
-    const overlays = this.#overlays;
-    const placed = overlays.place(frame);
-    if (placed === frame && frame >= overlays.ramPages) return -1;
-    return PartitionMap.RAM + placed * 4096 + (gva & 4095);
+    const found = this.#overlays.find(frame);
+    return found < 0 ? -1 : PartitionMap.RAM + found * 4096 + (gva & 4095);
   }
 
   #frame(vp: VpBlock, gva: number): number {
@@ -68,7 +66,7 @@ export class GuestTranslation {
     let frame = (table & bus) >>> 0;
     for (let level = top; ; level--) {
       const offset = (level === 4 ? high >>> 4 : level === 3 ? (high << 5) | (low >>> 27) : level === 2 ? low >>> 18 : low >>> 9) & 0xff8;
-      if (frame >= this.#overlays.ramPages) return -1;
+      if (!this.#overlays.holdsTables(frame)) return -1;
       const at = (PartitionMap.RAM + frame * 4096 + offset) >>> 2;
       const { u32 } = this.#views;
       const entry = u32[at];
@@ -86,7 +84,7 @@ export class GuestTranslation {
   #narrow(gva: number, table: number, large: boolean, bus: number): number {
     let frame = table & bus;
     for (let level = 2; ; level--) {
-      if (frame >= this.#overlays.ramPages) return -1;
+      if (!this.#overlays.holdsTables(frame)) return -1;
       const offset = (level === 2 ? gva >>> 20 : gva >>> 10) & 0xffc;
       const entry = this.#views.u32[(PartitionMap.RAM + frame * 4096 + offset) >>> 2];
       this.steps.push({ level, at: frame * 4096 + offset, entry: BigInt(entry) });

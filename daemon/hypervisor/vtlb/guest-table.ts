@@ -43,7 +43,7 @@ export class GuestTable {
     const gfn = u32[h + (Spt.gptGfn >> 2)];
     this.#bus = this.#words.load(A20_CLOSED) === 0 ? -1 : ~A20_FRAME;
     // Overlays are no place for page tables (guest-walk.ts).
-    this.#there = gfn < this.#overlays.ramPages && this.#overlays.place(gfn) === gfn;
+    this.#there = this.#overlays.holdsTables(gfn);
     this.#narrow = (this.#role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LEGACY;
     this.#table = (PartitionMap.RAM + gfn * 4096) >>> 2;
     this.#first = ((this.#role >>> Role.QUADRANT_SHIFT) & 3) * (this.#level === 2 ? 256 : 512);

@@ -6,7 +6,7 @@ import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { PagingMode, Role } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
-import type { OverlayMap } from '../overlay-map.js';
+import { type OverlayMap, Stores } from '../overlay-map.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { SpaceKey } from './role.js';
 
@@ -31,12 +31,13 @@ export class GuestWalk {
   /** After FAULT. */
   errorCode = 0;
   /**
-   * After OK: the 4 KiB frame, rights of the whole walk (Role.W, U, X), and of the leaf entry G (with CR4.PGE) and D. The frame is an overlay's own where one covers
-   * the address. `isMemory`: RAM or an overlay, which may be `readOnly`; else there may be a device.
+   * After OK: the 4 KiB frame, rights of the whole walk (Role.W, U, X), and of the leaf entry G (with CR4.PGE) and D. The frame is an overlay's own, or the ROM's, where
+   * there is one; `busGfn` is what the guest's tables say. `isMemory`: RAM, ROM or an overlay, to which `stores` may not go; else there may be a device.
    */
   gfn = 0;
+  busGfn = 0;
   isMemory = false;
-  readOnly = false;
+  stores: OverlayMap['stores'] = Stores.ALLOWED;
   rights = 0;
   global = false;
   dirty = false;
@@ -53,16 +54,11 @@ export class GuestWalk {
   walk(vp: VpBlock, key: SpaceKey, gva: number, access: number): GuestWalkResult {
     const result = this.#translate(vp, key, gva, access);
     if (result !== GuestWalkResult.OK) return result;
-    const overlays = this.#overlays;
-    const overlay = overlays.any ? overlays.at(this.gfn) : -1;
-    if (overlay < 0) {
-      this.isMemory = this.gfn < overlays.ramPages;
-      this.readOnly = false;
-    } else {
-      this.gfn = overlays.frameOf(overlay);
-      this.isMemory = true;
-      this.readOnly = overlays.isReadOnly(overlay);
-    }
+    this.busGfn = this.gfn;
+    const found = this.#overlays.find(this.gfn);
+    this.isMemory = found >= 0;
+    this.stores = this.#overlays.stores;
+    if (found >= 0) this.gfn = found;
     return result;
   }
 
@@ -115,7 +111,7 @@ export class GuestWalk {
       let entryHigh = -1;
       let at = 0;
       // Beyond RAM the bus reads as ones.
-      if (this.#holdsTables(frame)) {
+      if (this.#overlays.holdsTables(frame)) {
         at = PartitionMap.RAM + frame * 4096 + offset;
         // Low half first: whoever writes both halves separately sets P last (SDM 3A 4.10.4.2), and a present entry is changed with an invalidation.
         entry = this.#words.load(at);
@@ -155,7 +151,7 @@ export class GuestWalk {
       this.sptRole[level] = role | rights | level | ((level === 2 ? low >>> 30 : (low >>> 21) & 1) << Role.QUADRANT_SHIFT);
       let entry = -1;
       let at = 0;
-      if (this.#holdsTables(frame)) {
+      if (this.#overlays.holdsTables(frame)) {
         at = PartitionMap.RAM + frame * 4096 + ((level === 2 ? low >>> 20 : low >>> 10) & 0xffc);
         entry = this.#words.read(at);
       }
@@ -208,12 +204,6 @@ export class GuestWalk {
     const fetch = (role & (Role.NXE | Role.SMEP)) !== 0 ? access & PageAccess.FETCH : 0;
     this.errorCode = cause | (access & (PageAccess.WRITE | PageAccess.USER)) | fetch;
     return GuestWalkResult.FAULT;
-  }
-
-  /** Overlays are no place for page tables: they read as what is beyond RAM. */
-  #holdsTables(gfn: number): boolean {
-    const overlays = this.#overlays;
-    return gfn < overlays.ramPages && !(overlays.any && overlays.at(gfn) >= 0);
   }
 }
 

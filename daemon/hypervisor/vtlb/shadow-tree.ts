@@ -22,6 +22,7 @@ import {
   vtlbWord,
 } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
+import { Stores } from '../overlay-map.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { GuestWalk } from './guest-walk.js';
 import { hasRoomForNode, leadsToNode } from './node-links.js';
@@ -166,7 +167,7 @@ export class ShadowTree {
       if (!isDirect) source = spt;
     }
     const at = slotAt(spt, 1, gva);
-    if (walk.readOnly) leafLow &= ~Pte.W;
+    if (walk.stores !== Stores.ALLOWED) leafLow &= ~Pte.W;
     // What is behind RAM is an overlay's, which no page table is in.
     if ((leafLow & Pte.W) !== 0 && walk.gfn < this.#ramPages) {
       const grant = this.#tracking.grant(walk.gfn, at, gva, (access & PageAccess.WRITE) !== 0);

@@ -45,7 +45,7 @@ export class Validation {
       if (level > 1) cleared += this.#link(spt, level, i, entry);
       else {
         const mapped = (((entry & -4096) >>> 0) - PartitionMap.RAM) >>> 12;
-        if (usable && this.#overlays.place(frame) === mapped && this.#granted(role, entry, i32[at + 1])) continue;
+        if (usable && this.#overlays.find(frame) === mapped && this.#granted(role, entry, i32[at + 1])) continue;
         cleared += this.#invalidation.clearEntry(spt, page + i * 8);
       }
     }

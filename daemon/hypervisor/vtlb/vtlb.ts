@@ -37,7 +37,7 @@ import { InvpcidType } from '../../machine/processor.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { HardwareTlb } from '../../machine/tlb.js';
 import type { HardwareWalker } from '../../machine/walker.js';
-import type { OverlayMap } from '../overlay-map.js';
+import { type OverlayMap, Stores } from '../overlay-map.js';
 import type { AddressSpaces } from './address-spaces.js';
 import type { Coalescing } from './coalescing.js';
 import { Counter, type VtlbCounting } from './counters.js';
@@ -420,7 +420,7 @@ export class Vtlb {
       }
       if (lock.fine) tree.claim(this.#sas, gva);
       const result = walk.walk(vp, this.#key, gva, access);
-      const refused = result === GuestWalkResult.OK && walk.readOnly && (access & PageAccess.WRITE) !== 0;
+      const refused = result === GuestWalkResult.OK && walk.stores !== Stores.ALLOWED && (access & PageAccess.WRITE) !== 0;
       const published =
         result === GuestWalkResult.OK && walk.isMemory && !refused
           ? tree.publish(this.#sas, gva, access, this.#key.role, walk)
@@ -436,11 +436,11 @@ export class Vtlb {
         this.errorCode = walk.errorCode;
         return PageFault.GUEST_FAULT;
       }
-      if (refused) return PageFault.PROTECTED;
+      if (refused && walk.stores === Stores.REFUSED) return PageFault.PROTECTED;
       if (result === GuestWalkResult.OK) {
-        if (!walk.isMemory) {
+        if (!walk.isMemory || refused) {
           counting.add(Counter.mmioFaults);
-          this.gpa = walk.gfn * 4096 + (gva & 4095);
+          this.gpa = (walk.busGfn >>> 0) * 4096 + (gva & 4095);
           this.cacheable = this.#tlbMayHold(access, (walk.rights & Role.U) !== 0);
           return PageFault.MMIO;
         }

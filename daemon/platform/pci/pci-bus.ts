@@ -1,16 +1,13 @@
 // PCI bus 0: which function has which device number, and which of them answers at an address.
-// Why one function a device and one bus: nothing here needs more, and a guest that looks for others finds nothing (all ones; PCI Local Bus Specification 3.0, 6.1).
+// Why one bus: nothing here needs more, and a guest that looks for others finds nothing (all ones; PCI Local Bus Specification 3.0, 6.1).
 import { DeviceMap } from '../../../shared/layout/devices.js';
 import { PCI_CONFIG_SIZE } from '../../../shared/layout/pci.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { allOnes } from '../port-device.js';
 import type { PciFunction } from './pci-function.js';
 
-const FUNCTION_SHIFT = 3;
-
 export class PciBus {
   private readonly views: Views;
-  /** In the order of their device numbers. */
   private readonly functions: readonly PciFunction[];
 
   constructor(views: Views, functions: readonly PciFunction[]) {
@@ -38,7 +35,6 @@ export class PciBus {
   }
 
   private at(where: number): PciFunction | undefined {
-    if ((where & ((1 << FUNCTION_SHIFT) - 1)) !== 0) return undefined;
-    return this.functions.find((one) => one.number === where >>> FUNCTION_SHIFT);
+    return this.functions.find((one) => one.where === where);
   }
 }

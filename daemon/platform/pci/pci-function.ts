@@ -2,7 +2,7 @@
 // Why masks: sizing a BAR is then no case of its own (ones written stay only where the address may differ), and no guest can make a register say what it must not.
 // Reference: PCI Local Bus Specification 3.0, 6.2 (header), 6.2.5 (base addresses), 6.7 (capabilities).
 import { DeviceMap } from '../../../shared/layout/devices.js';
-import { BarType, CONFIG_BYTES, ConfigRegister, PciCommand, PciStatus } from '../../../shared/layout/pci.js';
+import { BarType, CONFIG_BYTES, ConfigRegister, FUNCTION_BITS, PciCommand, PciStatus } from '../../../shared/layout/pci.js';
 import type { Views } from '../../../shared/layout/struct.js';
 
 export interface PciIdentity {
@@ -32,9 +32,18 @@ export interface PciCapability {
   readonly writable?: Readonly<Record<number, number>>;
 }
 
+/** A register of the function's own, or one of the header that is another than usual; `writable`: bits that the guest may change. */
+export interface PciRegister {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly value: number;
+  readonly writable: number;
+}
+
 /** What there is behind the configuration space. */
 export interface PciDevice {
   readonly identity: PciIdentity;
+  readonly registers?: readonly PciRegister[];
   readonly bars: readonly PciBar[];
   readonly capabilities: readonly PciCapability[];
   /** `bar`: index in `bars`. */
@@ -50,8 +59,8 @@ const TWO_32 = 0x1_0000_0000;
 const REGISTERS = 6;
 
 export class PciFunction {
-  /** Its device number on the bus. */
-  readonly number: number;
+  /** Its device and function number on the bus, as configuration addresses have them. */
+  readonly where: number;
   private readonly views: Views;
   private readonly base: number;
   private readonly device: PciDevice;
@@ -60,14 +69,16 @@ export class PciFunction {
   private readonly writable = new Uint8Array(CONFIG_BYTES);
   private readonly capabilityAt: readonly number[];
 
-  constructor(views: Views, number: number, device: PciDevice) {
+  /** `slot`: which of the configuration spaces in partition memory is its own. */
+  constructor(views: Views, slot: number, device: PciDevice, where = slot << FUNCTION_BITS) {
     this.views = views;
-    this.number = number;
-    this.base = DeviceMap.PCI_CONFIG + number * CONFIG_BYTES;
+    this.where = where;
+    this.base = DeviceMap.PCI_CONFIG + slot * CONFIG_BYTES;
     this.device = device;
     this.layHeader(device.identity);
     for (const bar of device.bars) this.layBar(bar);
     this.capabilityAt = this.layCapabilities(device.capabilities);
+    for (const { offset, bytes, value, writable } of device.registers ?? []) this.lay(offset, bytes, value, writable);
   }
 
   reset(): void {

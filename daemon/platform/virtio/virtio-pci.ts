@@ -12,7 +12,6 @@ import {
   VirtioStatus,
 } from '../../../shared/abi/virtio.js';
 import { PlatformAddress } from '../../../shared/layout/devices.js';
-import { pciIrqOf } from '../../../shared/layout/pci.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { MSIX_VECTORS, VirtioLayout, virtioAt } from '../../../shared/layout/virtual-devices.js';
 import type { PlatformHost } from '../host.js';
@@ -55,13 +54,14 @@ export class VirtioPci implements PciDevice {
   private readonly line: IrqLine;
   private one: PciFunction | undefined;
 
-  /** `index`: of the partition's virtual devices; its number on the bus is one more. */
+  /** `index`: of the partition's virtual devices; `irq`: where `line` leads. */
   constructor(
     views: Views,
     index: number,
     ram: DeviceRam,
     host: PlatformHost,
     line: IrqLine,
+    irq: number,
     model: (device: VirtioDevice) => VirtioModel,
   ) {
     const at = virtioAt(index);
@@ -87,7 +87,7 @@ export class VirtioPci implements PciDevice {
       revision: 1,
       subsystemVendor: VIRTIO_PCI_VENDOR,
       subsystem: 0x1100,
-      irq: pciIrqOf(index + 1),
+      irq,
     };
     const window = PlatformAddress.PCI_MEMORY + index * WINDOW_BYTES;
     this.bars = [

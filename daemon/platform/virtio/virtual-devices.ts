@@ -1,6 +1,6 @@
 // All virtio devices of a partition, as root has written them down in its memory (shared/layout/virtual-devices.ts): one PCI function each.
 import { DeviceMap } from '../../../shared/layout/devices.js';
-import { pciIrqOf } from '../../../shared/layout/pci.js';
+import { FUNCTION_BITS, virtualFunctionOf } from '../../../shared/layout/pci.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { VIRTIO_SIZE, VIRTUAL_DEVICES, VirtualDevice, VirtualDeviceKind, virtualDeviceAt } from '../../../shared/layout/virtual-devices.js';
 import type { ConsoleOutput } from '../console-output.js';
@@ -9,7 +9,7 @@ import type { InterruptLines } from '../interrupt-lines.js';
 import { PciFunction } from '../pci/pci-function.js';
 import { BlockModel } from './block.js';
 import { ConsoleModel } from './console.js';
-import { DeviceRam } from './device-ram.js';
+import type { DeviceRam } from './device-ram.js';
 import { NetworkModel } from './network.js';
 import type { VirtioDevice, VirtioModel } from './virtio-device.js';
 import { VirtioPci } from './virtio-pci.js';
@@ -20,9 +20,8 @@ export class VirtualDevices {
   private readonly devices: readonly VirtioPci[];
   private console: ConsoleModel | undefined;
 
-  constructor(views: Views, host: PlatformHost, lines: InterruptLines, output: ConsoleOutput) {
+  constructor(views: Views, host: PlatformHost, lines: InterruptLines, output: ConsoleOutput, ram: DeviceRam, hasBios: boolean) {
     this.views = views;
-    const ram = new DeviceRam(views, host);
     const models: Readonly<Record<number, (device: VirtioDevice) => VirtioModel>> = {
       [VirtualDeviceKind.CONSOLE]: (device) => {
         this.console = new ConsoleModel(device, output);
@@ -36,10 +35,10 @@ export class VirtualDevices {
     for (let index = 0; index < VIRTUAL_DEVICES; index++) {
       const model = models[new VirtualDevice(views, virtualDeviceAt(index)).kind];
       if (model === undefined) continue;
-      const number = index + 1;
-      // Of the two lines each has every other device.
-      const device = new VirtioPci(views, index, ram, host, lines.line(pciIrqOf(number), index >>> 1), model);
-      const one = new PciFunction(views, number, device);
+      const { number, irq } = virtualFunctionOf(index, hasBios);
+      // Of the two lines each has half of the devices, at most six.
+      const device = new VirtioPci(views, index, ram, host, lines.line(irq, index >>> 1), irq, model);
+      const one = new PciFunction(views, index + 1, device, number << FUNCTION_BITS);
       device.attach(one);
       devices.push(device);
       functions.push(one);

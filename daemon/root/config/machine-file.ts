@@ -52,10 +52,19 @@ export const defaultMachine = (): MachineConfig => machineSchema.parse({});
 const deviceWithPath = (device: VirtualDeviceConfig, folder: string): VirtualDeviceConfig =>
   device.kind === 'disk' ? { ...device, file: resolve(folder, device.file) } : device;
 
+const bootPaths = (
+  { image, bios, 'video-bios': videoBios }: PartitionConfig,
+  folder: string,
+): Pick<PartitionConfig, 'image' | 'bios' | 'video-bios'> => {
+  if (bios === undefined) return { image: resolveImage(image, folder) };
+  const file = resolve(folder, bios);
+  return { image: file, bios: file, ...(videoBios === undefined ? {} : { 'video-bios': resolve(folder, videoBios) }) };
+};
+
 /** `partition` with absolute paths; relative ones are relative to `folder`. */
 export const withPaths = (partition: PartitionConfig, folder: string): PartitionConfig => ({
   ...partition,
-  image: resolveImage(partition.image, folder),
+  ...bootPaths(partition, folder),
   ...(partition.initrd === undefined ? {} : { initrd: resolveFile(partition.initrd, folder) }),
   ...(partition.devices === undefined ? {} : { devices: partition.devices.map((device) => deviceWithPath(device, folder)) }),
 });

@@ -225,9 +225,39 @@ const virtualDevices = list(virtualDevice, VIRTUAL_DEVICES).superRefine((devices
     context.addIssue({ code: 'custom', path: [consoles[1], 'kind'], message: 'expected one console, for a partition has no more' });
 });
 
+interface Boot {
+  readonly image?: string | undefined;
+  readonly bios?: string | undefined;
+  readonly append?: string | undefined;
+  readonly initrd?: string | undefined;
+  readonly 'video-bios'?: string | undefined;
+}
+/** An image that hvd loads, or a BIOS that boots from a disk. */
+const refineBoot = ({ image, bios, append, initrd, 'video-bios': videoBios }: Boot, context: z.RefinementCtx): void => {
+  const refuse = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message });
+  if (bios === undefined) {
+    if (image === undefined) refuse('image', `expected text of 1 to ${PATH_MAX} bytes without control characters, or a bios; got nothing`);
+    if (videoBios !== undefined) refuse('video-bios', 'expected a bios that runs it');
+    return;
+  }
+  if (image !== undefined && image !== bios) refuse('image', 'expected none with a bios, which boots from disks');
+  if (append !== undefined) refuse('append', 'expected none with a bios, which has no command line to give');
+  if (initrd !== undefined) refuse('initrd', 'expected none with a bios, which boots from disks');
+};
+
+const refineProcessors = ({ vps, cpu, hv }: Pick<PartitionConfig, 'vps' | 'cpu' | 'hv'>, context: z.RefinementCtx): void => {
+  for (const [index, { vp }] of (hv?.ports ?? []).entries())
+    if (vp !== 'any' && vp >= vps)
+      context.addIssue({ code: 'custom', path: ['hv', 'ports', index, 'vp'], message: `expected any or 0 to ${vps - 1}, got ${vp}` });
+  if (vps === 1 || cpu === undefined || parseProcessor(cpu).features.has('apic')) return;
+  context.addIssue({ code: 'custom', path: ['vps'], message: `expected 1, for ${cpu} has no APIC to reach others with; got ${vps}` });
+};
+
 export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   name: nameSchema,
-  image: text(PATH_MAX),
+  image: text(PATH_MAX).optional(),
+  bios: text(PATH_MAX).optional(),
+  'video-bios': text(PATH_MAX).optional(),
   vps: integer(1, MAX_VPS),
   memory: size(RAM_MIN, RAM_MAX, RAM_STEP),
   cpu: processor.optional(),
@@ -241,13 +271,13 @@ export const partitionSchema: z.ZodType<PartitionConfig> = strict({
   autostart: flag.optional(),
   policies: policySettings.optional(),
   scheduling: scheduling.optional(),
-}).superRefine(({ vps, cpu, hv }, context) => {
-  for (const [index, { vp }] of (hv?.ports ?? []).entries())
-    if (vp !== 'any' && vp >= vps)
-      context.addIssue({ code: 'custom', path: ['hv', 'ports', index, 'vp'], message: `expected any or 0 to ${vps - 1}, got ${vp}` });
-  if (vps === 1 || cpu === undefined || parseProcessor(cpu).features.has('apic')) return;
-  context.addIssue({ code: 'custom', path: ['vps'], message: `expected 1, for ${cpu} has no APIC to reach others with; got ${vps}` });
-});
+})
+  .superRefine((partition, context) => {
+    refineBoot(partition, context);
+    refineProcessors(partition, context);
+  })
+  // What is read as its image is the ROM.
+  .transform(({ bios, image, ...rest }) => ({ ...rest, image: bios ?? image ?? '', ...(bios === undefined ? {} : { bios }) }));
 
 /** Defaults of a machine without a file. */
 export const MACHINE_DEFAULTS = {

@@ -99,6 +99,8 @@ const done = async (verb: Promise<unknown>): Promise<Record<string, never>> => {
 
 // The client's working folder is not the daemon's: a relative name would mean another file here.
 const absolute = (config: PartitionConfig): PartitionConfig => {
+  for (const key of ['bios', 'video-bios'] as const)
+    if (config[key] !== undefined && !isAbsolute(config[key])) throw relative(key, 'an absolute path');
   const image = resolveImage(config.image, '');
   if (!isAbsolute(config.image) && !GUEST_NAMES.includes(config.image))
     throw relative('image', `an absolute path or one of ${GUEST_NAMES.join(', ')}`);
