@@ -1,0 +1,28 @@
+// Debian's SeaBIOS, unmodified, as `hvd images fetch seabios` prepares it: it comes up in its ROM, shadows itself, and finds the machine that there is.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { hvd } from '../rig/hvd-process.js';
+
+const rom = join(process.env.HVD_IMAGES ?? '', 'seabios', 'bios.bin');
+const present = process.env.HVD_IMAGES !== undefined && existsSync(rom);
+const declare = present ? test.serial : test.serial.skip;
+const why = present ? '' : ' (HVD_IMAGES holds no seabios)';
+const folder = mkdtempSync(join(tmpdir(), 'hvd-bios-'));
+test.after.always(() => rmSync(folder, { recursive: true, force: true }));
+
+declare(`SeaBIOS comes up from the reset vector on two processors, and tells on its debug port what it finds${why}`, async (t) => {
+  const log = join(folder, 'firmware.log');
+  const { stdout, stderr, status } = await hvd(
+    ...['run', '--bios', rom, '--vps', '2', '--memory', '32M', '--firmware-log', log],
+    ...['--until', 'No bootable device', '--timeout', '50'],
+  );
+  t.is(status, 0, stderr + stdout);
+  t.regex(stdout, /SeaBIOS \(version /);
+  const said = readFileSync(log, 'latin1');
+  t.regex(said, /SeaBIOS \(version [\s\S]*Running on QEMU \(i440fx\)[\s\S]*RamSize: 0x02000000/);
+  t.regex(said, /Found 2 cpu\(s\) max supported 2 cpu\(s\)/);
+  t.regex(said, /PS2 keyboard initialized/);
+  t.notRegex(said, /WARNING|internal error/i);
+});
