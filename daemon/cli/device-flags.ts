@@ -16,7 +16,7 @@ export const deviceOptions = (command: Command): Command =>
   command
     .option(
       '--disk <file[,ro|cow]>',
-      'a virtio disk on this file, read-only or with writes that are forgotten; again for more',
+      'a virtio disk on this file, read-only or with writes that are forgotten; again for more; with a BIOS the first two are IDE drives',
       (file: string, before: readonly string[] = []) => [...before, file],
     )
     .option(
@@ -26,16 +26,21 @@ export const deviceOptions = (command: Command): Command =>
     )
     .option('--virtio-console', 'a virtio console beside COM1, both on the same streams');
 
-export const withDevices = (base: readonly VirtualDeviceConfig[] | undefined, flags: DeviceFlags): Pick<PartitionConfig, 'devices'> => {
+/** `drives`: so many of the disks are IDE drives. */
+export const withDevices = (
+  base: readonly VirtualDeviceConfig[] | undefined,
+  flags: DeviceFlags,
+  drives = 0,
+): Pick<PartitionConfig, 'devices'> => {
   const more: VirtualDeviceConfig[] = [
     ...(flags.virtioConsole === true ? [{ kind: 'console' } as const] : []),
-    ...(flags.disk ?? []).map(diskOf),
+    ...(flags.disk ?? []).map((text, index) => (index < drives ? { ...diskOf(text), bus: 'ide' as const } : diskOf(text))),
     ...(flags.net ?? []).map((to) => ({ kind: 'network', to }) as const),
   ];
   return more.length === 0 ? {} : { devices: [...(base ?? []), ...more] };
 };
 
-const diskOf = (text: string): VirtualDeviceConfig => {
+const diskOf = (text: string): Extract<VirtualDeviceConfig, { kind: 'disk' }> => {
   const comma = text.lastIndexOf(',');
   const word = text.slice(comma + 1);
   if (comma < 0) return { kind: 'disk', file: resolve(text) };

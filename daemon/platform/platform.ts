@@ -24,6 +24,7 @@ import { Doorbell } from './doorbell.js';
 import { FirmwareConfig } from './firmware-config.js';
 import type { PlatformHost, PowerWires } from './host.js';
 import { I8042 } from './i8042.js';
+import { Ide } from './ide.js';
 import { InterruptLines, type IrqLine } from './interrupt-lines.js';
 import { IoApic } from './ioapic.js';
 import { PassedDevices } from './passed-devices.js';
@@ -32,7 +33,7 @@ import { PciConfigPorts } from './pci/config-ports.js';
 import { firmwareHostBridge, HOST_BRIDGE } from './pci/host-bridge.js';
 import { PciBus } from './pci/pci-bus.js';
 import { PciFunction } from './pci/pci-function.js';
-import { ISA_BRIDGE } from './pci/piix3.js';
+import { IDE_DECODES, IDE_FUNCTION, IDE_TIMING, ISA_BRIDGE } from './pci/piix3.js';
 import { PicPair } from './pic.js';
 import { Pit } from './pit.js';
 import { allOnes, type PortDevice } from './port-device.js';
@@ -48,6 +49,7 @@ import { VirtualDevices } from './virtio/virtual-devices.js';
 
 const IOAPIC_END = PlatformAddress.IOAPIC + 0x1000;
 const LINE_STATUS = PlatformAddress.COM1 + 5;
+const IDE_FUNCTION_NUMBER = 1;
 /** I/O APIC pin wired to the 8259 pair's INTR. */
 const EXTINT_PIN = 0;
 const REQUESTS = (DeviceMap.CLOCK + DeviceClockLayout.at.requests) >>> 2;
@@ -80,6 +82,7 @@ export class Platform {
   private readonly pci: PciBus;
   private readonly virtual: VirtualDevices;
   private readonly rom: Rom;
+  private readonly ide: Ide;
   private readonly jobLine: IrqLine;
   /** Where the partition has it. */
   private readonly test: PcTestDevice | undefined;
@@ -126,9 +129,11 @@ export class Platform {
     const ram = new DeviceRam(views, host);
     this.rom = new Rom(views, ram);
     const hasBios = this.rom.pages !== 0;
+    const ideFunction = new PciFunction(views, SouthBridgeSlot.IDE, IDE_FUNCTION, (SOUTH_BRIDGE << FUNCTION_BITS) | IDE_FUNCTION_NUMBER);
+    this.ide = new Ide(views, lines.line(Irq.IDE), host, () => (ideFunction.get(IDE_TIMING, 2) & IDE_DECODES) !== 0);
     this.virtual = new VirtualDevices(views, host, lines, output, ram, hasBios);
     this.pci = new PciBus(views, [
-      ...(hasBios ? this.bridges(views) : [new PciFunction(views, 0, HOST_BRIDGE)]),
+      ...(hasBios ? [...this.bridges(views), ideFunction] : [new PciFunction(views, 0, HOST_BRIDGE)]),
       ...this.virtual.functions,
     ]);
     this.vga = new Vga(views);
@@ -155,6 +160,7 @@ export class Platform {
       firmwareConfig: new FirmwareConfig(views),
       test,
       synicTest: new SynicTestPort(host),
+      ide: this.ide,
     };
     const ranges = [...PORT_MAP, ...(hasTests ? TEST_PORT_MAP : []), ...(hasBios ? FIRMWARE_PORT_MAP : [])];
     this.claims = ranges.map((range, index) => this.claim(range, index, devices[range.device]));
@@ -179,6 +185,7 @@ export class Platform {
       this.doorbell.reset();
       this.pci.reset();
       this.virtual.reset();
+      this.ide.reset();
       this.host.setIntr(false);
       this.publish();
     } finally {
@@ -356,6 +363,7 @@ export class Platform {
     this.rtc.advance(now);
     this.acpi.advance(now);
     this.virtual.advance(now);
+    this.ide.advance(now);
     this.uart.receive(now);
     if (!this.consoleInput.empty && this.virtual.hasConsole && this.virtual.inputDue() === 0) this.virtual.serve(now);
     if (this.rootWaits) this.takeRequests(now);
@@ -369,8 +377,8 @@ export class Platform {
   }
 
   private publish(): void {
-    const { pit, rtc, acpi, virtual, uart } = this;
-    const deadline = Math.min(pit.nextDeadline(), rtc.nextDeadline(), acpi.nextDeadline(), virtual.deadline());
+    const { pit, rtc, acpi, virtual, uart, ide } = this;
+    const deadline = Math.min(pit.nextDeadline(), rtc.nextDeadline(), acpi.nextDeadline(), virtual.deadline(), ide.deadline());
     this.deadlines.publish(deadline, Math.min(virtual.hasConsole ? virtual.inputDue() : uart.receiveDue(), NEVER));
   }
 

@@ -1,5 +1,5 @@
 // The I/O port map of the machine as a literal table. What is not listed is not there: it reads as all ones.
-// Reference: the PC/AT's map; COM2 to COM4 (0x2f8, 0x3e8, 0x2e8), LPT and disk controllers are absent.
+// Reference: the PC/AT's map; COM2 to COM4 (0x2f8, 0x3e8, 0x2e8) and LPT are absent, and without a BIOS so are disk controllers.
 import { PlatformAddress } from '../../shared/layout/devices.js';
 import { JobPort } from '../../shared/layout/job-page.js';
 import { PASSED_DEVICES_PORT } from './passed-devices.js';
@@ -20,7 +20,8 @@ export type PortDeviceName =
   | 'passed'
   | 'firmwareConfig'
   | 'test'
-  | 'synicTest';
+  | 'synicTest'
+  | 'ide';
 
 export interface PortRange {
   readonly first: number;
@@ -63,6 +64,8 @@ export const PORT_MAP: readonly PortRange[] = [
 export const FIRMWARE_PORT_MAP: readonly PortRange[] = [
   { first: PlatformAddress.FIRMWARE_DEBUG, last: PlatformAddress.FIRMWARE_DEBUG, device: 'system' },
   { first: PlatformAddress.FIRMWARE_CONFIG, last: PlatformAddress.FIRMWARE_CONFIG + 1, device: 'firmwareConfig', wide: true },
+  { first: PlatformAddress.IDE, last: PlatformAddress.IDE + 7, device: 'ide', wide: true },
+  { first: PlatformAddress.IDE_CONTROL, last: PlatformAddress.IDE_CONTROL, device: 'ide', wide: true },
 ];
 /** What test images look for, in place of what the machine has there otherwise. */
 export const TEST_PORT_MAP: readonly PortRange[] = [

@@ -158,7 +158,10 @@ const open = async (device: VirtualDeviceConfig, host: BackEndHost, mac: Uint8Ar
   if (device.kind === 'console') return { spec: { kind: 'console' } };
   if (device.kind === 'network')
     return { network: device.to, spec: { kind: 'network', mac: device.mac === undefined ? mac : macOf(device.mac) } };
-  const { file, access = 'persistent' } = device;
+  const { file, access = 'persistent', bus = 'virtio' } = device;
   const disk = await openDisk(file, access, host.claims);
-  return { disk, spec: { kind: 'disk', sectors: disk.sectors, readOnly: access === 'read-only', serial: basename(file) } };
+  return {
+    disk,
+    spec: { kind: bus === 'ide' ? 'ide' : 'disk', sectors: disk.sectors, readOnly: access === 'read-only', serial: basename(file) },
+  };
 };

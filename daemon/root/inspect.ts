@@ -22,7 +22,7 @@ export const inspectPartition = async (
   processor: processorOf(partition),
   registers: partition.body.vps.map(readRegisters),
   synic: inspectSynic(partition.body.views, partition.body.vps.length),
-  devices: inspectDevices(partition.body.views, partition.config.devices ?? []),
+  devices: inspectDevices(partition.body.views, partition.config.devices ?? [], partition.config.bios !== undefined),
   unknownInstructions: await unknownInstructions(partition),
   crash: crashReport(partition.body.views),
 });

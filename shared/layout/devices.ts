@@ -36,6 +36,7 @@ export const DeviceMap = {
   FIRMWARE_CONFIG: D + 0x06c0,
   TEST: D + 0x06e0,
   DMA: D + 0x0700,
+  IDE: D + 0x0780,
   VGA: D + 0x0800,
   REGISTERS_END: D + 0x1000,
   PCI_CONFIG: D + 0x2000,
@@ -68,6 +69,8 @@ export const PlatformAddress = {
   DEBUG_EXIT: 0xf4,
   DEBUG_CONSOLE: 0xe9,
   FIRMWARE_DEBUG: 0x402,
+  IDE: 0x1f0,
+  IDE_CONTROL: 0x3f6,
   PM1A_EVENT: 0x600,
   PM1A_CONTROL: 0x604,
   PM_TIMER: 0x608,
@@ -95,7 +98,7 @@ export const PlatformAddress = {
   /** CMOS byte of the century (FADT CENTURY). */
   CMOS_CENTURY: 0x32,
 } as const;
-export const Irq = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, SCI: 9, COPROCESSOR: 13 } as const;
+export const Irq = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, SCI: 9, COPROCESSOR: 13, IDE: 14 } as const;
 /** ISA IRQ 0 is wired to I/O APIC pin 2 (an interrupt source override of the MADT), pin 0 to the 8259 pair's INTR; all others to the pin of their number. */
 export const TIMER_PIN = 2;
 
@@ -316,6 +319,41 @@ export const DmaLayout = struct(
 );
 export const DmaRegisters = accessor(DmaLayout);
 export type DmaRegisters = InstanceType<typeof DmaRegisters>;
+
+/** The primary IDE channel: task file, with the values before the last ones of those registers that hold two, and the command that is under way. */
+export const IdeLayout = struct(
+  'Ide',
+  {
+    features: u8,
+    count: u8,
+    low: u8,
+    mid: u8,
+    high: u8,
+    device: u8,
+    countBefore: u8,
+    lowBefore: u8,
+    midBefore: u8,
+    highBefore: u8,
+    control: u8,
+    status: u8,
+    error: u8,
+    interrupt: u8,
+    /** What it is at, and of which drive; 1: for root and its time. */
+    phase: u8,
+    drive: u8,
+    waiting: u8,
+    slot: u8,
+    /** Sectors of the piece that is in the slot, byte of it that moves next, and sectors to go with that piece. */
+    piece: u32,
+    position: u32,
+    left: u32,
+    lba: u64,
+    due: u64,
+  },
+  128,
+);
+export const IdeRegisters = accessor(IdeLayout);
+export type IdeRegisters = InstanceType<typeof IdeRegisters>;
 
 export const VgaLayout = struct(
   'Vga',

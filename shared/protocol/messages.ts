@@ -50,6 +50,8 @@ export type VirtualDeviceConfig =
       file: string;
       /** What becomes of what the guest writes: it stays in the file (`persistent`, when absent), is forgotten at the next boot, or is refused. */
       access?: DiskAccess | undefined;
+      /** Of machines with a BIOS: a drive of the primary IDE channel, master and slave in their order. Virtio when absent. */
+      bus?: 'ide' | 'virtio' | undefined;
     }
   | {
       kind: 'network';

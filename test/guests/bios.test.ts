@@ -1,8 +1,9 @@
 // Debian's SeaBIOS, unmodified, as `hvd images fetch seabios` prepares it: it comes up in its ROM, shadows itself, and finds the machine that there is.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
+import { packageRoot } from '../../daemon/root/package-root.js';
 import { hvd } from '../rig/hvd-process.js';
 
 const rom = join(process.env.HVD_IMAGES ?? '', 'seabios', 'bios.bin');
@@ -26,3 +27,24 @@ declare(`SeaBIOS comes up from the reset vector on two processors, and tells on 
   t.regex(said, /PS2 keyboard initialized/);
   t.notRegex(said, /WARNING|internal error/i);
 });
+
+/** Of two ways to say how a machine takes its time: both must end, and the first always alike. */
+for (const clock of ['deterministic', 'quantum'])
+  declare(`a boot sector is read by IDE, and the BIOS's services do what it asks (${clock})${why}`, async (t) => {
+    const disk = Buffer.alloc(1 << 20);
+    readFileSync(join(packageRoot(), 'configs/guests/bootsector/bootsector.bin')).copy(disk);
+    disk.write('second sector\r\n', 512);
+    disk.write('third sector\r\n', 1024);
+    const file = join(folder, `${clock}.img`);
+    writeFileSync(file, disk);
+    const { stdout, stderr, status } = await hvd(
+      ...['run', '--bios', rom, '--disk', file, '--memory', '16M', '--clock', clock],
+      ...['--until', 'int 1ah ok', '--timeout', '50'],
+    );
+    t.is(status, 0, stderr + stdout);
+    t.regex(
+      stdout,
+      /13h 02h ok\s+second sector\s+int 13h 42h ok\s+third sector\s+int 13h 43h ok\s+int 15h e820h ok\s+int 15h 88h ok\s+int 1ah ok/,
+    );
+    t.is(readFileSync(file).toString('latin1', 1536, 1548), 'third sector');
+  });

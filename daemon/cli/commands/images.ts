@@ -6,11 +6,14 @@ export const addImages = (program: Command): void => {
   const images = program.command('images').description('guests from elsewhere, by name');
   images
     .command('fetch')
-    .addArgument(new Argument('<name>', 'which').choices(['debian']))
-    .description("download and prepare: debian is Debian's cloud kernel with a busybox shell (needs apt and dpkg, installs nothing)")
-    .action(async () => {
+    .addArgument(new Argument('<name>', 'which').choices(['debian', 'seabios']))
+    .description(
+      "download and prepare: debian is Debian's cloud kernel with a busybox shell, seabios its BIOS for disk images (needs apt and dpkg, installs nothing)",
+    )
+    .action(async (name: string) => {
       const { fetchDebian } = await import('../images/debian.js');
-      printLine(fetchDebian());
+      const { fetchSeabios } = await import('../images/seabios.js');
+      printLine(name === 'debian' ? fetchDebian() : fetchSeabios());
     });
   images
     .command('list')

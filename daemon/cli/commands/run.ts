@@ -55,7 +55,10 @@ export const addRun = (program: Command): void => {
       const given = [image, flags.restore, image === undefined ? flags.bios : undefined].filter((one) => one !== undefined).length;
       if (given !== 1)
         throw new HvdError('usage', {
-          what: given === 0 ? 'an image, --bios, or --restore, is needed' : `--restore: not with ${image === undefined ? 'a BIOS' : 'an image'}`,
+          what:
+            given === 0
+              ? 'an image, --bios, or --restore, is needed'
+              : `--restore: not with ${image === undefined ? 'a BIOS' : 'an image'}`,
         });
       const wrong = run.options.find(
         (option) =>

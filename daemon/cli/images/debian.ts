@@ -1,12 +1,12 @@
 // Debian's cloud kernel, unmodified, and a RAM disk with Debian's busybox: downloaded and unpacked by apt and dpkg, never installed.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
-import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
-import { imageFolder, imagesFolder, PARTITION_FILE } from '../../root/config/prepared-images.js';
+import { PARTITION_FILE } from '../../root/config/prepared-images.js';
 import { DEBIAN_DRIVERS, debianArchive } from './debian-root.js';
+import { output, prepare } from './prepare.js';
 
 const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
 /** Longest module that is unpacked, far more than one of them is. */
@@ -24,14 +24,9 @@ const driversIn = (modules: string): ReadonlyMap<string, Uint8Array> => {
   );
 };
 
-const output = (folder: string, program: string, ...args: string[]): string =>
-  execFileSync(program, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-
 /** Prepares the image and returns its partition file. Throws HvdError `image.fetch` that says what to supply where apt cannot. */
-export const fetchDebian = (): string => {
-  const folder = imageFolder('debian');
-  const work = mkdtempSync(join(imagesFolder(), 'fetch-'));
-  try {
+export const fetchDebian = (): string =>
+  prepare('debian', (work) => {
     const depends = output(work, 'apt-cache', 'depends', KERNEL_PACKAGE);
     const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
     if (kernel === undefined) throw new Error(`${KERNEL_PACKAGE} names no kernel package`);
@@ -58,14 +53,5 @@ export const fetchDebian = (): string => {
         hv: { features: 'linux' },
       })}`,
     );
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(made, folder);
-    return join(folder, PARTITION_FILE);
-  } catch (error) {
-    const why =
-      error instanceof Error && 'stderr' in error && String(error.stderr).trim() !== '' ? String(error.stderr).trim() : reasonOf(error);
-    throw new HvdError('image.fetch', { name: 'debian', why: why.split('\n').at(-1) ?? why, folder }, error);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-};
+    return made;
+  });

@@ -138,6 +138,8 @@ const restoredGuest = (file: string): Pick<RunRequest, 'machine' | 'guest'> => {
   return { machine: config, guest: restore };
 };
 
+/** Disks by flags that a BIOS finds without a driver of its own. */
+const IDE_DRIVES = 2;
 /** What a partition has that nobody said more of. */
 const DEFAULTS = { name: 'guest', vps: 1, memory: '256M' };
 
@@ -157,7 +159,7 @@ const partitionOf = (image: string | undefined, flags: RunFlags): PartitionConfi
     ...(flags.initrd === undefined ? {} : { initrd: resolve(flags.initrd) }),
     ...(flags.bios === undefined ? {} : { bios: resolve(flags.bios) }),
     ...(flags.videoBios === undefined ? {} : { 'video-bios': resolve(flags.videoBios) }),
-    ...withDevices('devices' in base ? base.devices : undefined, flags),
+    ...withDevices('devices' in base ? base.devices : undefined, flags, flags.bios !== undefined || 'bios' in base ? IDE_DRIVES : 0),
     ...(flags.testdev === true ? { testdev: true } : {}),
     ...(flags.superMode === undefined ? {} : { 'super-mode': flags.superMode }),
   };

@@ -57,8 +57,8 @@ const bootPaths = (
   folder: string,
 ): Pick<PartitionConfig, 'image' | 'bios' | 'video-bios'> => {
   if (bios === undefined) return { image: resolveImage(image, folder) };
-  const file = resolve(folder, bios);
-  return { image: file, bios: file, ...(videoBios === undefined ? {} : { 'video-bios': resolve(folder, videoBios) }) };
+  const file = resolveFile(bios, folder);
+  return { image: file, bios: file, ...(videoBios === undefined ? {} : { 'video-bios': resolveFile(videoBios, folder) }) };
 };
 
 /** `partition` with absolute paths; relative ones are relative to `folder`. */

@@ -214,7 +214,12 @@ const virtualDevice: z.ZodType<VirtualDeviceConfig> = z.discriminatedUnion(
   'kind',
   [
     strict({ kind: z.literal('console') }),
-    strict({ kind: z.literal('disk'), file: text(PATH_MAX), access: choice(DISK_ACCESSES).optional() }),
+    strict({
+      kind: z.literal('disk'),
+      file: text(PATH_MAX),
+      access: choice(DISK_ACCESSES).optional(),
+      bus: choice(['ide', 'virtio']).optional(),
+    }),
     strict({ kind: z.literal('network'), to: network, mac: mac.optional() }),
   ],
   { error: (issue) => `expected a device of kind console, disk or network, got ${show(issue.input)}` },
@@ -225,7 +230,10 @@ const virtualDevices = list(virtualDevice, VIRTUAL_DEVICES).superRefine((devices
     context.addIssue({ code: 'custom', path: [consoles[1], 'kind'], message: 'expected one console, for a partition has no more' });
 });
 
+/** A master and a slave. */
+const IDE_DRIVES = 2;
 interface Boot {
+  readonly devices?: readonly VirtualDeviceConfig[] | undefined;
   readonly image?: string | undefined;
   readonly bios?: string | undefined;
   readonly append?: string | undefined;
@@ -233,8 +241,17 @@ interface Boot {
   readonly 'video-bios'?: string | undefined;
 }
 /** An image that hvd loads, or a BIOS that boots from a disk. */
-const refineBoot = ({ image, bios, append, initrd, 'video-bios': videoBios }: Boot, context: z.RefinementCtx): void => {
+const refineBoot = ({ image, bios, append, initrd, devices = [], 'video-bios': videoBios }: Boot, context: z.RefinementCtx): void => {
   const refuse = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message });
+  const drives = devices.flatMap((device, index) => (device.kind === 'disk' && device.bus === 'ide' ? [index] : []));
+  const refused = bios === undefined ? drives[0] : drives[IDE_DRIVES];
+  if (refused !== undefined)
+    context.addIssue({
+      code: 'custom',
+      path: ['devices', refused, 'bus'],
+      message:
+        bios === undefined ? 'expected virtio, for IDE is of machines with a bios' : `expected virtio, for IDE has ${IDE_DRIVES} drives`,
+    });
   if (bios === undefined) {
     if (image === undefined) refuse('image', `expected text of 1 to ${PATH_MAX} bytes without control characters, or a bios; got nothing`);
     if (videoBios !== undefined) refuse('video-bios', 'expected a bios that runs it');
