@@ -20,7 +20,7 @@ const processorOf = ({ cpu, 'super-mode': superMode }: PartitionConfig): Process
 };
 
 /** What there is beside its ROM, if it boots through a BIOS. */
-export const biosOf = ({ bios, 'video-bios': videoBios }: PartitionConfig, { videoRom }: PartitionFiles): BiosSpec | undefined => {
+export const biosOf = ({ bios, 'video-bios': videoBios }: PartitionConfig, { initrd: videoRom }: PartitionFiles): BiosSpec | undefined => {
   if (bios === undefined) return undefined;
   return { videoRom: videoBios === undefined || videoRom === undefined ? undefined : { name: basename(videoBios), data: videoRom } };
 };
@@ -45,7 +45,7 @@ export const build: PartitionBuilder = (body, config, files, place) => {
       ports: { ports: config.hv?.ports ?? [], connections: config.hv?.connections ?? [] },
       imageName: config.image,
       commandLine: config.append,
-      initrd: files.initrd,
+      initrd: config.bios === undefined ? files.initrd : undefined,
       initrdName: config.initrd,
       devices: place.devices,
     });

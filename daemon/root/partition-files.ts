@@ -7,9 +7,13 @@ import type { PartitionFiles } from './partition.js';
 
 export const readPartitionFiles = async (config: PartitionConfig): Promise<PartitionFiles> => ({
   image: await readWhole(config.image, config.memory, config.bios === undefined ? 'image' : 'BIOS'),
-  initrd: config.initrd === undefined ? undefined : await readWhole(config.initrd, config.memory, 'initrd'),
-  videoRom: config['video-bios'] === undefined ? undefined : await readWhole(config['video-bios'], config.memory, 'video BIOS'),
+  initrd: await readSecond(config),
 });
+
+const readSecond = async ({ initrd, memory, 'video-bios': videoBios }: PartitionConfig): Promise<Uint8Array | undefined> => {
+  if (videoBios !== undefined) return readWhole(videoBios, memory, 'video BIOS');
+  return initrd === undefined ? undefined : readWhole(initrd, memory, 'initrd');
+};
 
 // Without waiting: opening a named pipe would take until somebody writes to it, and a thread of the daemon with it (open(2)).
 const READ_NOW = constants.O_RDONLY | constants.O_NONBLOCK;

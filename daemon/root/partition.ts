@@ -8,8 +8,8 @@ import type { PartitionBody } from './partition-body.js';
 /** The files of a partition, read once: `start` after `stop` boots the same bytes again. */
 export interface PartitionFiles {
   readonly image: Uint8Array;
+  /** With a BIOS, which takes no initrd: its video BIOS. */
   readonly initrd: Uint8Array | undefined;
-  readonly videoRom?: Uint8Array | undefined;
 }
 
 export class Partition {

@@ -190,8 +190,9 @@ export class Recorder {
     for (const device of config.devices ?? []) if (device.kind === 'disk') this.#disk(device);
     const contents = await readPartitionFiles(config);
     const image = await this.#file(config.image, contents.image);
-    if (contents.initrd === undefined || config.initrd === undefined) return { contents, hashes: { image } };
-    return { contents, hashes: { image, initrd: await this.#file(config.initrd, contents.initrd) } };
+    const second = config.initrd ?? config['video-bios'];
+    if (contents.initrd === undefined || second === undefined) return { contents, hashes: { image } };
+    return { contents, hashes: { image, initrd: await this.#file(second, contents.initrd) } };
   }
   /** What a disk holds at first is the host's file, from which a replay begins again. Throws recording.disk. */
   #disk({ file: name, access }: DiskConfig): void {
