@@ -355,6 +355,8 @@ export class RandomGuest {
       horizon.flushPage(page, this.#sizeAt(processor, page), this.#pcidOf(processor), true, now);
       return 'INVLPG';
     }
+    // Rarely where tables are shared: it goes over them all, and what is to be found there would not be.
+    if (dice < (this.#shares ? 771 : 780)) return this.#flushFor(place);
     if (dice < 870) return this.#movCr3(place);
     if (dice < 890 && (vp.cr4 & Cr4.PCIDE) !== 0) return this.#invpcid(place);
     if (dice < 905) {
@@ -429,6 +431,25 @@ export class RandomGuest {
     if (!keep) processor.horizon.flushContext(pcid, this.#now);
     mmu.switchAddressSpace(Flush.NON_GLOBAL);
     return keep ? 'MOV CR3 with bit 63' : 'MOV CR3';
+  }
+
+  /** What the flush hypercalls do (hypervisor/hyperv/address-flush): of all spaces or of a list of pages, for a set of VPs, those that no LP runs too. */
+  #flushFor({ lp, processor }: Place): string {
+    const targets = this.#processors.filter(() => this.#random(2) === 0);
+    const everything = this.#random(2) === 0;
+    if (everything) {
+      lp.remote.everySpace();
+      for (const { horizon } of targets) horizon.flushAll(this.#now);
+    } else
+      for (let n = 1 + this.#random(3); n > 0; n--) {
+        const page = pageOf(this.#pick(ADDRESSES[processor.mode]));
+        lp.remote.pages(page, 1);
+        for (const target of targets) target.horizon.flushPage(page, this.#sizeAt(target, page), this.#pcidOf(target), true, this.#now);
+      }
+    let lps = 0;
+    for (const { index, processor: runs } of this.#places) if (targets.includes(runs)) lps |= 1 << index;
+    lp.remote.hardwareTlbs(lps, 0);
+    return everything ? 'flush of all spaces for VPs' : 'flush of pages for VPs';
   }
 
   #invpcid({ processor, mmu }: Place): string {
