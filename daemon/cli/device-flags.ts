@@ -20,8 +20,8 @@ export const deviceOptions = (command: Command): Command =>
       (file: string, before: readonly string[] = []) => [...before, file],
     )
     .option(
-      '--net <switch:name>',
-      "a virtio network device on a switch of the machine's; again for more",
+      '--net <user[,forward...]|switch:name>',
+      "a virtio network device to the world outside, with ports as in user,tcp:2222:22, or on a switch of the machine's; again for more",
       (to: string, before: readonly string[] = []) => [...before, to],
     )
     .option('--virtio-console', 'a virtio console beside COM1, both on the same streams');
@@ -35,9 +35,14 @@ export const withDevices = (
   const more: VirtualDeviceConfig[] = [
     ...(flags.virtioConsole === true ? [{ kind: 'console' } as const] : []),
     ...(flags.disk ?? []).map((text, index) => (index < drives ? { ...diskOf(text), bus: 'ide' as const } : diskOf(text))),
-    ...(flags.net ?? []).map((to) => ({ kind: 'network', to }) as const),
+    ...(flags.net ?? []).map(networkOf),
   ];
   return more.length === 0 ? {} : { devices: [...(base ?? []), ...more] };
+};
+
+const networkOf = (text: string): VirtualDeviceConfig => {
+  const [to = '', ...forward] = text.split(',');
+  return { kind: 'network', to, ...(forward.length === 0 ? {} : { forward }) };
 };
 
 const diskOf = (text: string): Extract<VirtualDeviceConfig, { kind: 'disk' }> => {

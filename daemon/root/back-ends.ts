@@ -16,6 +16,9 @@ import type { MachineMemory } from './machine-memory.js';
 import { defaultMac, macOf } from './network/mac.js';
 import { Switch, SwitchPort } from './network/switch.js';
 import { SwitchServer } from './network/switch-server.js';
+import { ForwardServers } from './network/user/forward-servers.js';
+import { type Exchange, UserPort } from './network/user/user-port.js';
+import { UserServer } from './network/user/user-server.js';
 import type { PartitionBody } from './partition-body.js';
 
 /** Failures of one disk in one boot that are logged: its guest may go on for ever. */
@@ -26,6 +29,8 @@ interface BackEnd {
   readonly spec: VirtualDeviceSpec;
   readonly disk?: Disk;
   readonly network?: string;
+  readonly user?: true;
+  readonly forwards?: ForwardServers | undefined;
 }
 interface Server {
   /** It is at work for the guest. */
@@ -40,6 +45,8 @@ export class BackEndHost {
   readonly networks: Map<string, Switch>;
   /** A switch does its work, at the gate. Absent: whoever plays a recording lets it. */
   readonly carry: ((network: string) => Promise<unknown>) | undefined;
+  /** Frames come in from outside and go out, at the gate. Absent as `carry`. */
+  readonly exchange: ((name: string, device: number, frames: readonly Uint8Array[]) => Promise<Exchange>) | undefined;
   readonly log: Log;
   /** Otherwise devices wait for root, and look at what is due by themselves. */
   readonly tellsDevices: boolean;
@@ -50,7 +57,9 @@ export class BackEndHost {
     log: Log,
     networks: Map<string, Switch>,
     carry: ((network: string) => Promise<unknown>) | undefined,
+    exchange: ((name: string, device: number, frames: readonly Uint8Array[]) => Promise<Exchange>) | undefined,
   ) {
+    this.exchange = exchange;
     this.networks = networks;
     this.carry = carry;
     this.signals = signals;
@@ -71,6 +80,8 @@ export class BackEnds {
   readonly #name: string;
   readonly #all: readonly BackEnd[];
   #servers: Server[] = [];
+  /** Devices to the world outside, by their index. */
+  readonly #users = new Map<number, UserPort>();
 
   private constructor(host: BackEndHost, name: string, all: readonly BackEnd[]) {
     this.#host = host;
@@ -105,9 +116,10 @@ export class BackEnds {
 
   /** A boot begins in this memory. */
   begin(body: PartitionBody): void {
-    for (const [index, { disk, network }] of this.#all.entries()) {
+    for (const [index, { disk, network, user, forwards }] of this.#all.entries()) {
       if (disk !== undefined) this.#servers.push(this.#serveDisk(body, index, disk));
       if (network !== undefined) this.#servers.push(this.#joinSwitch(body, index, network));
+      if (user !== undefined) this.#joinWorld(body, index, forwards);
     }
   }
   #serveDisk(body: PartitionBody, index: number, disk: Disk): Server {
@@ -138,10 +150,31 @@ export class BackEnds {
       },
     };
   }
+  #joinWorld(body: PartitionBody, index: number, forwards: ForwardServers | undefined): void {
+    const { exchange } = this.#host;
+    const port = new UserPort(body.views, index, () => this.#host.tell(body));
+    this.#users.set(index, port);
+    if (exchange === undefined) return;
+    const server = new UserServer(port, (frames) => exchange(this.#name, index, frames));
+    if (forwards !== undefined) forwards.network = server.network;
+    this.#servers.push({
+      // What is outside the machine is not saved with it.
+      isBusy: false,
+      end: async () => {
+        if (forwards !== undefined) forwards.network = undefined;
+        await server.end();
+      },
+    });
+  }
+  /** At the gate: frames from the world outside for a device, and those that it has sent there. */
+  exchange(device: number, frames: readonly Uint8Array[]): Exchange | undefined {
+    return this.#users.get(device)?.exchange(frames);
+  }
   /** That boot is over, and no LP is at work for it. */
   async end(): Promise<void> {
     const servers = this.#servers;
     this.#servers = [];
+    this.#users.clear();
     await Promise.all(servers.map((server) => server.end()));
   }
   /** Before another boot. */
@@ -150,14 +183,20 @@ export class BackEnds {
   }
   async close(): Promise<void> {
     await this.end();
-    for (const { disk } of this.#all) await disk?.close();
+    for (const { disk, forwards } of this.#all) {
+      forwards?.close();
+      await disk?.close();
+    }
   }
 }
 
 const open = async (device: VirtualDeviceConfig, host: BackEndHost, mac: Uint8Array): Promise<BackEnd> => {
   if (device.kind === 'console') return { spec: { kind: 'console' } };
-  if (device.kind === 'network')
-    return { network: device.to, spec: { kind: 'network', mac: device.mac === undefined ? mac : macOf(device.mac) } };
+  if (device.kind === 'network') {
+    const spec = { kind: 'network', mac: device.mac === undefined ? mac : macOf(device.mac) } as const;
+    if (device.to !== 'user') return { network: device.to, spec };
+    return { user: true, spec, forwards: host.exchange && (await ForwardServers.open(device.forward ?? [])) };
+  }
   const { file, access = 'persistent', bus = 'virtio' } = device;
   const disk = await openDisk(file, access, host.claims);
   return {

@@ -114,6 +114,7 @@ export class Machine {
       log,
       this.networks,
       replay === undefined ? (network) => this.enter('network.carry', { network }) : undefined,
+      replay === undefined ? (name, device, frames) => this.enter('network.user', { name, device, frames }) : undefined,
     );
     this.partitions = new Partitions(this.memory, this.signals, this.workers, builder ?? build, log, this.devices, this.gate, backEnds);
     this.debug = new DebugControl(this.memory, this.signals, () => this.workers.alive);

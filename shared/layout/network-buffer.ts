@@ -8,6 +8,8 @@ export const NetworkBufferLayout = struct('NetworkBuffer', {
   sent: i32,
   /** 1: the device has a frame for which there was no room, and waits until root asks it to look again. */
   held: i32,
+  /** 1: root has frames for which there was no room, and waits until the device has taken some and raises `sent`. */
+  wanted: i32,
   out: block(frameQueueSize(FRAME_QUEUE_BYTES), 64),
   in: block(frameQueueSize(FRAME_QUEUE_BYTES), 64),
 });

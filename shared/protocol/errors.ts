@@ -73,6 +73,7 @@ export const ERRORS = {
   },
   'image.unreadable': { exit: 66, sentence: '{file}: cannot be read: {why}' },
   'image.invalid': { exit: 65, sentence: '{why}' },
+  'network.forward': { exit: 69, sentence: '{forward}: cannot be forwarded: {why}' },
   'disk.unusable': { exit: 66, sentence: '{file}: is no disk: {why}' },
   // What the loader refuses; the sentence names the file and the limit.
   'boot.memory-size': { exit: 65, sentence: '{why}' },

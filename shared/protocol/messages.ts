@@ -42,7 +42,7 @@ export interface PartitionConfig {
   policies?: Record<string, string> | undefined;
   scheduling?: SchedulingConfig | undefined;
 }
-/** A virtio device. `console`: the partition's console, as COM1 is; `disk`: a file of the host; `network`: frames to other partitions. */
+/** A virtio device. `console`: the partition's console, as COM1 is; `disk`: a file of the host; `network`: frames to other partitions, or the world outside. */
 export type VirtualDeviceConfig =
   | { kind: 'console' }
   | {
@@ -55,8 +55,10 @@ export type VirtualDeviceConfig =
     }
   | {
       kind: 'network';
-      /** `switch:NAME`: a switch of this machine that is there while somebody is on it. */
+      /** `switch:NAME`: a switch of this machine that is there while somebody is on it; `user`: the world outside, by sockets of the daemon. */
       to: string;
+      /** `tcp:127.0.0.1:2222:22`: ports of the host that lead to the guest's; of a device to `user` only. */
+      forward?: string[] | undefined;
       /** `52:54:00:12:34:56`; made of the partition's name and the device's place when absent. */
       mac?: string | undefined;
     };

@@ -17,7 +17,9 @@ export const guestOptions = (command: Command): Command =>
     .option('--firmware-log <file>', 'what the BIOS says on its debug port goes there')
     .option('--append <text>', 'command line')
     .option('--initrd <file>', 'initial RAM disk')
-    .addOption(new Option('--idle <how>', 'virtual time while all VPs idle (default: skip)').choices(['skip', 'pace']))
+    .addOption(
+      new Option('--idle <how>', 'virtual time while all VPs idle (default: skip; pace with --net user)').choices(['skip', 'pace']),
+    )
     .option('--policy <name=value...>', 'settings of policies, as `hvd policy list` names them')
     .option('--until <text>', 'end with status 0 when COM1 has said this')
     .option('--timeout <seconds>', "end with status 124 after this long of the host's time")

@@ -26,6 +26,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
+ip link set lo up
 drivers=
 for device in /sys/bus/pci/devices/*; do
   read -r vendor < $device/vendor
@@ -49,15 +50,29 @@ setsid cttyhack sh
 poweroff -f
 `;
 
+/** What udhcpc of busybox does with what it is told. */
+const DHCP_SCRIPT = `#!/bin/sh
+case $1 in
+  deconfig) ip address flush dev $interface; ip link set $interface up ;;
+  bound | renew)
+    ip address flush dev $interface
+    ip address add $ip/$mask dev $interface
+    for gateway in $router; do ip route add default via $gateway dev $interface; done
+    : > /etc/resolv.conf
+    for server in $dns; do echo nameserver $server >> /etc/resolv.conf; done ;;
+esac
+`;
+
 /** `drivers`: modules by name. Folders stand before what is in them. */
 export const debianRoot = (busybox: Uint8Array, drivers: ReadonlyMap<string, Uint8Array>): readonly CpioEntry[] => [
-  ...['bin', 'dev', 'etc', 'lib', DRIVERS, 'proc', 'sbin', 'sys', 'tmp', 'usr', 'usr/bin', 'usr/sbin'].map((name) => ({
+  ...['bin', 'dev', 'etc', 'etc/udhcpc', 'lib', DRIVERS, 'proc', 'sbin', 'sys', 'tmp', 'usr', 'usr/bin', 'usr/sbin'].map((name) => ({
     name,
     mode: FOLDER_MODE,
   })),
   { name: 'dev/console', mode: CONSOLE_MODE, device: [5, 1] },
   { name: 'bin/busybox', mode: PROGRAM_MODE, data: busybox },
   ...[...drivers].map(([name, data]) => ({ name: `${DRIVERS}/${name}.ko`, mode: FILE_MODE, data })),
+  { name: 'etc/udhcpc/default.script', mode: PROGRAM_MODE, data: Buffer.from(DHCP_SCRIPT) },
   { name: 'init', mode: PROGRAM_MODE, data: Buffer.from(INIT) },
 ];
 

@@ -128,7 +128,7 @@ const report = (result: RunResult, flags: RunFlags, output: ConsoleTail, answers
 const newGuest = (image: string | undefined, flags: RunFlags): Pick<RunRequest, 'machine' | 'guest'> => {
   const partition = partitionOf(image, flags);
   const lps = flags.lps ?? String(Math.min(partition.vps, DEFAULT_LPS_MAX));
-  return { machine: withFlags(defaultMachine(), { idle: 'skip', ...flags, lps }), guest: partition };
+  return { machine: withFlags(defaultMachine(), { idle: idleOf(partition), ...flags, lps }), guest: partition };
 };
 const restoredGuest = (file: string): Pick<RunRequest, 'machine' | 'guest'> => {
   const { restore, config } = restored(file, { pin: false });
@@ -137,6 +137,10 @@ const restoredGuest = (file: string): Pick<RunRequest, 'machine' | 'guest'> => {
     throw new HvdError('snapshot.field', { file, field: 'partitions', why: `there are ${length}, and hvd run has 1: use hvd start` });
   return { machine: config, guest: restore };
 };
+
+/** The world outside has the host's time: a guest that waits for it must not be ahead. */
+const idleOf = ({ devices = [] }: PartitionConfig): 'skip' | 'pace' =>
+  devices.some((device) => device.kind === 'network' && device.to === 'user') ? 'pace' : 'skip';
 
 /** Disks by flags that a BIOS finds without a driver of its own. */
 const IDE_DRIVES = 2;

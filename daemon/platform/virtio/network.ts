@@ -74,7 +74,9 @@ export class NetworkModel implements VirtioModel {
       this.device.queues[Queue.OUT].give(chain.head, 0);
       return true;
     });
-    if (!pushed) return;
+    if (pushed) this.raise();
+  }
+  private raise(): void {
     const sent = this.at('sent');
     Atomics.add(this.device.views.i32, sent, 1);
     Atomics.notify(this.device.views.i32, sent);
@@ -107,9 +109,11 @@ export class NetworkModel implements VirtioModel {
       entry.inBytesNum += frame.length;
       return true;
     });
+    // The room first, then the look: root does it the other way round.
+    if (Atomics.exchange(this.device.views.i32, this.at('wanted'), 0) !== 0) this.raise();
   }
 
-  private at(word: 'sent' | 'held'): number {
+  private at(word: 'sent' | 'held' | 'wanted'): number {
     return (this.device.entry.buffer + NetworkBufferLayout.at[word]) >>> 2;
   }
   private word(word: 'sent' | 'held', value: number): void {

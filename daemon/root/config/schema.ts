@@ -21,6 +21,7 @@ import {
   type PortConfig,
   type VirtualDeviceConfig,
 } from '../../../shared/protocol/messages.js';
+import { parseForward } from '../network/user/forwards.js';
 import { formatSize, parseSize } from './size.js';
 
 /** Guest RAM comes in pages of WebAssembly memory. */
@@ -31,6 +32,8 @@ export const NAME_MAX = 32;
 const PATH_MAX = 4095;
 /** Longest list of features, far more than there are. */
 const HV_WORDS_MAX = 100;
+/** Forwarded ports of one device. */
+export const FORWARDS_MAX = 64;
 const PARAMETER_MAX = 2 ** 32 - 1;
 
 const show = (value: unknown): string => (value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 60));
@@ -203,12 +206,16 @@ const scheduling = strict({
     context.addIssue({ code: 'custom', path: ['limit'], message: `expected at least the reserve, ${reserve}; got ${limit}` });
 });
 
-const network = z.custom<string>((value) => typeof value === 'string' && /^switch:[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(value), {
-  error: (issue) => `expected switch:NAME, got ${show(issue.input)}`,
+const network = z.custom<string>((value) => typeof value === 'string' && /^(user|switch:[A-Za-z0-9][A-Za-z0-9._-]{0,31})$/.test(value), {
+  error: (issue) => `expected user or switch:NAME, got ${show(issue.input)}`,
 });
 /** Of one station: the lowest bit of the first byte is that of groups. */
 const mac = z.custom<string>((value) => typeof value === 'string' && /^[\da-f][02468ace](:[\da-f]{2}){5}$/i.test(value), {
   error: (issue) => `expected an address of one station like 52:54:00:12:34:56, got ${show(issue.input)}`,
+});
+const forward = z.custom<string>((value) => typeof value === 'string' && parseForward(value) !== undefined, {
+  error: (issue) =>
+    `expected tcp or udp, an address of the host, its port and the guest's like tcp:127.0.0.1:2222:22, got ${show(issue.input)}`,
 });
 const virtualDevice: z.ZodType<VirtualDeviceConfig> = z.discriminatedUnion(
   'kind',
@@ -220,11 +227,14 @@ const virtualDevice: z.ZodType<VirtualDeviceConfig> = z.discriminatedUnion(
       access: choice(DISK_ACCESSES).optional(),
       bus: choice(['ide', 'virtio']).optional(),
     }),
-    strict({ kind: z.literal('network'), to: network, mac: mac.optional() }),
+    strict({ kind: z.literal('network'), to: network, mac: mac.optional(), forward: list(forward, FORWARDS_MAX).optional() }),
   ],
   { error: (issue) => `expected a device of kind console, disk or network, got ${show(issue.input)}` },
 );
 const virtualDevices = list(virtualDevice, VIRTUAL_DEVICES).superRefine((devices, context) => {
+  for (const [index, device] of devices.entries())
+    if (device.kind === 'network' && device.forward !== undefined && device.to !== 'user')
+      context.addIssue({ code: 'custom', path: [index, 'forward'], message: `expected none, for ${device.to} has no ports of the host` });
   const consoles = devices.flatMap(({ kind }, index) => (kind === 'console' ? [index] : []));
   if (consoles[1] !== undefined)
     context.addIssue({ code: 'custom', path: [consoles[1], 'kind'], message: 'expected one console, for a partition has no more' });

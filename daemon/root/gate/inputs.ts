@@ -5,6 +5,7 @@ import type { LoadSpec, PartitionConfig, PolicyInfo, SchedulingChange, Schedulin
 import { watchConsole, writeConsole } from '../console.js';
 import { checkLoad, deliverPendingLoads, setLoad, stopLoad } from '../loads.js';
 import type { Machine } from '../machine.js';
+import type { Exchange } from '../network/user/user-port.js';
 import type { Partition, PartitionFiles } from '../partition.js';
 import { changePorts, type PortChange } from '../ports.js';
 
@@ -30,6 +31,8 @@ export interface Inputs {
   console: { readonly name: string; readonly data: Uint8Array };
   /** A switch carries what its ports have sent by now: frames are the machine's own, and need not be written down. */
   'network.carry': { readonly network: string };
+  /** What comes from the world outside to a network device; what the guest has sent there by now goes out. */
+  'network.user': { readonly name: string; readonly device: number; readonly frames: readonly Uint8Array[] };
   policy: { readonly name: string; readonly value: string; readonly vm?: string | undefined };
   'device.raise': Named;
   'device.lower': Named;
@@ -46,6 +49,7 @@ interface Results {
   'vm.create': Partition;
   'vm.schedule': SchedulingInfo;
   policy: PolicyInfo;
+  'network.user': Exchange;
 }
 export type ResultOf<K extends InputKind> = K extends keyof Results ? Results[K] : unknown;
 
@@ -55,6 +59,8 @@ export interface Aside {
   /** A new partition's, where somebody has read them already. */
   readonly files?: PartitionFiles | undefined;
 }
+
+const NOTHING: Exchange = { taken: 0, sent: [] };
 
 type Acts = { readonly [K in InputKind]: (machine: Machine, params: Inputs[K], aside: Aside) => ResultOf<K> | Promise<ResultOf<K>> };
 
@@ -68,6 +74,7 @@ export const ACTS: Acts = {
   'vm.schedule': ({ partitions }, { name, change }) => partitions.schedule(name, change),
   console: ({ partitions, signals }, { name, data }) => writeConsole(partitions.get(name), data, signals),
   'network.carry': ({ networks }, { network }) => networks.get(network)?.carry(),
+  'network.user': ({ partitions }, { name, device, frames }) => partitions.get(name).backEnds?.exchange(device, frames) ?? NOTHING,
   policy: (machine, { name, value, vm }) => {
     const policy = vm === undefined ? machine.setPolicy(name, value) : machine.setPolicyOf(vm, name, value);
     machine.signals.ringAll();
