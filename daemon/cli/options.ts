@@ -8,12 +8,13 @@ import { formatPath, machineSchema } from '../root/config/schema.js';
 export const numeric = (text: string): number | string => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text);
 
 /** Checks `value`; what is wrong is named by its option (`--memory`). */
-export const checkOptions = <T>(schema: z.ZodType<T>, value: unknown): T => {
+export const checkOptions = <T>(schema: z.ZodType<T>, value: unknown, names: Readonly<Record<string, string>> = {}): T => {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
+  const path = formatPath(issue.path);
   throw new HvdError('usage', {
-    what: `--${formatPath(issue.path).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${issue.message}`,
+    what: `${names[path] ?? `--${path.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`}: ${issue.message}`,
   });
 };
 

@@ -9,6 +9,7 @@ import { defaultMachine } from '../../daemon/root/config/machine-file.js';
 import { type Daemon, startDaemon } from '../../daemon/root/daemon.js';
 import { silentLog } from '../../daemon/root/log.js';
 import { connect, type HvdClient } from '../../shared/client/client.js';
+import { PORTS_MAX } from '../../shared/layout/synic.js';
 import type { LoadCounters, PartitionConfig, PartitionStats } from '../../shared/protocol/messages.js';
 import { hvd } from '../rig/hvd-process.js';
 
@@ -104,7 +105,7 @@ test.serial('ports and connections are opened and closed while guests run', asyn
   t.regex(again.stderr, /bob: has no port 16/);
   t.is((await run('port', 'open', 'bob', '17', '--sint', String(SINT), '--vp', '0')).status, 0);
   t.is((await run('connection', 'open', 'ann', '40', '17', '--to', 'bob')).status, 0);
-  t.is((await run('connection', 'open', 'ann', '40', '17')).status, 73, 'the number is taken');
+  t.is((await run('connection', 'open', 'ann', '40', '17', '--to', 'bob')).status, 73, 'the number is taken');
   // What waited for an answer was dropped with the port; a new run begins by itself.
   await client.request('load.set', { name: 'ann', job: 'message', parameters: { connection: 40, window: 2 } });
   await operations(client, 'ann', 20);
@@ -119,6 +120,48 @@ test.serial('ports and connections are opened and closed while guests run', asyn
     any: true,
     code: 'request.invalid',
   });
+});
+
+test.serial('a mistake is one line with the field, the value and the limit, and changes nothing', async (t) => {
+  t.timeout(120_000);
+  const { socket } = t.context;
+  const run = (...args: string[]): ReturnType<typeof hvd> => hvd(...args, '--socket', socket);
+  const before = (await run('port', 'list', 'ann', '--json')).stdout.replaceAll(/"accepted": ?\d+/g, '');
+  const mistakes: readonly (readonly [command: string, status: number, line: string])[] = [
+    ['port open ann 0 --sint 3', 64, 'id: expected a whole number from 1 to 16777215, got 0'],
+    ['port open ann 16777216 --sint 3', 64, 'id: expected a whole number from 1 to 16777215, got 16777216'],
+    ['port open ann x --sint 3', 64, 'id: expected a whole number from 1 to 16777215, got "x"'],
+    ['port open ann 20 --sint 16', 64, '--sint: expected a whole number from 0 to 15, got 16'],
+    ['port open ann 20 --sint 3 --vp 7', 65, 'ann has VPs 0..0, not 7'],
+    ['port open ann 20 --sint 3 --first-flag 3', 64, '--first-flag: expected flags with it, for it is of event ports'],
+    ['port open ann 20 --sint 3 --flags 9 --first-flag 2040', 64, '--flags: expected at most 8, for a SINT has 2048 flags; got 9'],
+    ['port open ann 16 --sint 3', 73, 'ann: port 16 is open already (hvd port close ann 16 closes it)'],
+    ['port open nobody 20 --sint 3', 66, 'no partition named nobody (hvd vm list shows them)'],
+    ['port close ann 77', 66, 'ann: has no port 77 (hvd port list shows them)'],
+    ['port close ann x', 64, 'id: expected a whole number from 1 to 16777215, got "x"'],
+    ['connection open ann 0 16', 64, 'id: expected a whole number from 1 to 16777215, got 0'],
+    ['connection open ann 60 0', 64, 'port: expected a whole number from 1 to 16777215, got 0'],
+    ['connection open ann 60 999', 66, 'ann: connection 60: ann has no port 999 (hvd port list ann shows them)'],
+    ['connection open ann 60 999 --to bob', 66, 'ann: connection 60: bob has no port 999 (hvd port list bob shows them)'],
+    ['connection open ann 60 16 --to nobody', 66, 'no partition named nobody (hvd vm list shows them)'],
+    ['connection open ann 60 16 --to a:b', 64, "--to: expected a name of 1 to 32 letters, digits, '.', '_' or '-', got \"a:b\""],
+    ['connection open ann 16 16 --to bob', 73, 'ann: connection 16 is open already (hvd connection close ann 16 closes it)'],
+    ['connection close ann 999', 66, 'ann: has no connection 999 (hvd port list shows them)'],
+  ];
+  for (const [command, status, line] of mistakes) {
+    const ended = await run(...command.split(' '));
+    t.deepEqual(
+      { status: ended.status, stderr: ended.stderr, stdout: ended.stdout },
+      { status, stderr: `hvd: ${line}\n`, stdout: '' },
+      command,
+    );
+  }
+  t.is((await run('port', 'list', 'ann', '--json')).stdout.replaceAll(/"accepted": ?\d+/g, ''), before);
+  t.regex((await run('connection', 'list', 'ann')).stdout, /^ +16 +bob +16$/m);
+  for (let id = 1000; id < 1000 + PORTS_MAX - 2; id++)
+    await t.context.client.request('port.open', { name: 'ann', port: { id, sint: 1, vp: 0 } });
+  const full = await run('port', 'open', 'ann', '2000', '--sint', '3');
+  t.is(full.stderr, `hvd: ann: port 2000: ${PORTS_MAX} are open, and there can be no more\n`);
 });
 
 test.serial('a partner that is paused, stopped, started again: messages wait or are refused, and nobody is hurt', async (t) => {

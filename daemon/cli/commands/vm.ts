@@ -111,6 +111,22 @@ const printInspect = (p: PartitionInspect): void => {
   printCounts('spin waits', total(p.vps.map((vp) => vp.spin)));
   printCounts('interrupts', p.interrupts.byKind);
   printCounts('vectors', p.interrupts.byVector);
+  const sints = p.synic.flatMap(({ vp, sints: all }) => all.map((sint) => ({ vp, ...sint })));
+  if (sints.length > 0)
+    printTable(
+      ['VP', 'SINT', 'VECTOR', 'MESSAGES', 'EVENTS', 'INTERRUPTS', 'SLOT', 'QUEUE', 'FLAGS'],
+      sints.map(({ vp, sint, vector, masked, messages, events, interrupts, busy, pending, waiting, flags }) => [
+        vp,
+        sint,
+        masked ? 'masked' : `0x${vector.toString(16)}`,
+        formatCount(messages),
+        formatCount(events),
+        formatCount(interrupts),
+        busy ? (pending ? 'busy, pending' : 'busy') : 'empty',
+        waiting,
+        flags,
+      ]),
+    );
   if (p.crash !== null) {
     const { times, vp, parameters, message } = p.crash;
     printLine(`the guest has reported a crash (${times === 1 ? 'once' : `${times} times`}), VP ${vp}: ${parameters.join(' ')}`);
