@@ -17,13 +17,22 @@ const latency = ({ partition: { load } }: RunReport): number =>
     load.reduce((total, job) => total + job.latencyCount, 0),
   );
 
+/** Delivered in a second of the guest's time, at 1 GHz. */
+const interruptsPerSecond = (report: RunReport): number => (sum(report, 'virtualInterrupts') * FREQUENCY_HZ) / report.cycles;
+const FREQUENCY_HZ = 1e9;
+
+/** Of the cycles that VPs ran, those that were no instruction of the guest's, percent. */
+const hypervisorPercent = ({ partition: { vps } }: RunReport): number =>
+  100 * (1 - vps.reduce((total, { instructions }) => total + instructions, 0) / vps.reduce((total, { runCycles }) => total + runCycles, 0));
+
 const guest = (job: string, vps: number): Experiment['guest'] => ({
   image: 'workload64',
   vps,
   hv: 'linux',
   append: `job=${job} milliseconds=200`,
 });
-const settings = ['apic.eoi=exit', 'apic.eoi=assist'];
+/** IPIs and timers of the APIC are no SINTs: `auto` leaves them to the assist page. */
+const settings = ['apic.eoi=exit', 'apic.eoi=assist', 'apic.eoi=auto'];
 
 export const EOI_EXPERIMENTS: readonly Experiment[] = [
   {
@@ -31,7 +40,7 @@ export const EOI_EXPERIMENTS: readonly Experiment[] = [
     guest: guest('timer:period=100000', 4),
     settings,
     unit: 'EOI intercepts an interrupt',
-    bar: 'exit 1, assist ≤ 0.1',
+    bar: 'exit 1, others ≤ 0.1',
     measure: interceptsPerInterrupt,
   },
   {
@@ -39,7 +48,7 @@ export const EOI_EXPERIMENTS: readonly Experiment[] = [
     guest: guest('ipi:mode=1', 4),
     settings,
     unit: 'EOI intercepts an interrupt',
-    bar: 'exit 1, assist ≤ 0.1',
+    bar: 'exit 1, others ≤ 0.1',
     measure: interceptsPerInterrupt,
   },
   {
@@ -47,7 +56,7 @@ export const EOI_EXPERIMENTS: readonly Experiment[] = [
     guest: guest('ipi', 4),
     settings,
     unit: 'EOI intercepts an interrupt',
-    bar: 'exit 1, assist ≤ 0.1',
+    bar: 'exit 1, others ≤ 0.1',
     measure: interceptsPerInterrupt,
   },
   {
@@ -57,6 +66,22 @@ export const EOI_EXPERIMENTS: readonly Experiment[] = [
     unit: 'EOI intercepts an interrupt',
     measure: interceptsPerInterrupt,
   },
+  ...(['ipi', 'ipi:mode=1'] as const).flatMap((job): Experiment[] => [
+    {
+      name: job === 'ipi' ? 'ping-pong between VPs, end to end' : 'requests that all VPs answer, end to end',
+      guest: guest(job, 4),
+      settings,
+      unit: 'interrupts/s',
+      measure: interruptsPerSecond,
+    },
+    {
+      name: job === 'ipi' ? 'ping-pong between VPs, end to end' : 'requests that all VPs answer, end to end',
+      guest: guest(job, 4),
+      settings,
+      unit: 'cycles in the hypervisor, %',
+      measure: hypervisorPercent,
+    },
+  ]),
   {
     name: 'what a round trip costs',
     guest: guest('ipi', 1),

@@ -24,6 +24,10 @@ export interface MessageRow {
   readonly ends: Readonly<Record<string, number>>;
   /** Virtual cycles from one answer to the next. */
   readonly cycles: number;
+  /** In a second of the guests' time. */
+  readonly perSecond: number;
+  /** Of the cycles that VPs ran, the part that was no instruction of a guest's. */
+  readonly hypervisor: number;
 }
 
 const MESSAGES = 'configs/machines/messages.yaml';
@@ -57,11 +61,19 @@ export const measureMessages = async (say: (text: string) => void): Promise<Mess
       const differences = Object.entries(to).map(([end, count]) => [end, count - (from[end] ?? 0)] as const);
       const interrupts = differences.reduce((sum, [, count]) => sum + count, 0);
       const done = ({ partitions: [first] }: MachineStats): number => first!.load[0]!.operations;
+      const ran = ({ partitions: all }: MachineStats, of: 'runCycles' | 'instructions'): number =>
+        all.reduce((sum, { vps }) => sum + vps.reduce((total, vp) => total + vp[of], 0), 0);
+      const clock = afterStats.lps[0]!.clock - beforeStats.lps[0]!.clock;
       rows.push({
         policy,
         interrupts,
         ends: Object.fromEntries(differences.map(([end, count]) => [end, count / interrupts])),
-        cycles: (afterStats.lps[0]!.clock - beforeStats.lps[0]!.clock) / (done(afterStats) - done(beforeStats)),
+        cycles: clock / (done(afterStats) - done(beforeStats)),
+        perSecond: (interrupts * afterStats.frequencyHz) / clock,
+        hypervisor:
+          1 -
+          (ran(afterStats, 'instructions') - ran(beforeStats, 'instructions')) /
+            (ran(afterStats, 'runCycles') - ran(beforeStats, 'runCycles')),
       });
     } finally {
       await machine.stop();
@@ -72,11 +84,11 @@ export const measureMessages = async (say: (text: string) => void): Promise<Mess
 
 export const messagesMarkdown = (rows: readonly MessageRow[]): string =>
   [
-    '| messages between two guests | exit, an interrupt | assist | auto | cycles an answer |',
-    '| --- | ---: | ---: | ---: | ---: |',
+    '| messages between two guests | exit, an interrupt | assist | auto | cycles an answer | interrupts/s | cycles in the hypervisor |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
     ...rows.map(
-      ({ policy, ends, cycles: each }) =>
-        `| \`apic.eoi=${policy}\`${policy === 'auto' ? ', SINTs with AutoEOI' : ''} | ${share(ends.exit)} | ${share(ends.assist)} | ${share(ends.auto)} | ${cycles(each)} |`,
+      ({ policy, ends, cycles: each, perSecond, hypervisor }) =>
+        `| \`apic.eoi=${policy}\`${policy === 'auto' ? ', SINTs with AutoEOI' : ''} | ${share(ends.exit)} | ${share(ends.assist)} | ${share(ends.auto)} | ${cycles(each)} | ${cycles(perSecond)} | ${(100 * hypervisor).toFixed(1)} % |`,
     ),
   ].join('\n');
 

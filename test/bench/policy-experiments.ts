@@ -5,6 +5,7 @@ export interface RunReport {
   readonly cycles: number;
   readonly partition: {
     readonly vps: readonly {
+      readonly instructions: number;
       readonly runCycles: number;
       readonly spin: Readonly<Record<string, number>>;
       readonly counters: Readonly<Record<string, number>>;

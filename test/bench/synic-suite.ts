@@ -39,6 +39,8 @@ const QUANTUM_CYCLES = 16_000;
 const SETTINGS: readonly (readonly [number, string, string])[] = [
   [1, 'always', 'assist'],
   [1, 'exact', 'assist'],
+  [1, 'exact', 'exit'],
+  [1, 'exact', 'auto'],
   [8, 'always', 'assist'],
   [8, 'exact', 'assist'],
   [8, 'exact', 'exit'],
@@ -143,11 +145,11 @@ export const measureSynic = async (say: (text: string) => void): Promise<{ rows:
 
 export const synicMarkdown = ({ rows, host }: { rows: readonly MessageRow[]; host: HostNumbers }): string =>
   [
-    '| requests at once | `synic.pending` | `apic.eoi` | successors a message | EOM writes a message | EOI intercepts a message | interrupts/s | in the hypervisor |',
-    '| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |',
+    '| requests at once | `synic.pending` | `apic.eoi` | successors a message | EOM writes a message | a successor | EOI intercepts a message | interrupts/s | in the hypervisor |',
+    '| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
     ...rows.map(
       (row) =>
-        `| ${row.window} | ${row.pending} | ${row.eoi} | ${row.successors.toFixed(3)} | ${row.eoms.toFixed(3)} | ${row.eois.toFixed(3)} | ${Math.round(row.interrupts).toLocaleString('en-US')} | ${(100 * row.hypervisor).toFixed(1)} % |`,
+        `| ${row.window} | ${row.pending} | ${row.eoi} | ${row.successors.toFixed(3)} | ${row.eoms.toFixed(3)} | ${row.successors === 0 ? '-' : (row.eoms / row.successors).toFixed(3)} | ${row.eois.toFixed(3)} | ${Math.round(row.interrupts).toLocaleString('en-US')} | ${(100 * row.hypervisor).toFixed(1)} % |`,
     ),
     '',
     '| on the host | | bar |',
