@@ -128,25 +128,17 @@ test.serial('a mistake is one line with the field, the value and the limit, and 
   const run = (...args: string[]): ReturnType<typeof hvd> => hvd(...args, '--socket', socket);
   const before = (await run('port', 'list', 'ann', '--json')).stdout.replaceAll(/"accepted": ?\d+/g, '');
   const mistakes: readonly (readonly [command: string, status: number, line: string])[] = [
-    ['port open ann 0 --sint 3', 64, 'id: expected a whole number from 1 to 16777215, got 0'],
     ['port open ann 16777216 --sint 3', 64, 'id: expected a whole number from 1 to 16777215, got 16777216'],
-    ['port open ann x --sint 3', 64, 'id: expected a whole number from 1 to 16777215, got "x"'],
     ['port open ann 20 --sint 16', 64, '--sint: expected a whole number from 0 to 15, got 16'],
     ['port open ann 20 --sint 3 --vp 7', 65, 'ann has VPs 0..0, not 7'],
-    ['port open ann 20 --sint 3 --first-flag 3', 64, '--first-flag: expected flags with it, for it is of event ports'],
     ['port open ann 20 --sint 3 --flags 9 --first-flag 2040', 64, '--flags: expected at most 8, for a SINT has 2048 flags; got 9'],
     ['port open ann 16 --sint 3', 73, 'ann: port 16 is open already (hvd port close ann 16 closes it)'],
-    ['port open nobody 20 --sint 3', 66, 'no partition named nobody (hvd vm list shows them)'],
-    ['port close ann 77', 66, 'ann: has no port 77 (hvd port list shows them)'],
     ['port close ann x', 64, 'id: expected a whole number from 1 to 16777215, got "x"'],
-    ['connection open ann 0 16', 64, 'id: expected a whole number from 1 to 16777215, got 0'],
     ['connection open ann 60 0', 64, 'port: expected a whole number from 1 to 16777215, got 0'],
-    ['connection open ann 60 999', 66, 'ann: connection 60: ann has no port 999 (hvd port list ann shows them)'],
     ['connection open ann 60 999 --to bob', 66, 'ann: connection 60: bob has no port 999 (hvd port list bob shows them)'],
     ['connection open ann 60 16 --to nobody', 66, 'no partition named nobody (hvd vm list shows them)'],
     ['connection open ann 60 16 --to a:b', 64, "--to: expected a name of 1 to 32 letters, digits, '.', '_' or '-', got \"a:b\""],
     ['connection open ann 16 16 --to bob', 73, 'ann: connection 16 is open already (hvd connection close ann 16 closes it)'],
-    ['connection close ann 999', 66, 'ann: has no connection 999 (hvd port list shows them)'],
   ];
   for (const [command, status, line] of mistakes) {
     const ended = await run(...command.split(' '));
