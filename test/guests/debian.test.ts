@@ -1,5 +1,5 @@
-// Debian's own cloud kernel, unmodified, with a busybox shell: it finds the Hyper-V interface, brings up its processors and comes to the shell without a warning.
-// The image is the one that `hvd images fetch debian` prepares.
+// Debian's own kernels, unmodified, with a busybox shell: they find the Hyper-V interface, bring up their processors and come to the shell without a warning.
+// The images are those that `hvd images fetch` prepares: `debian`, and `debian-i386` for the 32-bit kernel.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,14 +8,22 @@ import test from 'ava';
 import { hvd } from '../rig/hvd-process.js';
 
 const folder = process.env.HVD_IMAGES;
-const present = folder !== undefined && existsSync(join(folder, 'debian', 'partition.yaml'));
-const declare = present ? test.serial : test.serial.skip;
-const why = present ? '' : ' (HVD_IMAGES holds no debian)';
+const isPresent = (image: string): boolean => folder !== undefined && existsSync(join(folder, image, 'partition.yaml'));
+const declareFor = (image: string) => (isPresent(image) ? test.serial : test.serial.skip);
+const whyNot = (image: string): string => (isPresent(image) ? '' : ` (HVD_IMAGES holds no ${image})`);
+const declare = declareFor('debian');
+const why = whyNot('debian');
 
-const boots = (title: string, flags: readonly string[], expected: readonly RegExp[], unexpected: readonly RegExp[]): void => {
-  declare(`Debian's kernel ${title}${why}`, async (t) => {
+const boots = (
+  title: string,
+  flags: readonly string[],
+  expected: readonly RegExp[],
+  unexpected: readonly RegExp[],
+  image = 'debian',
+): void => {
+  declareFor(image)(`Debian's kernel ${title}${whyNot(image)}`, async (t) => {
     t.timeout(300_000);
-    const { stdout, stderr, status } = await hvd('run', 'debian', '--until', 'login-or-shell-ready', '--timeout', '240', ...flags);
+    const { stdout, stderr, status } = await hvd('run', image, '--until', 'login-or-shell-ready', '--timeout', '240', ...flags);
     t.is(status, 0, stderr + stdout.slice(-2000));
     for (const line of expected) t.regex(stdout, line);
     for (const line of [/Oops|BUG:|WARNING:|Call Trace|soft lockup|rcu.*stall|Kernel panic/, ...unexpected]) t.notRegex(stdout, line);
@@ -27,6 +35,19 @@ boots(
   ['--hv', 'off'],
   [/Linux version 6\.1\./, /Booting paravirtualized kernel on bare hardware/, /Run \/init as init process/],
   [/Hypervisor detected/],
+);
+boots(
+  'of 32 bits finds the Hyper-V interface on two processors',
+  ['--vps', '2', '--lps', '2'],
+  [
+    /Linux version 6\.1\.\d+-\d+-686-pae/,
+    /Hypervisor detected: Microsoft Hyper-V/,
+    /Using hypercall for remote TLB flush/,
+    /Brought up 1 node, 2 CPUs/,
+    /NX-protecting the kernel data/,
+  ],
+  [/clocksource.*unstable/i],
+  'debian-i386',
 );
 const disk = Uint8Array.from({ length: 1 << 20 }, (_, i) => (i * 7 + (i >>> 10)) & 0xff);
 const diskFile = join(mkdtempSync(join(tmpdir(), 'hvd-debian-')), 'disk.img');

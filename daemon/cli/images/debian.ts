@@ -1,4 +1,4 @@
-// Debian's cloud kernel, unmodified, and a RAM disk with Debian's busybox: downloaded and unpacked by apt and dpkg, never installed.
+// Debian's kernels, unmodified, and a RAM disk with Debian's busybox: downloaded and unpacked by apt and dpkg, never installed.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -6,9 +6,17 @@ import { gzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
 import { PARTITION_FILE } from '../../root/config/prepared-images.js';
 import { DEBIAN_DRIVERS, debianArchive } from './debian-root.js';
+import type { IMAGES } from './names.js';
 import { output, prepare } from './prepare.js';
 
-const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
+/** The package that names the newest kernel, and its architecture. */
+const KERNELS = {
+  debian: { package: 'linux-image-cloud-amd64', architecture: 'amd64' },
+  'debian-generic': { package: 'linux-image-amd64', architecture: 'amd64' },
+  'debian-i386': { package: 'linux-image-686-pae', architecture: 'i386' },
+} as const satisfies Partial<Record<keyof typeof IMAGES, unknown>>;
+export type DebianImage = keyof typeof KERNELS;
+
 /** Longest module that is unpacked, far more than one of them is. */
 const MODULE_MAX = 16 << 20;
 /** The modules that the root file system takes, wherever the kernel's package has them. */
@@ -24,14 +32,45 @@ const driversIn = (modules: string): ReadonlyMap<string, Uint8Array> => {
   );
 };
 
+const trouble = (task: () => void): unknown => {
+  try {
+    task();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+};
+
+/** Options that make apt one of an architecture's own, with lists and packages in a folder: this host is not told of other architectures. */
+const aptOf = (architecture: string, folder: string): readonly string[] => {
+  for (const made of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, made), { recursive: true });
+  return [
+    `APT::Architecture=${architecture}`,
+    `APT::Architectures=${architecture}`,
+    `Dir::State::Lists=${join(folder, 'lists')}`,
+    `Dir::Cache=${join(folder, 'cache')}`,
+    'Dir::State::status=/dev/null',
+  ].flatMap((option) => ['-o', option]);
+};
+
+/** The packages that are wanted, unpacked into `root` of the folder. Returns the kernel's. */
+const unpack = (name: DebianImage, work: string): string => {
+  const { package: wanted, architecture } = KERNELS[name];
+  const own = output(work, 'dpkg', '--print-architecture').trim() === architecture;
+  const apt = own ? [] : aptOf(architecture, join(work, 'apt'));
+  // One list of several that cannot be had does not matter as long as the kernel is in another.
+  const missed = own ? undefined : trouble(() => output(work, 'apt-get', ...apt, '-qq', 'update'));
+  const kernel = /Depends: (linux-image-\S+)/.exec(output(work, 'apt-cache', ...apt, 'depends', wanted))?.[1];
+  if (kernel === undefined) throw missed ?? new Error(`${wanted} names no kernel package`);
+  output(work, 'apt-get', ...apt, 'download', kernel, 'busybox-static');
+  for (const file of readdirSync(work)) if (file.endsWith('.deb')) output(work, 'dpkg', '-x', file, join(work, 'root'));
+  return kernel;
+};
+
 /** Prepares the image and returns its partition file. Throws HvdError `image.fetch` that says what to supply where apt cannot. */
-export const fetchDebian = (): string =>
-  prepare('debian', (work) => {
-    const depends = output(work, 'apt-cache', 'depends', KERNEL_PACKAGE);
-    const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-    if (kernel === undefined) throw new Error(`${KERNEL_PACKAGE} names no kernel package`);
-    output(work, 'apt-get', 'download', kernel, 'busybox-static');
-    for (const file of readdirSync(work)) if (file.endsWith('.deb')) output(work, 'dpkg', '-x', file, join(work, 'root'));
+export const fetchDebian = (name: DebianImage): string =>
+  prepare(name, (work) => {
+    const kernel = unpack(name, work);
     const boot = join(work, 'root', 'boot');
     const image = readdirSync(boot).find((file) => file.startsWith('vmlinuz-'));
     if (image === undefined) throw new Error(`${kernel} holds no kernel`);
@@ -44,7 +83,7 @@ export const fetchDebian = (): string =>
     writeFileSync(
       join(made, PARTITION_FILE),
       `# ${kernel}, unmodified, with busybox as its first program.\n${stringify({
-        name: 'debian',
+        name,
         image: 'vmlinuz',
         initrd: 'initrd.gz',
         append: 'console=ttyS0',
