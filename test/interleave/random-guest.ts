@@ -105,6 +105,7 @@ export class RandomGuest {
   readonly #shares: boolean;
   /** And one of four is what merging is for: as before, but tables are shared at once by chance only. */
   readonly #merges: boolean;
+  readonly #flushesForOthers: boolean;
   #now = 1;
   #lastFlush = 0;
   /** Accesses that went through an older translation than the tables have now, and comparisons made. */
@@ -112,7 +113,8 @@ export class RandomGuest {
   compared = 0;
   readonly counts = new Map<string, number>();
 
-  constructor(seed: number, machine = makeMachine(PAGES, LPS), make: MakeMmu = plainMmu()) {
+  constructor(seed: number, machine = makeMachine(PAGES, LPS), make: MakeMmu = plainMmu(), flushesForOthers = true) {
+    this.#flushesForOthers = flushesForOthers;
     this.#state = (Math.imul(seed, 0x9e37_79b1) ^ 0x5bd1_e995) | 1;
     this.machine = machine;
     resetMachine(machine, SPTS);
@@ -356,7 +358,7 @@ export class RandomGuest {
       return 'INVLPG';
     }
     // Rarely where tables are shared: it goes over them all, and what is to be found there would not be.
-    if (dice < (this.#shares ? 771 : 780)) return this.#flushFor(place);
+    if (this.#flushesForOthers && dice < (this.#shares ? 771 : 780)) return this.#flushFor(place);
     if (dice < 870) return this.#movCr3(place);
     if (dice < 890 && (vp.cr4 & Cr4.PCIDE) !== 0) return this.#invpcid(place);
     if (dice < 905) {

@@ -136,7 +136,7 @@ for (const [name, fault] of [
   test.serial(`the mutant is found: ${name}`, (t) => {
     for (let seed = 1; seed <= 60; seed++) {
       const make = accounted(({ memory }) => gatedShortcuts(memory, () => undefined, fault), []);
-      const guest: RandomGuest = new RandomGuest(seed, second, make);
+      const guest: RandomGuest = new RandomGuest(seed, second, make, false);
       second = guest.machine;
       try {
         for (let step = 0; step < STEPS; step++) guest.step();
