@@ -7,7 +7,7 @@ const BOUND = 100;
 
 for (const [name, div, compiled] of [
   ['crc,crcpg,sieve,dhry,matmul,qsort', 100, true],
-  ['fpsse,fpx87', 100, true],
+  ['fpsse,fpx87', 20, true],
   ['cold1,cold50,smc', 40, false],
 ] as const)
   test.serial(`${name}: ${BOUND} bytes a guest byte`, (t) => {

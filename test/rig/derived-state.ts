@@ -53,6 +53,9 @@ export const DERIVED: Readonly<Record<string, { readonly [R in Reason]?: readonl
   'hypervisor/msr/msr-table.ts': {
     WITHIN_RUN: ['effects'],
   },
+  'hypervisor/overlay-map.ts': {
+    WITHIN_RUN: ['stores'],
+  },
   'hypervisor/partition-on-lp.ts': {
     CACHE: ['processor'],
     WITHIN_RUN: ['current', 'extended'],

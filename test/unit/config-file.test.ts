@@ -58,7 +58,7 @@ const WRONG: readonly [string, string, RegExp][] = [
   [
     'a network that there is not',
     partition('    devices:\n      - { kind: network, to: hub }\n'),
-    /^file\.yaml:7 partitions\[0\]\.devices\[0\]\.to: expected switch:NAME, got "hub"$/,
+    /^file\.yaml:7 partitions\[0\]\.devices\[0\]\.to: expected user or switch:NAME, got "hub"$/,
   ],
   [
     'an address of a group of stations',
