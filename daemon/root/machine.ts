@@ -70,8 +70,8 @@ export class Machine {
   readonly #costs: Record<string, number>;
   /** Told by who plays a recording. */
   whereInRecording: WhereInRecording | undefined;
-  /** While every partition is paused for a snapshot nothing else comes in. */
-  #isStill: Promise<unknown> = Promise.resolve();
+  /** While every partition is paused for a snapshot nothing else comes in: until then. */
+  #still: Promise<unknown> | undefined;
   readonly #startedAt = performance.now();
   #stopped: Promise<void> | undefined;
 
@@ -126,8 +126,11 @@ export class Machine {
   }
 
   /** What comes from outside happens to the machine, at a place of its course (gate/gate). */
-  async enter<K extends InputKind>(kind: K, params: Inputs[K], aside: Aside = {}): Promise<ResultOf<K>> {
-    await this.#isStill;
+  enter<K extends InputKind>(kind: K, params: Inputs[K], aside: Aside = {}): Promise<ResultOf<K>> {
+    // Nobody waits without need: LPs go on as soon as the gate is empty, and who comes in right behind another would find them elsewhere.
+    return this.#still === undefined ? this.#enter(kind, params, aside) : this.#still.then(() => this.#enter(kind, params, aside));
+  }
+  #enter<K extends InputKind>(kind: K, params: Inputs[K], aside: Aside): Promise<ResultOf<K>> {
     return this.debug.during(() =>
       this.gate.enter<ResultOf<K>>(async (place) => {
         const files = await this.#recorder?.input(place, kind, params);
@@ -147,7 +150,8 @@ export class Machine {
     const dead = this.memory.lps.findIndex((_, lp) => !this.workers.isAlive(lp));
     if (dead >= 0) return Promise.reject(new HvdError('snapshot.dead', { lp: dead }));
     if (this.config.clock === 'deterministic') return this.gate.lookAfresh((place) => this.saveAt(place, file));
-    const saved = this.#isStill.then(() =>
+    const before = this.#still ?? Promise.resolve();
+    const saved = before.then(() =>
       this.gate.look(async (place) => {
         const running = this.partitions.all.filter(({ body }) => body.state === PartitionState.RUNNING);
         for (const { name } of running) await this.partitions.pause(name);
@@ -159,7 +163,12 @@ export class Machine {
         }
       }),
     );
-    this.#isStill = saved.catch(() => undefined);
+    const still = saved
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#still === still) this.#still = undefined;
+      });
+    this.#still = still;
     return saved;
   }
   /** As `snapshot`, of a machine that stands there already; those that are paused for it are to run when it is taken up. */
