@@ -72,7 +72,8 @@ test('clients that are killed amid requests leave no connection, and nothing hal
     const before = socketsOf(child.pid!);
     const names = Array.from({ length: CLIENTS }, (_, i) => `p${i}`);
     t.deepEqual(await Promise.all(names.map((name) => dieInMidRequest(socket, name))), Array(CLIENTS).fill('SIGKILL'));
-    t.is(await released(child.pid!, before), before);
+    // Whoever looked whether the daemon was up may have been there still.
+    t.true((await released(child.pid!, before)) <= before);
     // A request that was begun is carried out, which may take longer than the client had: each name is free, or taken by a whole partition.
     for (const name of names) await remake(hvd, name);
     const { partitions } = await hvd.request('stats', {});
