@@ -94,7 +94,21 @@ export const DERIVED: Readonly<Record<string, { readonly [R in Reason]?: readonl
     WITHIN_RUN: ['#role', '#level', '#narrow', '#there', '#bus', '#table', '#first'],
   },
   'hypervisor/vtlb/guest-walk.ts': {
-    WITHIN_RUN: ['#bus', '#at', '#low', 'errorCode', 'gfn', 'busGfn', 'isMemory', 'stores', 'rights', 'global', 'dirty', 'sptGfn', 'sptRole'],
+    WITHIN_RUN: [
+      '#bus',
+      '#at',
+      '#low',
+      'errorCode',
+      'gfn',
+      'busGfn',
+      'isMemory',
+      'stores',
+      'rights',
+      'global',
+      'dirty',
+      'sptGfn',
+      'sptRole',
+    ],
   },
   'hypervisor/vtlb/invalidation.ts': {
     WITHIN_RUN: ['cleared', 'owner', 'unlinked'],
