@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import test from 'ava';
 import { hvd } from '../rig/hvd-process.js';
 
-const run = (build: 'x64' | 'ia32', title: string, until: string, tests: readonly number[], least: number): void => {
+const run = (
+  build: 'x64' | 'ia32',
+  clock: 'deterministic' | 'quantum',
+  title: string,
+  until: string,
+  tests: readonly number[],
+  least: number,
+): void => {
   const image = join(process.env.HVD_MEMTEST ?? '/boot', `memtest86+${build}.bin`);
   const present = existsSync(image);
   const declare = present ? test.serial : test.serial.skip;
@@ -22,6 +29,8 @@ const run = (build: 'x64' | 'ia32', title: string, until: string, tests: readonl
       '8M',
       '--append',
       'console=ttyS0',
+      '--clock',
+      clock,
       '--until',
       until,
       '--timeout',
@@ -39,5 +48,12 @@ const run = (build: 'x64' | 'ia32', title: string, until: string, tests: readonl
 };
 
 // Test 10 only waits: seeing its name says that all others are done.
-run('x64', 'runs its tests 0 to 9 on two processors without an error', 'Bit fade test', [0, 9], 4);
-run('ia32', 'comes to its main screen on two processors and tests without an error', 'Moving inversions, 32 bit pattern', [0, 6], 2);
+run('x64', 'quantum', 'runs its tests 0 to 9 on two processors without an error', 'Bit fade test', [0, 9], 4);
+run(
+  'ia32',
+  'deterministic',
+  'comes to its main screen on two processors and tests without an error',
+  'Moving inversions, 32 bit pattern',
+  [0, 6],
+  2,
+);
