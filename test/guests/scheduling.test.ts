@@ -42,7 +42,7 @@ test.serial('loops that only wait are found where the turns of LPs are shorter t
     'deterministic',
     '--json',
   ];
-  const job = 'job=spinlock:kind=0,hold=1000,think=12000,off=1 milliseconds=14';
+  const job = 'job=spinlock:kind=0,hold=1000,think=12000,off=1 milliseconds=40';
   const run = await hvd('run', 'workload64', ...shape, '--policy', 'spin.detect=loop', '--append', job, '--timeout', '240', '--debug-exit');
   const { vps } = (JSON.parse(run.stdout) as { partition: PartitionStats }).partition;
   const found = vps.reduce((sum, { spin }) => sum + (spin.loopSpins ?? 0), 0);
