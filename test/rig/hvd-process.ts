@@ -15,10 +15,6 @@ const LIMIT_MS = 290_000;
 
 export const hvd = (...args: readonly string[]): Promise<Ended> => hvdIn({}, ...args);
 
-/** For what takes longer than a minute on a host that is busy. */
-export const hvdWithin = (limitMs: number, ...args: readonly string[]): Promise<Ended> =>
-  start(process.execPath, [HVD, ...args], {}, limitMs);
-
 export const hvdIn = (env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Ended> => run(HVD, env, args);
 
 /** Command line of Node with all threads on one core of the host. */
@@ -40,12 +36,12 @@ export const hvdOnOneCore = (...args: readonly string[]): Promise<Ended> => {
 export const run = (program: string, env: Readonly<Record<string, string>>, args: readonly string[]): Promise<Ended> =>
   start(process.execPath, [program, ...args], env);
 
-const start = (command: string, args: readonly string[], env: Readonly<Record<string, string>>, limitMs = LIMIT_MS): Promise<Ended> =>
+const start = (command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: limitMs,
+      timeout: LIMIT_MS,
     });
     let stdout = '';
     let stderr = '';
