@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../shared/client/client.js';
-import { defaultSocket } from '../../shared/client/socket-path.js';
+
 import { HvdError } from '../../shared/protocol/errors.js';
 import { readMachineFile } from '../root/config/machine-file.js';
 import { startDaemon } from '../root/daemon.js';
@@ -13,16 +13,17 @@ import { packageRoot } from '../root/package-root.js';
 import { formatStats } from './commands/stats.js';
 import { runTop } from './commands/top.js';
 import { complain } from './complain.js';
-import { startDetached } from './detach.js';
+
 import { printLine } from './output.js';
 import { onSignal } from './signals.js';
+import { detach } from './start/start-daemon.js';
 
 const MACHINE = join(packageRoot(), 'configs/machines/default.yaml');
 const DEMO_MS = Number(process.env.HVD_DEMO_MS ?? 10_000);
 const STEP_MS = 2_000;
 
 const atTerminal = async (): Promise<number> => {
-  if (!(await isRunning())) await startDetached(['--machine', MACHINE], defaultSocket());
+  if (!(await isRunning())) await detach({ machine: MACHINE });
   const status = await runTop([]);
   printLine('The daemon goes on; npx hvd stop ends it.');
   return status;

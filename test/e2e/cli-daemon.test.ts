@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
 import { foreground } from '../rig/daemon-process.js';
 import { HVD, hvd, run } from '../rig/hvd-process.js';
+import { noTerminal, Terminal } from './hvtop-terminal.js';
 
 const test = anyTest as TestFn<{ folder: string; socket: string }>;
 
@@ -104,3 +105,28 @@ test('npm start without a terminal ends by itself, with a summary', async (t) =>
   t.regex(stdout, /^hvd: 4 LPs up after \d+ ms; running for 1\.5 s\n/);
   for (const name of ['w64a', 'w64b', 'w32']) t.regex(stdout, new RegExp(`^${name} +running +\\d`, 'm'));
 });
+
+const absent = noTerminal();
+const inTerminal = absent === undefined ? test : test.skip;
+inTerminal(
+  `npm start at a terminal shows the guests at work, and the daemon goes on without it${absent === undefined ? '' : ` (${absent})`}`,
+  async (t) => {
+    t.timeout(300_000);
+    const terminal = new Terminal(100, 30);
+    const socket = join(terminal.folder, 'hvd.sock');
+    try {
+      terminal.type(`XDG_RUNTIME_DIR=${terminal.folder} ${process.execPath} ${DEMO}; echo "status $?"`);
+      await terminal.until(
+        'live guests',
+        (text) => text.includes('● live') && ['w64a', 'w64b', 'w32'].every((name) => text.includes(name)),
+      );
+      terminal.keys('q');
+      await terminal.until('its end', (text) => text.includes('The daemon goes on') && text.includes('status 0'));
+      t.is((await hvd('status', '--socket', socket)).status, 0);
+      t.is((await hvd('stop', '--socket', socket)).status, 0);
+    } finally {
+      await hvd('stop', '--socket', socket);
+      terminal.close();
+    }
+  },
+);
