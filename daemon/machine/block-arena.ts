@@ -1,11 +1,16 @@
-// Where one LP's blocks are: headers and records one after the other, until there is no room and all are given up.
+// Where one LP's blocks are: headers and records one after the other, until there is no room and all are given up. At the end is the place of a block that is
+// run once and not kept.
 import { ARENA_SIZE, LpContextLayout } from '../../shared/layout/lp-context.js';
 import type { Views } from '../../shared/layout/struct.js';
 import type { BlockBuilder } from '../translate/block-builder.js';
 import type { BlockTemplate, CodeWindow } from '../translate/block-template.js';
 import { BLOCK_HEADER_SIZE, BlockHeader, OBSERVED } from '../translate/emit/block-layout.js';
 import { Op, RECORD_SIZE } from '../translate/micro-op.js';
+import { BUFFER_RECORDS } from '../translate/micro-op-buffer.js';
 import { packRecords } from '../translate/records.js';
+
+/** Of the block that is not kept: one instruction, whatever it is. */
+const PASSING_SIZE = BLOCK_HEADER_SIZE + BUFFER_RECORDS * RECORD_SIZE + OBSERVED * 8;
 
 export class BlockArena {
   readonly #i32: Int32Array;
@@ -21,7 +26,7 @@ export class BlockArena {
 
   /** Whether there is room for a block of so many records. */
   holds(records: number): boolean {
-    return this.next + BLOCK_HEADER_SIZE + records * RECORD_SIZE + OBSERVED * 8 <= this.#start + ARENA_SIZE;
+    return this.next + BLOCK_HEADER_SIZE + records * RECORD_SIZE + OBSERVED * 8 <= this.#start + ARENA_SIZE - PASSING_SIZE;
   }
   clear(): void {
     this.next = this.#start;
@@ -34,7 +39,15 @@ export class BlockArena {
     this.#end(header, builder.count, builder.op[builder.count - 1] === Op.jumpr);
     return header;
   }
-  /** The same from a template that fits the code at RIP. */
+  /** As `write`, to the place of the block that is not kept: it holds until the next one. */
+  writePassing(builder: BlockBuilder, runs: number, bytes: number, gfn: number): number {
+    const { next } = this;
+    this.next = this.#start + ARENA_SIZE - PASSING_SIZE;
+    const header = this.write(builder, runs, bytes, gfn);
+    this.next = next;
+    return header;
+  }
+  /** As `write`, from a template that fits the code at RIP. */
   copy(template: BlockTemplate, code: CodeWindow, rip: number, runs: number, gfn: number): number {
     const header = this.#begin(template.instructions, runs, template.count, template.bytes, gfn);
     template.write(this.#i32, (header + BLOCK_HEADER_SIZE) >>> 2, code, rip);

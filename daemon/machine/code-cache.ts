@@ -302,12 +302,14 @@ export class CodeCache {
     this.#enterUnless(flushes, block);
   }
 
-  /** Translates just the instruction at RIP, uncached, in the mode given, and returns its code address for one run. */
+  /** Translates just the instruction at RIP, uncached, in the mode given, and returns its code address for one run: the next call makes it another one. */
   single(rip: number, mode: CodeMode): number {
     const linear = this.linear(rip);
     const source = this.#reader.open(linear, this.#memory.fetchPage(linear));
     const builder = this.#builder;
     const made = translateBlock(builder, source, mode, rip, 1);
+    // What is counted is counted by where its records are: those stay.
+    if (this.#count === undefined) return this.#arena.writePassing(builder, NEVER_HOT, made.bytes, -1);
     const header = this.#write(NEVER_HOT, made.bytes, -1);
     this.#counts(header, rip, linear, mode, made);
     return header;

@@ -33,18 +33,22 @@ export class LoneInstruction {
     let kicked = false;
     let reason: number;
     memory.alone = true;
-    do {
-      // A kick that comes after this line makes the dispatcher leave before the instruction: it has to be run all the same,
-      // or an interrupt shadow would be over with nothing executed in it.
-      if (this.#kick.take()) kicked = true;
-      context.budget = 0;
-      reason = this.#entry.enter();
-    } while (reason === Exit.BUDGET && context.budget === 0);
-    memory.alone = false;
+    try {
+      do {
+        // A kick that comes after this line makes the dispatcher leave before the instruction: it has to be run all the same,
+        // or an interrupt shadow would be over with nothing executed in it.
+        if (this.#kick.take()) kicked = true;
+        context.budget = 0;
+        reason = this.#entry.enter();
+      } while (reason === Exit.BUDGET && context.budget === 0);
+    } finally {
+      // However it ends: the place that RIP leads to is that of the next such instruction.
+      code.jumps.leave(rip);
+      memory.alone = false;
+    }
     // 0 -> -1 when the instruction was retired.
     context.budget += cycles.aside - outer;
     cycles.aside = outer;
-    code.jumps.leave(rip);
     if (kicked) this.#kick.raise();
     return reason;
   }

@@ -23,7 +23,7 @@ export interface MicroOps {
   readonly origin: Uint16Array;
 }
 
-const CAPACITY = BLOCK_MICRO_OPS_MAX + 64;
+export const BUFFER_RECORDS = BLOCK_MICRO_OPS_MAX + 64;
 
 /** What may be set in each slot where a block begins: outside 64-bit mode registers have 32 bits. */
 const BITS_64 = new Uint8Array(SLOTS).fill(64);
@@ -32,15 +32,15 @@ const BITS_32 = BITS_64.slice().fill(32, 0, 16);
 
 export class MicroOpBuffer implements MicroOps {
   count = 0;
-  readonly op: Uint16Array = new Uint16Array(CAPACITY);
-  readonly d: Uint8Array = new Uint8Array(CAPACITY);
-  readonly a: Uint8Array = new Uint8Array(CAPACITY);
-  readonly b: Uint8Array = new Uint8Array(CAPACITY);
-  readonly left: Uint8Array = new Uint8Array(CAPACITY);
-  readonly ripOffset: Uint16Array = new Uint16Array(CAPACITY);
-  readonly lo: Int32Array = new Int32Array(CAPACITY);
-  readonly hi: Int32Array = new Int32Array(CAPACITY);
-  readonly origin: Uint16Array = new Uint16Array(CAPACITY);
+  readonly op: Uint16Array = new Uint16Array(BUFFER_RECORDS);
+  readonly d: Uint8Array = new Uint8Array(BUFFER_RECORDS);
+  readonly a: Uint8Array = new Uint8Array(BUFFER_RECORDS);
+  readonly b: Uint8Array = new Uint8Array(BUFFER_RECORDS);
+  readonly left: Uint8Array = new Uint8Array(BUFFER_RECORDS);
+  readonly ripOffset: Uint16Array = new Uint16Array(BUFFER_RECORDS);
+  readonly lo: Int32Array = new Int32Array(BUFFER_RECORDS);
+  readonly hi: Int32Array = new Int32Array(BUFFER_RECORDS);
+  readonly origin: Uint16Array = new Uint16Array(BUFFER_RECORDS);
   readonly constants: Constants = new Constants();
   mode: CodeMode = { bits: 64, stackBits: 64, flat: true, plainLocks: false, features: IMPLEMENTED };
   /** Number of instructions begun so far. */

@@ -43,7 +43,7 @@ export const JUMP_MULTIPLIER = 0x9e37_79b1 | 0;
 export const JUMP_SHIFT: number = 32 - Math.log2(JUMP_ENTRIES);
 /** Guest code goes on while its budget is not less than the kick word: one comparison for both. */
 export const KICKED = 0x7fff_ffff;
-export const ARENA_SIZE = 0x40_0000;
+export const ARENA_SIZE = 0xa0_0000;
 
 /** What an LP's translated code takes, by number in `codeCounts`. All but `drops` are of what is held now. */
 export const CODE_COUNTS = [

@@ -10,8 +10,8 @@
 //   0x0060_0000  code versions      u32 per guest page (4 MiB)
 //   0x00a0_0000  vTLB: header, SAS table, gpt index, reverse-map heads, then SPT headers and SPT pages, up to 0x0780_0000
 //   0x0780_0000  code lines         u64 per guest page: which of its 64-byte lines hold translated code (8 MiB)
-//   0x0800_0000  LP contexts        64 x 6 MiB
-//   0x2000_0000  guest RAM
+//   0x0800_0000  LP contexts        64 x 12 MiB
+//   0x3800_0000  guest RAM
 import { accessor, block, i32, struct, u32, u64 } from './struct.js';
 import { VP_BLOCK_SIZE } from './vp.js';
 
@@ -34,8 +34,8 @@ export const PartitionMap = {
   VTLB_END: 0x780_0000,
   CODE_LINES: 0x780_0000,
   LP_CONTEXTS: 0x800_0000,
-  LP_CONTEXT_SIZE: 0x60_0000,
-  RAM: 0x2000_0000,
+  LP_CONTEXT_SIZE: 0xc0_0000,
+  RAM: 0x3800_0000,
 } as const;
 /** Guest RAM sizes, bytes. The upper bound leaves the PC's hole below 4 GiB free. */
 export const RAM_MIN = 1 << 20;

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { ARENA_SIZE, CODE_COUNTS, type CodeCount, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { lpContextAt } from '../../shared/layout/partition.js';
-import { Slot } from '../../shared/layout/vp.js';
+import { InterruptShadow, Slot } from '../../shared/layout/vp.js';
 import type { BareProcessor } from '../rig/bare-processor.js';
 import { littleEndian } from '../rig/code-bytes.js';
 import { clearProgram, Program, programMachine, runProgram } from '../rig/user-program.js';
@@ -31,7 +31,7 @@ const program = (seed: number): Buffer => {
 const expected = (seed: number, passes: number): bigint => BigInt(passes * (ADDITIONS * seed + (ADDITIONS * (ADDITIONS - 1)) / 2));
 
 for (const [tiers, unitBytesMax, rounds] of [
-  ['cold', undefined, 3000],
+  ['cold', undefined, 8000],
   ['hot', 100_000, 400],
 ] as const) {
   test(`new code without end (${tiers})`, (t) => {
@@ -74,6 +74,21 @@ test('what is counted is what is there', (t) => {
     machineBytes: 0,
     drops: now.drops + 1,
   });
+});
+
+test('instructions that run alone take no room', (t) => {
+  const machine = machineOf('cold');
+  const { processor, views, vp } = machine;
+  store(machine, program(1));
+  runProgram(machine, Program.CODE, { [RCX]: 1 });
+  const { arenaNext } = processor.code.saved;
+  const slots = vp.base >>> 3;
+  for (let i = 0; i < 100; i++) {
+    views.u64[slots + Slot.RIP] = BigInt(Program.CODE);
+    processor.runShadowed(InterruptShadow.INTERRUPTS);
+    t.not(views.u64[slots + Slot.RIP], BigInt(Program.CODE));
+  }
+  t.is(processor.code.saved.arenaNext, arenaNext);
 });
 
 test('code that changes in its values only takes over its block', (t) => {
