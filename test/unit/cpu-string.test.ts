@@ -2,7 +2,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { readArithmeticFlags, setRflags } from '../../daemon/machine/cpu/flags.js';
-import { copyForward, fillForward } from '../../daemon/machine/cpu/host-runs.js';
+import { copyBackward, copyForward, fillForward } from '../../daemon/machine/cpu/host-runs.js';
 import { setSegment } from '../../daemon/machine/cpu/segment.js';
 import { REP_CHUNK } from '../../daemon/machine/cpu/string-operands.js';
 import { SysOp, type Width } from '../../daemon/translate/micro-op.js';
@@ -18,22 +18,25 @@ const start = (p: TestProcessor, count: number | bigint, source: number, target:
 };
 const widths = fc.constantFrom(0, 1, 2, 3) as fc.Arbitrary<Width>;
 
-test('copying forward with any overlap equals the element loop', (t) => {
-  fc.assert(
-    fc.property(widths, fc.nat(200), fc.nat(80), fc.nat(80), (width, elements, from, to) => {
-      const fast = Uint8Array.from({ length: 2000 }, (_, i) => (i * 7) & 0xff);
-      const slow = fast.slice();
-      copyForward((target, source, bytes) => void fast.copyWithin(target, source, source + bytes), from, to, elements << width, width);
-      for (let i = 0; i < elements; i++) {
-        const element = slow.slice(from + (i << width), from + ((i + 1) << width));
-        slow.set(element, to + (i << width));
-      }
-      return Buffer.compare(fast, slow) === 0;
-    }),
-    { numRuns: 2000 },
-  );
-  t.pass();
-});
+for (const down of [false, true])
+  test(`copying ${down ? 'backward' : 'forward'} with any overlap equals the element loop`, (t) => {
+    fc.assert(
+      fc.property(widths, fc.nat(200), fc.nat(80), fc.nat(80), (width, elements, from, to) => {
+        const fast = Uint8Array.from({ length: 4000 }, (_, i) => (i * 7) & 0xff);
+        const slow = fast.slice();
+        const base = down ? 1800 : 0;
+        const copy = (target: number, source: number, bytes: number): void => void fast.copyWithin(target, source, source + bytes);
+        (down ? copyBackward : copyForward)(copy, base + from, base + to, elements << width, width);
+        for (let i = 0; i < elements; i++) {
+          const at = base + (down ? -(i << width) : i << width);
+          slow.set(slow.slice(at + from, at + from + (1 << width)), at + to);
+        }
+        return Buffer.compare(fast, slow) === 0;
+      }),
+      { numRuns: 2000 },
+    );
+    t.pass();
+  });
 
 test('REP MOVS in bulk, element by element and against a model leave the same memory and registers', (t) => {
   fc.assert(

@@ -27,6 +27,34 @@ export const copyForward = (copy: Copy, from: number, to: number, bytes: number,
   }
 };
 
+/**
+ * Copies backward, element by element from the one at `from` and `to` down to lower addresses: an overlap from above repeats the pattern between the operands.
+ * `bytes`: of all elements.
+ */
+export const copyBackward = (copy: Copy, from: number, to: number, bytes: number, width: Width): void => {
+  const size = 1 << width;
+  // Where the elements begin.
+  const source = from + size - bytes;
+  const target = to + size - bytes;
+  const distance = from - to;
+  if (distance <= 0 || distance >= bytes) {
+    copy(target, source, bytes);
+    return;
+  }
+  if (distance < size) {
+    for (let i = 0; i < bytes; i += size) copy(to - i, from - i, size);
+    return;
+  }
+  // Everything between the first byte written and the end of the source has period `distance`.
+  const end = source + bytes;
+  let period = distance;
+  for (let filled = 0; filled < bytes; period *= 2) {
+    const length = Math.min(period, bytes - filled);
+    copy(target + bytes - filled - length, end - length, length);
+    filled += length;
+  }
+};
+
 /** Stores an element, given as halves, over and over. */
 export const fillForward = (views: Views, copy: Copy, to: number, bytes: number, width: Width, lo: number, hi: number): void => {
   if (width === 3 && lo !== hi) {

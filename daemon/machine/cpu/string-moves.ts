@@ -3,7 +3,7 @@
 import { Slot } from '../../../shared/layout/vp.js';
 import { sysSegment, sysWidth, type Width } from '../../translate/micro-op.js';
 import type { Processor } from '../processor.js';
-import { copyForward, fillForward } from './host-runs.js';
+import { copyBackward, copyForward, fillForward } from './host-runs.js';
 import { Segment } from './segment.js';
 import { slotBig } from './slots.js';
 import {
@@ -53,21 +53,20 @@ export const moveString = (p: Processor, d: number): number => {
       const target = indexAt(vp, Slot.RDI, d, done * step);
       const from = elementAddress(p, segment, source, width, false);
       const to = destination(p, from, target, width);
-      if (step > 0) {
-        const run = Math.min(
-          runLength(p, d, segment, source, width, count - done, false),
-          runLength(p, d, Segment.ES, target, width, count - done, true),
-        );
-        if (run > 0) {
-          const { flushes } = memory;
-          const hostFrom = memory.hostRead(from);
-          const hostTo = memory.hostWrite(to);
-          // Else the first address is not what it was when it was asked for: one element, and then both anew.
-          if (hostFrom >= 0 && hostTo >= 0 && memory.flushes === flushes) {
-            copyForward(p.copy, hostFrom, hostTo, run << width, width);
-            done += run;
-            continue;
-          }
+      const down = step < 0;
+      const run = Math.min(
+        runLength(p, d, segment, source, width, count - done, false, down),
+        runLength(p, d, Segment.ES, target, width, count - done, true, down),
+      );
+      if (run > 0) {
+        const { flushes } = memory;
+        const hostFrom = memory.hostRead(from);
+        const hostTo = memory.hostWrite(to);
+        // Else the first address is not what it was when it was asked for: one element, and then both anew.
+        if (hostFrom >= 0 && hostTo >= 0 && memory.flushes === flushes) {
+          (down ? copyBackward : copyForward)(p.copy, hostFrom, hostTo, run << width, width);
+          done += run;
+          continue;
         }
       }
       moveElement(p, from, to, width);

@@ -56,7 +56,10 @@ export const elementAddress = (p: Processor, segment: number, offset: number, wi
   return (slotLo(p.vp, Slot.ES_BASE + segment) + offset) >>> 0;
 };
 
-/** How many of `wanted` ascending elements from `offset` lie in one page, before the index wraps and inside the segment's plain limit; 0 = do one by one. */
+/**
+ * How many of `wanted` elements from `offset` upwards, or downwards, lie in one page, before the index wraps and inside the segment's plain limit;
+ * 0 = do one by one.
+ */
 export const runLength = (
   p: Processor,
   d: number,
@@ -65,9 +68,11 @@ export const runLength = (
   width: Width,
   wanted: number,
   write: boolean,
+  down = false,
 ): number => {
   const vp = p.vp;
   const address = linearAddress(vp, segment, offset);
+  if (down) return runBelow(vp, address, segment, offset, width, wanted, write);
   let run = Math.min(wanted, (4096 - (address & 4095)) >>> width);
   const addressWidth = sysAddressWidth(d);
   if (addressWidth !== 3) {
@@ -77,6 +82,26 @@ export const runLength = (
   if (run < RUN_MIN) return 0;
   if (is64BitCode(vp)) return run;
   return offset + run * (1 << width) - 1 <= slotNumber(vp, (write ? Slot.WRITE_LIMIT : Slot.READ_LIMIT) + segment) ? run : 0;
+};
+
+const runBelow = (
+  vp: VpBlock,
+  address: number,
+  segment: number,
+  offset: number,
+  width: Width,
+  wanted: number,
+  write: boolean,
+): number => {
+  const size = 1 << width;
+  const inPage = address & 4095;
+  if (inPage + size > 4096) return 0;
+  // The index reaches 0 before it wraps: in 64-bit code an address below it is one of the upper half.
+  let run = Math.min(wanted, (inPage >>> width) + 1);
+  if (offset >= 0) run = Math.min(run, Math.floor(offset / size) + 1);
+  if (run < RUN_MIN) return 0;
+  if (is64BitCode(vp)) return run;
+  return offset + size - 1 <= slotNumber(vp, (write ? Slot.WRITE_LIMIT : Slot.READ_LIMIT) + segment) ? run : 0;
 };
 
 /** One element from linear address to linear address. */
