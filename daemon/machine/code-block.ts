@@ -24,6 +24,9 @@ const PUSH_REACH = 8;
  */
 export const HOT_RUNS = 4000;
 
+/** Runs that are left of a block which is not to be compiled. */
+export const NEVER_HOT = 0x7fffffff;
+
 export const Unit = {
   /** None yet. */
   NONE: -1,

@@ -12,15 +12,14 @@ import { BlockTemplate, type TemplateSaved } from '../translate/block-template.j
 import type { CodeMode } from '../translate/code-mode.js';
 import { INSTRUCTION_BYTES_MAX } from '../translate/decode/code-source.js';
 import { BLOCK_HEADER_SIZE, BlockHeader } from '../translate/emit/block-layout.js';
-import { region } from '../translate/emit/region.js';
-import { compileUnit } from '../translate/emit/unit.js';
 import { TemplateTable, type TemplateTableSaved } from '../translate/template-table.js';
 import { type TranslatedBlock, translateBlock } from '../translate/translate-block.js';
 import { BlockArena } from './block-arena.js';
 import { CodeAccount } from './code-account.js';
-import { CodeBlock, HOT_RUNS, type SpannedPage, Unit } from './code-block.js';
+import { CodeBlock, HOT_RUNS, NEVER_HOT, type SpannedPage, Unit } from './code-block.js';
 import { CodePages, type CodePagesSaved } from './code-pages.js';
 import { CodeReader, FETCH_BYTES } from './code-reader.js';
+import { CodeUnits } from './code-units.js';
 import type { InstructionCount } from './instruction-count.js';
 import { JumpCache } from './jump-cache.js';
 import type { WatchedCode } from './watched-code.js';
@@ -35,7 +34,6 @@ export interface CodeMemory {
   watch(gfn: number): void;
 }
 
-const NEVER_HOT = 0x7fffffff;
 const NO_ADDRESSES: ReadonlySet<number> = new Set();
 
 /** Snapshots (shared/kit/saved). Records, counts and the jump cache are in the LP context. */
@@ -86,8 +84,7 @@ export class CodeCache {
   readonly jumps: JumpCache;
   readonly #arena: BlockArena;
   readonly #templates = new TemplateTable(FETCH_BYTES);
-  readonly #table: WebAssembly.Table;
-  readonly #imports: WebAssembly.Imports;
+  readonly #units: CodeUnits;
   readonly #builder = new BlockBuilder();
   readonly #reader: CodeReader;
   readonly #account: CodeAccount;
@@ -97,11 +94,6 @@ export class CodeCache {
   readonly #count: InstructionCount | undefined;
   readonly #blockInstructions: number | undefined;
   readonly #plainModes = new Map<CodeMode, CodeMode>();
-  /** Blocks that the units in the table begin with. */
-  readonly #unitEntries: CodeBlock[] = [];
-  /** Their WebAssembly, where that is kept. */
-  readonly #unitBytes: Uint8Array[] = [];
-  readonly #keepsUnits: boolean;
   #mode: CodeMode = { bits: 16, stackBits: 16, flat: false, plainLocks: false, features: IMPLEMENTED };
   #modeKey = 0;
   /** What `setMode` was last called with. */
@@ -113,11 +105,8 @@ export class CodeCache {
   stopBefore = Number.NaN;
   /** Linear addresses that no code leads over or to: whoever comes there sees the lookup, which finds nothing (a debugger's breakpoints). */
   #breakpoints: ReadonlySet<number> = NO_ADDRESSES;
-  /** Totals for telemetry. */
+  /** Total for telemetry. */
   translations = 0;
-  compilations = 0;
-  /** Regions that V8 refused: they stay in the cold tier. */
-  refused = 0;
 
   constructor(
     views: Views,
@@ -136,21 +125,28 @@ export class CodeCache {
     this.jumps = new JumpCache(views, context);
     this.#account = new CodeAccount(views, context, options.unitBytesMax);
     this.#arena = new BlockArena(views, context);
-    this.#table = table;
-    this.#imports = imports;
     this.#hotRuns = options.tiers === 'cold' ? NEVER_HOT : options.tiers === 'hot' ? 1 : (options.hotRuns ?? HOT_RUNS);
     this.#alone = options.alone ?? false;
-    this.#keepsUnits = options.keepsUnits ?? false;
+    this.#units = new CodeUnits(views, table, imports, this.#account, this.#pages, options.keepsUnits ?? false);
     this.#count = options.count;
     this.#builder.counted = options.count !== undefined;
     this.#blockInstructions = options.blockInstructions;
     this.#epochSeen = watched.epoch();
   }
 
+  get compilations(): number {
+    return this.#units.compilations;
+  }
+  /** Regions that V8 refused: they stay in the cold tier. */
+  get refused(): number {
+    return this.#units.refused;
+  }
+
   /** What is there, as it is: for a machine that is to take the same course. Where units are kept. */
   get saved(): CodeSaved {
     const all = this.#pages.blocks;
-    for (const block of this.#unitEntries) all.add(block);
+    const units = this.#units.saved;
+    for (const block of units.entries) all.add(block);
     const blocks = [...all];
     const numbers = new Map(blocks.map((block, n) => [block, n]));
     const templates = new Map<BlockTemplate, number>();
@@ -169,8 +165,8 @@ export class CodeCache {
       blocks: bytesOf(rows),
       spans,
       pages: this.#pages.save(numbers),
-      unitEntries: this.#unitEntries.map((block) => numbers.get(block) as number),
-      units: this.#unitBytes,
+      unitEntries: units.entries.map((block) => numbers.get(block) as number),
+      units: units.bytes,
       templates: [...templates.keys()].map(({ saved }) => saved),
       templateTable,
       jumps: this.jumps.saved,
@@ -197,10 +193,7 @@ export class CodeCache {
     this.#arena.next = s.arenaNext;
     this.#pages.restore(s.pages, blocks);
     this.#templates.restore(s.templateTable, templates);
-    this.#unitEntries.splice(0, Number.POSITIVE_INFINITY, ...s.unitEntries.map((n) => blocks[n]));
-    for (const [index, bytes] of s.units.entries())
-      this.#setUnit(index, bytes, new WebAssembly.Instance(new WebAssembly.Module(bytes.slice()), this.#imports));
-    this.#account.restore(s.units.map(({ length }) => length));
+    this.#units.saved = { entries: s.unitEntries.map((n) => blocks[n]), bytes: s.units };
     this.jumps.saved = s.jumps;
   }
 
@@ -260,7 +253,7 @@ export class CodeCache {
   covers(rip: number, gfn: number): boolean {
     // Nearly always it is what has just been entered from the jump cache.
     const code = this.jumps.find(rip);
-    if (code < 0) return this.#unitEntries[~code].reaches(gfn);
+    if (code < 0) return this.#units.entryOf(~code).reaches(gfn);
     if (code > 0) {
       const only = this.#views.i32[(code + BlockHeader.GFN) >>> 2];
       if (only >= 0) return only === gfn;
@@ -297,7 +290,8 @@ export class CodeCache {
     }
     const { flushes } = this.jumps;
     const block = this.#blockAt(rip, true)!;
-    if (block.unit === Unit.NONE || (block.unit >= 0 && this.#spanChanged(block))) this.#compile(block);
+    if (block.unit === Unit.NONE || (block.unit >= 0 && this.#spanChanged(block)))
+      this.#units.compile(block, (at) => this.#blockAt(at, false));
     if (block.unit < 0) this.#views.i32[(block.header + BlockHeader.RUNS) >>> 2] = NEVER_HOT;
     this.#enterUnless(flushes, block);
   }
@@ -342,8 +336,7 @@ export class CodeCache {
     this.#pages.clear();
     this.#arena.clear();
     this.#account.templates(this.#templates.size);
-    for (let i = 0; i < this.#unitEntries.length; i++) this.#table.set(i, null);
-    this.#unitEntries.length = this.#unitBytes.length = 0;
+    this.#units.drop();
     this.jumps.drop();
   }
 
@@ -487,48 +480,5 @@ export class CodeCache {
     const header = this.#arena.write(this.#builder, runs, bytes, gfn);
     this.#account.block(bytes, this.#arena.next - header);
     return header;
-  }
-
-  #setUnit(index: number, bytes: Uint8Array, instance: WebAssembly.Instance): void {
-    if (index >= this.#table.length) this.#table.grow(Math.max(256, this.#table.length));
-    this.#table.set(index, instance.exports.unit as () => number);
-    if (this.#keepsUnits) this.#unitBytes[index] = bytes;
-  }
-
-  #compile(entry: CodeBlock): void {
-    // What each page was when its first block was taken: another LP may store into it while the unit is made.
-    const versions = new Map<number, number>();
-    const graph = region(entry, (rip) => {
-      const block = this.#blockAt(rip, false);
-      if (block === undefined || block.unit === Unit.NEVER) return undefined;
-      if (!versions.has(block.gfn)) versions.set(block.gfn, block.version);
-      return block;
-    });
-    const bytes = compileUnit(this.#views, graph);
-    let instance: WebAssembly.Instance;
-    try {
-      instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
-    } catch (error) {
-      // V8 refuses a function that is too large; anything else would be a fault of the compiler's own and shows as a slow block.
-      if (!(error instanceof WebAssembly.CompileError) && !(error instanceof RangeError)) throw error;
-      this.refused++;
-      entry.unit = Unit.NEVER;
-      return;
-    }
-    this.compilations++;
-    // A unit made again takes the place of the old one: the table stays as small as the blocks are few.
-    const index = entry.unit >= 0 ? entry.unit : this.#unitEntries.length;
-    this.#unitEntries[index] = entry;
-    this.#setUnit(index, bytes, instance);
-    this.#account.unit(index, bytes.length);
-    const span = new Map<number, SpannedPage>();
-    for (const b of graph.blocks as readonly CodeBlock[]) {
-      const page = Math.floor(b.linear / 4096);
-      if (b.gfn !== entry.gfn || page !== Math.floor(entry.linear / 4096))
-        span.set(page, { page, gfn: b.gfn, version: versions.get(b.gfn)! });
-    }
-    entry.span = [...span.values()];
-    for (const s of entry.span) this.#pages.spans(s.gfn, entry);
-    entry.unit = index;
   }
 }

@@ -20,6 +20,8 @@ export class GuestEntry {
   readonly shortcuts: Shortcuts;
   /** Copies host memory of the partition; the ranges may overlap. */
   readonly copy: (to: number, from: number, bytes: number) => void;
+  /** Fills it with a byte. */
+  readonly fill: (to: number, value: number, bytes: number) => void;
   readonly #p: GuestProcessor;
   readonly #slow: SlowHalf;
   readonly #cycles: CycleAccount;
@@ -63,6 +65,7 @@ export class GuestEntry {
     const core = new WebAssembly.Instance(new WebAssembly.Module(coreModule()), this.imports);
     this.#run = core.exports.run as (vp: number, context: number) => number;
     this.copy = core.exports.copy as (to: number, from: number, bytes: number) => void;
+    this.fill = core.exports.fill as (to: number, value: number, bytes: number) => void;
   }
 
   /** Enters guest code; why it was left (Exit). */

@@ -59,6 +59,7 @@ export class GuestProcessor implements Processor {
   readonly code: CodeCache;
   readonly shortcuts: Shortcuts;
   readonly copy: (to: number, from: number, bytes: number) => void;
+  readonly fill: (to: number, value: number, bytes: number) => void;
   readonly #host: ProcessorHost;
   readonly #cycles: CycleAccount;
   readonly #kick: Kick;
@@ -120,6 +121,7 @@ export class GuestProcessor implements Processor {
     this.#entry = new GuestEntry(memory, this, host, slow, this.#cycles, this.#count);
     this.shortcuts = this.#entry.shortcuts;
     this.copy = this.#entry.copy;
+    this.fill = this.#entry.fill;
     this.code = new CodeCache(
       this.views,
       watched,

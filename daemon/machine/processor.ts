@@ -121,6 +121,8 @@ export interface Processor {
   readonly shortcuts?: Pick<Shortcuts, 'deliver'>;
   /** Copies host memory of the partition; the ranges may overlap. */
   readonly copy: (to: number, from: number, bytes: number) => void;
+  /** Fills host memory of the partition with a byte. */
+  readonly fill: (to: number, value: number, bytes: number) => void;
   /** The one fault object to throw: `throw processor.fault.set(13, 0)`. */
   readonly fault: GuestFault;
   /** What CPUID promises; and the modes that code is translated for with it. */

@@ -147,17 +147,19 @@ export const DERIVED: Readonly<Record<string, { readonly [R in Reason]?: readonl
   },
   'machine/code-cache.ts': {
     CACHE: ['#plainModes'],
-    ELSEWHERE: ['#unitBytes'],
     LOADED: ['#mode', '#setTo', '#csBase', '#user'],
     ONLOOKER: ['stopBefore', '#breakpoints'],
-    WITHIN_RUN: ['translations', 'compilations'],
-    TELEMETRY: ['refused'],
+    WITHIN_RUN: ['translations'],
   },
   'machine/code-pages.ts': {
     CACHE: ['#lastGfn', '#last'],
   },
   'machine/code-reader.ts': {
     WITHIN_RUN: ['words', '#window', '#linear', 'bytes'],
+  },
+  'machine/code-units.ts': {
+    WITHIN_RUN: ['compilations'],
+    TELEMETRY: ['refused'],
   },
   'machine/cpu/inner-stack.ts': {
     WITHIN_RUN: ['#sp'],

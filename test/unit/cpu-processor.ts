@@ -189,6 +189,7 @@ export class TestProcessor implements Processor {
   readonly views: Views = viewsOf(new SharedArrayBuffer(RAM_AT + RAM_BYTES));
   readonly vp: VpBlock = new VpBlock(this.views, VP_AT);
   readonly fault: GuestFault = new GuestFault();
+  readonly fill = (to: number, value: number, bytes: number): void => void this.views.u8.fill(value, to, to + bytes);
   readonly copy = (to: number, from: number, bytes: number): void => void this.views.u8.copyWithin(to, from, from + bytes);
   readonly memory: FlatMemory = new FlatMemory(this.views, this.vp, this.fault);
   features: FeatureSet = IMPLEMENTED;

@@ -5,6 +5,8 @@ import type { Width } from '../../translate/micro-op.js';
 
 /** Copies host memory, ranges that overlap included (Processor.copy). */
 export type Copy = (to: number, from: number, bytes: number) => void;
+/** Fills host memory with a byte (Processor.fill). */
+export type Fill = (to: number, value: number, bytes: number) => void;
 
 /** Copies forward, element by element of `1 << width` bytes: an overlap from below repeats the pattern between the operands. */
 export const copyForward = (copy: Copy, from: number, to: number, bytes: number, width: Width): void => {
@@ -55,15 +57,25 @@ export const copyBackward = (copy: Copy, from: number, to: number, bytes: number
   }
 };
 
+/** What a run of elements is written with. */
+export interface Writers {
+  readonly views: Views;
+  readonly copy: Copy;
+  readonly fill: Fill;
+}
+
 /** Stores an element, given as halves, over and over. */
-export const fillForward = (views: Views, copy: Copy, to: number, bytes: number, width: Width, lo: number, hi: number): void => {
+export const fillForward = (w: Writers, to: number, bytes: number, width: Width, lo: number, hi: number): void => {
   if (width === 3 && lo !== hi) {
-    views.data.setUint32(to, lo, true);
-    views.data.setUint32(to + 4, hi, true);
-    copyForward(copy, to, to + 8, bytes - 8, 0);
+    w.views.data.setUint32(to, lo, true);
+    w.views.data.setUint32(to + 4, hi, true);
+    copyForward(w.copy, to, to + 8, bytes - 8, 0);
     return;
   }
-  fillWord(views, to, bytes, width === 0 ? Math.imul(lo & 0xff, 0x0101_0101) : width === 1 ? Math.imul(lo & 0xffff, 0x1_0001) : lo);
+  const word = width === 0 ? Math.imul(lo & 0xff, 0x0101_0101) : width === 1 ? Math.imul(lo & 0xffff, 0x1_0001) : lo | 0;
+  // Nearly all fills are with zeros.
+  if (word === Math.imul(word & 0xff, 0x0101_0101)) w.fill(to, word & 0xff, bytes);
+  else fillWord(w.views, to, bytes, word);
 };
 /** Fills with a doubleword that starts at `to`. By aligned doublewords: V8 fills shared memory element by element, and bytes take four times as long. */
 const fillWord = ({ u8, u32 }: Views, to: number, bytes: number, word: number): void => {

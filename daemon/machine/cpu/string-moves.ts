@@ -108,7 +108,7 @@ export const storeString = (p: Processor, d: number): number => {
       const run = step > 0 ? runLength(p, d, Segment.ES, target, width, count - done, true) : 0;
       const host = run > 0 ? memory.hostWrite(to) : -1;
       if (host >= 0) {
-        fillForward(p.views, p.copy, host, run << width, width, accumulatorLo(vp, width), accumulatorHi(vp, width));
+        fillForward(p, host, run << width, width, accumulatorLo(vp, width), accumulatorHi(vp, width));
         done += run;
         continue;
       }

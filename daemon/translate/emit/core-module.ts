@@ -87,7 +87,15 @@ const copyFunction = (): Code => {
   return c;
 };
 
-/** Module exporting `run(vp, context) -> Exit` and `copy(to, from, bytes)`. */
+/** Why not TypedArray.fill: the same. */
+const fillFunction = (): Code => {
+  const c = new Code();
+  c.get(0); c.get(1); c.get(2); c.memoryFill();
+  c.op('end');
+  return c;
+};
+
+/** Module exporting `run(vp, context) -> Exit`, `copy(to, from, bytes)` and `fill(to, value, bytes)`. */
 export const coreModule = (): Uint8Array<ArrayBuffer> => {
   const c = new Code();
   const leave = (reason: number): void => { c.i32(reason); c.op('return'); };
@@ -144,6 +152,7 @@ export const coreModule = (): Uint8Array<ArrayBuffer> => {
       { type: UNIT_TYPE, locals: [[3, I32], [4, I64], [1, V128], [1, I32]], body: c, exportAs: 'run' },
       { type: VECTOR_TYPE, locals: [[1, I32], [3, I64], [1, V128], [1, I32]], body: vectorFunction() },
       { type: COPY_TYPE, locals: [], body: copyFunction(), exportAs: 'copy' },
+      { type: COPY_TYPE, locals: [], body: fillFunction(), exportAs: 'fill' },
     ],
   });
 };

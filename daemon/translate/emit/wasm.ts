@@ -180,6 +180,12 @@ export class Code {
     this.byte(0x00);
     this.byte(0x00);
   }
+  /** memory.fill. */
+  memoryFill(): void {
+    this.byte(0xfc);
+    this.byte(0x0b);
+    this.byte(0x00);
+  }
   fence(): void {
     this.byte(0xfe);
     this.byte(0x03);
