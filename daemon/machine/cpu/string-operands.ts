@@ -84,15 +84,7 @@ export const runLength = (
   return offset + run * (1 << width) - 1 <= slotNumber(vp, (write ? Slot.WRITE_LIMIT : Slot.READ_LIMIT) + segment) ? run : 0;
 };
 
-const runBelow = (
-  vp: VpBlock,
-  address: number,
-  segment: number,
-  offset: number,
-  width: Width,
-  wanted: number,
-  write: boolean,
-): number => {
+const runBelow = (vp: VpBlock, address: number, segment: number, offset: number, width: Width, wanted: number, write: boolean): number => {
   const size = 1 << width;
   const inPage = address & 4095;
   if (inPage + size > 4096) return 0;
