@@ -2,7 +2,7 @@
 // Why results and not exceptions: nothing is thrown through WebAssembly; a guest's fault is written down and returned as a number.
 import { PartitionLayout } from '../../shared/layout/partition.js';
 import { SysResult } from '../translate/emit/frame.js';
-import { SEGCHECK_EXECUTE, sysLength, sysOp } from '../translate/micro-op.js';
+import { SEGCHECK_EXECUTE, sysGoesOn, sysLength, sysOp } from '../translate/micro-op.js';
 import { generalProtection } from './cpu/raise.js';
 import { segmentCheckSlow } from './cpu/segment-check.js';
 import { ripOf, setRip } from './cpu/slots.js';
@@ -39,6 +39,8 @@ export class SlowHalf {
       const { i32 } = p.views;
       const epoch = i32[CODE_EPOCH];
       const left = sysHelpers[sysOp(descriptor)](p, descriptor);
+      // What it has handed over is not in its place yet: the next look at the kick and at the code is behind the instruction.
+      if (left === 0 && sysGoesOn(descriptor)) return SysResult.CONTINUE;
       // The helper's own stores may have changed code: then everything is looked up again after this instruction. Another LP's come with a kick, and
       // many slow halves are serializing instructions: whoever runs CPUID because code was changed must not go on in what was made of it (SDM 3A 9.1.3, 9.3).
       const changed = epoch !== i32[CODE_EPOCH];

@@ -6,7 +6,7 @@ import type { CodeMode } from './code-mode.js';
 import { Origin } from './constants.js';
 import { FLOAT_FUNCTIONS, type FloatFunction } from './float-functions.js';
 import { DeadCode } from './liveness.js';
-import { type Condition, Op, packSys, RECORD_SIZE, type SysDescriptor, SysOp } from './micro-op.js';
+import { type Condition, Op, packSys, RECORD_SIZE, SYS_GOES_ON, type SysDescriptor, SysOp } from './micro-op.js';
 import { high, low, NOWHERE, type Operand } from './operand.js';
 import { VectorBuilder } from './vector-builder.js';
 
@@ -23,6 +23,8 @@ export class BlockBuilder extends VectorBuilder {
   /** The decoding front end that feeds this builder, made with its first block (see translate-block). */
   frontEnd: unknown = null;
   readonly #deadCode = new DeadCode();
+  /** Record of the instruction's `sys` that does not end the block; -1: none. */
+  #sysAt = -1;
 
   begin(mode: CodeMode, rip: number): void {
     this.clear(mode, rip, mode.bits === 16 || this.counted);
@@ -36,7 +38,12 @@ export class BlockBuilder extends VectorBuilder {
     this.nearRip = rip;
     this.length = length;
     this.instructions++;
+    this.#sysAt = -1;
     this.freeTemps();
+  }
+  /** All of the instruction's micro-ops are there. */
+  instructionEnds(): void {
+    if (this.#sysAt >= 0 && this.#sysAt < this.count - 1) this.lo[this.#sysAt] |= SYS_GOES_ON;
   }
 
   /** RIP of the instruction being translated, for anything else. */
@@ -66,6 +73,7 @@ export class BlockBuilder extends VectorBuilder {
     this.registersUnknown();
     this.slotBits.fill(64, Slot.SCRATCH, Slot.ZERO);
     if (ends) this.jump(this.nextRip);
+    else this.#sysAt = this.count - 1;
   }
   /** Leaves to have this instruction run with the bus locked. */
   busLock(): void {

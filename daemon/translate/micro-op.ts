@@ -313,6 +313,9 @@ export const sysRep = (d: number): boolean => (d & (1 << 24)) !== 0;
 export const sysRepne = (d: number): boolean => (d & (1 << 25)) !== 0;
 export const sysSegment = (d: number): number => (d >>> 26) & 7;
 export const sysMemory = (d: number): boolean => (d & (1 << 29)) !== 0;
+/** The helper hands something over to micro-ops of the same instruction: guest code must not be left between. */
+export const SYS_GOES_ON: number = 1 << 30;
+export const sysGoesOn = (d: number): boolean => (d & SYS_GOES_ON) !== 0;
 
 /**
  * The processor's slow half: what `sys` can ask for. Arguments beyond the descriptor are in slots ARG0..ARG2, as noted.

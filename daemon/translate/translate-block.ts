@@ -86,6 +86,7 @@ const translate = (
     builder.instruction(here, decoder.length);
     x.begin(at);
     families[decoder.code](x);
+    builder.instructionEnds();
     at += decoder.length;
     if (builder.ended || stops?.(at) === true) break;
   }
@@ -102,6 +103,7 @@ const translateFirst = (x: InstructionContext, bytes: Uint8Array, mode: CodeMode
     builder.instruction(rip, decoder.length);
     x.begin(0);
     x.familiesOf(processorFamilies)[decoder.code](x);
+    builder.instructionEnds();
   } else refuse(x, 0, rip, decoded === Decoded.CUT_OFF ? Decoded.TOO_LONG : decoded);
   return decoder.length;
 };
