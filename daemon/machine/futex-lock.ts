@@ -15,7 +15,7 @@ export class FutexLock {
     return this.#words.compareExchange(this.#address, 0, 1) === 0;
   }
 
-  /** Sleeps until the lock is had. The caller must be outside guest mode: the holder may be waiting for a handshake. */
+  /** Sleeps until the lock is had. Where the holder may be waiting for a handshake the caller must be outside guest mode. */
   lock(): void {
     if (this.tryLock()) return;
     while (this.#words.exchange(this.#address, 2) !== 0) this.#words.wait(this.#address, 2);

@@ -56,6 +56,30 @@ class WaitWhileOdd extends FillLock {
     super.waitForPendingFills();
   }
 }
+/** Sleeps outside guest mode, and enters it again after the fill. */
+class LeavesGuestAtMutex extends FillLock {
+  readonly #words: SharedWords;
+  readonly #handshake: FlushHandshake;
+  #left = false;
+  constructor(...parts: ConstructorParameters<typeof FillLock>) {
+    super(...parts);
+    this.#words = parts[0];
+    this.#handshake = parts[3];
+  }
+  override begin(): void {
+    if (this.#handshake.isInGuest && this.#words.load(vtlbWord('globalLock')) !== 0) {
+      this.#handshake.leaveGuest();
+      this.#left = true;
+    }
+    super.begin();
+  }
+  override end(): void {
+    super.end();
+    if (!this.#left) return;
+    this.#left = false;
+    this.#handshake.enterGuest();
+  }
+}
 class UncheckedWait extends GenerationCounters {
   override waitForPendingFills(low: number, high: number): void {
     const { inside } = this;
@@ -123,6 +147,10 @@ class WaitThenUnlink extends Reclaim {
     for (const spt of this.#postponed) super.unlink(spt);
     this.#postponed = [];
   }
+}
+/** What fills have replaced waits for the next reclaim. */
+export class LeavesReplacedTables extends Reclaim {
+  protected override takeReplaced(): void {}
 }
 /** Frees each table before it has looked below the others: what it finds there may be another LP's by then. */
 class GathersAsItFrees extends Reclaim {
@@ -285,6 +313,9 @@ class SetsStatesAmongFills extends Discovery {
     lock.end();
     setStates();
   }
+}
+class DiscoversAmidStores extends Discovery {
+  protected override awaitStores(): void {}
 }
 class LinksStayWhenFlushed extends NodeLinks {
   override review(): void {}
@@ -516,6 +547,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('no wait for pending fills', { FillLock: NoPendingWait }),
   mutant('clear before the wait', { FillLock: ClearBeforeWait }),
   mutant('wait while inside', { FillLock: WaitWhileOdd, GenerationCounters: UncheckedWait }),
+  mutant('who waits for the mutex is outside guest mode', { FillLock: LeavesGuestAtMutex }),
   mutant('no second look at the lock mode', { FillLock: NoModeRecheck }),
   mutant('no wait when the lock mode changes', { FillLock: NoWaitAtSwitch }),
   mutant('no purge', { Invalidation: NoPurge }),
@@ -572,6 +604,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a node that is taken up is looked at after the wait only', { Sharing: LooksForMarksLate }),
   mutant('mappings are purged while VPs run', { Discovery: DiscoversAmongVps }),
   mutant('states are set among fills', { Discovery: SetsStatesAmongFills }),
+  mutant('mappings are purged while a device stores', { Discovery: DiscoversAmidStores }),
   mutant('links to nodes stay when their space is flushed', { NodeLinks: LinksStayWhenFlushed }),
   mutant('links to nodes stay when a page of theirs is invalidated', { NodeLinks: LinksStayAtInvlpg }),
   mutant('tables are merged while fills are pending', { Coalescing: mergesWithout(MergeWait.LINKS) }),

@@ -12,7 +12,7 @@ import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
 import { lpContextAt, PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock } from '../../shared/layout/vp.js';
-import { LockMode, SAS_MAX, Sas, sasAt, sptPageAt, vtlbWord } from '../../shared/layout/vtlb.js';
+import { freeTopAt, LockMode, SAS_MAX, Sas, sasAt, sptPageAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { checkTranslations } from './oracle.js';
 import { deviceStore, entry32, entry64, legacyVp, longVp, type SmallMachine, setFlags, spaOf } from './small-machine.js';
@@ -301,6 +301,14 @@ const manyRegions = (m: SmallMachine): void => {
     i32[entry32(40 + (r >> 1), (r & 1) * 512 + 5) >>> 2] = ((20 + r) << 12) | RW;
   }
 };
+const oneByOne = (m: SmallMachine): void => {
+  manyRegions(m);
+  setPolicy(m, 'vtlb.reclaim', 'immediate');
+};
+const RECLAIMS = [
+  { how: '', setup: manyRegions },
+  { how: ', one table at a time', setup: oneByOne },
+] as const;
 const regionPage = (r: number): number => r * REGION + PAGE;
 const reachRegions = (t: ScenarioThread, regions: readonly number[]): void =>
   inGuest(t, () => {
@@ -609,25 +617,40 @@ export const SCENARIOS: readonly Scenario[] = [
     check: checkStructure,
   },
   {
-    name: 'walk against reclaim and reuse',
+    name: 'first fill of a region against reclaim, one table at a time',
     spts: 16,
-    setup: manyRegions,
-    prepare: fillRegions,
-    threads: [
-      (t) => {
-        t.lp.spaces.reclaim();
-        for (const r of [8, 9, 10, 11]) expectPage(t, regionPage(r), 20 + r);
-      },
-      (t) =>
-        inGuest(t, () => {
-          // Regions whose tables come first off the free stack after a reclaim.
-          for (const r of [5, 4])
-            if (t.lp.walker.walk(regionPage(r), PageAccess.READ) === Walk.HIT && t.lp.walker.spa !== spaOf(20 + r))
-              throw new Error('the walker reached a recycled table');
-        }),
-    ],
+    setup: oneByOne,
+    prepare: (t) => {
+      fillRegions(t);
+      // The region's table, the next that is made, is the first that is freed.
+      const { i32 } = t.machine.partition;
+      if (t.index === LAST) i32[vtlbWord('clockHand') >>> 2] = i32[freeTopAt(0) >>> 2] - 1;
+    },
+    threads: [(t) => t.lp.spaces.reclaim(), (t) => reachRegions(t, [9])],
     check: checkStructure,
   },
+  ...RECLAIMS.map(
+    ({ how, setup }): Scenario => ({
+      name: `walk against reclaim and reuse${how}`,
+      spts: 16,
+      setup,
+      prepare: fillRegions,
+      threads: [
+        (t) => {
+          t.lp.spaces.reclaim();
+          for (const r of [8, 9, 10, 11]) expectPage(t, regionPage(r), 20 + r);
+        },
+        (t) =>
+          inGuest(t, () => {
+            // Regions whose tables come first off the free stack after a reclaim.
+            for (const r of [5, 4])
+              if (t.lp.walker.walk(regionPage(r), PageAccess.READ) === Walk.HIT && t.lp.walker.spa !== spaOf(20 + r))
+                throw new Error('the walker reached a recycled table');
+          }),
+      ],
+      check: checkStructure,
+    }),
+  ),
   {
     name: 'load of a SAS against its eviction',
     spts: 12,
@@ -1333,22 +1356,24 @@ export const SCENARIOS: readonly Scenario[] = [
     threads: [(t) => t.lp.spaces.reclaim(), (t) => reachRegions(t, [8, 9, 10])],
     check: checkStructure,
   },
-  {
-    name: 'MOV CR3 against reclaim',
-    limit: 600,
-    spts: 16,
-    setup: manyRegions,
-    prepare: fillRegions,
-    threads: [
-      (t) => {
-        t.lp.spaces.reclaim();
-        reachRegions(t, [8, 9, 10, 11]);
-      },
-      // Not in guest mode, as at the load of a VP: no handshake waits for it.
-      movCr3,
-    ],
-    check: checkStructure,
-  },
+  ...RECLAIMS.map(
+    ({ how, setup }): Scenario => ({
+      name: `MOV CR3 against reclaim${how}`,
+      limit: 600,
+      spts: 16,
+      setup,
+      prepare: fillRegions,
+      threads: [
+        (t) => {
+          t.lp.spaces.reclaim();
+          reachRegions(t, [8, 9, 10, 11]);
+        },
+        // Not in guest mode, as at the load of a VP: no handshake waits for it.
+        movCr3,
+      ],
+      check: checkStructure,
+    }),
+  ),
   {
     name: 'fill against reclaim under the mutex',
     limit: 600,
@@ -1402,8 +1427,66 @@ export const SCENARIOS: readonly Scenario[] = [
       loadTracked(t);
       if (t.index === LAST) t.lp.vtlb.invlpg(WINDOW);
     },
-    // Not in guest mode, as who has slept at the mutex.
+    // Not in guest mode: the mutex alone orders them.
     threads: [purgeMappings, (t) => void t.lp.vtlb.pageFault(WINDOW, PageAccess.WRITE)],
+    check: checkAll,
+  },
+  {
+    name: 'all mappings are purged against the use of what a fill under the mutex has found',
+    limit: 600,
+    spts: 16,
+    setup: (m) => {
+      trackedUnderMutex(m);
+      setPolicy(m, 'vtlb.untracked', '1024');
+    },
+    prepare: loadTracked,
+    threads: [
+      purgeMappings,
+      (t) => {
+        inGuest(t, () => {
+          const { tlb, vtlb } = t.lp;
+          if (vtlb.pageFault(WINDOW, PageAccess.WRITE) !== PageFault.FILLED) throw new Error('no fill');
+          tlb.insert(0, WINDOW, vtlb.spa, vtlb.writable, (vtlb.spa - PartitionMap.RAM) >>> 12, vtlb.global);
+        });
+        // The right that its TLB had before the purge is gone after it.
+        t.words.awaitChange(GHOST, 0);
+        editAndSwitch(t);
+      },
+    ],
+    check: checkAll,
+  },
+  {
+    name: 'all mappings are purged against the store of a device',
+    limit: 600,
+    spts: 16,
+    setup: (m) => {
+      // No switch purges anything more.
+      trackedSpace(m, '1024');
+      // Another space has the same table.
+      m.partition.i32[entry32(ROOT_B, 0) >>> 2] = (TABLE << 12) | RW;
+    },
+    prepare: (t) => {
+      load(t);
+      if (t.index === 1) turnTo(t, ROOT_B);
+      if (t.index === LAST) {
+        translate(t, PAGE);
+        t.lp.discovery.forgetMappings();
+      }
+    },
+    threads: [
+      // Not in guest mode, as between runs.
+      (t) => {
+        deviceStore(t.lp, TABLE, () => remap(t, PAGE, NEW));
+        t.words.store(GHOST, 1);
+      },
+      (t) => {
+        t.lp.discovery.forgetMappings();
+        translate(t, PAGE);
+        t.words.awaitChange(GHOST, 0);
+        movCr3(t);
+        expectPage(t, PAGE, NEW);
+      },
+    ],
     check: checkAll,
   },
   {

@@ -65,6 +65,7 @@ export interface LpMmu {
   readonly generations: GenerationCounters;
   readonly spaces: AddressSpaces;
   readonly coalescing: Coalescing;
+  readonly discovery: Discovery;
   readonly vtlb: Vtlb;
   readonly remote: RemoteFlush;
   readonly overlays: OverlayMap;
@@ -184,5 +185,5 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     counting,
   });
   const remote = new classes.RemoteFlush({ tlb, handshake, lock, invalidation, revalidation, tracking, vtlb, counting });
-  return { tlb, walker, handshake, generations, spaces, coalescing, vtlb, remote, overlays, costs };
+  return { tlb, walker, handshake, generations, spaces, coalescing, discovery, vtlb, remote, overlays, costs };
 };

@@ -75,7 +75,11 @@ export class Discovery {
   protected withoutVps(section: () => void): void {
     this.#p.spaces.alone(section);
   }
-  /** Both as one: under the mutex an LP that slept there, out of guest mode, fills as soon as it can. */
+  /** LPs that run no VP may be in the midst of a device's store: it has marked the tables that there were, and may not have changed the bytes. */
+  protected awaitStores(): void {
+    this.#p.lock.quiesce();
+  }
+  /** Both as one: the mutex alone orders it with who is not in guest mode. */
   protected inside(purge: () => void, setStates: () => void): void {
     const { lock } = this.#p;
     lock.begin();
@@ -88,7 +92,7 @@ export class Discovery {
   }
 
   #beginAnew(): void {
-    this.#p.lock.quiesce();
+    this.awaitStores();
     this.inside(
       () => this.#purge(),
       () => this.#setStates(),

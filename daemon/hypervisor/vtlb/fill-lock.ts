@@ -33,7 +33,6 @@ export class FillLock {
   readonly #mutex: FutexLock;
   #mode = 0;
   #holdsMutex = false;
-  #reenter = false;
 
   constructor(
     words: SharedWords,
@@ -168,11 +167,8 @@ export class FillLock {
   #lockMutex(): void {
     if (!this.#mutex.tryLock()) {
       const start = performance.now();
-      // Whoever sleeps must be outside guest mode; and who holds the mutex must not wait for the bus: guest mode is entered again only after `unlock`.
-      if (this.#handshake.isInGuest) {
-        this.#handshake.leaveGuest();
-        this.#reenter = true;
-      }
+      // In guest mode, too: its holder waits for fills that wait for nothing, never for a handshake or the bus. To leave it here would mean to enter it again after the fill,
+      // where a flush would be answered between the fill and the use of its result.
       this.#mutex.lock();
       this.#counting.waitedForLock(Counter.globalLockWaits, start);
     }
@@ -182,8 +178,5 @@ export class FillLock {
   #unlockMutex(): void {
     this.#holdsMutex = false;
     this.#mutex.unlock();
-    if (!this.#reenter) return;
-    this.#reenter = false;
-    this.#handshake.enterGuest();
   }
 }

@@ -118,8 +118,7 @@ export class Reclaim {
 
   /** Stage two for unlinked, condemned SPTs, and for what hangs below them. */
   retire(batch: number[]): void {
-    // What a fill had replaced in a SAS that is in the batch leads to SPTs of the batch: it must not be gathered from after they are freed.
-    this.#takeCondemned(batch);
+    this.takeReplaced(batch);
     if (batch.length === 0) return;
     this.awaitFills(RetireWait.LINKS);
     // Nothing is linked below them any more: the subtrees can be gathered. All of them before any is freed: links to what is freed stay where they are, and
@@ -127,6 +126,11 @@ export class Reclaim {
     for (let n = 0; n < batch.length; n++) this.#gather(batch[n], batch);
     if (this.#policy.reclaimsAtOnce) for (const spt of batch) this.#free([spt]);
     else this.#free(batch);
+  }
+
+  /** What a fill had replaced in a SAS that is in the batch leads to SPTs of the batch: it must not be gathered from after they are freed. */
+  protected takeReplaced(batch: number[]): void {
+    this.#takeCondemned(batch);
   }
 
   #free(batch: readonly number[]): void {
