@@ -1,4 +1,4 @@
-// A guest of two processors that never leaves an edit of its page tables unflushed: what each access reaches, and every A and D bit, is then fixed by the architecture
+// A guest of four processors on as many LPs that never leaves an edit of its page tables unflushed: what each access reaches, and every A and D bit, is then fixed by the architecture
 // (SDM 3A 4.8, 4.10.4), however translations are kept. So its memory must be the same under every setting. All it does comes from a seed; steps of the processors take turns.
 //
 // Four spaces, roots in frames 1 to 4. Upper half: the same tables in all (frames 8 to 10), data and a window to each table. Lower half: tables of each space's own.
@@ -19,6 +19,8 @@ import { deviceStore, entry64, longVp, makeMachine, resetMachine, type SmallMach
 const PAGES = 160;
 const SPTS = 400;
 const SPACES = 4;
+/** Processors, each in another space at first. */
+const VPS = 4;
 const ROOT = 1;
 const KERNEL = 8;
 const KERNEL_TABLE = KERNEL + 2;
@@ -52,13 +54,13 @@ export class CarefulGuest {
   #state: number;
   faults = 0;
 
-  constructor(seed: number, machine = makeMachine(PAGES, 2), classes?: VtlbClasses) {
+  constructor(seed: number, machine = makeMachine(PAGES, VPS), classes?: VtlbClasses) {
     this.machine = machine;
     this.#state = (Math.imul(seed, 0x9e37_79b1) ^ 0x3c6e_f372) | 1;
     this.#pcids = (seed & 1) !== 0;
     resetMachine(machine, SPTS);
     this.#layOut();
-    this.#places = [0, 1].map((lp) => {
+    this.#places = Array.from({ length: VPS }, (_, lp) => {
       const fault = new GuestFault();
       const vp = longVp(machine, lp, ROOT + lp);
       if (this.#pcids) vp.cr4 |= Cr4.PCIDE;
@@ -72,7 +74,7 @@ export class CarefulGuest {
   #layOut(): void {
     const { machine, partition } = this.machine;
     partition.i32[PartitionLayout.at.nodeCount >>> 2] = 2;
-    for (const lp of [0, 1]) machine.u32[(lpBlockAt(lp) + LpLayout.at.node) >>> 2] = lp;
+    for (let lp = 0; lp < VPS; lp++) machine.u32[(lpBlockAt(lp) + LpLayout.at.node) >>> 2] = lp & 1;
     const set = (table: number, index: number, frame: number): void => {
       partition.i32[entry64(table, index) >>> 2] = (frame << 12) | RW;
     };
@@ -108,7 +110,7 @@ export class CarefulGuest {
   }
 
   step(): void {
-    const place = this.#places[this.#random(2)]!;
+    const place = this.#places[this.#random(VPS)]!;
     const what = this.#random(100);
     if (what < 60) this.#use(place);
     else if (what < 78) this.#editLeaf(place);
@@ -169,7 +171,14 @@ export class CarefulGuest {
     const upper = this.#random(4) === 0;
     const space = this.#random(SPACES);
     const page = this.#random(LEAVES);
-    const at = this.#entryAt(upper ? KERNEL_TABLE : OWN + 3 * space + 2, page);
+    const table = upper ? KERNEL_TABLE : OWN + 3 * space + 2;
+    const at = this.#entryAt(table, page);
+    if (this.#random(4) === 0) {
+      // Another processor flushes between two writes to the table.
+      const other = this.#places[this.#random(VPS)]!;
+      this.#store(place, this.#entryAt(table, 100 + this.#random(300)), 0);
+      if (other !== place) this.#turn(other, upper ? other.space : space);
+    }
     const before = this.#load(place, at);
     const kind = this.#random(4);
     const other = (DATA + this.#random(DATA_PAGES)) * 4096;
@@ -179,7 +188,9 @@ export class CarefulGuest {
       // Nothing of a space that is not loaded is kept where a processor may use it.
       for (const each of this.#places)
         if (upper || each.space === space) this.#inGuest(each, () => each.mmu.invlpg((upper ? UPPER_HALF : 0) + page * 4096));
-    } else this.#flushBoth();
+    } else this.#flushAll();
+    const user = this.#places.find((each) => upper || each.space === space);
+    if (user !== undefined && this.#random(2)) this.#load(user, (upper ? UPPER_HALF : 0) + page * 4096);
   }
   /** A table above the leaves: its A bit, or what hangs below. */
   #editAbove(place: Place): void {
@@ -197,23 +208,23 @@ export class CarefulGuest {
       const leaf = this.#random(2) ? SPARE : table + 1;
       this.#store(place, at, (leaf << 12) | RW | (this.#random(3) ? 0 : Pte.A));
     } else this.#store(place, at, before & ~Pte.A);
-    this.#flushBoth();
+    this.#flushAll();
   }
   /** A disk reads a page into memory: data, or a table made beforehand. */
   #deviceWrites(): void {
-    const { lp } = this.#places[this.#random(2)]!.mmu;
+    const { lp } = this.#places[this.#random(VPS)]!.mmu;
     const frame = this.#random(2) ? SPARE : DATA + this.#random(DATA_PAGES);
     deviceStore(lp, frame, () => {
       for (let index = 0; index < LEAVES; index++)
         this.machine.partition.i32[entry64(frame, index) >>> 2] = ((DATA + this.#random(DATA_PAGES)) << 12) | RW;
     });
-    this.#flushBoth();
+    this.#flushAll();
   }
   /** A table as data: many writes in a row to entries that nobody uses. */
   #flood(place: Place): void {
     const table = this.#random(2) ? SPARE : OWN + 3 * this.#random(SPACES) + 2;
     for (let n = 0; n < 8; n++) this.#store(place, this.#entryAt(table, 100 + this.#random(300)), place.sum & ~Pte.P);
-    this.#flushBoth();
+    this.#flushAll();
   }
 
   #inGuest(place: Place, act: () => void): void {
@@ -227,17 +238,19 @@ export class CarefulGuest {
     place.vp.cr3Num = this.#cr3(space);
     this.#inGuest(place, () => place.mmu.switchAddressSpace(this.#pcids ? Flush.NONE : Flush.NON_GLOBAL));
   }
-  /** Of everything that either processor may have. */
-  #flushBoth(): void {
+  /** Of everything that any processor may have. */
+  #flushAll(): void {
     for (const place of this.#places)
       if (this.#pcids) this.#inGuest(place, () => place.mmu.invpcid(InvpcidType.ALL, 0, 0));
       else this.#turn(place, place.space);
   }
-  /** The processors change places. */
+  /** Two processors change places. */
   #swap(): void {
-    const [a, b] = this.#places as [Place, Place];
+    const first = this.#random(VPS);
+    const pair = [this.#places[first]!, this.#places[(first + 1 + this.#random(VPS - 1)) % VPS]!] as const;
+    const [a, b] = pair;
     [a.vp, b.vp, a.space, b.space, a.sum, b.sum] = [b.vp, a.vp, b.space, a.space, b.sum, a.sum];
-    for (const place of this.#places) place.mmu.load(place.vp);
+    for (const place of pair) place.mmu.load(place.vp);
   }
 
   /** Frame of the first difference from another run's memory, -1 none. */

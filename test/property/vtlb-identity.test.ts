@@ -1,4 +1,4 @@
-// What a guest's memory comes to does not depend on how translations are kept: two processors, every pair of settings of any two vTLB policies, the same seed.
+// What a guest's memory comes to does not depend on how translations are kept: four processors, every pair of settings of any two vTLB policies, the same seed.
 // For more: HVD_SEEDS=200 HVD_SEED=7 bash test/run.sh dist/test/property/vtlb-identity.test.js
 import test from 'ava';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
