@@ -32,6 +32,8 @@ export const jobPageHeader = (page) => {
     ['JOB_AREA_SIZE', page.JOB_AREA_SIZE],
     ['JOB_ENTRIES', page.JOB_ENTRIES],
     ['JOB_PARAMETERS', page.JOB_PARAMETERS],
+    ['JOB_HISTOGRAMS_AT', page.JOB_HISTOGRAMS_AT],
+    ['LATENCY_COUNTS', page.LATENCY_COUNTS],
     ['JOB_IRQ', page.JOB_IRQ],
     ...Object.entries(page.JobPort).map(([name, port]) => [`JOB_PORT_${name}`, port]),
     ...Object.entries(page.JOBS).map(([name, job]) => [`JOB_${upper(name)}`, job.number]),

@@ -11,7 +11,10 @@ import {
   type JobName,
   JobPage,
   jobEntryAt,
+  jobHistogramAt,
   jobParameters,
+  LATENCY_COUNTS,
+  latencyQuantile,
 } from '../../shared/layout/job-page.js';
 import { PartitionMap } from '../../shared/layout/partition.js';
 import { HvdError } from '../../shared/protocol/errors.js';
@@ -103,6 +106,7 @@ export const loadCounters = (body: PartitionBody): LoadCounters[] => {
       job: jobNameOf(entry.jobRunning),
       operations: exact(entry.operations),
       latencySum: exact(entry.latencySum),
+      latencyP99: latencyQuantile(histogramOf(body, area, vp), 0.99),
       latencyMax: exact(entry.latencyMax),
       latencyCount: exact(entry.latencyCount),
     };
@@ -130,6 +134,11 @@ const jobArea = (body: PartitionBody): number | undefined => {
 
 const NAMES_BY_NUMBER: readonly JobName[] = [...JOB_NAMES].sort((a, b) => JOBS[a].number - JOBS[b].number);
 const jobNameOf = (number: number): string => NAMES_BY_NUMBER[number] ?? `job ${number}`;
+
+const histogramOf = ({ views }: PartitionBody, area: number, vp: number): Uint32Array => {
+  const from = (area + jobHistogramAt(vp)) >>> 2;
+  return views.u32.subarray(from, from + LATENCY_COUNTS);
+};
 
 // Counters are guest memory: anything may be in them.
 const exact = (value: bigint): number => Number(value);

@@ -3,6 +3,7 @@
 //
 //   +0x000  header, 128 bytes
 //   +0x080  one entry per VP, 128 bytes each: the first 64 written by the host only, the other 64 by the VP only
+//   +0x2080 one histogram of latencies per VP, 640 bytes each: counts (u32) by a quarter of an octave, written by the VP only
 //
 // Device ports (32-bit): a write to ANNOUNCE gives the area's GPA; SEQUENCE reads a number that the host raises after each change, pulsing ISA IRQ 5
 // with it; OPERATION takes the writes of the `io` job. Where there is no such device SEQUENCE reads all ones.
@@ -12,11 +13,11 @@ export const JobPort = { ANNOUNCE: 0x510, SEQUENCE: 0x514, OPERATION: 0x518 } as
 /** ISA interrupt line that the device pulses (edge, to I/O APIC pin 5). */
 export const JOB_IRQ = 5;
 export const JOB_PAGE_MAGIC = 0x4a647668;
-export const JOB_PAGE_VERSION = 1;
+export const JOB_PAGE_VERSION = 2;
 /** Bytes of the whole area, 4 KiB aligned and contiguous in guest physical memory. */
-export const JOB_AREA_SIZE = 0x3000;
+export const JOB_AREA_SIZE = 0xd000;
 export const JOB_ENTRIES = 64;
-export const JOB_PARAMETERS = 6;
+export const JOB_PARAMETERS = 8;
 
 export const JobPageLayout = struct(
   'JobPage',
@@ -67,6 +68,26 @@ export const JOB_ENTRIES_AT = JobPageLayout.size;
 /** Byte offset of a VP's entry in the area. */
 export const jobEntryAt = (vp: number): number => JOB_ENTRIES_AT + vp * JobEntryLayout.size;
 
+/** Counts of a VP's histogram: below 4 cycles one for each, then four an octave, equally wide; the last one is for all that is longer. */
+export const LATENCY_COUNTS = 160;
+export const JOB_HISTOGRAMS_AT = jobEntryAt(JOB_ENTRIES);
+/** Byte offset of a VP's histogram in the area. */
+export const jobHistogramAt = (vp: number): number => JOB_HISTOGRAMS_AT + vp * LATENCY_COUNTS * 4;
+/** Cycles from which on a latency is counted there. */
+const latencyFrom = (count: number): number => (count < 4 ? count : (4 + (count & 3)) * 2 ** ((count >>> 2) - 1));
+/** Latency in cycles that so large a share of those counted is below: the upper end of its count, so at most a quarter too much. 0 when there are none. */
+export const latencyQuantile = (counts: Uint32Array, share: number): number => {
+  let left = 0;
+  for (const count of counts) left += count;
+  if (left === 0) return 0;
+  left *= share;
+  for (let i = 0; i < counts.length; i++) {
+    left -= counts[i];
+    if (left <= 0) return latencyFrom(i + 1);
+  }
+  return latencyFrom(counts.length);
+};
+
 export interface JobDescription {
   readonly number: number;
   /** Parameter names in order with the values they have when not given. */
@@ -76,7 +97,7 @@ export interface JobDescription {
 export const JOBS = {
   idle: { number: 0, parameters: {} },
   compute: { number: 1, parameters: { unit: 1000 } },
-  spinlock: { number: 2, parameters: { kind: 0, hold: 100, think: 1000, contenders: 0, off: 0, notify: 0 } },
+  spinlock: { number: 2, parameters: { kind: 0, hold: 100, think: 1000, contenders: 0, off: 0, notify: 0, random: 0, idle: 0 } },
   pagechurn: { number: 3, parameters: { pages: 16, shared: 0, probe: 1, reload: 0, tables: 0 } },
   switch: { number: 4, parameters: { spaces: 4, pages: 16, private: 0, flush: 0 } },
   ipi: { number: 5, parameters: { mode: 0, spin: 0, think: 0 } },

@@ -193,6 +193,8 @@ export interface LoadCounters {
   job: string;
   operations: number;
   latencySum: number;
+  /** At most a quarter too much. */
+  latencyP99: number;
   latencyMax: number;
   latencyCount: number;
 }

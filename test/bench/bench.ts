@@ -1,7 +1,7 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
 // Options: --suite cpu|interrupts|fp|smp|scaling|scheduler|daemon|code|vtlb|policies|eoi|synic|spin|world|record, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
-// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi, synic or world theirs into daemon/SPECIFICATION.md. With --only, suite policies writes the
-// rows that were measured and leaves the others as they are. HVD_NODE=path shows a newer Node beside this one.
+// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi, synic, spin or world theirs into daemon/SPECIFICATION.md. With --only, policies and
+// spin write the rows that were measured and leave the others as they are. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { codeText, measureCode } from './code-suite.js';
 import { type Bits, type Engine, enginesOf, measure, PEER_NAMES } from './engine.js';
@@ -89,7 +89,7 @@ const runSuite = async (name: string, bits: Bits, peers: readonly string[]): Pro
   return { result, engines: engines.map((engine) => engine.name) };
 };
 
-if (values.markdown && values.only !== undefined && values.suite !== 'policies')
+if (values.markdown && values.only !== undefined && !['policies', 'spin'].includes(values.suite))
   fail(`--markdown writes the tables of suite ${values.suite} whole: not with --only`);
 
 if (values.markdown && values.suite === 'cpu') {
@@ -156,14 +156,21 @@ if (values.markdown && values.suite === 'cpu') {
   if (values.markdown) console.log(`written: ${writeTables(EOI_TABLES, text)}`);
   else console.log(values.json ? JSON.stringify({ rows, messages, passed }) : text.join('\n\n'));
 } else if (values.suite === 'spin') {
-  const { measureCost, measureSpin, spinMarkdown } = await import('./spin-suite.js');
+  const { costMarkdown, measureCost, measureSpin, mergedSpins, pairMarkdown } = await import('./spin-suite.js');
   const { measurePairs } = await import('./spin-pairs.js');
-  const pairs = await measurePairs();
-  const costs = await measureCost();
-  const rows = await measureSpin(values.quick, say);
-  const markdown = spinMarkdown(rows, costs, pairs);
-  if (values.markdown) console.log(`written: ${writeTables(SPIN_TABLES, [markdown])}`);
-  else console.log(values.json ? JSON.stringify({ rows, pairs, costs }) : markdown);
+  const rows = await measureSpin(values.quick, values.only, say);
+  // The tables of what is not measured this time stay as they are.
+  const before = values.markdown ? readTables(SPIN_TABLES).trim().split('\n\n') : [];
+  const isWhole = values.only === undefined;
+  const pairs = isWhole ? await measurePairs() : [];
+  const costs = isWhole ? await measureCost() : [];
+  const text = [
+    mergedSpins(before[0] ?? '', rows),
+    isWhole ? pairMarkdown(pairs) : before[1],
+    isWhole ? costMarkdown(costs) : before[2],
+  ].filter((table) => table !== undefined);
+  if (values.markdown) console.log(`written: ${writeTables(SPIN_TABLES, text)}`);
+  else console.log(values.json ? JSON.stringify({ rows, pairs, costs }) : text.join('\n\n'));
 } else if (values.suite === 'synic') {
   const { measureSynic, synicMarkdown } = await import('./synic-suite.js');
   const numbers = await measureSynic(say);

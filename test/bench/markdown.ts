@@ -13,7 +13,7 @@ export interface Place {
 export const PROCESSOR_TABLES: Place = { file: 'daemon/PROCESSOR.md', command: 'npm run bench -- --markdown' };
 export const VTLB_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite vtlb --markdown' };
 export const POLICY_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite policies --markdown' };
-export const SPIN_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite spin --quick --markdown' };
+export const SPIN_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite spin --markdown' };
 export const SYNIC_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite synic --markdown' };
 export const WORLD_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite world --markdown' };
 export const EOI_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite eoi --markdown' };

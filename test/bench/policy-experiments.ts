@@ -14,6 +14,7 @@ export interface RunReport {
     readonly load: readonly {
       readonly operations: number;
       readonly latencySum: number;
+      readonly latencyP99: number;
       readonly latencyMax: number;
       readonly latencyCount: number;
     }[];

@@ -228,6 +228,7 @@ export class FakeMachine {
         job: name === 'beta' ? 'spinlock' : 'pagechurn',
         operations: 0,
         latencySum: 0,
+        latencyP99: 0,
         latencyMax: 0,
         latencyCount: 0,
       });

@@ -87,7 +87,20 @@ test('host and guest halves of a job entry share no cache line', (t) => {
   t.is(jobPage.JOB_ENTRIES_AT % 64, 0);
   t.true(at.parameters + jobPage.JOB_PARAMETERS * 4 <= 64);
   t.is(at.jobRunning, 64);
-  t.true(jobPage.jobEntryAt(jobPage.JOB_ENTRIES) <= jobPage.JOB_AREA_SIZE);
+  t.true(jobPage.jobHistogramAt(jobPage.JOB_ENTRIES) <= jobPage.JOB_AREA_SIZE);
+});
+
+test('a quantile is the upper end of the count that it falls into', (t) => {
+  const counts = new Uint32Array(jobPage.LATENCY_COUNTS);
+  t.is(jobPage.latencyQuantile(counts, 0.99), 0);
+  counts[3] = 99;
+  t.is(jobPage.latencyQuantile(counts, 0.99), 4);
+  // 5 * 256 to 6 * 256 cycles.
+  counts[4 * 9 + 1] = 1;
+  t.is(jobPage.latencyQuantile(counts, 0.99), 4);
+  t.is(jobPage.latencyQuantile(counts, 0.995), 6 * 256);
+  counts.fill(0xffff_ffff);
+  t.is(jobPage.latencyQuantile(counts, 1), 2 ** 41);
 });
 
 test('a job order comes out of a mailbox as it went in, whatever stood there before', (t) => {
@@ -95,7 +108,7 @@ test('a job order comes out of a mailbox as it went in, whatever stood there bef
   const mailbox = new Int32Array(16).fill(-1);
   mailbox.set(jobOrderWords(3, order), 1);
   t.is(mailbox[1], 3);
-  t.deepEqual(readJobOrder(mailbox, 1), { ...order, parameters: [...order.parameters, 0, 0, 0] });
+  t.deepEqual(readJobOrder(mailbox, 1), { ...order, parameters: [...order.parameters, 0, 0, 0, 0, 0] });
 });
 
 test('a job is written with its parameters and an even sequence that differs from the one before', (t) => {
@@ -103,13 +116,13 @@ test('a job is written with its parameters and an even sequence that differs fro
   const area = 4096;
   const entry = new jobPage.JobEntry(views, area + jobPage.jobEntryAt(5));
   const parameters = jobPage.jobParameters('spinlock', { hold: 7 });
-  t.deepEqual(parameters, [0, 7, 1000, 0, 0, 0]);
+  t.deepEqual(parameters, [0, 7, 1000, 0, 0, 0, 0, 0]);
   jobPage.writeJob(views, area, 5, jobPage.JOBS.spinlock.number, parameters as number[]);
   t.is(entry.jobSequence, 2);
   t.is(entry.jobRequested, jobPage.JOBS.spinlock.number);
   t.deepEqual(
-    [0, 1, 2, 3, 4, 5].map((i) => views.u32[entry.parameters / 4 + i]),
-    [0, 7, 1000, 0, 0, 0],
+    [0, 1, 2, 3, 4, 5, 6, 7].map((i) => views.u32[entry.parameters / 4 + i]),
+    [0, 7, 1000, 0, 0, 0, 0, 0],
   );
   jobPage.writeJob(views, area, 5, jobPage.JOBS.idle.number, []);
   t.is(entry.jobSequence, 4);

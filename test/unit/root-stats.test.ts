@@ -5,7 +5,7 @@ import { Partition } from '../../daemon/root/partition.js';
 import { PartitionBody } from '../../daemon/root/partition-body.js';
 import { snapshotStats } from '../../daemon/root/stats.js';
 import { DeviceMap, DoorbellLayout } from '../../shared/layout/devices.js';
-import { JOB_PAGE_MAGIC, JobEntry, JobPage, jobEntryAt } from '../../shared/layout/job-page.js';
+import { JOB_PAGE_MAGIC, JobEntry, JobPage, jobEntryAt, jobHistogramAt } from '../../shared/layout/job-page.js';
 import { LpLayout } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import { MAX_LPS, MAX_NODES, MAX_VPS, PartitionMap, PartitionState, RAM_MIN } from '../../shared/layout/partition.js';
@@ -37,6 +37,7 @@ const fullPartition = (slot: number): Partition => {
     const entry = new JobEntry(views, area + jobEntryAt(vp));
     entry.jobRunning = 0xffffffff;
     for (const total of ['operations', 'latencySum', 'latencyMax', 'latencyCount'] as const) entry[total] = 2n ** 64n - 1n;
+    views.u32.fill(0xffffffff, (area + jobHistogramAt(vp)) >>> 2, (area + jobHistogramAt(vp + 1)) >>> 2);
   }
   body.reason = 'r'.repeat(255);
   body.changeState(PartitionState.CREATED, PartitionState.CRASHED);

@@ -33,8 +33,9 @@ export interface LoadRates {
   readonly job: string;
   readonly operations: number;
   readonly total: number;
-  /** Mean since the sample before, and the largest so far, in the job's own unit (virtual cycles). */
+  /** Mean since the sample before, and the 99th percentile and the largest so far, in the job's own unit (virtual cycles). */
   readonly latencyMean: number;
+  readonly latencyP99: number;
   readonly latencyMax: number;
 }
 export interface PartitionRates {
@@ -204,6 +205,7 @@ function loadRates(before: LoadCounters | undefined, now: LoadCounters, seconds:
     operations: counterRate(before?.operations, now.operations, seconds),
     total: now.operations,
     latencyMean: count > 0 && latency >= 0 ? latency / count : 0,
+    latencyP99: now.latencyP99,
     latencyMax: now.latencyMax,
   };
 }

@@ -10,6 +10,7 @@
 #define HV_SIMP 0x40000083
 #define HV_EOM 0x40000084
 #define HV_SINT0 0x40000090
+#define HV_GUEST_IDLE 0x400000f0
 #define HV_SINT_MASKED 0x10000
 #define HV_SINT_AUTO_EOI 0x20000
 #define OS_ID (0x8100ull << 48 | 1ull << 16)          // open source, of no known vendor
@@ -48,6 +49,14 @@ static u32 has_hypercalls(void)
     privileges(mask);
     return (mask[0] & 0x20) != 0;
 }
+
+u32 hyperv_can_idle(void)
+{
+    u32 mask[2];
+    privileges(mask);
+    return mask[0] >> 10 & 1;
+}
+void hyperv_idle(void) { rdmsr(HV_GUEST_IDLE); }
 
 void hyperv_assist_start(struct vp *vp)
 {

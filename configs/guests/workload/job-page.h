@@ -3,10 +3,12 @@
 #include "types.h"
 
 #define JOB_PAGE_MAGIC 0x4a647668u
-#define JOB_PAGE_VERSION 0x1u
-#define JOB_AREA_SIZE 0x3000u
+#define JOB_PAGE_VERSION 0x2u
+#define JOB_AREA_SIZE 0xd000u
 #define JOB_ENTRIES 0x40u
-#define JOB_PARAMETERS 0x6u
+#define JOB_PARAMETERS 0x8u
+#define JOB_HISTOGRAMS_AT 0x2080u
+#define LATENCY_COUNTS 0xa0u
 #define JOB_IRQ 0x5u
 #define JOB_PORT_ANNOUNCE 0x510u
 #define JOB_PORT_SEQUENCE 0x514u
@@ -41,8 +43,8 @@ _Static_assert(__builtin_offsetof(struct job_page, bits) == 16, "job_page.bits")
 struct job_entry {
     u32 jobSequence;
     u32 jobRequested;
-    u32 parameters[6];
-    u8 pad0[32];
+    u32 parameters[8];
+    u8 pad0[24];
     u32 jobRunning;
     u32 jobAccepted;
     u64 operations;
@@ -73,7 +75,7 @@ struct job_description {
 static const struct job_description job_descriptions[JOB_COUNT] __attribute__((unused)) = {
     { "idle", { 0 }, { 0 } },
     { "compute", { "unit" }, { 1000 } },
-    { "spinlock", { "kind", "hold", "think", "contenders", "off", "notify" }, { 0, 100, 1000, 0, 0, 0 } },
+    { "spinlock", { "kind", "hold", "think", "contenders", "off", "notify", "random", "idle" }, { 0, 100, 1000, 0, 0, 0, 0, 0 } },
     { "pagechurn", { "pages", "shared", "probe", "reload", "tables" }, { 16, 0, 1, 0, 0 } },
     { "switch", { "spaces", "pages", "private", "flush" }, { 4, 16, 0, 0 } },
     { "ipi", { "mode", "spin", "think" }, { 0, 0, 0 } },

@@ -17,43 +17,69 @@ static struct lock ticketLocks[VPS_MAX], queuedLocks[VPS_MAX];
 static struct queue_node nodes[VPS_MAX];
 static u32 taken[VPS_MAX];
 
-// One look in vain: a PAUSE, or with `notify` nothing but a hypercall after so many looks.
-static void wait_more(u32 notify, u32 *tries)
-{
-    if (!notify) spin_pause();
-    else if (++*tries % notify == 0) hyperv_long_spin_wait(*tries);
-}
-static void ticket_acquire(struct lock *l, u32 notify)
-{
-    u32 ticket = atomic_add(&l->nextTicket, 1), tries = 0;
-    while (l->nowServing != ticket) wait_more(notify, &tries);
-    compiler_barrier();
-}
-static void ticket_release(struct lock *l)
-{
-    compiler_barrier();
-    l->nowServing = l->nowServing + 1;
-}
+// How a VP waits: with PAUSEs, or without them and after every so many looks in vain by a hypercall, or asleep until the one before has released (as Linux' hv_qlock_wait).
+struct way { u32 notify, idle, off; };
+static volatile u32 asleep[VPS_MAX];                      // what the VP wants to see when it is woken, + 1
 
-static void queued_acquire(struct lock *l, u32 me, u32 notify)
+static void sleep_until(volatile u32 *word, u32 wanted, u32 me, u32 off)
+{
+    // Masked, so that a wake that comes before the read is still pending then.
+    if (!off) interrupts_off();
+    asleep[me] = wanted + 1;
+    full_barrier();
+    if (*word != wanted) hyperv_idle();
+    asleep[me] = 0;
+    if (!off) interrupts_on();
+}
+static void wake(u32 vp) { apic_send(vp_at(vp)->apicId, VECTOR_WAKE); }
+
+static void wait_for(volatile u32 *word, u32 wanted, u32 me, const struct way *way)
 {
     u32 tries = 0;
+    if (way->idle)
+        while (*word != wanted) { if (++tries % way->idle == 0) sleep_until(word, wanted, me, way->off); }
+    else if (way->notify)
+        while (*word != wanted) { if (++tries % way->notify == 0) hyperv_long_spin_wait(tries); }
+    else
+        while (*word != wanted) spin_pause();
+    compiler_barrier();
+}
+
+static void ticket_acquire(struct lock *l, u32 me, const struct way *way)
+{
+    wait_for(&l->nowServing, atomic_add(&l->nextTicket, 1), me, way);
+}
+static void ticket_release(struct lock *l, const struct way *way)
+{
+    compiler_barrier();
+    u32 next = l->nowServing + 1;
+    l->nowServing = next;
+    if (!way->idle) return;
+    full_barrier();
+    for (u32 i = 0; i < vpCount; i++) if (asleep[i] == next + 1) wake(i);
+}
+
+static void queued_acquire(struct lock *l, u32 me, const struct way *way)
+{
     nodes[me].next = 0;
     nodes[me].waiting = 1;
     u32 before = atomic_exchange(&l->tail, me + 1);
     if (!before) return;
     nodes[before - 1].next = me + 1;
-    while (nodes[me].waiting) wait_more(notify, &tries);
-    compiler_barrier();
+    wait_for(&nodes[me].waiting, 0, me, way);
 }
-static void queued_release(struct lock *l, u32 me)
+static void queued_release(struct lock *l, u32 me, const struct way *way)
 {
     compiler_barrier();
     if (!nodes[me].next) {
         if (atomic_compare_exchange(&l->tail, me + 1, 0) == me + 1) return;
         while (!nodes[me].next) spin_pause();
     }
-    nodes[nodes[me].next - 1].waiting = 0;
+    u32 next = nodes[me].next - 1;
+    nodes[next].waiting = 0;
+    if (!way->idle) return;
+    full_barrier();
+    if (asleep[next]) wake(next);
 }
 
 static struct {
@@ -97,6 +123,13 @@ static void wide_job(struct vp *vp)
     }
 }
 
+// Numbers below `end`, the same ones in every run.
+static u32 random_below(u32 end, u32 *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (u32)(((u64)*state * end) >> 32);
+}
+
 void job_spinlock(struct vp *vp)
 {
     if (vp->parameters[0] == 2) {
@@ -104,14 +137,16 @@ void job_spinlock(struct vp *vp)
         return;
     }
     u32 queued = vp->parameters[0], hold = vp->parameters[1], think = vp->parameters[2], contenders = vp->parameters[3], me = vp->index;
-    u32 off = vp->parameters[4], notify = vp->parameters[5];
-    if (notify && !hyperv_can_spin()) notify = 0;
+    u32 off = vp->parameters[4], random = vp->parameters[6], seed = me;
+    struct way way = { vp->parameters[5], vp->parameters[7], off };
+    if (way.notify && !hyperv_can_spin()) way.notify = 0;
+    if (way.idle && !hyperv_can_idle()) way.idle = 0;
     struct lock *l = &(queued ? queuedLocks : ticketLocks)[contenders ? me / contenders : 0];
     while (job_goes_on(vp)) {
         u64 start = rdtsc();
         if (off) interrupts_off();
-        if (queued) queued_acquire(l, me, notify);
-        else ticket_acquire(l, notify);
+        if (queued) queued_acquire(l, me, &way);
+        else ticket_acquire(l, me, &way);
         u64 waited = rdtsc() - start;
         u32 before = l->holder;
         l->holder = me + 1;
@@ -120,12 +155,12 @@ void job_spinlock(struct vp *vp)
         if (before || l->holder != me + 1) job_error(vp);
         l->holder = 0;
         taken[me]++;
-        if (queued) queued_release(l, me);
-        else ticket_release(l);
+        if (queued) queued_release(l, me, &way);
+        else ticket_release(l, &way);
         if (off) interrupts_on();
         job_latency(vp, waited);
         vp->entry->operations++;
-        work(think);
+        work(random ? random_below(2 * think, &seed) : think);
     }
 }
 

@@ -2,7 +2,7 @@
 #include "kernel.h"
 
 volatile u32 stopping;
-u64 stopAt;
+u64 stopAt, warmAt;
 u32 jobDevice;
 static volatile u32 parked;
 
@@ -12,16 +12,21 @@ static void (*const functions[JOB_COUNT])(struct vp *) = {
     [JOB_MESSAGE] = job_message, [JOB_DEVICE] = job_device,
 };
 
+static volatile u32 *histogram(struct vp *vp) { return (volatile u32 *)((uptr)jobPage + JOB_HISTOGRAMS_AT) + LATENCY_COUNTS * vp->index; }
+
 void job_latency(struct vp *vp, u64 cycles)
 {
     volatile struct job_entry *e = vp->entry;
+    u32 high = (u32)(cycles >> 32), octave = high ? 63 - (u32)__builtin_clz(high) : cycles >= 4 ? 31 - (u32)__builtin_clz((u32)cycles) : 1;
+    u32 count = 4 * (octave - 1) + ((u32)(cycles >> (octave - 2 + (cycles < 4))) & 3);
+    histogram(vp)[count < LATENCY_COUNTS ? count : LATENCY_COUNTS - 1]++;
     e->latencySum += cycles;
     e->latencyCount++;
     if (cycles > e->latencyMax) e->latencyMax = cycles;
 }
 void job_error(struct vp *vp) { vp->entry->errors++; }
 
-// Polled by every job between operations. VP 0 also ends a run of `seconds=`.
+// Polled by every job between operations. VP 0 also ends a run of `seconds=`, and asks once more for the same jobs after `warm=`.
 u32 job_goes_on(struct vp *vp)
 {
     if (stopping) return 0;
@@ -30,6 +35,10 @@ u32 job_goes_on(struct vp *vp)
         full_barrier();
         wake_others();
         return 0;
+    }
+    if (vp->index == 0 && warmAt && rdtsc() >= warmAt) {
+        warmAt = 0;
+        for (u32 i = 0; i < vpCount; i++) vp_at(i)->entry->jobSequence += 2;
     }
     return vp->entry->jobSequence == vp->seenSequence;
 }
@@ -53,6 +62,7 @@ static u32 job_accept(struct vp *vp)
     vp->seenSequence = sequence;
     vp->ticks = vp->pingsServed = 0;
     e->operations = e->latencySum = e->latencyMax = e->latencyCount = 0;
+    for (u32 i = 0; i < LATENCY_COUNTS; i++) histogram(vp)[i] = 0;
     e->errors = job >= JOB_COUNT;
     if (job >= JOB_COUNT) job = JOB_IDLE;
     e->jobRunning = job;

@@ -36,7 +36,7 @@ static inline struct vp *vp_self(void) { return (struct vp *)((uptr)__builtin_fr
 extern u32 vpCount;                       // found in the firmware tables
 extern volatile u32 onlineCount;
 extern volatile u32 stopping;             // seconds= have passed: every VP parks
-extern u64 stopAt;                        // TSC, 0 = never
+extern u64 stopAt, warmAt;                // TSC, 0 = never
 extern volatile struct job_page *jobPage;
 extern u32 jobDevice;                     // the host has the doorbell device
 
@@ -137,6 +137,8 @@ u32 hyperv_post(const struct hv_post *input);                        // HV_STATU
 u32 hyperv_signal(u32 connection, u32 flag);
 u32 hyperv_can_spin(void);                                           // 0: no hypercalls here
 void hyperv_long_spin_wait(u32 tries);
+u32 hyperv_can_idle(void);
+void hyperv_idle(void);                                              // until an interrupt comes, masked or not
 
 // --- jobs
 u32 job_goes_on(struct vp *vp);

@@ -69,6 +69,8 @@ __attribute__((used)) void boot_main(void)
     const char *milliseconds = option("milliseconds=");
     if (seconds) stopAt = rdtsc() + cycles_per_second() * number_at(seconds);
     else if (milliseconds) stopAt = rdtsc() + (u64)((u32)cycles_per_second() / 1000) * number_at(milliseconds);
+    const char *warm = option("warm=");
+    if (warm) warmAt = rdtsc() + (u64)((u32)cycles_per_second() / 1000) * number_at(warm);
     jobPage->magic = JOB_PAGE_MAGIC;
     if (firmware.ioApic) io_apic_route(firmware.ioApic, firmware.jobPin, VECTOR_JOBS, vp->apicId);
     // Elsewhere the port is unused (all ones), or QEMU's firmware configuration device, which answers "QEMU".

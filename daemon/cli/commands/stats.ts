@@ -70,10 +70,11 @@ export const formatStats = (stats: MachineStats): string => {
       l.job,
       formatCount(l.operations),
       l.latencyCount === 0 ? '-' : formatCount(Math.round(l.latencySum / l.latencyCount)),
+      formatCount(l.latencyP99),
       formatCount(l.latencyMax),
     ]),
   );
-  if (jobs.length > 0) tables.push(formatTable(['VP', 'JOB', 'OPERATIONS', 'MEAN LATENCY', 'MAX LATENCY'], jobs));
+  if (jobs.length > 0) tables.push(formatTable(['VP', 'JOB', 'OPERATIONS', 'MEAN LATENCY', 'P99', 'MAX LATENCY'], jobs));
   return tables.join('\n\n');
 };
 
