@@ -33,7 +33,7 @@ const LOCKS = ['ticket', 'queued'] as const;
 /** Loop iterations of two instructions. */
 const HOLDS = [100, 1000, 10_000];
 const RATIOS = [2, 4];
-const WARM_MS = 10;
+const WARM_MS = 20;
 const MEASURED_MS = 40;
 
 interface Block {
