@@ -24,30 +24,40 @@ test.serial('three VPs that compute on one LP each wait while the other two run'
   }
 });
 
+/** Two VPs to an LP, and a lock of which one that holds it is preempted. An LP's turn: 4,000 cycles. */
+const lockOf = async (detect: string, job: string, milliseconds: number): Promise<PartitionStats> => {
+  const shape = ['--vps', '4', '--lps', '2', '--memory', '32M', '--hv', 'linux', '--quantum-cycles', '32000', '--clock', 'deterministic'];
+  const append = `job=spinlock:hold=1000,think=12000,off=1,${job} milliseconds=${milliseconds}`;
+  const rest = ['--policy', `spin.detect=${detect}`, '--append', append, '--timeout', '240', '--json'];
+  const { stdout, status } = await hvd('run', 'workload64', ...shape, ...rest);
+  const { partition } = JSON.parse(stdout) as { partition: PartitionStats };
+  if (status !== 0) throw new Error(partition.reason ?? 'no reason');
+  return partition;
+};
+
 test.serial('loops that only wait are found where the turns of LPs are shorter than the window', async (t) => {
   t.timeout(300_000);
-  // An LP's turn: 4,000 cycles. Two VPs to an LP, and a lock of which one that holds it is preempted.
-  const shape = [
-    '--vps',
-    '4',
-    '--lps',
-    '2',
-    '--memory',
-    '32M',
-    '--hv',
-    'linux',
-    '--quantum-cycles',
-    '32000',
-    '--clock',
-    'deterministic',
-    '--json',
-  ];
-  const job = 'job=spinlock:kind=0,hold=1000,think=12000,off=1 milliseconds=40';
-  const run = await hvd('run', 'workload64', ...shape, '--policy', 'spin.detect=loop', '--append', job, '--timeout', '240', '--debug-exit');
-  const { vps } = (JSON.parse(run.stdout) as { partition: PartitionStats }).partition;
+  const { vps, load } = await lockOf('loop', 'kind=0', 40);
   const found = vps.reduce((sum, { spin }) => sum + (spin.loopSpins ?? 0), 0);
   t.true(found > 20, String(found));
+  for (const { latencySum, latencyCount, latencyP99, latencyMax } of load) {
+    t.true(latencyP99 <= 1.25 * latencyMax, `${latencyP99} of ${latencyMax}`);
+    // A hundredth of them takes at most what the longest one does.
+    t.true(latencySum / latencyCount <= latencyP99 + latencyMax / 100, `${latencySum} of ${latencyCount}: ${latencyP99}`);
+  }
 });
+
+for (const [name, kind] of [
+  ['ticket', 0],
+  ['queued', 1],
+] as const)
+  test.serial(`who waits for a ${name} lock by GUEST_IDLE is woken by who releases it`, async (t) => {
+    t.timeout(300_000);
+    const { vps, load } = await lockOf('idle', `kind=${kind},think=2000,idle=50`, 10);
+    const waits = vps.reduce((sum, { spin }) => sum + (spin.idleWaits ?? 0), 0);
+    t.true(waits > 20, String(waits));
+    for (const { operations } of load) t.true(operations > 20, String(operations));
+  });
 
 test.serial('a VP that has its LP to itself never waits', async (t) => {
   t.timeout(300_000);
