@@ -53,7 +53,7 @@ for (const [name, kind] of [
 ] as const)
   test.serial(`who waits for a ${name} lock by GUEST_IDLE is woken by who releases it`, async (t) => {
     t.timeout(300_000);
-    const { vps, load } = await lockOf('idle', `kind=${kind},think=2000,idle=50`, 10);
+    const { vps, load } = await lockOf('idle', `kind=${kind},think=2000,idle=50`, 20);
     const waits = vps.reduce((sum, { spin }) => sum + (spin.idleWaits ?? 0), 0);
     t.true(waits > 20, String(waits));
     for (const { operations } of load) t.true(operations > 20, String(operations));
