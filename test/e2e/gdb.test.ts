@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { resolveImage } from '../../daemon/root/config/images.js';
+import { packageRoot } from '../../daemon/root/package-root.js';
 import { HVD, run } from '../rig/hvd-process.js';
 
 const hasGdb = spawnSync('gdb', ['--version'], { stdio: 'ignore' }).status === 0;
@@ -18,8 +19,8 @@ interface Answers {
   readonly status: number | null;
 }
 
-/** What gdb says to the commands, which come after `target remote`; the guest's process has ended. */
-const debug = async (image: string, bits: string, commands: readonly string[]): Promise<Answers> => {
+/** What gdb says to the commands, which come after `target remote`; the guest's process has ended. `interrupt`: a Ctrl-C each time that it has said GO. */
+const debug = async (image: string, bits: string, commands: readonly string[], interrupt = false): Promise<Answers> => {
   const folder = mkdtempSync(join(tmpdir(), 'hvd-test-'));
   const socket = join(folder, 'gdb');
   const args = [HVD, 'run', image, '--vps', '2', '--memory', '32M', '--append', 'job=compute seconds=600', '--timeout', '240'];
@@ -30,14 +31,16 @@ const debug = async (image: string, bits: string, commands: readonly string[]): 
       guest.stderr.on('data', (chunk: Buffer) => chunk.includes('waiting for GDB') && resolve());
       guest.once('close', () => resolve());
     });
-    const symbols = resolveImage(image, '');
-    const given = [`target remote ${socket}`, `add-symbol-file ${symbols}`, ...commands].flatMap((command) => ['-ex', command]);
+    const symbols = image.includes('/') ? [] : [`add-symbol-file ${resolveImage(image, '')}`];
+    const given = [`target remote ${socket}`, ...symbols, ...commands].flatMap((command) => ['-ex', command]);
     const quiet = ['set confirm off', 'set pagination off', 'set width 0', 'set remotetimeout 20'].flatMap((command) => ['-iex', command]);
     const child = spawn('gdb', ['-nx', '-q', '-batch', ...quiet, ...given], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 240_000 });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => {
         said += chunk.toString();
+        // What comes before the guest goes on is for gdb alone.
+        if (interrupt && chunk.includes('GO')) setTimeout(() => child.kill('SIGINT'), 1500);
       });
     await once(child, 'close');
     if (!commands.includes('kill')) guest.kill('SIGINT');
@@ -103,6 +106,37 @@ under(`gdb: 32-bit code from its first instruction, and detached it goes on${not
   t.regex(gdb, /= 1\n/, gdb);
   t.regex(gdb, /detached\]/, gdb);
   t.is(status, 130);
+});
+
+under(`gdb: Ctrl-C stops a guest that goes on, again and again, with all its VPs${note}`, async (t) => {
+  const goOn = ['echo GO\\n', 'continue'];
+  const { gdb } = await debug('workload64', '64', [...goOn, 'info threads', ...goOn, 'print $pc != 0', 'kill'], true);
+  t.is([...gdb.matchAll(/received signal SIGINT, Interrupt\./g)].length, 2, gdb);
+  t.regex(gdb, /1 {4}Thread 1 \(VP 0 of guest\).*\n.*2 {4}Thread 2 \(VP 1 of guest\)/, gdb);
+  t.regex(gdb, /= 1\n/, gdb);
+});
+
+under(`gdb: 16-bit code: its registers, a hardware breakpoint and a watchpoint${note}`, async (t) => {
+  const image = join(packageRoot(), 'configs/guests/real16/real16.elf');
+  // Where its 16-bit code begins after real mode has been entered, and where it counts timer interrupts: in segment 1000H.
+  const [begin, ticks] = ['0x1001c', '0x102e8'];
+  const { gdb } = await debug(image, '16', [
+    'show architecture',
+    `hbreak *${begin}`,
+    'continue',
+    'print/x $cs',
+    'x/i $pc',
+    'delete',
+    `watch *(short *)${ticks}`,
+    'continue',
+    'print/x $ss',
+    'kill',
+  ]);
+  t.regex(gdb, /currently "i8086"/, gdb);
+  t.regex(gdb, /Breakpoint 1, 0x0001001c in/, gdb);
+  t.regex(gdb, /\$1 = 0x1000\n=> 0x1001c:\tmov +%cs,%ax\n/, gdb);
+  t.regex(gdb, /Hardware watchpoint 2: .*\n\nOld value = 0\nNew value = 1\n/, gdb);
+  t.regex(gdb, /\$2 = 0x1000\n/, gdb);
 });
 
 test('a place where nobody can listen, and a number that is no port, are named', async (t) => {

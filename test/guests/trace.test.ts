@@ -27,8 +27,8 @@ interface TraceEvent {
 
 const CYCLES = 30_000_000;
 
-const daemonWith = async (folder: string, clock: 'deterministic' | 'quantum', append: string): Promise<Daemon> => {
-  const config = { ...defaultMachine(), lps: 2, nodes: 1, clock, seed: 1, pin: false, idle: 'skip' as const };
+const daemonWith = async (folder: string, clock: 'deterministic' | 'quantum', append: string, policies = {}): Promise<Daemon> => {
+  const config = { ...defaultMachine(), lps: 2, nodes: 1, clock, seed: 1, pin: false, idle: 'skip' as const, policies };
   const daemon = await startDaemon({ config, log: silentLog(), socket: join(folder, 'hvd.sock') });
   await daemon.machine.add({
     name: 'guest',
@@ -70,9 +70,13 @@ const inFolder = async <T>(work: (folder: string) => Promise<T>): Promise<T> => 
 };
 
 /** A traced start of the guest under the deterministic clock: the file, and the hash of the course when the guest has ended. */
-const course = (append: string, isTraced: boolean): Promise<{ text: string; hash: string; output: string; runCycles: number[] }> =>
+const course = (
+  append: string,
+  isTraced: boolean,
+  policies = {},
+): Promise<{ text: string; hash: string; output: string; runCycles: number[] }> =>
   inFolder(async (folder) => {
-    const daemon = await daemonWith(folder, 'deterministic', append);
+    const daemon = await daemonWith(folder, 'deterministic', append, policies);
     const file = join(folder, 't.json');
     try {
       const running = isTraced ? await traced(daemon, file) : undefined;
@@ -157,6 +161,20 @@ test.serial('a trace keeps the format, tells of all that ran, is the same twice,
   t.true(second.text === first.text, 'the same twice');
   t.is((await course(JOB, false)).hash, first.hash);
 });
+
+for (const [what, cat, job, policies] of [
+  ['VPs that spin, and slices that end by it', 'spin', 'job=spinlock:hold=1000,think=2000 milliseconds=16', { 'spin.detect': 'pause' }],
+  ['waits of the virtual TLB', 'vtlb', 'job=pagechurn:shared=1,pages=8 milliseconds=12', { 'vtlb.lock': 'global' }],
+] as const)
+  test.serial(`a trace tells of ${what}`, async (t) => {
+    t.timeout(300_000);
+    const events = JSON.parse((await course(job, true, policies)).text) as TraceEvent[];
+    const found = events.filter((event) => event.cat === cat);
+    t.true(found.length > 3, `${found.length}`);
+    for (const { args } of found) t.true((args.cycles as number) > 0 && args.vp !== undefined, JSON.stringify(args));
+    t.true(found.some(({ dur }) => dur > 0));
+    if (cat === 'spin') t.true(events.some(({ cat: kind, args, cname }) => kind === 'vp' && args.end === 'spinning' && cname === 'terrible'));
+  });
 
 test.serial('--cycles cuts the trace off, --partition leaves out the others, a trace is whole when the daemon goes', async (t) => {
   t.timeout(300_000);

@@ -41,9 +41,10 @@ const outcomeOf = (machine: Machine): Outcome => {
   };
 };
 
-const ended = async (machine: Machine): Promise<Outcome> => {
+/** Runs it to the ends of its guests. */
+export const ended = async (machine: Machine, limitMs = END_LIMIT_MS): Promise<Outcome> => {
   const { partitions } = machine;
-  if (!(await waitUntil(() => partitions.all.every(({ body }) => hasEnded(body.state)), END_LIMIT_MS)))
+  if (!(await waitUntil(() => partitions.all.every(({ body }) => hasEnded(body.state)), limitMs)))
     throw new Error(`no end: ${partitions.all.map(({ body }) => body.stateName).join()}`);
   for (const { name } of partitions.all) await partitions.settled(name);
   // Where they end is a place of the course, and so is where no LP awaits anything any more; what is between them is passed at the host's pace.
@@ -92,13 +93,13 @@ export const runThrough = async (
   }
 };
 
-/** Goes on from a snapshot to the ends of the guests. */
-export const goOn = async (file: string): Promise<Outcome> => {
+/** Goes on from a snapshot to the ends of the guests. `limitMs` of the host's time. */
+export const goOn = async (file: string, limitMs?: number): Promise<Outcome> => {
   const restore = scanSnapshot(file);
   const machine = await Machine.start({ config: restore.head.machine, log: silentLog(), restore });
   try {
     machine.gate.isExact = true;
-    return await ended(machine);
+    return await ended(machine, limitMs);
   } finally {
     await machine.stop();
   }
