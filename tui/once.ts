@@ -1,4 +1,5 @@
 // `hvtop --once`: two samples half a second apart, printed as text or as the newer sample itself.
+
 import { setTimeout as wait } from 'node:timers/promises';
 import { connect } from '../shared/client/client.js';
 import type { InterruptLog, InterruptsInspect, MachineStats } from '../shared/protocol/messages.js';
@@ -12,6 +13,7 @@ import { withoutStyle } from './view/line.js';
 import { loadTable } from './view/load-panel.js';
 import { partitionRows, partitionsPanel } from './view/partitions-panel.js';
 import { FIRST_SCREEN } from './view/screen-state.js';
+import { spinMatrix, spinVpsTable } from './view/spin-panels.js';
 
 export const SAMPLE_MS = 500;
 const COLUMNS = 120;
@@ -64,6 +66,8 @@ export function snapshot(
     ...(log === null ? [] : [logSection(log, second.frequencyHz)]),
     ['vTLB', vtlbMatrix(dashboard, FIRST_SCREEN, COLUMNS, ROWS_MAX)],
     ['load', loadTable(dashboard, FIRST_SCREEN, COLUMNS, ROWS_MAX)],
+    ['spin waits', spinMatrix(dashboard, FIRST_SCREEN, COLUMNS, ROWS_MAX)],
+    ['spin waits by VP', spinVpsTable(dashboard, FIRST_SCREEN, COLUMNS, ROWS_MAX)],
   ];
   const head = [
     `hvd pid ${second.pid}, up ${duration(second.at)}, ${second.clockMode} clock, ${rates.virtualRate.toFixed(2)} virtual seconds a second`,

@@ -1,6 +1,6 @@
 // `npm run bench -- --suite spin`: locks of a guest that has more VPs than LPs, with each way to find spins and each thing to do about them (US20100031254A1).
 // Deterministic clock, virtual cycles: the same tables on every host. Against the same guest with an LP for each VP, of which overcommit leaves 1/ratio.
-// VPs think for random times, and what is counted begins after WARM_MS. Without that a cell says when the first holder of the lock happens to be preempted: until then all
+// VPs think for random times, and what is counted begins later. Without that a cell says when the first holder of the lock happens to be preempted: until then all
 // goes as if there were an LP for each, and a difference of a percent in anything moves that moment by milliseconds.
 
 import type { RunReport } from './policy-experiments.js';
@@ -33,7 +33,8 @@ const LOCKS = ['ticket', 'queued'] as const;
 /** Loop iterations of two instructions. */
 const HOLDS = [100, 1000, 10_000];
 const RATIOS = [2, 4];
-const WARM_MS = 20;
+/** For each VP of an LP: the more of them, the later is the first collapse. */
+const WARM_MS = 10;
 const MEASURED_MS = 40;
 
 interface Block {
@@ -47,7 +48,7 @@ export interface SpinCell {
   readonly throughput: number;
   /** Of the LPs' time that which a VP alone would not have needed for as many acquisitions. */
   readonly wasted: number;
-  /** In WARM_MS too. */
+  /** Before counting begins too. */
   readonly holderPreemptions: number;
   /** Cycles from asking to having that 99 of 100 acquisitions take at most, of the VP where they are the most. */
   readonly latencyP99: number;
@@ -77,7 +78,7 @@ const measureRun = ({ ratio, lock, hold }: Block, vps: number, lps: number, sett
           lps,
           quantumCycles: 32_000,
           hv: 'linux',
-          append: `job=spinlock:kind=${lock},hold=${hold},think=${3 * LPS * ratio * hold},off=1,random=1${way} warm=${WARM_MS} milliseconds=${WARM_MS + MEASURED_MS}`,
+          append: `job=spinlock:kind=${lock},hold=${hold},think=${3 * LPS * ratio * hold},off=1,random=1${way} warm=${ratio * WARM_MS} milliseconds=${ratio * WARM_MS + MEASURED_MS}`,
         },
       },
       setting,

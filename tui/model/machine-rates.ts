@@ -27,6 +27,8 @@ export interface VpRates {
   readonly runShare: number;
   readonly readyShare: number;
   readonly migrations: number;
+  /** Of its counters about spin waits, and of their cycles. */
+  readonly spin: Record<string, number>;
 }
 export interface LoadRates {
   readonly vp: number;
@@ -45,6 +47,8 @@ export interface PartitionRates {
   readonly vtlb: Record<string, number>;
   readonly byKind: Record<string, number>;
   readonly byVector: Record<string, number>;
+  /** Of all its VPs. */
+  readonly spin: Record<string, number>;
   readonly interrupts: number;
   readonly operations: number;
   readonly load: LoadRates[];
@@ -151,6 +155,8 @@ function partitionRates(before: PartitionStats | undefined, now: PartitionStats,
       seconds,
     ),
   );
+  const spin: Record<string, number> = {};
+  for (const vp of vps) addCounters(spin, vp.spin);
   return {
     name: now.name,
     instructions: vps.reduce((n, vp) => n + vp.instructions, 0),
@@ -158,6 +164,7 @@ function partitionRates(before: PartitionStats | undefined, now: PartitionStats,
     vtlb,
     byKind,
     byVector,
+    spin,
     interrupts: sum(byVector) || sum(byKind),
     operations: load.reduce((n, job) => n + job.operations, 0),
     load,
@@ -193,6 +200,7 @@ function vpRates(before: VpStats | undefined, now: VpStats, seconds: number, cyc
     runShare: before === undefined ? 0 : share(before.runCycles, now.runCycles),
     readyShare: before === undefined ? 0 : share(before.readyCycles, now.readyCycles),
     migrations: vpCounterRate(before, now, 'lpMigrations', seconds),
+    spin: counterRates(before?.spin, now.spin, seconds),
   };
 }
 

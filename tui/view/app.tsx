@@ -1,4 +1,5 @@
 // Ink's part of the screen: where the panels are, their frames and titles, the line of keys, and what the keys do.
+
 import { Box, Text, useApp, useInput } from 'ink';
 import { useEffect, useLayoutEffect, useState } from 'react';
 import type { Dashboard, Quantity } from '../model/dashboard.js';
@@ -17,6 +18,7 @@ import { loadTable } from './load-panel.js';
 import { partitionRows, partitionsPanel } from './partitions-panel.js';
 import { PainterContext, Region } from './region.js';
 import { afterKey, FIRST_SCREEN, type Page, reconcile, type ScreenState } from './screen-state.js';
+import { spinMatrix, spinVpsTable } from './spin-panels.js';
 import { vtlbLpsTable } from './vtlb-lps-panel.js';
 
 export interface AppProps {
@@ -37,18 +39,22 @@ const QUANTITY_OF: Readonly<Record<Page, Quantity>> = {
   interrupts: 'interrupts',
   vtlb: 'fills',
   load: 'operations',
+  spin: 'operations',
 };
 const MATRIX_OF: Readonly<Record<Exclude<Page, 'overview'>, Panel>> = {
   intercepts: interceptsMatrix,
   interrupts: vectorMatrix,
   vtlb: vtlbMatrix,
   load: loadTable,
+  spin: spinMatrix,
 };
 /** What shares the chart's rows on a page, and the columns it wants. */
 const BESIDE_CHART: Readonly<Partial<Record<Page, { title: string; panel: Panel }>>> = {
   vtlb: { title: 'vTLB by LP', panel: vtlbLpsTable },
+  spin: { title: 'spin waits by VP', panel: spinVpsTable },
 };
 const BESIDE_COLUMNS = 62;
+const PAGE_TITLES: Readonly<Partial<Record<Page, string>>> = { vtlb: 'vTLB', spin: 'spin waits' };
 
 export function App(props: AppProps): React.ReactElement {
   const { dashboard, painter, columns, rows } = props;
@@ -129,13 +135,17 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
   if (screen.page !== 'overview') {
     const matrix = panel(MATRIX_OF[screen.page]);
     const title =
-      screen.page === 'load' ? `operations by VP and job${ofPartition}` : `${screen.page === 'vtlb' ? 'vTLB' : screen.page} per second`;
+      screen.page === 'load' ? `operations by VP and job${ofPartition}` : `${PAGE_TITLES[screen.page] ?? screen.page} per second`;
     if (bottom === 0) {
       const matrixWidth = Math.floor(columns * 0.58);
       return (
         <Box height={middle} flexShrink={0}>
           <Frame title={title} width={matrixWidth} height={middle} lines={matrix} />
-          <Frame title={chartTitle} width={columns - matrixWidth} height={middle} lines={lineChart} />
+          {screen.page === 'spin' ? (
+            <Frame title="spin waits by VP" width={columns - matrixWidth} height={middle} lines={panel(spinVpsTable)} />
+          ) : (
+            <Frame title={chartTitle} width={columns - matrixWidth} height={middle} lines={lineChart} />
+          )}
         </Box>
       );
     }

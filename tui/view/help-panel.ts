@@ -5,7 +5,7 @@ import { style, vpCellStyle } from './style.js';
 const KEYS: readonly (readonly [string, string])[] = [
   ['q', 'quit; the daemon goes on'],
   ['?', 'this help'],
-  ['tab', 'next page (shift-tab: the one before; 1-5: that one)'],
+  ['tab', 'next page (shift-tab: the one before; 1-6: that one)'],
   ['p', 'pause the display; again to go on'],
   ['↑ ↓  k j', 'choose an LP: tables then show that LP alone'],
   ['← →  h l', 'choose a partition: tables and chart show it alone'],

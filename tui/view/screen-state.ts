@@ -2,7 +2,7 @@
 import type { MachineStats } from '../../shared/protocol/messages.js';
 import type { Key } from './keys.js';
 
-export const PAGES = ['overview', 'intercepts', 'interrupts', 'vtlb', 'load'] as const;
+export const PAGES = ['overview', 'intercepts', 'interrupts', 'vtlb', 'load', 'spin'] as const;
 export type Page = (typeof PAGES)[number];
 
 export interface ScreenState {
