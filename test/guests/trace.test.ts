@@ -173,7 +173,8 @@ for (const [what, cat, job, policies] of [
     t.true(found.length > 3, `${found.length}`);
     for (const { args } of found) t.true((args.cycles as number) > 0 && args.vp !== undefined, JSON.stringify(args));
     t.true(found.some(({ dur }) => dur > 0));
-    if (cat === 'spin') t.true(events.some(({ cat: kind, args, cname }) => kind === 'vp' && args.end === 'spinning' && cname === 'terrible'));
+    if (cat === 'spin')
+      t.true(events.some(({ cat: kind, args, cname }) => kind === 'vp' && args.end === 'spinning' && cname === 'terrible'));
   });
 
 test.serial('--cycles cuts the trace off, --partition leaves out the others, a trace is whole when the daemon goes', async (t) => {
