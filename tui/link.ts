@@ -1,7 +1,7 @@
 // Keeps a subscription to the daemon alive: connects, subscribes, and tries again every second for as long as it is wanted.
 import { connect, type HvdClient } from '../shared/client/client.js';
 import { HvdError, reasonOf } from '../shared/protocol/errors.js';
-import type { Events, InterruptsInspect, MachineStats } from '../shared/protocol/messages.js';
+import type { Events, InterruptsInspect, MachineStats, VtlbInspect } from '../shared/protocol/messages.js';
 
 export const RETRY_MS = 1000;
 const ANSWER_MS = 5000;
@@ -14,6 +14,7 @@ export interface LinkListener {
   disconnected(reason: string): void;
   stats(stats: MachineStats): void;
   interrupts(interrupts: InterruptsInspect): void;
+  vtlb(partition: string, view: VtlbInspect): void;
   events(events: Events['events']): void;
   dropped(count: number): void;
 }
@@ -31,6 +32,9 @@ export class Link {
   /** The VP whose interrupts somebody looks at; undefined: nobody looks at interrupts. */
   #watched: { partition: string; vp: number } | undefined;
   #asking = false;
+  /** The partition whose vTLB somebody looks at. */
+  #spacesOf: string | undefined;
+  #askingSpaces = false;
 
   constructor(socket: string, hz: number, listener: LinkListener) {
     this.#socket = socket;
@@ -47,6 +51,12 @@ export class Link {
   watchInterrupts(vp: { partition: string; vp: number } | undefined): void {
     this.#watched = vp;
     if (this.#client !== undefined) void this.#askInterrupts(this.#client);
+  }
+
+  /** The same for what a partition's vTLB holds. */
+  watchSpaces(partition: string | undefined): void {
+    this.#spacesOf = partition;
+    if (this.#client !== undefined) void this.#askSpaces(this.#client);
   }
 
   start(): void {
@@ -82,6 +92,7 @@ export class Link {
       this.#heard();
       this.#listener.stats(stats);
       void this.#askInterrupts(client);
+      void this.#askSpaces(client);
     });
     client.on('events', (events) => {
       this.#heard();
@@ -105,6 +116,19 @@ export class Link {
       // The link itself is looked after by whoever hears that it is closed.
     } finally {
       this.#asking = false;
+    }
+  }
+
+  async #askSpaces(client: HvdClient): Promise<void> {
+    const name = this.#spacesOf;
+    if (name === undefined || this.#askingSpaces || client.closed) return;
+    this.#askingSpaces = true;
+    try {
+      this.#listener.vtlb(name, await client.request('vm.inspect.vtlb', { name, path: 'vtlb' }));
+    } catch {
+      // As above.
+    } finally {
+      this.#askingSpaces = false;
     }
   }
 

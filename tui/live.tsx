@@ -35,6 +35,10 @@ export async function live(args: Arguments): Promise<number> {
       dashboard.acceptInterrupts(interrupts);
       repaint();
     },
+    vtlb: (partition, view) => {
+      dashboard.acceptVtlb(partition, view);
+      repaint();
+    },
     events: (events) => dashboard.acceptEvents(events),
     dropped: (count) => dashboard.acceptDropped(count),
   });
@@ -55,6 +59,7 @@ export async function live(args: Arguments): Promise<number> {
       rows={screen.rows}
       shape={shapeOf(dashboard)}
       watchInterrupts={(vp) => link.watchInterrupts(vp)}
+      watchSpaces={(partition) => link.watchSpaces(partition)}
     />
   );
 

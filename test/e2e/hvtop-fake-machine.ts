@@ -1,7 +1,15 @@
 // A machine that only pretends: samples and events of the right shape that move as a real one's would, from a seed.
 // Why: hvtop is tested alone, with any number of LPs, at a known load, and without waiting for guests.
 import { INTERCEPTS } from '../../shared/layout/machine.js';
-import type { Events, InterruptLog, InterruptsInspect, LpStats, MachineStats, PartitionStats } from '../../shared/protocol/messages.js';
+import type {
+  Events,
+  InterruptLog,
+  InterruptsInspect,
+  LpStats,
+  MachineStats,
+  PartitionStats,
+  VtlbInspect,
+} from '../../shared/protocol/messages.js';
 
 const FREQUENCY_HZ = 1_000_000_000;
 const SLICE_MS = 20;
@@ -45,6 +53,34 @@ export class FakeMachine {
   }
 
   /** Where its interrupts come from: the same at each call but for what has passed. */
+  vtlb(stale = 0): VtlbInspect {
+    const space = (sas: number): Extract<VtlbInspect, { kind: 'vtlb' }>['spaces'][number] => ({
+      sas,
+      level: sas === 3 ? 3 : 4,
+      users: sas === 1 ? 2 : sas === 3 ? 1 : 0,
+      mode: '4-level WP',
+      cr3: `0x${(0x10_0000 + sas * 4096).toString(16)}`,
+      pcid: sas % 3,
+      stale: stale > 0 && sas % 2 === 1,
+      version: sas,
+      nodes: sas === 1 ? [3] : [],
+      generation: sas === 2 ? 6 : 7,
+      root: sas + 1,
+      tables: sas === 3 ? 3 : 8 + sas,
+      translations: 30 + sas,
+    });
+    return {
+      kind: 'vtlb',
+      generation: 7,
+      tables: [
+        { node: 0, live: 100, condemned: 3, free: 409 },
+        { node: 1, live: 50, condemned: 0, free: 462 },
+      ],
+      pages: { N: 1, T: 37, D: 2, C: 1 },
+      spaces: [0, 1, 2, 3].map(space),
+    };
+  }
+
   interrupts(log?: { partition: string; vp: number }): InterruptsInspect {
     const { at, lps, partitions } = this.stats;
     return {

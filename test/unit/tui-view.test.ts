@@ -29,6 +29,7 @@ import { partitionsPanel } from '../../tui/view/partitions-panel.js';
 import { afterKey, FIRST_SCREEN, PAGES, reconcile, type ScreenState } from '../../tui/view/screen-state.js';
 import { bar } from '../../tui/view/table-panel.js';
 import { vtlbLpsTable } from '../../tui/view/vtlb-lps-panel.js';
+import { spacesTarget, vtlbSpacesPanel } from '../../tui/view/vtlb-spaces-panel.js';
 import { FakeMachine } from '../e2e/hvtop-fake-machine.js';
 
 function dashboardOf(lps: number, samples = 6): Dashboard {
@@ -40,6 +41,7 @@ function dashboardOf(lps: number, samples = 6): Dashboard {
     dashboard.acceptEvents(machine.takeEvents());
     dashboard.accept(structuredClone(machine.stats));
     dashboard.acceptInterrupts(machine.interrupts({ partition: i % 2 ? 'alpha' : 'beta', vp: i % 2 }));
+    dashboard.acceptVtlb(i % 2 ? 'alpha' : 'beta', machine.vtlb(i));
   }
   return dashboard;
 }
@@ -71,6 +73,7 @@ test('every panel stays inside its frame at every size', (t) => {
             vtlbTable,
             vtlbMatrix,
             vtlbLpsTable,
+            vtlbSpacesPanel,
             loadTable,
             vectorMatrix,
             sourcesPanel,
@@ -89,6 +92,53 @@ test('every panel stays inside its frame at every size', (t) => {
     { numRuns: 150 },
   );
   t.pass();
+});
+
+test('what a vTLB holds: tables by node and state, pages, queues, spaces with their tags; those that LPs have loaded first, nodes last', (t) => {
+  const dashboard = dashboardOf(4);
+  dashboard.acceptVtlb('alpha', new FakeMachine(4, 1, 7).vtlb(3));
+  const of = (width: number, height: number): string[] =>
+    vtlbSpacesPanel(dashboard, FIRST_SCREEN, width, height).map((line) => withoutStyle(line).trimEnd());
+  t.deepEqual(of(60, 12), [
+    'SPTs       live  cond.   free',
+    'node 0      100      3    409',
+    'node 1       50      0    462',
+    'GPTs    37 T  2 D  1 N',
+    'queues  3 cond.  1 closing  2 stale',
+    ' SAS LPs        CR3 PCID SPTs entries  state',
+    '   1   2     101000    1    9      31  stale, nodes 3',
+    '   0   0     100000    0    8      30  clean',
+    '   2   0     102000    2   10      32  forgotten',
+    '   3   1     103000    0    3      33  stale, node level 3',
+  ]);
+  t.deepEqual(of(60, 9).slice(-1), ['and 2 more']);
+  t.deepEqual(of(38, 5).length, 5);
+  t.is(spacesTarget({ ...FIRST_SCREEN, partition: 'beta' }, dashboard.stats), 'beta');
+  // An answer about another partition than the chosen one is not shown.
+  t.deepEqual(
+    vtlbSpacesPanel(dashboard, { ...FIRST_SCREEN, partition: 'beta' }, 60, 12).map((line) => withoutStyle(line).trimEnd()),
+    ['…'],
+  );
+});
+
+test('counters of the vTLB have the names of the hypervisor of 2009, gauges a value and no rate', (t) => {
+  const dashboard = dashboardOf(2);
+  const stats = structuredClone(dashboard.stats!);
+  stats.at += 500;
+  Object.assign(stats.partitions[0]!.vtlb, { sptAllocated: 40, sasEvicted: 3, sptLive: 345, sasLive: 6 });
+  dashboard.accept(stats);
+  const lines = vtlbMatrix(dashboard, FIRST_SCREEN, 100, 40).map((line) => withoutStyle(line));
+  for (const name of ['page table allocations', 'address space evictions', 'address spaces'])
+    t.true(
+      lines.some((line) => line.startsWith(name)),
+      name,
+    );
+  const row = (width: number): string =>
+    vtlbTable(dashboard, FIRST_SCREEN, width, 30)
+      .map(withoutStyle)
+      .find((line) => line.startsWith('spt live'))!;
+  t.regex(row(28), /^spt live +[\d.]+k? *$/);
+  t.regex(row(40), /^spt live +[\d.]+k? *$/);
 });
 
 test('no text of others can move the cursor or widen a line', (t) => {

@@ -1,5 +1,5 @@
 // All that the screen knows: the newest sample, its rates, lanes, chart lines and the connection. Pure: no terminal, no socket, no clock of its own.
-import type { Events, InterruptsInspect, LpStats, MachineStats } from '../../shared/protocol/messages.js';
+import type { Events, InterruptsInspect, LpStats, MachineStats, VtlbInspect } from '../../shared/protocol/messages.js';
 import { ChartHistory } from './chart-history.js';
 import { LaneCell, type LaneSwitch, laneColumns, widenClock } from './lane-columns.js';
 import { LaneHistory } from './lane-history.js';
@@ -32,6 +32,8 @@ export class Dashboard {
   /** The newest answer about interrupts, and the one before: of whoever looks at their page. */
   interrupts: InterruptsInspect | undefined;
   interruptsBefore: InterruptsInspect | undefined;
+  /** The newest answer about a partition's vTLB: of whoever looks at that page. */
+  vtlb: { readonly partition: string; readonly view: Extract<VtlbInspect, { kind: 'vtlb' }> } | undefined;
   paused = false;
   /** Frames that the daemon could not send because this reader was slow. */
   dropped = 0;
@@ -96,6 +98,10 @@ export class Dashboard {
     }
     this.interruptsBefore = interrupts !== undefined && interrupts.at < next.at ? interrupts : undefined;
     this.interrupts = next;
+  }
+
+  acceptVtlb(partition: string, view: VtlbInspect): void {
+    if (!this.paused && view.kind === 'vtlb') this.vtlb = { partition, view };
   }
 
   acceptEvents(events: Events['events']): void {

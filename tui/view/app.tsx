@@ -20,6 +20,7 @@ import { PainterContext, Region } from './region.js';
 import { afterKey, FIRST_SCREEN, type Page, reconcile, type ScreenState } from './screen-state.js';
 import { spinMatrix, spinVpsTable } from './spin-panels.js';
 import { vtlbLpsTable } from './vtlb-lps-panel.js';
+import { spacesTarget, vtlbSpacesPanel } from './vtlb-spaces-panel.js';
 
 export interface AppProps {
   readonly dashboard: Dashboard;
@@ -31,6 +32,7 @@ export interface AppProps {
   /** Changes with the number of LPs, partitions and VPs. */
   readonly shape: string;
   readonly watchInterrupts: (vp: { partition: string; vp: number } | undefined) => void;
+  readonly watchSpaces: (partition: string | undefined) => void;
 }
 
 const QUANTITY_OF: Readonly<Record<Page, Quantity>> = {
@@ -41,20 +43,18 @@ const QUANTITY_OF: Readonly<Record<Page, Quantity>> = {
   load: 'operations',
   spin: 'operations',
 };
-const MATRIX_OF: Readonly<Record<Exclude<Page, 'overview'>, Panel>> = {
+const MATRIX_OF: Readonly<Record<Exclude<Page, 'overview' | 'vtlb'>, Panel>> = {
   intercepts: interceptsMatrix,
   interrupts: vectorMatrix,
-  vtlb: vtlbMatrix,
   load: loadTable,
   spin: spinMatrix,
 };
 /** What shares the chart's rows on a page, and the columns it wants. */
 const BESIDE_CHART: Readonly<Partial<Record<Page, { title: string; panel: Panel }>>> = {
-  vtlb: { title: 'vTLB by LP', panel: vtlbLpsTable },
   spin: { title: 'spin waits by VP', panel: spinVpsTable },
 };
 const BESIDE_COLUMNS = 62;
-const PAGE_TITLES: Readonly<Partial<Record<Page, string>>> = { vtlb: 'vTLB', spin: 'spin waits' };
+const PAGE_TITLES: Readonly<Partial<Record<Page, string>>> = { spin: 'spin waits' };
 
 export function App(props: AppProps): React.ReactElement {
   const { dashboard, painter, columns, rows } = props;
@@ -80,6 +80,8 @@ export function App(props: AppProps): React.ReactElement {
     // Of the VP's two names, not of the object: that is a new one each time.
     [watched?.partition, watched?.vp, props.watchInterrupts],
   );
+  const spacesOf = screen.page === 'vtlb' && !screen.help ? spacesTarget(screen, dashboard.stats) : undefined;
+  useEffect(() => props.watchSpaces(spacesOf), [spacesOf, props.watchSpaces]);
   // What a key has changed shows at once, not with the next sample.
   useLayoutEffect(() => painter.forget());
   if (!fits(columns, rows))
@@ -131,6 +133,7 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
   const ofLp = screen.lp === undefined ? '' : ` · LP ${screen.lp}`;
   const ofPartition = screen.partition === undefined ? '' : ` · ${screen.partition}`;
   const chartTitle = `${QUANTITY_TITLES[quantity]}${ofPartition}`;
+  if (screen.page === 'vtlb') return <VtlbPage {...{ dashboard, columns, screen, middle, bottom, chartTitle, lineChart }} />;
   if (screen.page === 'interrupts') return <Interrupts {...{ dashboard, columns, screen, middle, bottom, chartTitle, lineChart }} />;
   if (screen.page !== 'overview') {
     const matrix = panel(MATRIX_OF[screen.page]);
@@ -198,13 +201,40 @@ function Body({ dashboard, chart, columns, screen, middle, bottom }: BodyProps):
   );
 }
 
-interface InterruptsProps extends Pick<BodyProps, 'dashboard' | 'columns' | 'screen' | 'middle' | 'bottom'> {
+/** The page of the vTLB: chart and counters, and beside them what each LP does and what the vTLB of one partition holds. A small screen has no chart. */
+function VtlbPage({ dashboard, columns, screen, middle, bottom, chartTitle, lineChart }: PageProps): React.ReactElement {
+  const panel = (of: Panel) => (width: number, height: number) => of(dashboard, screen, width, height);
+  const total = middle + bottom;
+  const beside = Math.min(BESIDE_COLUMNS, Math.floor(columns / 2));
+  const chart = bottom === 0 ? 0 : Math.max(9, Math.min(14, Math.floor(total * 0.4)));
+  const lps = bottom === 0 ? Math.min((dashboard.stats?.lps.length ?? 4) + 3, Math.floor(total / 2)) : chart;
+  const target = spacesTarget(screen, dashboard.stats);
+  return (
+    <Box height={total} flexShrink={0}>
+      <Box flexDirection="column">
+        {chart === 0 ? null : <Frame title={chartTitle} width={columns - beside} height={chart} lines={lineChart} />}
+        <Frame title="vTLB per second" width={columns - beside} height={total - chart} lines={panel(vtlbMatrix)} />
+      </Box>
+      <Box flexDirection="column">
+        <Frame title="vTLB by LP" width={beside} height={lps} lines={panel(vtlbLpsTable)} />
+        <Frame
+          title={`tables and spaces${target === undefined ? '' : ` · ${target}`}`}
+          width={beside}
+          height={total - lps}
+          lines={panel(vtlbSpacesPanel)}
+        />
+      </Box>
+    </Box>
+  );
+}
+
+interface PageProps extends Pick<BodyProps, 'dashboard' | 'columns' | 'screen' | 'middle' | 'bottom'> {
   readonly chartTitle: string;
   readonly lineChart: (width: number, height: number) => readonly string[];
 }
 
 /** The page of interrupts: over the matrix the chart, sources and ends, and the synthetic controllers; beside it the log of a VP. A small screen has sums in their place. */
-function Interrupts({ dashboard, columns, screen, middle, bottom, chartTitle, lineChart }: InterruptsProps): React.ReactElement {
+function Interrupts({ dashboard, columns, screen, middle, bottom, chartTitle, lineChart }: PageProps): React.ReactElement {
   const panel = (of: Panel) => (width: number, height: number) => of(dashboard, screen, width, height);
   const ofPartition = screen.partition === undefined ? '' : ` · ${screen.partition}`;
   const target = logTarget(screen, dashboard.stats);

@@ -1,5 +1,6 @@
 // The tables of intercepts, interrupts and the vTLB: as a narrow table (overview) or as a matrix by LP or partition (their own pages).
 import type { MachineStats, PartitionStats } from '../../shared/protocol/messages.js';
+import { byTlfsName, tlfsName } from '../model/counter-names.js';
 import { addCounters } from '../model/counter-rate.js';
 import type { Dashboard } from '../model/dashboard.js';
 import { words } from '../model/format.js';
@@ -55,27 +56,33 @@ export const vtlbTable: Panel = (dashboard, screen, width, height) => {
   const { stats, rates } = dashboard;
   if (stats === undefined || rates === undefined) return [];
   const rows = vtlbRows(stats, rates, screen).filter((row) => !isVtlbGauge(row.name) || row.name.endsWith('Live'));
-  const rank = (row: TableRow): number => (VTLB_FIRST.includes(row.name) ? VTLB_FIRST.indexOf(row.name) : VTLB_FIRST.length);
-  const first = rows.filter((row) => row.total > 0).sort((a, b) => rank(a) - rank(b));
-  return rateTable(named(first.slice(0, Math.max(0, height - 1))), width, height, { name: 'vTLB', total: width >= 30 });
+  const shown = byRank(rows)
+    .slice(0, Math.max(0, height - 1))
+    .map((row) => ({ ...row, name: tlfsName(row.name) }));
+  return rateTable(named(shown), width, height, { name: 'vTLB', total: width >= 30 });
 };
 
 export const vtlbMatrix: Panel = (dashboard, _screen, width, height) => {
   const { stats, rates } = dashboard;
   if (stats === undefined || rates === undefined) return [];
-  const rows = vtlbRows(stats, rates, undefined);
-  const gauges = rows.filter((row) => isVtlbGauge(row.name));
-  const gaugeHeight = Math.min(1 + gauges.filter((row) => row.total > 0).length, Math.ceil(height / 2));
+  const own = vtlbRows(stats, rates, undefined);
+  const renamed = (row: TableRow): TableRow => ({ ...row, name: tlfsName(row.name) });
+  const gauges = own.filter((row) => isVtlbGauge(row.name)).map(renamed);
+  const gaugeHeight = Math.min(1 + gauges.filter((row) => row.total > 0).length, Math.ceil(height / 3));
+  const counters = byRank(own.filter((row) => !isVtlbGauge(row.name)))
+    .slice(0, Math.max(0, height - gaugeHeight - 1))
+    .map(renamed);
+  const rows = [...gauges, ...counters];
   const gaugeColumns = rates.partitions.map((partition, index) => ({
     title: partition.name,
     style: partitionStyle(dashboard.marks.partition(partition.name)),
-    values: stats.partitions[index]?.vtlb ?? {},
+    values: byTlfsName(stats.partitions[index]?.vtlb ?? {}),
   }));
   return [
     ...rateMatrix(gauges, gaugeColumns, width, gaugeHeight, 'now', rows),
     ...rateMatrix(
-      rows.filter((row) => !isVtlbGauge(row.name)),
-      partitionColumns(dashboard, rates, vtlbRates),
+      counters,
+      partitionColumns(dashboard, rates, (partition) => byTlfsName(vtlbRates(partition))),
       width,
       height - gaugeHeight,
       'counter',
@@ -84,7 +91,13 @@ export const vtlbMatrix: Panel = (dashboard, _screen, width, height) => {
   ].slice(0, height);
 };
 
-/** What the overview shows when there is no room for all. */
+/** Those that have counted, the more telling ones first. */
+const byRank = (rows: readonly TableRow[]): TableRow[] => {
+  const rank = (row: TableRow): number => (VTLB_FIRST.includes(row.name) ? VTLB_FIRST.indexOf(row.name) : VTLB_FIRST.length);
+  return rows.filter((row) => row.total > 0).sort((a, b) => rank(a) - rank(b));
+};
+
+/** What is shown when there is no room for all. */
 const VTLB_FIRST: readonly string[] = [
   'fills',
   'pendingFillWaits',
@@ -97,6 +110,17 @@ const VTLB_FIRST: readonly string[] = [
   'fillRetries',
   'sptLive',
   'sasLive',
+  'tagHits',
+  'tagMisses',
+  'pageTableWriteIntercepts',
+  'validations',
+  'purges',
+  'wholeFlushes',
+  'sptAllocated',
+  'sasEvicted',
+  'reclaimVictims',
+  'tablesUnshadowed',
+  'remoteWalks',
 ];
 
 const kindTotals = (partition: PartitionStats): Record<string, number> => partition.interrupts.byKind;

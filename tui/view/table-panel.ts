@@ -36,7 +36,10 @@ export function rateTable(rows: readonly TableRow[], width: number, height: numb
   for (const row of shown) {
     const line = new Line(width).left(row.name, nameColumns, row.rate > 0 ? style.label : style.dim);
     line.put(bar(row.rate > 0 ? row.rate / max : 0, barColumns), style.busy).to(width - numbers);
-    line.right(si(row.rate), rateColumns - 1, row.rate > 0 ? style.number : style.dim);
+    // A gauge has no rate: its value stands there if there is no other place for it.
+    const gauge = Number.isNaN(row.rate);
+    if (gauge) line.right(headings.total ? '' : si(row.total), rateColumns - 1, style.label);
+    else line.right(si(row.rate), rateColumns - 1, row.rate > 0 ? style.number : style.dim);
     if (headings.total) line.right(si(row.total), totalColumns, style.dim);
     lines.push(line.end());
   }
@@ -60,7 +63,11 @@ export function rateMatrix(
   among: readonly TableRow[] = rows,
 ): string[] {
   const shown = mostCounted(rows, Math.max(0, height - 1));
-  const nameColumns = Math.min(28, 2 + mostCounted(among, among.length).reduce((max, row) => Math.max(max, words(row.name).length), 8));
+  const nameColumns = Math.min(
+    28,
+    width - 16,
+    2 + mostCounted(among, among.length).reduce((max, row) => Math.max(max, words(row.name).length), 8),
+  );
   const head = new Line(width).left(name, nameColumns, style.heading).right('total', 8, style.heading).right('all/s', 8, style.heading);
   const cell = Math.min(12, Math.max(7, ...columns.map((column) => column.title.length + 2)));
   const fitting = columns.slice(0, Math.max(0, Math.floor((width - head.column) / cell)));
@@ -70,7 +77,7 @@ export function rateMatrix(
     const line = new Line(width)
       .left(words(row.name), nameColumns, row.rate > 0 ? style.label : style.dim)
       .right(si(row.total), 8, style.dim);
-    line.right(si(row.rate), 8, row.rate > 0 ? style.number : style.dim);
+    line.right(Number.isNaN(row.rate) ? '' : si(row.rate), 8, row.rate > 0 ? style.number : style.dim);
     for (const column of fitting) {
       const value = column.values[row.name] ?? 0;
       line.right(value === 0 ? '·' : si(value), cell, value === 0 ? style.faint : style.label);
