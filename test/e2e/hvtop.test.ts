@@ -101,6 +101,7 @@ inTerminal('? opens help, tab turns the pages, arrows choose', [120, 42], async 
     ['interrupts per second', 'last interrupts · alpha/0'],
     ['vTLB per second', 'legacy'],
     ['operations by VP and job', 'spinlock'],
+    ['spin waits per second', 'spins/s'],
   ] as const) {
     terminal.keys('Tab');
     await terminal.until(title, (text) => text.includes(`─ ${title} ─`) && text.includes(column));
