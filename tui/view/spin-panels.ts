@@ -24,14 +24,18 @@ export const spinMatrix: Panel = ({ stats, rates, marks }, screen, width, height
 /** Ways of `SPIN_COUNTERS` to be found. */
 const FOUND = ['pauseSpins', 'hypercallSpins', 'idleWaits', 'loopSpins'];
 const NUMBER = 7;
+const NARROW_NUMBER = 6;
 
 /** A row for each VP. */
 export const spinVpsTable: Panel = ({ stats, rates, marks }, screen, width, height) => {
   if (stats === undefined || rates === undefined) return [];
-  const nameColumns = Math.max(5, Math.min(18, width - 4 * NUMBER));
+  const narrow = width < 40;
+  const number = narrow ? NARROW_NUMBER : NUMBER;
+  const nameColumns = Math.max(6, Math.min(18, width - 4 * number));
+  const wide = width >= nameColumns + 6 * number;
   const head = new Line(width).left('VP', nameColumns, style.heading);
-  for (const title of ['spins/s', 'lent/s', 'debt', 'ready']) head.right(title, NUMBER, style.heading);
-  if (width >= nameColumns + 6 * NUMBER) for (const title of ['boost/s', 'held']) head.right(title, NUMBER, style.heading);
+  for (const title of [narrow ? 'spins' : 'spins/s', narrow ? 'lent' : 'lent/s', 'debt', 'ready']) head.right(title, number, style.heading);
+  if (wide) for (const title of ['boost', 'held']) head.right(title, number, style.heading);
   const lines = [head.end()];
   stats.partitions.forEach(({ name, vps }, index) => {
     if (screen.partition !== undefined && name !== screen.partition) return;
@@ -40,15 +44,14 @@ export const spinVpsTable: Panel = ({ stats, rates, marks }, screen, width, heig
       if (now === undefined) continue;
       const mark = marks.mark(marks.code(name, id));
       const line = new Line(width).put(mark.letter, vpCellStyle(mark.partition, mark.vp)).put(' ');
-      line.left(`${name}/${id}`, nameColumns - 2, style.label);
+      line.left(narrow ? String(id) : `${name}/${id}`, nameColumns - 2, style.label);
       const spins = FOUND.reduce((sum, way) => sum + (now.spin[way] ?? 0), 0);
       const debt = (spin.extendedCycles ?? 0) - (spin.repaidCycles ?? 0);
-      line.right(si(spins), NUMBER, spins > 0 ? style.number : style.faint);
-      line.right(si(now.spin.extendedCycles ?? 0), NUMBER, style.label);
-      line.right(si(debt), NUMBER, debt > 0 ? style.wait : style.faint);
-      line.right(percent(now.readyShare), NUMBER, style.label);
-      if (width >= nameColumns + 6 * NUMBER)
-        line.right(si(now.spin.expressCycles ?? 0), NUMBER, style.label).right(si(spin.holderPreemptions ?? 0), NUMBER, style.dim);
+      line.right(si(spins), number, spins > 0 ? style.number : style.faint);
+      line.right(si(now.spin.extendedCycles ?? 0), number, style.label);
+      line.right(si(debt), number, debt > 0 ? style.wait : style.faint);
+      line.right(percent(now.readyShare), number, style.label);
+      if (wide) line.right(si(now.spin.expressCycles ?? 0), number, style.label).right(si(spin.holderPreemptions ?? 0), number, style.dim);
       lines.push(line.end());
     }
   });
