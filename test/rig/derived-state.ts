@@ -85,7 +85,7 @@ export const DERIVED: Readonly<Record<string, { readonly [R in Reason]?: readonl
     WITHIN_RUN: ['#serializes'],
   },
   'hypervisor/vtlb/fill-lock.ts': {
-    WITHIN_RUN: ['#mode', '#holdsMutex', '#reenter'],
+    WITHIN_RUN: ['#mode', '#holdsMutex'],
   },
   'hypervisor/vtlb/guest-entry.ts': {
     WITHIN_RUN: ['usable', 'large', 'frame', 'rights', 'dirty', 'global'],

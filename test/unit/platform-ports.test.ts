@@ -7,6 +7,7 @@ import { bumpJobs, doorbellCount, jobPage } from '../../daemon/platform/doorbell
 import { PORT_LIMIT, PORT_MAP } from '../../daemon/platform/port-map.js';
 import { readTextScreen } from '../../daemon/platform/text-screen.js';
 import * as Devices from '../../shared/layout/devices.js';
+import { JOB_AREA_SIZE } from '../../shared/layout/job-page.js';
 import { PartitionHeader, PartitionMap } from '../../shared/layout/partition.js';
 import { PCI_CONFIG_SIZE } from '../../shared/layout/pci.js';
 import { ringSize } from '../../shared/layout/ring.js';
@@ -235,9 +236,9 @@ test('the doorbell counts, and believes only a job area that lies in RAM', (t) =
   for (const [address, accepted] of [
     [0x5000, true],
     [0x5004, false],
-    [(64 << 20) - 0x2000, false],
+    [(64 << 20) - JOB_AREA_SIZE + 0x1000, false],
     [0xffff_f000, false],
-    [(64 << 20) - 0x3000, true],
+    [(64 << 20) - JOB_AREA_SIZE, true],
   ] as const) {
     b.platform.ioWrite(0x510, 4, address);
     t.is(jobPage(b.views), (accepted ? address : null) as ReturnType<typeof jobPage>);
