@@ -5,16 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { firstMismatch } from '../../shared/kit/saved.js';
 import { DebugResult } from '../../shared/layout/debug.js';
-import {
-  freeGate,
-  isChanged,
-  isGateDue,
-  isGateUrgent,
-  isStanding,
-  passCourse,
-  standAtGate,
-  standAtRest,
-} from '../../shared/layout/gate.js';
+import { courseOf, endStand, isGateDue, isGateUrgent, isStanding, passCourse, standAtGate, standAtRest } from '../../shared/layout/gate.js';
 import { readJobOrder } from '../../shared/layout/job-order.js';
 import { ClockMode, EventType, LpBlock, LpLayout, LpState, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import {
@@ -48,6 +39,8 @@ import { ring, Turn } from './turn.js';
 /** Snapshots (shared/kit/saved): what an LP knows beside what is in memory, at the head of its loop. */
 export interface LpSaved {
   readonly clock: number;
+  /** Place at which it waits for a timer. */
+  readonly waitsAt: number;
   /** Candidate that ran last. */
   readonly last: number;
   readonly queue: RunQueue<Guest>['saved'];
@@ -61,6 +54,8 @@ export interface LpSaved {
 const REALTIME_RUN = 200_000;
 /** Sleeps are cut into pieces of this length so that a lost wakeup, should there be one, costs a delay and not a hang. */
 const SLEEP_MAX_MS = 1000;
+/** So long an LP is deaf to its mail at most while another one is not done at the gate. */
+const GATE_MS = 100;
 
 export class LogicalProcessor {
   readonly #boot: LpBoot;
@@ -82,6 +77,11 @@ export class LogicalProcessor {
   #clock = 0;
   /** It was told to stop while it stood at the gate. */
   #isOver = false;
+  /**
+   * Deterministic mode: the place at which it has looked for work, found none, and waits for a timer. A place of its own, whether host's time is waited for or not: root finds the
+   * machine as it is after the look, however often that has been done by then.
+   */
+  #waitsAt = -1;
   /** What ran last, as LpBlock.current has it. */
   #last = -1;
   /** Absent: idle virtual time is skipped. */
@@ -174,13 +174,9 @@ export class LogicalProcessor {
       if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
       else if (!this.#comeToTurn(seen)) continue;
       if (this.#isDeterministic && isGateDue(this.#machine, this.#clock)) {
-        standAtGate(this.#machine, this.#boot.lp);
+        if (!standAtGate(this.#machine, this.#boot.lp, GATE_MS)) continue;
         if (!this.#stand()) break;
-        if (isChanged(this.#machine)) {
-          this.#turn.summonOthers(this.#clock);
-          passCourse(this.#machine);
-        }
-        freeGate(this.#machine);
+        endStand(this.#machine, () => this.#turn.summonOthers(this.#clock));
         continue;
       }
       for (const guest of this.#guests) guest?.advance(this.#clock);
@@ -215,13 +211,8 @@ export class LogicalProcessor {
     if (!isDue() || !standAtRest(this.#machine, this.#boot.lp, isDue)) {
       this.#state(LpState.IDLE);
       this.#turn.sleep(seen, SLEEP_MAX_MS);
-    } else if (this.#stand()) {
-      if (isChanged(this.#machine)) {
-        this.#turn.wakeAll(this.#turn.latestClock());
-        passCourse(this.#machine);
-      }
-      freeGate(this.#machine);
-    } else this.#isOver = true;
+    } else if (this.#stand()) endStand(this.#machine, () => this.#turn.wakeAll(this.#turn.latestClock()));
+    else this.#isOver = true;
   }
 
   /** Virtual time. True: it is this LP's turn, and its clock stands in the step that it has published. */
@@ -381,6 +372,11 @@ export class LogicalProcessor {
       }
     }
     if (deadline === Number.POSITIVE_INFINITY) return;
+    if (isNow && this.#isDeterministic && courseOf(this.#machine) !== this.#waitsAt) {
+      this.#passes();
+      this.#waitsAt = courseOf(this.#machine);
+      return;
+    }
     const reached = this.#pace?.reached(seen, this.#clock, deadline, SLEEP_MAX_MS) ?? true;
     if (!reached || !isNow) return;
     this.#setClock(deadline, true);
@@ -434,10 +430,12 @@ export class LogicalProcessor {
 
   get saved(): LpSaved {
     const guests = Object.fromEntries(this.#guests.flatMap((guest) => (guest === undefined ? [] : [[String(guest.slot), guest.saved]])));
-    return { clock: this.#clock, last: this.#last, queue: this.#queue.saved, pass: this.#pass.saved, world: this.#world.saved, guests };
+    const [clock, waitsAt, last] = [this.#clock, this.#waitsAt, this.#last];
+    return { clock, waitsAt, last, queue: this.#queue.saved, pass: this.#pass.saved, world: this.#world.saved, guests };
   }
-  set saved({ clock, last, queue, pass, world, guests }: LpSaved) {
+  set saved({ clock, waitsAt, last, queue, pass, world, guests }: LpSaved) {
     this.#clock = clock;
+    this.#waitsAt = waitsAt;
     this.#last = last;
     for (const guest of this.#guests) if (guest !== undefined) guest.saved = guests[guest.slot];
     this.#queue.saved = queue;

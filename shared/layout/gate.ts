@@ -2,10 +2,11 @@
 // Why: an input that is there at a moment of the host's time is there at another point of the course each time. An input that is there at a place of the course can be
 // written down with it and given again.
 //
-//   A place is how many runs of VPs, turns given away and visits that have changed something there have been (`course`). Only the LP whose turn it is, or that stands at
-//   rest, adds to that, so between two of them exactly one LP can
-//   go on, and before it does it looks: is root waiting (`gateWanted`), or is this the place at which root wants it (`gateLimit`)? Then it stands (`gateStands`), and goes on
-//   when root has let it go: then it sees to it that all others look for what has changed, if anything has: a visit that changes nothing leaves the course as it is. Where no LP awaits anything (rest) nobody has a turn: then any LP stands, after it has made sure with everybody else's word.
+//   A place is how many runs of VPs, turns given away, looks that found nothing to do before a timer, and visits that have changed something there have been (`course`). Only
+//   the LP whose turn it is, or that stands at rest, adds to that, so between two of them exactly one LP can go on, and before it does it looks: is root waiting (`gateWanted`), or
+//   is this the place at which root wants it (`gateLimit`)? Then it stands (`gateStands`), and goes on when root has let it go: then it sees to it that all others look for what has
+//   changed, if anything has (a visit that changes nothing leaves the course as it is), and frees the gate. Where no LP awaits anything (rest) nobody has a turn: then any LP stands,
+//   after it has made sure with everybody else's word. What it tells the others gives another one the turn, which may be at the gate before this one has freed it, and waits then.
 import { MachineLayout } from './machine.js';
 import type { Views } from './struct.js';
 
@@ -56,11 +57,20 @@ export const isGateDue = (views: Views, clock = 0): boolean => {
   return until !== 0 && clock >= until;
 };
 
-/** The LP, whose turn it is, stands from now on. */
-export const standAtGate = ({ i32 }: Views, lp: number): void => {
+/**
+ * The LP, whose turn it is, stands from now on. False: another has been let go from rest and is not done with that (the turn of this one comes of it), or still stands where a
+ * snapshot has been taken up; who calls tries again. It sleeps until `freeGate`, at most `ms`.
+ */
+export const standAtGate = ({ i32 }: Views, lp: number, ms: number): boolean => {
+  const seen = Atomics.compareExchange(i32, STANDS, NOBODY, BETWEEN);
+  if (seen !== NOBODY) {
+    Atomics.wait(i32, STANDS, seen, ms);
+    return false;
+  }
   i32[AT_REST] = 0;
   Atomics.store(i32, STANDS, lp + 1);
   Atomics.notify(i32, STANDS);
+  return true;
 };
 /** One of the LPs, none of which has a turn, stands from now on if `maySo` holds still once it is sure to be the only one. */
 export const standAtRest = ({ i32 }: Views, lp: number, maySo: () => boolean): boolean => {
@@ -76,9 +86,22 @@ export const standAtRest = ({ i32 }: Views, lp: number, maySo: () => boolean): b
 };
 export const isStanding = ({ i32 }: Views, lp: number): boolean => Atomics.load(i32, STANDS) === lp + 1;
 /** Whether anything was changed while the LP stood that has just been let go. */
-export const isChanged = ({ i32 }: Views): boolean => i32[UNCHANGED] === 0;
-/** The LP that was let go has told the others: the gate is free. */
-export const freeGate = ({ i32 }: Views): void => void Atomics.store(i32, STANDS, NOBODY);
+const isChanged = ({ i32 }: Views): boolean => i32[UNCHANGED] === 0;
+/**
+ * The LP that was let go does what is left to do, and the gate is free. `tell`: the others are to look for what has changed. The place is another one before they do: for whoever
+ * has a turn by that goes on, or stands, at the new one; and nobody stands before all is told.
+ */
+export const endStand = (views: Views, tell: () => void): void => {
+  if (isChanged(views)) {
+    passCourse(views);
+    tell();
+  }
+  freeGate(views);
+};
+export const freeGate = ({ i32 }: Views): void => {
+  Atomics.store(i32, STANDS, NOBODY);
+  Atomics.notify(i32, STANDS);
+};
 /** Root will not wait for the end of the run that is under way. */
 export const isGateUrgent = ({ i32 }: Views): boolean => Atomics.load(i32, WANTED) === Wanted.NOW;
 

@@ -77,8 +77,7 @@ for (const [name, { machine, guests, at }] of Object.entries(CASES))
     }
   });
 
-// Since 27 November it ends otherwise than it was recorded, with builds that had passed before, too: an open defect, and not known yet of what.
-test.serial.skip('a recording is played from the middle, and compared to its end', async (t) => {
+test.serial('a recording is played from the middle, and compared to its end', async (t) => {
   t.timeout(120_000);
   const recording = join(folder, 'a.hvdr');
   const middle = join(folder, 'middle.hvds');

@@ -125,8 +125,7 @@ export default (boot: LpBoot): void => {
       freeGate(machine);
       standing = false;
     } else if (!standing && boot.lp === 0 && isGateDue(machine)) {
-      standAtGate(machine, boot.lp);
-      standing = true;
+      standing = standAtGate(machine, boot.lp, 0);
     }
     return standing;
   };
