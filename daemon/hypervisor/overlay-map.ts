@@ -1,7 +1,7 @@
 // What is at a guest-physical frame: RAM, an overlay page (TLFS 5.2.1), the ROM, or nothing that is memory. Walks of guest page tables ask before they take a frame for RAM.
 // Why two looks before the list: walks are frequent and overlays few. A count says whether there are any, then a bit of the page's flags whether there is one here.
 // Orders: whoever maps or unmaps one changes the list first and flushes the partition afterwards. A fill that saw the list as it was is in an address space of the
-// generation before (vtlb.ts).
+// generation before (vtlb/whole-flush.ts).
 import { HypervLayout, OVERLAYS_MAX, PartitionOverlay } from '../../shared/layout/hyperv.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';

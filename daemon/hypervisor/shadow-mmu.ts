@@ -9,8 +9,9 @@ import type { GuestFault } from '../machine/processor.js';
 import type { FetchCache } from '../machine/tlb.js';
 import { Walk } from '../machine/walker.js';
 import { createLpMmu, type LpMmu, type VtlbClasses } from './vtlb/create-vtlb.js';
+import type { Flush } from './vtlb/loaded-space.js';
+import { PageFault } from './vtlb/page-faults.js';
 import type { VirtualTime } from './vtlb/virtual-costs.js';
-import { type Flush, PageFault } from './vtlb/vtlb.js';
 
 const BITS = { [Access.READ]: PageAccess.READ, [Access.WRITE]: PageAccess.WRITE, [Access.EXECUTE]: PageAccess.FETCH } as const;
 /** A fill is followed by a walk that may find the entry gone again, by another LP's invalidation; after this many rounds hvd itself is wrong. */
@@ -80,6 +81,7 @@ export class ShadowMmu implements Translator {
 
   resolve(gva: number, access: Access, user: boolean, implicit: boolean): number {
     const { walker, vtlb, tlb, costs } = this.lp;
+    const { found } = vtlb;
     const vp = this.#vp as VpBlock;
     // Supervisor accesses that CPL 3 code causes are the processor's own (SDM 3A 4.6.1).
     const bits = BITS[access] | (user ? PageAccess.USER : implicit || vp.cpl === 3 ? PageAccess.IMPLICIT : 0);
@@ -110,7 +112,7 @@ export class ShadowMmu implements Translator {
       if (result === PageFault.GUEST_FAULT) {
         vp.cr2Num = gva;
         this.#listener.reflected();
-        this.#fault.set(14, vtlb.errorCode);
+        this.#fault.set(14, found.errorCode);
         return Resolve.FAULT;
       }
       if (result === PageFault.PROTECTED) {
@@ -118,17 +120,17 @@ export class ShadowMmu implements Translator {
         return Resolve.FAULT;
       }
       if (result === PageFault.MMIO) {
-        this.gpa = vtlb.gpa;
-        if (vtlb.cacheable) tlb.devices.insert(gva, vtlb.gpa, access === Access.WRITE, user);
+        this.gpa = found.gpa;
+        if (found.cacheable) tlb.devices.insert(gva, found.gpa, access === Access.WRITE, user);
         return Resolve.MMIO;
       }
       if (result === PageFault.ONCE) {
-        if (access === Access.WRITE) tlb.claimWrite((vtlb.spa - PartitionMap.RAM) >>> 12);
-        return vtlb.spa;
+        if (access === Access.WRITE) tlb.claimWrite((found.spa - PartitionMap.RAM) >>> 12);
+        return found.spa;
       }
-      if (vtlb.cacheable) {
-        tlb.insert(user ? 1 : 0, gva, vtlb.spa, vtlb.writable, (vtlb.spa - PartitionMap.RAM) >>> 12, vtlb.global);
-        return vtlb.spa;
+      if (found.cacheable) {
+        tlb.insert(user ? 1 : 0, gva, found.spa, found.writable, (found.spa - PartitionMap.RAM) >>> 12, found.global);
+        return found.spa;
       }
     }
     throw new RangeError(`page at 0x${gva.toString(16)} was filled ${ROUNDS_MAX} times and is still not there`);

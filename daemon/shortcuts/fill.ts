@@ -1,5 +1,5 @@
 // A fill of the vTLB whose tables are all there: the guest's tables are walked and the leaf is put into the shadow tree, inside this LP's generation counter.
-// The steps and their order are those of hypervisor/vtlb (vtlb.pageFault, shadow-tree.publish, tracking.grant and filled); what needs a table, a lock, a record or a wait
+// The steps and their order are those of hypervisor/vtlb (page-faults.answer, shadow-tree.publish, tracking.grant and filled); what needs a table, a lock, a record or a wait
 // is left to them.
 
 import { dirty, gfn, global, leafPage, rights, sourcePage, walkGuest } from './guest-tables';

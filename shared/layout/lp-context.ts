@@ -144,7 +144,7 @@ export const LpContextLayout = struct('LpContext', {
   /** What the LP's walker walks (0: nothing) and under which rights: WALK_SMEP, WALK_SMAP. */
   walkRoot: u32,
   walkRights: u32,
-  /** 1: the shortcuts may walk, fill and invalidate (vtlb.ts says when); and what that costs in virtual time (vtlb/virtual-costs). */
+  /** 1: the shortcuts may walk, fill and invalidate (vtlb/loaded-space says when); and what that costs in virtual time (vtlb/virtual-costs). */
   shortFills: i32,
   walkCycles: i32,
   fillCycles: i32,

@@ -1,5 +1,6 @@
 // Sixteen processes with one kernel half, as operating systems have them: how many shadow tables they need, and how many fills, by `vtlb.share`. Counts: the same on every host.
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { MachineLayout } from '../../shared/layout/machine.js';

@@ -1,8 +1,10 @@
 // One LP's part of the vTLB measurements, on this thread: fills and invalidations of pages through walker, vTLB and hardware TLB, and flushes of everything.
 // Guest tables: page directories from frame 3 on, a page table for each LP behind them; one address space for all (CR3 in frame 1), or one for each LP.
 // Every page maps the same frame of RAM.
+
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { NO_TIME, type VirtualTime } from '../../daemon/hypervisor/vtlb/virtual-costs.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import type { Shortcuts } from '../../daemon/machine/shortcuts.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';

@@ -5,7 +5,7 @@
 
 import { ShadowMmu } from '../../daemon/hypervisor/shadow-mmu.js';
 import type { VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
 import { Access, Resolve } from '../../daemon/machine/guest-memory.js';
 import { GuestFault, InvpcidType } from '../../daemon/machine/processor.js';
 import { Cr4 } from '../../shared/abi/registers.js';

@@ -7,7 +7,9 @@ import { Discovery, type DiscoveryParts } from '../../daemon/hypervisor/vtlb/dis
 import { FillLock, Turn } from '../../daemon/hypervisor/vtlb/fill-lock.js';
 import { FlushEpochs } from '../../daemon/hypervisor/vtlb/flush-epochs.js';
 import { Invalidation } from '../../daemon/hypervisor/vtlb/invalidation.js';
+import { LoadedSpace } from '../../daemon/hypervisor/vtlb/loaded-space.js';
 import { NodeLinks } from '../../daemon/hypervisor/vtlb/node-links.js';
+import { PageFault, type PageFaultParts, PageFaults } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { Reclaim, RetireWait } from '../../daemon/hypervisor/vtlb/reclaim.js';
 import { RemoteFlush } from '../../daemon/hypervisor/vtlb/remote-flush.js';
 import { FillWait, Revalidation, type RevalidationParts } from '../../daemon/hypervisor/vtlb/revalidation.js';
@@ -16,7 +18,7 @@ import { SptLocks } from '../../daemon/hypervisor/vtlb/spt-locks.js';
 import { SptPool } from '../../daemon/hypervisor/vtlb/spt-pool.js';
 import { type Grant, Tracking } from '../../daemon/hypervisor/vtlb/tracking.js';
 import { Validation } from '../../daemon/hypervisor/vtlb/validation.js';
-import { PageFault, Vtlb, type VtlbParts } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Vtlb, type VtlbParts } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { WritableMappings } from '../../daemon/hypervisor/vtlb/writable-mappings.js';
 import { FlushHandshake } from '../../daemon/machine/flush-handshake.js';
 import { GenerationCounters } from '../../daemon/machine/generation.js';
@@ -188,12 +190,12 @@ class StructureLockBeforeBus extends AddressSpaces {
     });
   }
 }
-class FillsWhatIsForgotten extends Vtlb {
+class FillsWhatIsForgotten extends PageFaults {
   protected override isForgotten(): boolean {
     return false;
   }
 }
-class TakesUpBanksAsTheyAre extends Vtlb {
+class TakesUpBanksAsTheyAre extends LoadedSpace {
   protected override isBehind(): boolean {
     return false;
   }
@@ -215,7 +217,7 @@ class FlushesTlbsBeforeItForgets extends Vtlb {
 class FlushesNoTlbs extends RemoteFlush {
   override hardwareTlbs(): void {}
 }
-class KeepsOldRoot extends Vtlb {
+class KeepsOldRoot extends LoadedSpace {
   override leaveOldRoot(): void {}
 }
 /** Only the mark is inside a fill. */
@@ -226,19 +228,19 @@ class MarksOnlyAtStores extends Vtlb {
   }
   override endStore(): void {}
 }
-class SettledWhileItWrites extends Vtlb {
+class SettledWhileItWrites extends PageFaults {
   protected override unsettleForOnce(): void {}
 }
 /** A walk that found nothing is remembered for all LPs, until somebody invalidates. */
-class SharesAbsentEntries extends Vtlb {
+class SharesAbsentEntries extends PageFaults {
   readonly #words: SharedWords;
-  constructor(parts: VtlbParts) {
+  constructor(parts: PageFaultParts) {
     super(parts);
     this.#words = parts.words;
   }
-  override pageFault(gva: number, access: number): PageFault {
+  override answer(gva: number, access: number): PageFault {
     if (this.#words.load(ABSENT) === gva) return PageFault.GUEST_FAULT;
-    const result = super.pageFault(gva, access);
+    const result = super.answer(gva, access);
     if (result === PageFault.GUEST_FAULT) this.#words.store(ABSENT, gva);
     return result;
   }
@@ -559,8 +561,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('no turn at the mutex before tables are freed', { FillLock: withoutTurn(Turn.RECLAIM) }),
   mutant('a purge counts fills after it has cleared', { Invalidation: CountsFillsLate }),
   mutant('the structure lock before the bus', { AddressSpaces: StructureLockBeforeBus }),
-  mutant('no look at the generation inside the fill', { Vtlb: FillsWhatIsForgotten }),
-  mutant('a bank is taken up whatever its version', { Vtlb: TakesUpBanksAsTheyAre }),
+  mutant('no look at the generation inside the fill', { PageFaults: FillsWhatIsForgotten }),
+  mutant('a bank is taken up whatever its version', { LoadedSpace: TakesUpBanksAsTheyAre }),
   mutant('the version stays at INVLPG', { Vtlb: VersionStaysAtInvlpg }),
   mutant('TLBs are flushed before everything is forgotten', { Vtlb: FlushesTlbsBeforeItForgets }),
   mutant('TLBs are not flushed for others', { RemoteFlush: FlushesNoTlbs }),
@@ -569,10 +571,10 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('reclaim that gathers tables while it frees others', { Reclaim: GathersAsItFrees }),
   mutant('no second look at the key', { AddressSpaces: NoKeyRecheck }),
   mutant('a SAS of any generation is taken', { AddressSpaces: NoGeneration }),
-  mutant('the old root is kept', { Vtlb: KeepsOldRoot }),
-  mutant('a walk that found nothing is remembered', { Vtlb: SharesAbsentEntries }),
+  mutant('the old root is kept', { LoadedSpace: KeepsOldRoot }),
+  mutant('a walk that found nothing is remembered', { PageFaults: SharesAbsentEntries }),
   mutant('the store of a device is outside the fill that marks', { Vtlb: MarksOnlyAtStores }),
-  mutant('an LP is settled while it writes what it may write once', { Vtlb: SettledWhileItWrites }),
+  mutant('an LP is settled while it writes what it may write once', { PageFaults: SettledWhileItWrites }),
   mutant('no marks at the first write', { Tracking: NoMarks }),
   mutant('tables are marked before the state says so', { Tracking: MarksBeforeTheState }),
   mutant('a page is closed that was granted again', { Tracking: ClosesWhatWasGrantedAgain }),

@@ -2,7 +2,8 @@
 // Why 32-bit paging mostly: two levels of guest tables make short schedules, so that all of them with two preemptions can be run.
 
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HardwareWalker, Walk } from '../../daemon/machine/walker.js';
 import type { WatchedCode } from '../../daemon/machine/watched-code.js';
@@ -85,8 +86,8 @@ const translate = ({ lp }: ScenarioThread, gva: number, access: number = PageAcc
   for (;;) {
     if (lp.walker.walk(gva, access) === Walk.HIT) return lp.walker.spa;
     const result = lp.vtlb.pageFault(gva, access);
-    if (result === PageFault.ONCE) return lp.vtlb.spa & ~4095;
-    if (result !== PageFault.FILLED) throw new Error(`page fault ended with ${result}, error code ${lp.vtlb.errorCode}`);
+    if (result === PageFault.ONCE) return lp.vtlb.found.spa & ~4095;
+    if (result !== PageFault.FILLED) throw new Error(`page fault ended with ${result}, error code ${lp.vtlb.found.errorCode}`);
   }
 };
 const load = (t: ScenarioThread): void => void t.lp.vtlb.load(vpOf(t));
@@ -1446,7 +1447,7 @@ export const SCENARIOS: readonly Scenario[] = [
         inGuest(t, () => {
           const { tlb, vtlb } = t.lp;
           if (vtlb.pageFault(WINDOW, PageAccess.WRITE) !== PageFault.FILLED) throw new Error('no fill');
-          tlb.insert(0, WINDOW, vtlb.spa, vtlb.writable, (vtlb.spa - PartitionMap.RAM) >>> 12, vtlb.global);
+          tlb.insert(0, WINDOW, vtlb.found.spa, vtlb.found.writable, (vtlb.found.spa - PartitionMap.RAM) >>> 12, vtlb.found.global);
         });
         // The right that its TLB had before the purge is gone after it.
         t.words.awaitChange(GHOST, 0);

@@ -1,6 +1,7 @@
 // The vTLB whose fills and INVLPG are those of daemon/shortcuts, built with gates, as far as they go: what they leave is the TypeScript's to do, as in the product.
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { PageFault, Vtlb, type VtlbParts } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
+import { Vtlb, type VtlbParts } from '../../daemon/hypervisor/vtlb/vtlb.js';
 import { PageAccess } from '../../shared/layout/paging.js';
 import { lpContextAt } from '../../shared/layout/partition.js';
 import type { ShortcutFault } from '../../shared/layout/translation-fields.js';

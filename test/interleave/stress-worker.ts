@@ -1,6 +1,7 @@
 // One LP of the stress test: random translations, page-table edits, flushes, handshakes and bus locks, checked against what it knows of its own pages.
 import { parentPort, workerData } from 'node:worker_threads';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
@@ -65,7 +66,7 @@ const translate = (gva: number, access: number): number => {
     }
     const result = lp.vtlb.pageFault(gva, access);
     if (result === PageFault.GUEST_FAULT) return 0;
-    if (result === PageFault.ONCE) return lp.vtlb.spa;
+    if (result === PageFault.ONCE) return lp.vtlb.found.spa;
     if (result !== PageFault.FILLED) throw new Error(`page fault ended with ${result}`);
     fills++;
   }

@@ -2,7 +2,8 @@
 // faults and A and D bits, through its hardware TLB too. Seeded: HVD_SEED replays.
 import test from 'ava';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { TlbMode } from '../../daemon/machine/tlb.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
@@ -79,9 +80,9 @@ const access = (lp: LpMmu, index: number, gva: number, kind: number): number => 
       return walker.spa + (gva & 4095);
     }
     const result = lp.vtlb.pageFault(gva, kind);
-    if (result === PageFault.GUEST_FAULT) return ~lp.vtlb.errorCode;
-    if (result === PageFault.ONCE) return lp.vtlb.spa;
-    if (result === PageFault.MMIO) return lp.vtlb.gpa + PartitionMap.RAM;
+    if (result === PageFault.GUEST_FAULT) return ~lp.vtlb.found.errorCode;
+    if (result === PageFault.ONCE) return lp.vtlb.found.spa;
+    if (result === PageFault.MMIO) return lp.vtlb.found.gpa + PartitionMap.RAM;
   }
   throw new Error('filled four times and still no hit');
 };

@@ -3,7 +3,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { Cr0, Cr4, Efer, Rflags } from '../../shared/abi/registers.js';
 import { PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
@@ -143,11 +144,11 @@ const access = (lp: LpMmu, gva: number, kind: number): { readonly spa: number } 
     if (lp.walker.walk(gva, kind) === Walk.HIT) return { spa: lp.walker.spa + (gva & 4095) };
     switch (lp.vtlb.pageFault(gva, kind)) {
       case PageFault.GUEST_FAULT:
-        return { error: lp.vtlb.errorCode };
+        return { error: lp.vtlb.found.errorCode };
       case PageFault.MMIO:
-        return { gpa: lp.vtlb.gpa };
+        return { gpa: lp.vtlb.found.gpa };
       case PageFault.ONCE:
-        return { spa: lp.vtlb.spa };
+        return { spa: lp.vtlb.found.spa };
     }
   }
   throw new Error('filled four times and still no hit');

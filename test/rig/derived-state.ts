@@ -113,16 +113,20 @@ export const DERIVED: Readonly<Record<string, { readonly [R in Reason]?: readonl
   'hypervisor/vtlb/invalidation.ts': {
     WITHIN_RUN: ['cleared', 'owner', 'unlinked'],
   },
+  'hypervisor/vtlb/loaded-space.ts': {
+    CACHE: ['#keyOf'],
+    LOADED: ['#vp'],
+    ELSEWHERE: ['#lastVp'],
+  },
+  'hypervisor/vtlb/page-faults.ts': {
+    WITHIN_RUN: ['found'],
+    ELSEWHERE: ['allowsOnce'],
+  },
   'hypervisor/vtlb/revalidation.ts': {
     WITHIN_RUN: ['#marked', '#closing'],
   },
   'hypervisor/vtlb/shadow-tree.ts': {
     WITHIN_RUN: ['installed', 'wish', '#leafHigh', '#held', '#heldLevel', '#wanted'],
-  },
-  'hypervisor/vtlb/vtlb.ts': {
-    CACHE: ['#keyOf'],
-    LOADED: ['#vp'],
-    WITHIN_RUN: ['errorCode', 'gpa', 'spa', 'cacheable', 'writable', 'global'],
   },
   'hypervisor/world/guest-world.ts': {
     WITHIN_RUN: ['#inRun', '#isPaged'],

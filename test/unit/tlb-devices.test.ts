@@ -1,7 +1,7 @@
 // Translations to devices: found again without a walk, for as long as the processor's TLB could have held them, and no longer (SDM 3A 4.10).
 import test, { type ExecutionContext } from 'ava';
 import { ShadowMmu } from '../../daemon/hypervisor/shadow-mmu.js';
-import { Flush } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
 import { Access, Resolve } from '../../daemon/machine/guest-memory.js';
 import { GuestFault } from '../../daemon/machine/processor.js';
 import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';

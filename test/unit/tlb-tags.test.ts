@@ -1,7 +1,8 @@
 // Tags on one LP: what a switch keeps, what an edit takes away, PCIDs, the banks of the hardware TLB, and settings that change while guests run.
 import test from 'ava';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { InvpcidType } from '../../daemon/machine/processor.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
@@ -35,7 +36,7 @@ const access = (lp: LpMmu, gva: number, kind: number = READ): number => {
   for (let n = 0; n < 3; n++) {
     if (lp.walker.walk(gva, kind) === Walk.HIT) return lp.walker.spa;
     const result = lp.vtlb.pageFault(gva, kind);
-    if (result === PageFault.ONCE) return lp.vtlb.spa;
+    if (result === PageFault.ONCE) return lp.vtlb.found.spa;
     if (result !== PageFault.FILLED) return -result;
   }
   return -99;

@@ -1,7 +1,8 @@
 // The vTLB on one LP: what control registers, large pages, INVLPG, MOV CR3 and a small pool do to shadow translations.
 import test from 'ava';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';
@@ -88,7 +89,7 @@ test.serial('INVLPG under one CR3 drops a global entry that was filled under ano
   vp.cr3Num = 1 * 4096;
   lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
   t.is(access(lp, 0x20_0000, READ | USER), -PageFault.GUEST_FAULT);
-  t.is(lp.vtlb.errorCode, 5);
+  t.is(lp.vtlb.found.errorCode, 5);
 });
 
 test.serial('a VP sees its own INVLPG after it has moved to another LP and back', (t) => {
@@ -131,19 +132,19 @@ test.serial('with CR0.WP = 0 a supervisor write goes to a read-only user page, a
   t.is(access(lp, 0x5000, WRITE), spaOf(5));
   t.is(access(lp, 0x5000, READ | USER), spaOf(5));
   t.is(access(lp, 0x5000, WRITE | USER), -PageFault.GUEST_FAULT);
-  t.is(lp.vtlb.errorCode, 7);
+  t.is(lp.vtlb.found.errorCode, 7);
   t.is(access(lp, 0x5000, WRITE), spaOf(5));
   // The same with SMEP: lending must not make user code executable for the supervisor.
   vp.cr4 = Cr4.SMEP;
   lp.vtlb.switchAddressSpace(Flush.ALL);
   t.is(access(lp, 0x5000, WRITE), spaOf(5));
   t.is(access(lp, 0x5000, FETCH), -PageFault.GUEST_FAULT);
-  t.is(lp.vtlb.errorCode, 0x11);
+  t.is(lp.vtlb.found.errorCode, 0x11);
   // With WP = 1 the write faults.
   vp.cr0 = (Cr0.PG | Cr0.PE | Cr0.WP) >>> 0;
   lp.vtlb.switchAddressSpace(Flush.NONE);
   t.is(access(lp, 0x5000, WRITE), -PageFault.GUEST_FAULT);
-  t.is(lp.vtlb.errorCode, 3);
+  t.is(lp.vtlb.found.errorCode, 3);
 });
 
 test.serial('with CR0.WP = 0 and SMAP such a write is good once and leaves nothing behind', (t) => {
@@ -156,11 +157,11 @@ test.serial('with CR0.WP = 0 and SMAP such a write is good once and leaves nothi
   lp.vtlb.load(vp);
   setFlags(vp, Rflags.AC);
   t.is(access(lp, 0x5004, WRITE), -PageFault.ONCE);
-  t.is(lp.vtlb.spa, spaOf(5) + 4);
+  t.is(lp.vtlb.found.spa, spaOf(5) + 4);
   setFlags(vp, 0);
   t.is(access(lp, 0x5000, WRITE), -PageFault.GUEST_FAULT);
   t.is(access(lp, 0x5000, READ), -PageFault.GUEST_FAULT);
-  t.is(lp.vtlb.errorCode, 1);
+  t.is(lp.vtlb.found.errorCode, 1);
 });
 
 test.serial('a right that hangs on EFLAGS.AC is not for the hardware TLB', (t) => {
@@ -192,7 +193,7 @@ test.serial('pages beyond RAM go to the caller and get no SPTE', (t) => {
   const { lp } = longMachine();
   set64(4, 9, 0xfee0_0000 | RW, 0);
   t.is(access(lp, 0x9024, READ), -PageFault.MMIO);
-  t.is(lp.vtlb.gpa, 0xfee0_0024);
+  t.is(lp.vtlb.found.gpa, 0xfee0_0024);
   t.not(lp.walker.walk(0x9024, READ), Walk.HIT);
 });
 

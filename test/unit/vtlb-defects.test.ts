@@ -2,7 +2,7 @@
 import test from 'ava';
 import { ShadowMmu } from '../../daemon/hypervisor/shadow-mmu.js';
 import { VTLB_CLASSES, type VtlbClasses } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
 import { Access } from '../../daemon/machine/guest-memory.js';
 import { GuestFault } from '../../daemon/machine/processor.js';
 import { Walk } from '../../daemon/machine/walker.js';

@@ -1,7 +1,8 @@
 // Pages that were page tables and are written as data: after a few rounds nobody intercepts their writes any more, and as soon as they are tables again all is as before.
 import test from 'ava';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
@@ -54,7 +55,7 @@ const reach = (lp: LpMmu, gva: number, access: number = PageAccess.READ): number
   for (let n = 0; n < 20; n++) {
     if (lp.walker.walk(gva, access) === Walk.HIT) return lp.walker.spa & -4096;
     const result = lp.vtlb.pageFault(gva, access);
-    if (result === PageFault.ONCE) return lp.vtlb.spa & -4096;
+    if (result === PageFault.ONCE) return lp.vtlb.found.spa & -4096;
     if (result !== PageFault.FILLED) return -1;
   }
   throw new Error('20 fills and still no hit');

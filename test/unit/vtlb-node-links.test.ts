@@ -2,7 +2,8 @@
 // each case as the shortest guest that shows it, with writes tracked and without.
 import test from 'ava';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { LpContextLayout, TLB_BANK_SIZE, TLB_ENTRIES, TLB_ENTRY_SIZE } from '../../shared/layout/lp-context.js';

@@ -2,7 +2,8 @@
 import test from 'ava';
 import { initVtlb } from '../../daemon/hypervisor/vtlb/arena.js';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { Cr0 } from '../../shared/abi/registers.js';
@@ -31,7 +32,7 @@ const reach = (lp: LpMmu, gva: number, access: number = PageAccess.READ): number
   for (let n = 0; n < 50; n++) {
     if (lp.walker.walk(gva, access) === Walk.HIT) return lp.walker.spa;
     const result = lp.vtlb.pageFault(gva, access);
-    if (result === PageFault.ONCE) return lp.vtlb.spa & -4096;
+    if (result === PageFault.ONCE) return lp.vtlb.found.spa & -4096;
     if (result !== PageFault.FILLED) return -1;
   }
   throw new Error('50 fills and still no hit');

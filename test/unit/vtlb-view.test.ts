@@ -1,6 +1,7 @@
 // What `vm inspect --path vtlb/...` says of tables that the real fill made: places, guest entries and verdicts, and every wrong path.
 import test from 'ava';
-import { Flush, PageFault } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
+import { PageFault } from '../../daemon/hypervisor/vtlb/page-faults.js';
 import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { inspectVtlb } from '../../daemon/root/vtlb-view/tables.js';

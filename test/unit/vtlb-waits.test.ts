@@ -1,7 +1,7 @@
 // What LPs wait for in the vTLB is counted: every wait of an invalidation, and those of instructions that serialize by themselves (US7788464B2), under each lock.
 import test from 'ava';
 import type { LpMmu } from '../../daemon/hypervisor/vtlb/create-vtlb.js';
-import { Flush } from '../../daemon/hypervisor/vtlb/vtlb.js';
+import { Flush } from '../../daemon/hypervisor/vtlb/loaded-space.js';
 import { InvpcidType } from '../../daemon/machine/processor.js';
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';

@@ -16,7 +16,7 @@ import {
 } from '../../machine/cpu/control-registers.js';
 import type { Intercepts } from '../../machine/processor.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
-import { Flush } from '../vtlb/vtlb.js';
+import { Flush } from '../vtlb/loaded-space.js';
 
 /** CR3 := the value, by its halves, with the flush. False: the processor refuses it, nothing has changed. */
 export const loadCr3 = (on: PartitionOnLp, low: number, written: number, flush: Flush): boolean => {

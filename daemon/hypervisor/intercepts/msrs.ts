@@ -6,7 +6,7 @@ import { syntheticMsrs } from '../hyperv/synthetic-msrs.js';
 import { MsrTable } from '../msr/msr-table.js';
 import { type MsrContext, MsrEffect } from '../msr/register.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
-import { Flush } from '../vtlb/vtlb.js';
+import { Flush } from '../vtlb/loaded-space.js';
 
 export const msrIntercepts = (on: PartitionOnLp): Pick<Intercepts, 'readMsr' | 'writeMsr' | 'tsc'> => {
   const table = new MsrTable(on.model.features, on.hyperv === undefined ? [] : syntheticMsrs(on.hyperv));

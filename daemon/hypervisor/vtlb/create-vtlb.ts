@@ -16,8 +16,10 @@ import { DuplicateFinder } from './duplicates.js';
 import { FillLock } from './fill-lock.js';
 import { FlushEpochs } from './flush-epochs.js';
 import { Invalidation } from './invalidation.js';
+import { LoadedSpace } from './loaded-space.js';
 import { NodeLinks } from './node-links.js';
 import { Numa } from './numa.js';
+import { PageFaults } from './page-faults.js';
 import { Reclaim } from './reclaim.js';
 import { RemoteFlush } from './remote-flush.js';
 import { Revalidation } from './revalidation.js';
@@ -32,6 +34,8 @@ import { Tracking } from './tracking.js';
 import { Validation } from './validation.js';
 import { NO_TIME, VirtualCosts, type VirtualTime } from './virtual-costs.js';
 import { Vtlb } from './vtlb.js';
+import { WalkCounts } from './walk-counts.js';
+import { WholeFlush } from './whole-flush.js';
 import { WritableMappings } from './writable-mappings.js';
 
 /** The classes that carry the protocols; tests put mutants in. */
@@ -54,6 +58,8 @@ export const VTLB_CLASSES = {
   Coalescing,
   Discovery,
   RemoteFlush,
+  LoadedSpace,
+  PageFaults,
   Vtlb,
 };
 export type VtlbClasses = typeof VTLB_CLASSES;
@@ -102,8 +108,8 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   // A flush that another LP asks for may be for a new generation: the walker must not go on in what it has forgotten.
   const flushed = {
     flushAll: () => {
-      vtlb.flushTlb();
-      vtlb.leaveOldRoot();
+      space.flushTlb();
+      space.leaveOldRoot();
     },
     dropWrites: (gfn: number) => tlb.dropWrites(gfn),
   };
@@ -160,28 +166,59 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     finder,
     counting,
   });
-  handshake.join();
-  const vtlb: Vtlb = new classes.Vtlb({
+  const whole = new WholeFlush(words, lock, invalidation, tables, counting);
+  const space: LoadedSpace = new classes.LoadedSpace({
     views,
     words,
     tlb,
     walker,
     handshake,
     lock,
-    tree,
     invalidation,
+    whole,
     spaces,
     tracking,
     policy,
     tables,
     numa,
+    discovery,
+    revalidation,
+    epochs,
+    banks,
+    counting,
+  });
+  const walks = new WalkCounts(walker, counting);
+  const faults = new classes.PageFaults({
+    words,
+    lock,
+    space,
+    whole,
+    tree,
+    spaces,
     sharing,
     coalescing,
     discovery,
-    revalidation,
     overlays,
     epochs,
-    banks,
+    walks,
+    counting,
+  });
+  handshake.join();
+  const vtlb = new classes.Vtlb({
+    views,
+    words,
+    tlb,
+    walker,
+    handshake,
+    lock,
+    space,
+    faults,
+    whole,
+    invalidation,
+    tracking,
+    numa,
+    epochs,
+    walks,
     counting,
   });
   const remote = new classes.RemoteFlush({ tlb, handshake, lock, invalidation, revalidation, tracking, vtlb, counting });

@@ -91,8 +91,13 @@ export class FillLock {
     else this.#generations.leave();
   }
 
+  /** What is cleared between this and `end` was filled before the guest's change, or after it and from it. */
+  beginClear(): void {
+    this.waitBeforeClear();
+    this.begin();
+  }
   /** As `waitForPendingFills`, by who then clears nothing but what it has locked: an SPT's lock is the wait. */
-  waitBeforeClear(): void {
+  protected waitBeforeClear(): void {
     if (this.#words.load(LOCK_MODE) === LockMode.FINE) this.#generations.fence();
     else this.waitForPendingFills();
   }

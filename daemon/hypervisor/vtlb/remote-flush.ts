@@ -2,7 +2,7 @@
 //
 // A flush of everything:   every address space that is marked stale is gone over, whoever has it loaded; a flush of pages clears them in every space. Then the hardware TLBs of
 //   the targets' LPs are flushed by handshake. Shadow tables are the partition's, so no target has to run for its flush: one that is not running finds its space
-//   without the old entries, and a hardware TLB that holds some is of an older version than the space (vtlb.ts).
+//   without the old entries, and a hardware TLB that holds some is of an older version than the space (loaded-space.ts).
 //   Spaces of other CR3s than the one named are flushed, too: a guest that keeps two for each process (page-table isolation) names one of them.
 //
 // Order: shadow tables first, THEN the targets' LPs are looked up, THEN they flush. An LP that takes up a target after it was looked up reads the space's version after it
@@ -13,9 +13,10 @@ import type { HardwareTlb } from '../../machine/tlb.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { FillLock } from './fill-lock.js';
 import type { Invalidation } from './invalidation.js';
+import { Flush } from './loaded-space.js';
 import type { Revalidation } from './revalidation.js';
 import type { Tracking } from './tracking.js';
-import { Flush, type Vtlb } from './vtlb.js';
+import type { Vtlb } from './vtlb.js';
 
 export interface RemoteFlushParts {
   readonly tlb: HardwareTlb;
@@ -48,8 +49,7 @@ export class RemoteFlush {
   pages(gva: number, count: number): void {
     const { counting, invalidation, lock, tlb } = this.#p;
     counting.add(Counter.invalidations);
-    lock.waitBeforeClear();
-    lock.begin();
+    lock.beginClear();
     let large = false;
     for (let page = 0; page < count; page++) if (invalidation.clearPageEverywhere(gva + page * 4096)) large = true;
     lock.end();

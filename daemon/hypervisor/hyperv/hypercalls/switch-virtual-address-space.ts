@@ -1,7 +1,7 @@
 // HvCallSwitchVirtualAddressSpace (TLFS 9.4.6.1): CR3 := the value, and no translation need be flushed. As by MOV CR3 a value that the processor refuses is refused.
 import { HvCall, HvRecommendation, HvStatus } from '../../../../shared/abi/hyperv.js';
 import { loadCr3 } from '../../intercepts/control-registers.js';
-import { Flush } from '../../vtlb/vtlb.js';
+import { Flush } from '../../vtlb/loaded-space.js';
 import type { SimpleHypercall } from '../hypercall.js';
 
 export const switchVirtualAddressSpace = (): SimpleHypercall => ({
