@@ -1,66 +1,52 @@
-// A partition's COM1 on this terminal: output as it comes, keys as they are typed.
+// A partition's console: what it has said, as it comes, or on this terminal (console-terminal.ts).
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HvdClient } from '../../shared/client/client.js';
 import { HvdError } from '../../shared/protocol/errors.js';
+import { ConsoleTerminal } from './console-terminal.js';
 
-const POLL_MS = 50;
 const FULL_PAUSE_MS = 20;
-/** Ctrl-]: telnet's escape, seldom meant for a guest. */
-const LEAVE_KEY = 0x1d;
 /** Well below the limit of one request. */
 const INPUT_PIECE = 256;
 
 export interface ConsoleFlags {
-  readonly follow: boolean;
-  readonly send: string | undefined;
+  readonly follow?: boolean;
+  readonly send?: string;
+  /** Nothing that is typed goes to the guest. */
+  readonly watch?: boolean;
+  /** Takes the keyboard from whoever has it. */
+  readonly force?: boolean;
 }
 
-export const attachConsole = async (hvd: HvdClient, name: string, { follow, send }: ConsoleFlags): Promise<void> => {
-  const interactive = process.stdin.isTTY && process.stdout.isTTY;
-  if (send !== undefined) await type(hvd, name, Buffer.from(send.replaceAll('\\n', '\r')));
-  let position = await show(hvd, name, 0);
-  if (!interactive && !follow) return;
-  let leaving = false;
-  let typing = Promise.resolve();
-  const onKeys = (keys: Buffer): void => {
-    const leave = keys.indexOf(LEAVE_KEY);
-    if (leave >= 0) leaving = true;
-    const meant = leave >= 0 ? keys.subarray(0, leave) : keys;
-    typing = typing
-      .then(() => type(hvd, name, meant))
-      .catch(() => {
-        leaving = true;
-      });
-  };
-  if (interactive) {
-    process.stdin.setRawMode(true);
-    process.stdin.on('data', onKeys);
+/** Returns the exit status. */
+export const attachConsole = async (hvd: HvdClient, name: string, flags: ConsoleFlags): Promise<number> => {
+  const { follow = false, send, watch = false, force = false } = flags;
+  if (send !== undefined) {
+    if (force) await hvd.request('vm.console.attach', { name, write: true, force });
+    await type(hvd, name, Buffer.from(send.replaceAll('\\n', '\r')));
   }
-  try {
-    while (!leaving && !hvd.closed) {
-      await sleep(POLL_MS);
-      position = await show(hvd, name, position);
-    }
-    await typing;
-  } finally {
-    if (interactive) {
-      process.stdin.off('data', onKeys);
-      process.stdin.setRawMode(false);
-      process.stdin.pause();
-      process.stdout.write('\n');
-    }
-  }
+  if (process.stdin.isTTY && process.stdout.isTTY) return new ConsoleTerminal(hvd, name).run(!watch, force);
+  if (follow) return followConsole(hvd, name);
+  const { data } = await hvd.request('vm.console.read', { name, position: 0 });
+  process.stdout.write(data);
+  return 0;
 };
 
-const show = async (hvd: HvdClient, name: string, position: number): Promise<number> => {
-  const { data, position: next } = await hvd.request('vm.console.read', { name, position });
-  if (data.length > 0) process.stdout.write(data);
-  return next;
+const followConsole = async (hvd: HvdClient, name: string): Promise<number> => {
+  const ended = new Promise<void>((resolve) => {
+    hvd.on('closed', resolve);
+    hvd.on('console', ({ data, state }) => {
+      process.stdout.write(data);
+      if (state === null) resolve();
+    });
+  });
+  await hvd.request('vm.console.attach', { name });
+  await ended;
+  return 0;
 };
 
-// The guest takes input at the pace of its serial port: a full queue is waited for.
-const type = async (hvd: HvdClient, name: string, bytes: Buffer): Promise<void> => {
-  for (let at = 0; at < bytes.length; ) {
+/** The guest takes input at its own pace: a full queue is waited for while `goesOn`. */
+export const type = async (hvd: HvdClient, name: string, bytes: Uint8Array, goesOn = () => true): Promise<void> => {
+  for (let at = 0; at < bytes.length && goesOn(); ) {
     const data = bytes.subarray(at, at + INPUT_PIECE);
     try {
       await hvd.request('vm.console.write', { name, data });

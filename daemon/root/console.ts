@@ -1,6 +1,16 @@
-// COM1 of a partition, from root's side: output is read from the log in its memory by position, input goes into its queue.
-import { CONSOLE_IN_BYTES, CONSOLE_OUT_BYTES, ConsoleWatch, DeviceMap, FIRMWARE_LOG_BYTES } from '../../shared/layout/devices.js';
+// The console of a partition, COM1 or a virtio console, from root's side: output is read from the log in its memory by position, input goes into its queue.
+import { ConsoleBufferLayout } from '../../shared/layout/console-buffer.js';
+import {
+  CONSOLE_IN_BYTES,
+  CONSOLE_OUT_BYTES,
+  ConsoleWatch,
+  DeviceClockLayout,
+  DeviceMap,
+  FIRMWARE_LOG_BYTES,
+  PlatformRequest,
+} from '../../shared/layout/devices.js';
 import { ByteLog, ByteQueue, type LogChunk } from '../../shared/layout/ring.js';
+import { VirtualDevice, virtualDeviceAt } from '../../shared/layout/virtual-devices.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { LpSignals } from './lp-signals.js';
 import type { Partition } from './partition.js';
@@ -25,5 +35,16 @@ export const writeConsole = (partition: Partition, data: Uint8Array, signals: Lp
   const queue = new ByteQueue(partition.body.views, DeviceMap.CONSOLE_IN, CONSOLE_IN_BYTES);
   if (queue.capacity - queue.length < data.length) throw new HvdError('vm.console-full', { name: partition.name, limit: queue.capacity });
   queue.write(data);
+  signals.ringAll();
+};
+
+/** The size of the terminal that shows it: told to the guest's driver of the virtio console; COM1 has none. */
+export const sizeConsole = ({ body, config }: Partition, columns: number, rows: number, signals: LpSignals): void => {
+  const index = (config.devices ?? []).findIndex(({ kind }) => kind === 'console');
+  if (index < 0) return;
+  const { views } = body;
+  const { buffer } = new VirtualDevice(views, virtualDeviceAt(index));
+  Atomics.store(views.i32, (buffer + ConsoleBufferLayout.at.size) >>> 2, columns | (rows << 16));
+  Atomics.or(views.i32, (DeviceMap.CLOCK + DeviceClockLayout.at.requests) >>> 2, PlatformRequest.VIRTIO);
   signals.ringAll();
 };

@@ -2,6 +2,7 @@
 import { defaultSocket } from '../../shared/client/socket-path.js';
 import { reasonOf } from '../../shared/protocol/errors.js';
 import type { MachineConfig } from '../../shared/protocol/messages.js';
+import { Keyboards } from './control/keyboards.js';
 import type { Service } from './control/methods.js';
 import { ControlServer } from './control/server.js';
 import { claimSocketPath } from './control/socket-file.js';
@@ -62,6 +63,7 @@ export const startDaemon = async (options: DaemonOptions): Promise<Daemon> => {
     machine,
     socket,
     version: hvdVersion(),
+    keyboards: new Keyboards(),
     shutdown: () => setImmediate(() => void stop().catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'stop'))),
   };
   const control = await ControlServer.listen(service, log).catch(async (error: unknown) => {

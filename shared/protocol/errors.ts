@@ -60,6 +60,7 @@ export const ERRORS = {
   'vm.memory': { exit: 71, sentence: '{name}: memory: {bytes} bytes cannot be had from the host: {why}' },
   'vm.no-console': { exit: 69, sentence: '{name}: has no console yet' },
   'inspect.path': { exit: 65, sentence: 'path {path}: {why}' },
+  'vm.console-busy': { exit: 75, sentence: '{name}: another terminal types at its console; --force takes it over' },
   'vm.console-full': { exit: 75, sentence: '{name}: console input is full ({limit} bytes wait for the guest)' },
   'image.fetch': {
     exit: 69,

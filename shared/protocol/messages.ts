@@ -515,7 +515,15 @@ export interface Requests {
   'vm.screen': [{ name: string }, { columns: number; rows: number; lines: string[] }];
   /** Console output from a byte position on; `position` of the next call. Old output beyond the scrollback is gone. */
   'vm.console.read': [{ name: string; position: number }, { data: Uint8Array; position: number }];
+  /** Refused while another connection types there (`vm.console.attach`). */
   'vm.console.write': [{ name: string; data: Uint8Array }, Record<string, never>];
+  /**
+   * From now on this connection gets `console` frames, from the oldest byte that there is. `write`: it wants to be the one that types, `force`: also where another one is.
+   * Whether it is; without `write` it is not, and gives it up.
+   */
+  'vm.console.attach': [{ name: string; write?: boolean | undefined; force?: boolean | undefined }, { writes: boolean }];
+  /** Of the terminal that shows it: a guest with a virtio console is told. */
+  'vm.console.size': [{ name: string; columns: number; rows: number }, Record<string, never>];
   /** The daemon writes the file, whose path is absolute. The machine stands still meanwhile. */
   snapshot: [{ file: string }, { bytes: number; pages: number; course: number; cycle: number }];
   'policy.list': [Record<string, never>, PolicyInfo[]];
@@ -552,6 +560,8 @@ export interface Events {
   stats: MachineStats;
   events: { lp: number; clock: number; kind: string; partition: string; vp: number; a: number; b: number }[];
   trace: TraceFrame;
+  /** What a console has said since the last such frame, bytes of it that are gone, whether this connection types there, and the partition's state; null: there is none any more. */
+  console: { name: string; data: Uint8Array; lost: number; writes: boolean; state: string | null };
   /** Frames lost to a slow reader since the last one. */
   dropped: { count: number };
 }

@@ -57,6 +57,38 @@ test('until a driver is there input is COM1’s', (t) => {
   t.is(d.b.in(0x3f8), 0x78);
 });
 
+test('the size of the terminal is in the configuration space, and a driver of ports is told each other one', (t) => {
+  const d = new Driver(boardWith(VirtualDeviceKind.CONSOLE));
+  const size = (columns: number, rows: number): void => {
+    Atomics.store(d.b.views.i32, (d.buffer + ConsoleBufferLayout.at.size) >>> 2, columns | (rows << 16));
+    ask(d);
+  };
+  const rings = d.start(6, [VirtioFeature.VERSION_1, ConsoleFeature.SIZE, ConsoleFeature.MULTIPORT]);
+  const [, , controlIn, controlOut] = rings;
+  for (let n = 0; n < 8; n++) controlIn.add([{ address: 0x9000 + n * 64, bytes: 64, write: true }]);
+  const told = (): number[][] =>
+    controlIn.used().flatMap(([head, bytes]) => {
+      const view = new DataView(d.peek(0x9000 + head * 64, bytes).buffer);
+      return view.getUint16(4, true) === ConsoleEvent.RESIZE
+        ? [[view.getUint32(0, true), view.getUint16(8, true), view.getUint16(10, true), bytes]]
+        : [];
+    });
+  size(300, 25);
+  t.deepEqual(told(), [], 'port 0 is not ready');
+  d.poke(0x8000, Uint8Array.of(0, 0, 0, 0, ConsoleEvent.PORT_READY, 0, 1, 0));
+  controlOut.add([{ address: 0x8000, bytes: 8 }]);
+  controlOut.kick();
+  t.deepEqual(told(), [[0, 25, 300, 12]], 'rows first');
+  ask(d);
+  t.deepEqual(told(), [], 'once');
+  size(80, 24);
+  size(81, 24);
+  t.deepEqual(told(), [
+    [0, 24, 80, 12],
+    [0, 24, 81, 12],
+  ]);
+});
+
 test('with MULTIPORT a second port is announced by its name, and carries bytes both ways without loss', (t) => {
   const d = new Driver(boardWith(VirtualDeviceKind.CONSOLE));
   const rings = d.start(6, [VirtioFeature.VERSION_1, ConsoleFeature.MULTIPORT]);

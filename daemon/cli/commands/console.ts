@@ -7,9 +7,11 @@ import { type ClientFlags, socketOption, withDaemon } from '../with-daemon.js';
 export const addConsole = (parent: Command): void => {
   socketOption(parent.command('console <name>'))
     .description('the console: at a terminal interactive (Ctrl-] leaves), else what it has said so far')
-    .option('--follow', 'go on until the connection ends')
+    .option('--follow', 'without a terminal: go on until the partition or the connection ends')
     .option('--send <text>', 'type this first; \\n is Enter')
-    .action(async (name: string, flags: ClientFlags & Partial<ConsoleFlags>) => {
-      await withDaemon(flags, (hvd) => attachConsole(hvd, name, { follow: flags.follow ?? false, send: flags.send }));
+    .option('--watch', 'only watch: nothing that is typed goes to the guest')
+    .option('--force', 'type, also where another terminal does: that one watches from then on')
+    .action(async (name: string, flags: ClientFlags & ConsoleFlags) => {
+      process.exitCode = await withDaemon(flags, (hvd) => attachConsole(hvd, name, flags));
     });
 };

@@ -18,13 +18,14 @@ const OUTPUT_MAX = 1 << 20;
 const PIECE = 4096;
 
 /** Control messages that wait for room, a bit each: the lowest goes first. */
-const Say = { ADD: 1, CONSOLE_PORT: 2, NAME: 4, OPEN: 8 } as const;
-const SAY_BITS = 4;
+const Say = { ADD: 1, CONSOLE_PORT: 2, NAME: 4, OPEN: 8, SIZE: 16 } as const;
+const SAY_BITS = 5;
 const EVENT_OF: Readonly<Record<number, number>> = {
   [Say.ADD]: ConsoleEvent.DEVICE_ADD,
   [Say.CONSOLE_PORT]: ConsoleEvent.CONSOLE_PORT,
   [Say.NAME]: ConsoleEvent.PORT_NAME,
   [Say.OPEN]: ConsoleEvent.PORT_OPEN,
+  [Say.SIZE]: ConsoleEvent.RESIZE,
 };
 
 const ConsoleState = accessor(
@@ -35,13 +36,17 @@ const ConsoleState = accessor(
     starved: u8,
     /** Bytes of the agent's chain at the queue's head that root has room for already. */
     agentSent: u32,
+    /** The driver has taken up port 0. */
+    ready: u8,
+    /** The size that it has been told, as ConsoleBufferLayout has it. */
+    told: u32,
   }),
 );
 
 export class ConsoleModel implements VirtioModel {
   readonly type = VirtioType.CONSOLE;
   readonly classCode = 0x07_8000;
-  readonly features = [ConsoleFeature.MULTIPORT];
+  readonly features = [ConsoleFeature.SIZE, ConsoleFeature.MULTIPORT];
   readonly queueSizes = [64, 64, 32, 32, 64, 64];
   private readonly device: VirtioDevice;
   private readonly output: ConsoleOutput;
@@ -61,9 +66,10 @@ export class ConsoleModel implements VirtioModel {
     this.state = new ConsoleState(views, registers.own);
   }
 
-  /** Columns and rows (unknown), ports, no emergency write. */
+  /** Columns and rows (0: not known), ports, no emergency write. */
   config(): Uint8Array {
-    return Uint8Array.of(0, 0, 0, 0, PORTS, 0, 0, 0, 0, 0, 0, 0);
+    const { size } = this;
+    return Uint8Array.of(size & 0xff, (size >>> 8) & 0xff, (size >>> 16) & 0xff, size >>> 24, PORTS, 0, 0, 0, 0, 0, 0, 0);
   }
 
   notified(queue: number, now: number): void {
@@ -74,6 +80,7 @@ export class ConsoleModel implements VirtioModel {
     this.drainOutput(now);
     if (this.device.has(ConsoleFeature.MULTIPORT)) {
       this.device.drain(this.device.queues[Queue.CONTROL_OUT], now, (chain) => this.hear(chain));
+      if (this.state.ready !== 0 && this.size !== this.state.told) this.want(CONSOLE, Say.SIZE);
       this.say();
       this.drainAgent(now);
       this.fill(Queue.AGENT_IN, this.toAgent);
@@ -87,6 +94,13 @@ export class ConsoleModel implements VirtioModel {
     this.state.pending = 0;
     this.state.starved = 0;
     this.state.agentSent = 0;
+    this.state.ready = 0;
+    this.state.told = 0;
+  }
+
+  private get size(): number {
+    const { views, entry } = this.device;
+    return Atomics.load(views.i32, (entry.buffer + ConsoleBufferLayout.at.size) >>> 2) >>> 0;
   }
 
   /** The driver is there: what is typed is for this console and not for COM1. */
@@ -171,7 +185,10 @@ export class ConsoleModel implements VirtioModel {
     const event = view.getUint16(4, true);
     const isYes = view.getUint16(6, true) === 1;
     if (event === ConsoleEvent.DEVICE_READY && isYes) for (let each = 0; each < PORTS; each++) this.want(each, Say.ADD);
-    if (event === ConsoleEvent.PORT_READY && isYes && port === CONSOLE) this.want(CONSOLE, Say.CONSOLE_PORT | Say.OPEN);
+    if (event === ConsoleEvent.PORT_READY && isYes && port === CONSOLE) {
+      this.want(CONSOLE, Say.CONSOLE_PORT | Say.OPEN);
+      this.state.ready = 1;
+    }
     if (event === ConsoleEvent.PORT_READY && isYes && port === AGENT) this.want(AGENT, Say.NAME | Say.OPEN);
     this.device.queues[Queue.CONTROL_OUT].give(chain.head, 0);
     return true;
@@ -187,21 +204,26 @@ export class ConsoleModel implements VirtioModel {
       const bit = this.state.pending & -this.state.pending;
       const port = bit < 1 << SAY_BITS ? CONSOLE : AGENT;
       const what = bit >>> (port * SAY_BITS);
-      const name = what === Say.NAME ? new TextEncoder().encode(AGENT_PORT_NAME) : new Uint8Array();
-      const message = new Uint8Array(CONSOLE_CONTROL_BYTES + name.length);
+      const { size } = this;
+      const more = what === Say.NAME ? new TextEncoder().encode(AGENT_PORT_NAME) : what === Say.SIZE ? resizeOf(size) : new Uint8Array();
+      const message = new Uint8Array(CONSOLE_CONTROL_BYTES + more.length);
       const view = new DataView(message.buffer);
       view.setUint32(0, port, true);
       view.setUint16(4, EVENT_OF[what], true);
       view.setUint16(6, 1, true);
-      message.set(name, CONSOLE_CONTROL_BYTES);
+      message.set(more, CONSOLE_CONTROL_BYTES);
       if (!chain.write(0, message)) {
         this.device.violated();
         break;
       }
       this.state.pending &= ~bit;
+      if (what === Say.SIZE) this.state.told = size;
       queue.take();
       queue.give(chain.head, message.length);
     }
     queue.tell();
   }
 }
+
+/** Rows come first, which Linux has always read, and not columns, as the structure of 5.3.6.2 says. */
+const resizeOf = (size: number): Uint8Array => Uint8Array.of((size >>> 16) & 0xff, size >>> 24, size & 0xff, (size >>> 8) & 0xff);

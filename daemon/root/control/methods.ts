@@ -11,16 +11,18 @@ import type { Machine } from '../machine.js';
 import { listPorts } from '../ports.js';
 import { schedulingOf } from '../scheduling.js';
 import { inspectVtlb } from '../vtlb-view/tables.js';
+import type { Keyboards } from './keyboards.js';
 
 export interface Service {
   readonly machine: Machine;
   readonly socket: string;
   readonly version: string;
+  readonly keyboards: Keyboards;
   /** Begins the end of the daemon; the caller's answer is sent first. */
   readonly shutdown: () => void;
 }
 
-type MachineMethod = Exclude<Method, 'hello' | 'subscribe' | 'trace'>;
+type MachineMethod = Exclude<Method, 'hello' | 'subscribe' | 'trace' | 'vm.console.attach' | 'vm.console.write'>;
 type Handlers = { readonly [M in MachineMethod]: (service: Service, params: Requests[M][0]) => Requests[M][1] | Promise<Requests[M][1]> };
 
 export const HANDLERS: Handlers = {
@@ -73,7 +75,7 @@ export const HANDLERS: Handlers = {
     const chunk = readConsole(machine.partitions.get(name), position);
     return { data: chunk.bytes, position: chunk.next };
   },
-  'vm.console.write': ({ machine }, params) => done(machine.enter('console', params)),
+  'vm.console.size': ({ machine }, params) => done(machine.enter('console.size', params)),
   snapshot: ({ machine }, { file }) => machine.snapshot(file),
   'policy.list': ({ machine }) => machine.listPolicies(),
   'policy.get': ({ machine }, { name, vm }) => machine.getPolicy(name, vm),

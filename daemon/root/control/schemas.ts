@@ -26,6 +26,8 @@ export const CONSOLE_WRITE_MAX = 4096;
 const nothing = strict({});
 const named = strict({ name: nameSchema });
 const anyText = z.string().max(64);
+/** Columns or rows. */
+const terminalSize = z.int().min(1).max(65_535);
 
 const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
   hello: z.object({ version: z.number(), server: z.string().optional(), pid: z.number().optional() }) as z.ZodType<Requests['hello'][0]>,
@@ -66,6 +68,8 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
       error: `expected at most ${CONSOLE_WRITE_MAX} bytes (msgpack bin)`,
     }),
   }),
+  'vm.console.attach': strict({ name: nameSchema, write: z.boolean().optional(), force: z.boolean().optional() }),
+  'vm.console.size': strict({ name: nameSchema, columns: terminalSize, rows: terminalSize }),
   snapshot: strict({
     file: z
       .string()

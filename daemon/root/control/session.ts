@@ -4,6 +4,7 @@ import { bodyOf, HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 import { encodeFrame, FrameReader, isRecord } from '../../../shared/protocol/frames.js';
 import { PROTOCOL_VERSION, type RequestFrame } from '../../../shared/protocol/messages.js';
 import type { Log } from '../log.js';
+import { ConsoleFeeds } from './console-feeds.js';
 import type { DropLog } from './drop-log.js';
 import { Feeds } from './feeds.js';
 import { HANDLERS, type Service } from './methods.js';
@@ -22,6 +23,7 @@ export class Session {
   readonly #drops: DropLog;
   readonly #outbox: Outbox;
   readonly #feeds: Feeds;
+  readonly #consoles: ConsoleFeeds;
   readonly #reader = new FrameReader();
   readonly #requests: RequestFrame[] = [];
   readonly #helloTimer: NodeJS.Timeout;
@@ -37,6 +39,7 @@ export class Session {
     this.#drops = drops;
     this.#outbox = new Outbox(socket);
     this.#feeds = new Feeds(service.machine, this.#outbox);
+    this.#consoles = new ConsoleFeeds(service.machine, this.#outbox, service.keyboards);
     this.#helloTimer = setTimeout(() => this.#farewell(new HvdError('protocol.hello-first', { method: 'nothing' })), HELLO_LIMIT_MS);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('drain', () => this.#resume());
@@ -48,6 +51,7 @@ export class Session {
   end(): void {
     clearTimeout(this.#helloTimer);
     this.#feeds.stop();
+    this.#consoles.stop();
     this.#requests.length = 0;
     this.#socket.destroy();
   }
@@ -120,6 +124,16 @@ export class Session {
       this.#feeds.trace(parseParams('trace', params).on);
       return this.#service.machine.traces.describe();
     }
+    if (method === 'vm.console.attach') {
+      const { name, write = false, force = false } = parseParams('vm.console.attach', params);
+      return { writes: this.#consoles.attach(name, write, force) };
+    }
+    if (method === 'vm.console.write') {
+      const input = parseParams('vm.console.write', params);
+      if (!this.#consoles.mayWrite(input.name)) throw new HvdError('vm.console-busy', { name: input.name });
+      await this.#service.machine.enter('console', input);
+      return {};
+    }
     const handle = HANDLERS[method] as (service: Service, params: unknown) => unknown;
     return await handle(this.#service, parseParams(method, params));
   }
@@ -136,6 +150,7 @@ export class Session {
     this.#over = true;
     this.#requests.length = 0;
     this.#feeds.stop();
+    this.#consoles.stop();
     this.#socket.removeAllListeners('data');
     this.#socket.resume();
     this.#socket.end(frame, () => this.end());

@@ -2,7 +2,7 @@
 // A new way in is a new entry here: parameters that msgpack can carry, an act that finishes while the machine stands still, and nothing taken from the host but them.
 import type { Observe } from '../../../shared/layout/observation.js';
 import type { LoadSpec, PartitionConfig, PolicyInfo, SchedulingChange, SchedulingInfo } from '../../../shared/protocol/messages.js';
-import { watchConsole, writeConsole } from '../console.js';
+import { sizeConsole, watchConsole, writeConsole } from '../console.js';
 import { checkLoad, deliverPendingLoads, setLoad, stopLoad } from '../loads.js';
 import type { Machine } from '../machine.js';
 import type { Exchange } from '../network/user/user-port.js';
@@ -29,6 +29,7 @@ export interface Inputs {
   'vm.destroy': Named;
   'vm.schedule': { readonly name: string; readonly change: SchedulingChange };
   console: { readonly name: string; readonly data: Uint8Array };
+  'console.size': { readonly name: string; readonly columns: number; readonly rows: number };
   /** A switch carries what its ports have sent by now: frames are the machine's own, and need not be written down. */
   'network.carry': { readonly network: string };
   /** What comes from the world outside to a network device; what the guest has sent there by now goes out. */
@@ -73,6 +74,7 @@ export const ACTS: Acts = {
   'vm.destroy': ({ partitions }, { name }) => partitions.destroy(name),
   'vm.schedule': ({ partitions }, { name, change }) => partitions.schedule(name, change),
   console: ({ partitions, signals }, { name, data }) => writeConsole(partitions.get(name), data, signals),
+  'console.size': ({ partitions, signals }, { name, columns, rows }) => sizeConsole(partitions.get(name), columns, rows, signals),
   'network.carry': ({ networks }, { network }) => networks.get(network)?.carry(),
   'network.user': ({ partitions }, { name, device, frames }) => partitions.get(name).backEnds?.exchange(device, frames) ?? NOTHING,
   policy: (machine, { name, value, vm }) => {
