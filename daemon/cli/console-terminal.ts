@@ -4,7 +4,7 @@ import type { HvdClient } from '../../shared/client/client.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { Events } from '../../shared/protocol/messages.js';
 import { type } from './attach-console.js';
-import { TerminalModes } from './terminal-modes.js';
+import { TerminalModes, withoutQueries } from './terminal-modes.js';
 
 /** Ctrl-]: telnet's escape, seldom meant for a guest. */
 const LEAVE_KEY = 0x1d;
@@ -77,8 +77,9 @@ export class ConsoleTerminal {
     }
   }
 
-  #show({ name, data, lost, writes, state }: Events['console']): void {
+  #show({ name, data: said, past, lost, writes, state }: Events['console']): void {
     if (this.#isOver || name !== this.#name) return;
+    const data = past ? withoutQueries(said) : said;
     if (lost > 0) this.#note(`${lost} bytes are lost`);
     if (data.length > 0) {
       process.stdout.write(data);

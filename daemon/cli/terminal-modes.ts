@@ -4,8 +4,17 @@
 const ON_BY_DEFAULT: ReadonlySet<number> = new Set([7, 25]);
 const ESC = '\x1b';
 const SEQUENCE = new RegExp(`${ESC}\\[\\?([\\d;]{1,32})([hl])`, 'g');
+/** What a terminal answers as if it had been typed: reports of its state, its kind, its modes and its colours (DSR, DA, DECRQM, DECRQSS, OSC with `?`). */
+const QUERY = new RegExp(
+  `${ESC}\\[[?>=]?[\\d;]*(?:[nc]|\\$p)|${ESC}P\\$q[^${ESC}]*${ESC}\\\\|${ESC}\\][\\d;]*;\\?(?:\\x07|${ESC}\\\\)|${ESC}Z`,
+  'g',
+);
 /** Longest beginning of a sequence that is kept for its end. */
 const TAIL_MAX = 36;
+
+/** What was said before without what was asked of the terminal of then: this one's answers would go to whoever reads now. */
+export const withoutQueries = (bytes: Uint8Array): Uint8Array =>
+  Buffer.from(Buffer.from(bytes).toString('latin1').replace(QUERY, ''), 'latin1');
 
 export class TerminalModes {
   readonly #changed = new Set<number>();

@@ -560,8 +560,11 @@ export interface Events {
   stats: MachineStats;
   events: { lp: number; clock: number; kind: string; partition: string; vp: number; a: number; b: number }[];
   trace: TraceFrame;
-  /** What a console has said since the last such frame, bytes of it that are gone, whether this connection types there, and the partition's state; null: there is none any more. */
-  console: { name: string; data: Uint8Array; lost: number; writes: boolean; state: string | null };
+  /**
+   * What a console has said since the last such frame, `past`: before this connection watched; bytes of it that are gone, whether this connection types there, and the
+   * partition's state; null: there is none any more.
+   */
+  console: { name: string; data: Uint8Array; past: boolean; lost: number; writes: boolean; state: string | null };
   /** Frames lost to a slow reader since the last one. */
   dropped: { count: number };
 }

@@ -1,7 +1,7 @@
 // What a guest does to a terminal is undone, however its bytes are cut into pieces; and a console has one keyboard.
 import test from 'ava';
 import fc from 'fast-check';
-import { TerminalModes } from '../../daemon/cli/terminal-modes.js';
+import { TerminalModes, withoutQueries } from '../../daemon/cli/terminal-modes.js';
 import { Keyboards } from '../../daemon/root/control/keyboards.js';
 
 const PLAIN = '\x1b[0m\x1b(B\x1b>';
@@ -17,6 +17,27 @@ test('modes that a guest has changed and not changed back are undone', (t) => {
   t.is(undone('\x1b[?1049h\x1b[?25l'), `\x1b[?1049l\x1b[?25h${PLAIN}`);
   t.is(undone('\x1b[?1049h\x1b[?25l full screen \x1b[?1049l\x1b[?25h'), PLAIN);
   t.is(undone('\x1b[?1000;1006;25h'), `\x1b[?1000l\x1b[?1006l${PLAIN}`);
+});
+
+test('what was asked of an earlier terminal is not asked of this one; everything else is as it was', (t) => {
+  const kept = '\x1b[31m# \x1b[2J\x1b[?25l\x1b]0;title\x07\x1b[6C\xff';
+  for (const query of [
+    '\x1b[6n',
+    '\x1b[?6n',
+    '\x1b[c',
+    '\x1b[0c',
+    '\x1b[>c',
+    '\x1b[?2026$p',
+    '\x1bP$qm\x1b\\',
+    '\x1b]11;?\x07',
+    '\x1b]4;1;?\x1b\\',
+    '\x1bZ',
+  ])
+    t.is(
+      Buffer.from(withoutQueries(Buffer.from(`a${query}${kept}${query}b`, 'latin1'))).toString('latin1'),
+      `a${kept}b`,
+      JSON.stringify(query),
+    );
 });
 
 test('wherever the bytes are cut, the same is undone', (t) => {

@@ -12,6 +12,7 @@ export const CONSOLE_MS = 20;
 interface Watched {
   body: PartitionBody;
   position: number;
+  /** Undefined: it has been told of nothing yet. */
   writes: boolean | undefined;
   state: string;
 }
@@ -52,7 +53,7 @@ export class ConsoleFeeds {
     for (const [name, watched] of this.#watched) {
       const partition = this.#machine.partitions.all.find((one) => one.name === name);
       if (partition === undefined) {
-        if (!this.#outbox.offer('console', { name, data: new Uint8Array(), lost: 0, writes: false, state: null })) continue;
+        if (!this.#outbox.offer('console', { name, data: new Uint8Array(), past: false, lost: 0, writes: false, state: null })) continue;
         this.#keyboards.release(name, this);
         this.#watched.delete(name);
         continue;
@@ -64,7 +65,8 @@ export class ConsoleFeeds {
       const state = body.stateName;
       if (bytes.length === 0 && writes === watched.writes && state === watched.state) continue;
       // What a slow reader does not take stays where it is, for as long as the console's log holds it.
-      if (this.#outbox.offer('console', { name, data: bytes, lost, writes, state }))
+      const past = watched.writes === undefined;
+      if (this.#outbox.offer('console', { name, data: bytes, past, lost, writes, state }))
         Object.assign(watched, { position: next, writes, state });
     }
   }
