@@ -23,6 +23,8 @@ export class ConsoleTerminal {
   #isTyping = false;
   #writes = false;
   #state: string | undefined;
+  /** Another one types. */
+  #isRefused = false;
   #isRaw = false;
   #isOver = false;
   #end: (result: number | Error) => void = () => {};
@@ -54,8 +56,7 @@ export class ConsoleTerminal {
     try {
       const { writes } = await this.#hvd.request('vm.console.attach', { name: this.#name, write, force });
       this.#writes = writes;
-      this.#note(`${this.#name}: Ctrl-] leaves`);
-      if (write && !writes) this.#note('another terminal types here, this one watches (--force takes over)');
+      this.#isRefused = write && !writes;
       process.on('exit', onExit);
       for (const signal of SIGNALS) process.on(signal, onSignal);
       process.on('SIGCONT', onContinued);
@@ -85,6 +86,8 @@ export class ConsoleTerminal {
       process.stdout.write(data);
       this.#modes.note(data);
     }
+    // Below what was said before, or it would be gone from the screen.
+    if (past) this.#greet();
     if (this.#writes && !writes) this.#note('another terminal has taken over, this one watches');
     this.#writes = writes;
     if (state === null) this.#end(new HvdError('vm.unknown', { name }));
@@ -130,8 +133,12 @@ export class ConsoleTerminal {
     this.#hvd.request('vm.console.size', { name: this.#name, columns, rows }).catch(() => {});
   }
 
+  #greet(): void {
+    this.#note(`${this.#name}: Ctrl-] leaves`);
+    if (this.#isRefused) this.#note('another terminal types here, this one watches (--force takes over)');
+  }
   #note(text: string): void {
-    process.stderr.write(`hvd: ${text}\r\n`);
+    process.stderr.write(`\r\nhvd: ${text}\r\n`);
   }
   #raw(): void {
     // After a stop the terminal is not what this process thinks it is.

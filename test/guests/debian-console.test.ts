@@ -43,7 +43,7 @@ declare(`Debian's shell is a terminal: one types, others watch, and the terminal
     }
 
     first.type(console);
-    await first.until('what was said before', (text) => text.includes('login-or-shell-ready') && text.includes('# '));
+    await first.until('what was said before', (text) => text.includes('login-or-shell-ready') && text.includes('/ #'));
     first.type('nproc; stty size');
     await first.until('four processors and the size', (text) => /^4$/m.test(text) && /^30 100$/m.test(text));
     first.resize(80, 24);
@@ -51,7 +51,8 @@ declare(`Debian's shell is a terminal: one types, others watch, and the terminal
     first.type('stty size');
     await first.until('the new size', (text) => /^24 80$/m.test(text));
     // Keys that a terminal would take for itself are the guest's.
-    first.type('sleep 1000');
+    first.type("sh -c 'echo sleeping-$((2+2)); exec sleep 1000'");
+    await first.until('a program runs', (text) => text.includes('sleeping-4'));
     first.keys('C-c');
     first.type('echo after-$((40+2))');
     await first.until('the guest is interrupted, hvd is not', (text) => text.includes('after-42'));

@@ -78,14 +78,14 @@ test('the size of the terminal is in the configuration space, and a driver of po
   d.poke(0x8000, Uint8Array.of(0, 0, 0, 0, ConsoleEvent.PORT_READY, 0, 1, 0));
   controlOut.add([{ address: 0x8000, bytes: 8 }]);
   controlOut.kick();
-  t.deepEqual(told(), [[0, 25, 300, 12]], 'rows first');
+  t.deepEqual(told(), [[0, 300, 25, 12]], 'columns first');
   ask(d);
   t.deepEqual(told(), [], 'once');
   size(80, 24);
   size(81, 24);
   t.deepEqual(told(), [
-    [0, 24, 80, 12],
-    [0, 24, 81, 12],
+    [0, 80, 24, 12],
+    [0, 81, 24, 12],
   ]);
 });
 

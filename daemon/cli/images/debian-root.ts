@@ -17,7 +17,7 @@ const cases = Object.entries(OF_DEVICE).map(([device, drivers]) => `    ${device
 
 /**
  * Mounts what programs expect, loads the drivers of the virtio devices that there are (none: nothing is loaded), says that the shell is there, and becomes it: on the virtio
- * console where there is one, which the driver makes some time after it has been loaded, when the device has told it of its ports. `run="COMMANDS"` on the kernel's command line, which the kernel puts into the environment, is run instead, and then the machine is off.
+ * console where there is one, which can be opened some time after the driver has been loaded, when the device has told it of its ports. `run="COMMANDS"` on the kernel's command line, which the kernel puts into the environment, is run instead, and then the machine is off.
  */
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s
@@ -44,19 +44,17 @@ if [ -n "$run" ]; then
   echo "run: status $?"
   poweroff -f
 fi
+terminal=cttyhack
 case $drivers in
   *virtio_console*)
     tries=0
-    while [ ! -c /dev/hvc0 ] && [ $tries -lt 100 ]; do
+    until (exec </dev/hvc0) 2>/dev/null || [ $tries = 100 ]; do
       sleep 0.1
       tries=$((tries + 1))
-    done ;;
+    done
+    exec </dev/hvc0 >/dev/hvc0 2>&1
+    terminal=-c ;;
 esac
-terminal=cttyhack
-if [ -c /dev/hvc0 ]; then
-  exec </dev/hvc0 >/dev/hvc0 2>&1
-  terminal=-c
-fi
 echo login-or-shell-ready
 setsid $terminal sh
 poweroff -f

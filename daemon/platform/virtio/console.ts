@@ -225,5 +225,5 @@ export class ConsoleModel implements VirtioModel {
   }
 }
 
-/** Rows come first, which Linux has always read, and not columns, as the structure of 5.3.6.2 says. */
-const resizeOf = (size: number): Uint8Array => Uint8Array.of((size >>> 16) & 0xff, size >>> 24, size & 0xff, (size >>> 8) & 0xff);
+/** Columns, then rows (5.3.6.2). Linux has read them the other way round for years; Debian's 6.1.192 reads them as they are. */
+const resizeOf = (size: number): Uint8Array => Uint8Array.of(size & 0xff, (size >>> 8) & 0xff, (size >>> 16) & 0xff, size >>> 24);
