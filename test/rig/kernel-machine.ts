@@ -1,4 +1,4 @@
-// A whole partition on one LP, in this process: real intercepts, vTLB, APIC, platform; a kernel's tables in its RAM, and short programs that end in HLT.
+// A whole partition on one LP, or on several that take turns, in this process: real intercepts, vTLB, APIC, platform; a kernel's tables in its RAM, and short programs that end in HLT.
 // For tests of what processor and hypervisor do together. Every IDT gate leads to a HLT of its own, so that the exception that came can be told.
 import { Guest } from '../../daemon/hypervisor/guest.js';
 import { WorldSwitch } from '../../daemon/hypervisor/world/world-switch.js';
@@ -82,6 +82,8 @@ export interface Surroundings {
   readonly beside?: KernelMachine;
   /** By which VPs show that they are in critical sections. */
   readonly criticalWord?: VpWord;
+  /** LPs that have its VPs, dealt out in turn. Only `guests` runs those of other LPs than the first. */
+  readonly lps?: number;
 }
 
 export class KernelMachine {
@@ -92,13 +94,14 @@ export class KernelMachine {
   readonly vps: readonly VpBlock[];
   /** VP 0. */
   readonly vp: VpBlock;
+  /** The partition on each LP; `guest`: on the first. */
+  readonly guests: readonly Guest[];
   readonly guest: Guest;
   readonly lp: LpBlock;
   readonly header: PartitionHeader;
   readonly world: WorldSwitch | undefined;
   #clock = 0;
 
-  /** All VPs belong to the one LP. */
   constructor(
     tiers: 'cold' | 'hot' | 'both',
     cpu = 'max',
@@ -112,6 +115,7 @@ export class KernelMachine {
       worlds = false,
       beside,
       criticalWord,
+      lps = 1,
     }: Surroundings = {},
   ) {
     const hyperv = parseHyperv(hv);
@@ -119,12 +123,12 @@ export class KernelMachine {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.memory = memory;
     this.views = viewsOf(memory.buffer);
-    this.machine = beside?.machine ?? viewsOf(new SharedArrayBuffer(machineMemorySize(1)));
+    this.machine = beside?.machine ?? viewsOf(new SharedArrayBuffer(machineMemorySize(lps)));
     this.header = new PartitionHeader(this.views, PartitionMap.HEADER);
     Object.assign(this.header, {
       magic: PARTITION_MAGIC,
       vpCount: vps,
-      lpCount: 1,
+      lpCount: lps,
       nodeCount: 1,
       ramSize: RAM,
       testDevices: testDevices ? 1 : 0,
@@ -137,7 +141,7 @@ export class KernelMachine {
     this.vps = Array.from({ length: vps }, (_, index) => {
       const vp = new VpBlock(this.views, vpBlockAt(index));
       powerUpVp(vp, index);
-      vp.lp = vp.homeLp = 0;
+      vp.lp = vp.homeLp = index % lps;
       return vp;
     });
     [this.vp] = this.vps;
@@ -157,9 +161,8 @@ export class KernelMachine {
             })
           : undefined;
     this.world = world;
-    this.guest = new Guest({
+    const wiring = {
       world,
-      lp: 0,
       machine: this.machine,
       slot: beside === undefined ? 0 : 1,
       memory,
@@ -176,7 +179,9 @@ export class KernelMachine {
       observe,
       signal,
       event: () => undefined,
-    });
+    };
+    this.guests = Array.from({ length: lps }, (_, lp) => new Guest({ ...wiring, lp }));
+    [this.guest] = this.guests;
   }
 
   /** The LP's, in cycles. */
