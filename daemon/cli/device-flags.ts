@@ -6,6 +6,7 @@ import type { DiskAccess, PartitionConfig, VirtualDeviceConfig } from '../../sha
 
 export interface DeviceFlags {
   readonly disk?: readonly string[];
+  readonly floppy?: readonly string[];
   readonly net?: readonly string[];
   readonly virtioConsole?: boolean;
 }
@@ -17,6 +18,11 @@ export const deviceOptions = (command: Command): Command =>
     .option(
       '--disk <file[,ro|cow]>',
       'a virtio disk on this file, read-only or with writes that are forgotten; again for more; with a BIOS the first two are IDE drives',
+      (file: string, before: readonly string[] = []) => [...before, file],
+    )
+    .option(
+      '--floppy <file[,ro|cow]>',
+      'with a BIOS: a floppy of 720K, 1.2M, 1.44M or 2.88M in drive A; again for B',
       (file: string, before: readonly string[] = []) => [...before, file],
     )
     .option(
@@ -34,7 +40,8 @@ export const withDevices = (
 ): Pick<PartitionConfig, 'devices'> => {
   const more: VirtualDeviceConfig[] = [
     ...(flags.virtioConsole === true ? [{ kind: 'console' } as const] : []),
-    ...(flags.disk ?? []).map((text, index) => (index < drives ? { ...diskOf(text), bus: 'ide' as const } : diskOf(text))),
+    ...(flags.floppy ?? []).map((text) => ({ ...diskOf('--floppy', text), bus: 'floppy' as const })),
+    ...(flags.disk ?? []).map((text, index) => ({ ...diskOf('--disk', text), ...(index < drives ? { bus: 'ide' as const } : {}) })),
     ...(flags.net ?? []).map(networkOf),
   ];
   return more.length === 0 ? {} : { devices: [...(base ?? []), ...more] };
@@ -45,12 +52,12 @@ const networkOf = (text: string): VirtualDeviceConfig => {
   return { kind: 'network', to, ...(forward.length === 0 ? {} : { forward }) };
 };
 
-const diskOf = (text: string): Extract<VirtualDeviceConfig, { kind: 'disk' }> => {
+const diskOf = (option: string, text: string): Extract<VirtualDeviceConfig, { kind: 'disk' }> => {
   const comma = text.lastIndexOf(',');
   const word = text.slice(comma + 1);
   if (comma < 0) return { kind: 'disk', file: resolve(text) };
   const access = Object.hasOwn(ACCESS_WORDS, word) ? ACCESS_WORDS[word] : undefined;
   if (access === undefined)
-    throw new HvdError('usage', { what: `--disk: expected ${Object.keys(ACCESS_WORDS).join(', ')} behind the comma, got ${word}` });
+    throw new HvdError('usage', { what: `${option}: expected ${Object.keys(ACCESS_WORDS).join(', ')} behind the comma, got ${word}` });
   return { kind: 'disk', file: resolve(text.slice(0, comma)), access };
 };

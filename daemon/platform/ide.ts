@@ -1,5 +1,5 @@
-// The primary IDE channel with up to two disks, by programmed input and output: what a BIOS reads its boot disk by. Data is in a slot of the disk's buffer behind guest RAM
-// (shared/layout/block-buffer.ts), from which root reads and writes the file in pieces of at most 64 KiB, as for virtio disks; the same virtual times hold.
+// The primary IDE channel with up to two disks, by programmed input and output: what a BIOS reads its boot disk by. Root reads and writes the file in pieces of at most 64 KiB,
+// as for virtio disks (drive-request.ts).
 //
 //   read:   command -> BSY, piece posted -> due and done: DRQ, interrupt -> 256 words: next sector, or next piece, or the end
 //   write:  command -> DRQ -> 256 words: next sector, interrupt; a whole piece: BSY, posted -> due and done: interrupt, DRQ for the next piece, or the end
@@ -7,21 +7,11 @@
 // Why nothing a driver does can harm: it reaches data through one port and `position`, which stays below the piece; a command that comes in the midst of another gives that up.
 // Reference: ATA/ATAPI-6 (T13/1410D), 6.16, 7, 8, 9.
 import { SECTOR_BYTES } from '../../shared/abi/virtio.js';
-import {
-  BLOCK_SLOTS,
-  BlockBufferLayout,
-  BlockSlot,
-  BlockSlotLayout,
-  blockDataAt,
-  blockSlotAt,
-  DiskOperation,
-  PIECE_BYTES,
-  SlotState,
-} from '../../shared/layout/block-buffer.js';
+import { DiskOperation, PIECE_BYTES } from '../../shared/layout/block-buffer.js';
 import { DeviceMap, IdeRegisters, PlatformAddress } from '../../shared/layout/devices.js';
 import type { Views } from '../../shared/layout/struct.js';
-import { VIRTUAL_DEVICES, VirtualDevice, VirtualDeviceKind, virtualDeviceAt } from '../../shared/layout/virtual-devices.js';
-import type { PlatformHost } from './host.js';
+import { type VirtualDevice, VirtualDeviceKind } from '../../shared/layout/virtual-devices.js';
+import { type DriveHost, DriveRequest, drivesOf } from './drive-request.js';
 import { identifyBytes, lbaOfChs } from './ide-identity.js';
 import type { IrqLine } from './interrupt-lines.js';
 import { allOnes, type PortDevice } from './port-device.js';
@@ -64,29 +54,23 @@ const Phase = { NONE: 0, IDENTITY: 1, READ: 2, WRITE: 3, FLUSH: 4 } as const;
 const PIECE_SECTORS = PIECE_BYTES / SECTOR_BYTES;
 const SECTORS_28 = 0x100;
 const SECTORS_48 = 0x1_0000;
-/** As for virtio disks (virtio/block.ts). */
-const LATENCY_NS = 50_000;
-const NS_A_BYTE = 0.5;
-const LOOK_AGAIN_NS = 1_000_000;
 
 export class Ide implements PortDevice {
   private readonly views: Views;
   private readonly r: IdeRegisters;
   private readonly irq: IrqLine;
-  private readonly host: Pick<PlatformHost, 'deterministic' | 'patienceMs'>;
+  private readonly request: DriveRequest;
   /** Master and slave. */
   private readonly drives: readonly VirtualDevice[];
   private readonly decodes: () => boolean;
 
-  constructor(views: Views, irq: IrqLine, host: Pick<PlatformHost, 'deterministic' | 'patienceMs'>, decodes: () => boolean) {
+  constructor(views: Views, irq: IrqLine, host: DriveHost, decodes: () => boolean) {
     this.views = views;
     this.r = new IdeRegisters(views, DeviceMap.IDE);
     this.irq = irq;
-    this.host = host;
+    this.request = new DriveRequest(views, this.r, host);
     this.decodes = decodes;
-    this.drives = Array.from({ length: VIRTUAL_DEVICES }, (_, index) => new VirtualDevice(views, virtualDeviceAt(index))).filter(
-      ({ kind }) => kind === VirtualDeviceKind.IDE_DISK,
-    );
+    this.drives = drivesOf(views, VirtualDeviceKind.IDE_DISK);
   }
 
   get hasDrives(): boolean {
@@ -180,19 +164,13 @@ export class Ide implements PortDevice {
 
   /** Goes on with what is due, if root has done it. */
   advance(now: number): void {
-    const { r } = this;
     const drive = this.waitingFor;
-    if (drive === undefined || r.dueNum > now || !(this.waits || this.isDone(drive))) return;
-    const done = this.isDone(drive) || this.await(drive);
-    if (!done && !this.host.deterministic) {
-      r.dueNum = now + LOOK_AGAIN_NS;
-      return;
-    }
-    this.finish(drive, done && this.slot(drive).failed === 0);
+    const isGood = drive && this.request.outcome(drive, now);
+    if (drive !== undefined && isGood !== undefined) this.finish(drive, isGood);
   }
   deadline(): number {
     const drive = this.waitingFor;
-    return drive !== undefined && (this.waits || this.isDone(drive)) ? this.r.dueNum : Number.POSITIVE_INFINITY;
+    return drive === undefined ? Number.POSITIVE_INFINITY : this.request.deadline(drive);
   }
 
   // --- commands --------------------------------------------------------------------------------------------------------------------------------------
@@ -227,10 +205,10 @@ export class Ide implements PortDevice {
         return;
       case Command.IDENTIFY:
         if (!this.takeSlot(drive)) return;
-        this.views.u8.set(identifyBytes(drive), blockDataAt(drive.buffer, r.slot));
+        this.views.u8.set(identifyBytes(drive), this.request.data(drive));
         r.phase = Phase.IDENTITY;
         r.left = r.piece = 1;
-        this.request();
+        this.askForData();
         this.setInterrupt(true);
         return;
       case Command.DIAGNOSE:
@@ -278,11 +256,10 @@ export class Ide implements PortDevice {
     r.phase = phase;
     r.piece = Math.min(r.left, PIECE_SECTORS);
     if (phase === Phase.READ) this.post(drive, DiskOperation.READ, r.piece * SECTOR_BYTES, now);
-    else this.request();
+    else this.askForData();
   }
   private finish(drive: VirtualDevice, isGood: boolean): void {
     const { r } = this;
-    r.waiting = 0;
     if (!isGood) {
       drive.failures++;
       this.fail(ErrorBit.UNCORRECTABLE);
@@ -291,7 +268,7 @@ export class Ide implements PortDevice {
     if (r.phase === Phase.READ) {
       drive.ins++;
       drive.inBytesNum += r.piece * SECTOR_BYTES;
-      this.request();
+      this.askForData();
     } else if (r.phase === Phase.WRITE) {
       drive.outs++;
       drive.outBytesNum += r.piece * SECTOR_BYTES;
@@ -313,7 +290,7 @@ export class Ide implements PortDevice {
     const { r, views } = this;
     if ((r.status & Status.DATA_REQUEST) === 0 || r.phase === Phase.WRITE) return allOnes(bytes);
     const drive = this.drives[r.drive];
-    const at = blockDataAt(drive.buffer, r.slot) + r.position;
+    const at = this.request.data(drive) + r.position;
     const there = Math.min(bytes, r.piece * SECTOR_BYTES - r.position);
     let value = 0;
     for (let i = 0; i < there; i++) value += views.u8[at + i] * 2 ** (8 * i);
@@ -324,7 +301,7 @@ export class Ide implements PortDevice {
     const { r, views } = this;
     if ((r.status & Status.DATA_REQUEST) === 0 || r.phase !== Phase.WRITE) return;
     const drive = this.drives[r.drive];
-    const at = blockDataAt(drive.buffer, r.slot) + r.position;
+    const at = this.request.data(drive) + r.position;
     const there = Math.min(bytes, r.piece * SECTOR_BYTES - r.position);
     for (let i = 0; i < there; i++) views.u8[at + i] = (value >>> (8 * i)) & 0xff;
     this.moved(bytes, drive, now);
@@ -351,45 +328,13 @@ export class Ide implements PortDevice {
   // --- root ------------------------------------------------------------------------------------------------------------------------------------------
 
   private post(drive: VirtualDevice, operation: number, bytes: number, now: number): void {
-    const { r, views } = this;
-    const slot = this.slot(drive);
-    r.status = Status.BUSY;
-    r.waiting = 1;
-    r.dueNum = Math.floor(now + LATENCY_NS + bytes * NS_A_BYTE);
-    slot.operation = operation;
-    slot.offsetNum = r.lbaNum * SECTOR_BYTES;
-    slot.bytes = bytes;
-    slot.failed = 0;
-    if (operation === DiskOperation.FLUSH) slot.offsetNum = 0;
-    const posted = (drive.buffer + BlockBufferLayout.at.posted) >>> 2;
-    slot.ticket = Atomics.load(views.i32, posted) + 1;
-    Atomics.store(views.i32, stateAt(slot), SlotState.POSTED);
-    Atomics.add(views.i32, posted, 1);
-    Atomics.notify(views.i32, posted);
+    this.r.status = Status.BUSY;
+    this.request.post(drive, operation, this.r.lbaNum * SECTOR_BYTES, bytes, now);
   }
-  /** One that root is not at work on: what was given up may be. */
   private takeSlot(drive: VirtualDevice): boolean {
-    for (let slot = 0; slot < BLOCK_SLOTS; slot++) {
-      const state = Atomics.load(this.views.i32, stateAt(new BlockSlot(this.views, blockSlotAt(drive.buffer, slot))));
-      if (state === SlotState.POSTED) continue;
-      this.r.slot = slot;
-      return true;
-    }
-    this.fail(ErrorBit.ABORTED);
-    return false;
-  }
-  private slot(drive: VirtualDevice): BlockSlot {
-    return new BlockSlot(this.views, blockSlotAt(drive.buffer, this.r.slot));
-  }
-  private get waits(): boolean {
-    return this.host.patienceMs > 0;
-  }
-  private isDone(drive: VirtualDevice): boolean {
-    return Atomics.load(this.views.i32, stateAt(this.slot(drive))) === SlotState.DONE;
-  }
-  private await(drive: VirtualDevice): boolean {
-    Atomics.wait(this.views.i32, stateAt(this.slot(drive)), SlotState.POSTED, this.host.patienceMs);
-    return this.isDone(drive);
+    const taken = this.request.take(drive);
+    if (!taken) this.fail(ErrorBit.ABORTED);
+    return taken;
   }
 
   // --- registers -------------------------------------------------------------------------------------------------------------------------------------
@@ -400,7 +345,7 @@ export class Ide implements PortDevice {
   private get waitingFor(): VirtualDevice | undefined {
     return this.r.waiting === 0 ? undefined : this.drives[this.r.drive];
   }
-  private request(): void {
+  private askForData(): void {
     this.r.position = 0;
     this.r.status = IDLE | Status.DATA_REQUEST;
   }
@@ -417,7 +362,7 @@ export class Ide implements PortDevice {
   }
   private giveUp(): void {
     this.r.phase = Phase.NONE;
-    this.r.waiting = 0;
+    this.request.giveUp();
     this.r.status = IDLE;
   }
   /** The signature of a disk that takes no packets (ATA-6, 9.12). */
@@ -433,5 +378,3 @@ export class Ide implements PortDevice {
     this.irq.set(pending && (this.r.control & Control.NO_INTERRUPT) === 0);
   }
 }
-
-const stateAt = (slot: BlockSlot): number => (slot.base + BlockSlotLayout.at.state) >>> 2;

@@ -22,6 +22,7 @@ import { DeviceLock } from './device-lock.js';
 import { Dma } from './dma.js';
 import { Doorbell } from './doorbell.js';
 import { FirmwareConfig } from './firmware-config.js';
+import { Floppy } from './floppy.js';
 import type { PlatformHost, PowerWires } from './host.js';
 import { I8042 } from './i8042.js';
 import { Ide } from './ide.js';
@@ -83,6 +84,7 @@ export class Platform {
   private readonly virtual: VirtualDevices;
   private readonly rom: Rom;
   private readonly ide: Ide;
+  private readonly floppy: Floppy;
   private readonly jobLine: IrqLine;
   /** Where the partition has it. */
   private readonly test: PcTestDevice | undefined;
@@ -137,7 +139,8 @@ export class Platform {
       ...this.virtual.functions,
     ]);
     this.vga = new Vga(views);
-    this.dma = new Dma(views);
+    this.dma = new Dma(views, ram);
+    this.floppy = new Floppy(views, lines.line(Irq.FLOPPY), this.dma, host);
     this.doorbell = new Doorbell(views);
     this.coprocessor = new Coprocessor(lines.line(Irq.COPROCESSOR));
     const hasTests = new PartitionHeader(views, PartitionMap.HEADER).testDevices !== 0;
@@ -161,6 +164,7 @@ export class Platform {
       test,
       synicTest: new SynicTestPort(host),
       ide: this.ide,
+      floppy: this.floppy,
     };
     const ranges = [...PORT_MAP, ...(hasTests ? TEST_PORT_MAP : []), ...(hasBios ? FIRMWARE_PORT_MAP : [])];
     this.claims = ranges.map((range, index) => this.claim(range, index, devices[range.device]));
@@ -186,6 +190,7 @@ export class Platform {
       this.pci.reset();
       this.virtual.reset();
       this.ide.reset();
+      this.floppy.reset();
       this.host.setIntr(false);
       this.publish();
     } finally {
@@ -364,6 +369,7 @@ export class Platform {
     this.acpi.advance(now);
     this.virtual.advance(now);
     this.ide.advance(now);
+    this.floppy.advance(now);
     this.uart.receive(now);
     if (!this.consoleInput.empty && this.virtual.hasConsole && this.virtual.inputDue() === 0) this.virtual.serve(now);
     if (this.rootWaits) this.takeRequests(now);
@@ -377,8 +383,9 @@ export class Platform {
   }
 
   private publish(): void {
-    const { pit, rtc, acpi, virtual, uart, ide } = this;
-    const deadline = Math.min(pit.nextDeadline(), rtc.nextDeadline(), acpi.nextDeadline(), virtual.deadline(), ide.deadline());
+    const { pit, rtc, acpi, virtual, uart, ide, floppy } = this;
+    const drives = Math.min(ide.deadline(), floppy.deadline());
+    const deadline = Math.min(pit.nextDeadline(), rtc.nextDeadline(), acpi.nextDeadline(), virtual.deadline(), drives);
     this.deadlines.publish(deadline, Math.min(virtual.hasConsole ? virtual.inputDue() : uart.receiveDue(), NEVER));
   }
 

@@ -21,7 +21,8 @@ export type PortDeviceName =
   | 'firmwareConfig'
   | 'test'
   | 'synicTest'
-  | 'ide';
+  | 'ide'
+  | 'floppy';
 
 export interface PortRange {
   readonly first: number;
@@ -65,7 +66,10 @@ export const FIRMWARE_PORT_MAP: readonly PortRange[] = [
   { first: PlatformAddress.FIRMWARE_DEBUG, last: PlatformAddress.FIRMWARE_DEBUG, device: 'system' },
   { first: PlatformAddress.FIRMWARE_CONFIG, last: PlatformAddress.FIRMWARE_CONFIG + 1, device: 'firmwareConfig', wide: true },
   { first: PlatformAddress.IDE, last: PlatformAddress.IDE + 7, device: 'ide', wide: true },
+  { first: PlatformAddress.FLOPPY + 2, last: PlatformAddress.FLOPPY + 2, device: 'floppy' },
+  { first: PlatformAddress.FLOPPY + 4, last: PlatformAddress.FLOPPY + 5, device: 'floppy' },
   { first: PlatformAddress.IDE_CONTROL, last: PlatformAddress.IDE_CONTROL, device: 'ide', wide: true },
+  { first: PlatformAddress.FLOPPY + 7, last: PlatformAddress.FLOPPY + 7, device: 'floppy' },
 ];
 /** What test images look for, in place of what the machine has there otherwise. */
 export const TEST_PORT_MAP: readonly PortRange[] = [

@@ -4,6 +4,7 @@ import { DeviceClock, DeviceMap, PlatformAddress, RtcRegisters } from '../../sha
 import { PartitionHeader, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { ALARM_ANY, type Alarm, alarmSecond, calendarOf, type Format, fromRegister, secondsOf, toRegister } from './calendar.js';
+import { floppyDrives } from './floppy.js';
 import type { IrqLine } from './interrupt-lines.js';
 import type { PortDevice } from './port-device.js';
 import { nsOfTick, RTC_HZ, ticksAt } from './ticks.js';
@@ -51,8 +52,11 @@ export class Rtc implements PortDevice {
   private readonly cmos: Uint8Array;
   private readonly base: number;
   private readonly irq: IrqLine;
+  /** Types of the floppy drives. */
+  private readonly floppies: readonly number[];
 
   constructor(views: Views, irq: IrqLine) {
+    this.floppies = floppyDrives(views).map(({ medium }) => medium.cmosType);
     this.r = new RtcRegisters(views, DeviceMap.RTC);
     this.clock = new DeviceClock(views, DeviceMap.CLOCK);
     this.header = new PartitionHeader(views, PartitionMap.HEADER);
@@ -71,7 +75,10 @@ export class Rtc implements PortDevice {
     const kib = Math.floor(this.header.ramSize / 1024);
     const extended = Math.min(Math.max(kib - 1024, 0), 0xffff);
     const above16M = Math.min(Math.max(Math.floor(kib / 64) - 256, 0), 0xffff);
-    this.set(0x14, 0x06); // equipment: VGA, mathematics coprocessor
+    const [first = 0, second = 0] = this.floppies;
+    this.set(0x10, (first << 4) | second);
+    // Equipment: VGA, mathematics coprocessor, floppy drives and how many beyond one.
+    this.set(0x14, 0x06 | (first === 0 ? 0 : 0x01) | (second === 0 ? 0 : 0x40));
     this.setWord(0x15, Math.min(kib, 640));
     this.setWord(0x17, extended);
     this.setWord(0x30, extended);

@@ -7,7 +7,7 @@ import { VirtualDevice, virtualDeviceAt } from '../../shared/layout/virtual-devi
 import { VpLayout } from '../../shared/layout/vp.js';
 import { reasonOf } from '../../shared/protocol/errors.js';
 import type { PartitionConfig, VirtualDeviceConfig } from '../../shared/protocol/messages.js';
-import { type Disk, openDisk } from './disks/disk.js';
+import { checkFloppy, type Disk, openDisk } from './disks/disk.js';
 import { DiskClaims } from './disks/disk-claims.js';
 import { DiskServer } from './disks/disk-server.js';
 import type { Log } from './log.js';
@@ -198,9 +198,9 @@ const open = async (device: VirtualDeviceConfig, host: BackEndHost, mac: Uint8Ar
     return { user: true, spec, forwards: host.exchange && (await ForwardServers.open(device.forward ?? [])) };
   }
   const { file, access = 'persistent', bus = 'virtio' } = device;
-  const disk = await openDisk(file, access, host.claims);
+  const disk = await openDisk(file, access, host.claims, bus === 'floppy' ? checkFloppy : undefined);
   return {
     disk,
-    spec: { kind: bus === 'ide' ? 'ide' : 'disk', sectors: disk.sectors, readOnly: access === 'read-only', serial: basename(file) },
+    spec: { kind: bus === 'virtio' ? 'disk' : bus, sectors: disk.sectors, readOnly: access === 'read-only', serial: basename(file) },
   };
 };

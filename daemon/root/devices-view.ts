@@ -11,7 +11,8 @@ const TYPES = { console: VirtioType.CONSOLE, disk: VirtioType.BLOCK, network: Vi
 export const inspectDevices = (views: Views, devices: readonly VirtualDeviceConfig[], hasBios: boolean): VirtualDeviceInfo[] =>
   devices.map((device, index) => {
     const entry = new VirtualDevice(views, virtualDeviceAt(index));
-    if (device.kind === 'disk' && device.bus === 'ide') return ideDisk(device, entry);
+    if (device.kind === 'disk' && device.bus === 'ide') return drive('00:01.1 8086:7010', 'ide disk', device, entry);
+    if (device.kind === 'disk' && device.bus === 'floppy') return drive('port 3F0', 'floppy', device, entry);
     const { status } = new VirtioRegisters(views, virtioAt(index));
     return {
       address: `00:${hex(virtualFunctionOf(index, hasBios).number, 2)}.0 ${hex(VIRTIO_PCI_VENDOR, 4)}:${hex(VIRTIO_PCI_DEVICE + TYPES[device.kind], 4)}`,
@@ -22,10 +23,10 @@ export const inspectDevices = (views: Views, devices: readonly VirtualDeviceConf
     };
   });
 
-/** Its driver is whoever finds the channel. */
-const ideDisk = (device: VirtualDeviceConfig, entry: VirtualDevice): VirtualDeviceInfo => ({
-  address: '00:01.1 8086:7010',
-  kind: 'ide disk',
+/** Its driver is whoever finds the controller. */
+const drive = (address: string, kind: string, device: VirtualDeviceConfig, entry: VirtualDevice): VirtualDeviceInfo => ({
+  address,
+  kind,
   of: describe(device, entry),
   state: 'ready',
   counters: countersOf(entry),

@@ -9,19 +9,21 @@ import { SERIAL_BYTES, VIRTUAL_DEVICES, VirtualDevice, VirtualDeviceKind, virtua
 /** One device as its guest finds it; its place in the list is that on the bus. */
 export type VirtualDeviceSpec =
   | { readonly kind: 'console' }
-  | { readonly kind: 'disk' | 'ide'; readonly sectors: number; readonly readOnly: boolean; readonly serial: string }
+  | { readonly kind: 'disk' | 'ide' | 'floppy'; readonly sectors: number; readonly readOnly: boolean; readonly serial: string }
   | { readonly kind: 'network'; readonly mac: Uint8Array };
 
 const NUMBERS = {
   console: VirtualDeviceKind.CONSOLE,
   disk: VirtualDeviceKind.BLOCK,
   ide: VirtualDeviceKind.IDE_DISK,
+  floppy: VirtualDeviceKind.FLOPPY,
   network: VirtualDeviceKind.NETWORK,
 } as const;
 const BUFFER_BYTES = {
   console: ConsoleBufferLayout.size,
   disk: BlockBufferLayout.size,
   ide: BlockBufferLayout.size,
+  floppy: BlockBufferLayout.size,
   network: NetworkBufferLayout.size,
 } as const;
 /** Partition memory comes in such pieces, and each buffer begins with one. */
@@ -41,7 +43,7 @@ export const writeDevices = (views: Views, devices: readonly VirtualDeviceSpec[]
     entry.buffer = buffer;
     buffer += bufferBytesOf(device);
     if (device.kind === 'network') views.u8.set(device.mac, entry.mac);
-    if (device.kind !== 'disk' && device.kind !== 'ide') continue;
+    if (!('sectors' in device)) continue;
     entry.sectorsNum = device.sectors;
     entry.readOnly = device.readOnly ? 1 : 0;
     views.u8.set(new TextEncoder().encode(device.serial).subarray(0, SERIAL_BYTES), entry.serial);

@@ -38,7 +38,8 @@ export const DeviceMap = {
   DMA: D + 0x0700,
   IDE: D + 0x0780,
   VGA: D + 0x0800,
-  REGISTERS_END: D + 0x1000,
+  FLOPPY: D + 0x1000,
+  REGISTERS_END: D + 0x1080,
   PCI_CONFIG: D + 0x2000,
   VIRTUAL_DEVICES: D + 0x3000,
   FIRMWARE: D + 0x3800,
@@ -71,6 +72,9 @@ export const PlatformAddress = {
   FIRMWARE_DEBUG: 0x402,
   IDE: 0x1f0,
   IDE_CONTROL: 0x3f6,
+  FLOPPY: 0x3f0,
+  /** Channel of the first DMA controller. */
+  FLOPPY_DMA: 2,
   PM1A_EVENT: 0x600,
   PM1A_CONTROL: 0x604,
   PM_TIMER: 0x608,
@@ -98,7 +102,7 @@ export const PlatformAddress = {
   /** CMOS byte of the century (FADT CENTURY). */
   CMOS_CENTURY: 0x32,
 } as const;
-export const Irq = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, SCI: 9, COPROCESSOR: 13, IDE: 14 } as const;
+export const Irq = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, FLOPPY: 6, RTC: 8, SCI: 9, COPROCESSOR: 13, IDE: 14 } as const;
 /** ISA IRQ 0 is wired to I/O APIC pin 2 (an interrupt source override of the MADT), pin 0 to the 8259 pair's INTR; all others to the pin of their number. */
 export const TIMER_PIN = 2;
 
@@ -311,10 +315,22 @@ export const TestLayout = struct('PcTestDevice', { data: block(4, 4) }, 16);
 export const TestRegisters = accessor(TestLayout);
 export type TestRegisters = InstanceType<typeof TestRegisters>;
 
-/** Two 8237 controllers (address and count words by channel) and the page registers. */
+/** Two 8237 controllers and the page registers. By channel of both: address and count words as they are now, what was written to them last, modes. */
 export const DmaLayout = struct(
   'Dma',
-  { flipFlop1: u8, flipFlop2: u8, mask1: u8, mask2: u8, words: block(16 * 2, 2), pages: block(16) },
+  {
+    flipFlop1: u8,
+    flipFlop2: u8,
+    mask1: u8,
+    mask2: u8,
+    /** Of the first one: its command register; channels that have reached terminal count since the status was read. */
+    command: u8,
+    ended: u8,
+    words: block(16 * 2, 2),
+    bases: block(16 * 2, 2),
+    modes: block(8, 1),
+    pages: block(16),
+  },
   128,
 );
 export const DmaRegisters = accessor(DmaLayout);
@@ -354,6 +370,53 @@ export const IdeLayout = struct(
 );
 export const IdeRegisters = accessor(IdeLayout);
 export type IdeRegisters = InstanceType<typeof IdeRegisters>;
+
+/** Of the longest result; the longest command is shorter. */
+export const FLOPPY_BYTES = 10;
+/** The floppy controller. Names as in the 82077AA's data sheet. */
+export const FloppyLayout = struct(
+  'Floppy',
+  {
+    digitalOutput: u8,
+    rate: u8,
+    phase: u8,
+    /** The command so far, or its result: how many bytes, and which of them is read next. */
+    count: u8,
+    next: u8,
+    bytes: block(FLOPPY_BYTES, 1),
+    interrupt: u8,
+    /** Drives whose seek is under way (a bit each, one time for all); whose end SENSE INTERRUPT STATUS has not told, with ST0 of each drive; to be told of since a reset. */
+    seeking: u8,
+    sought: u8,
+    seekStatus: block(4, 1),
+    resets: u8,
+    /** Where the head of each drive is. */
+    cylinders: block(4, 1),
+    /** What SPECIFY, CONFIGURE, PERPENDICULAR MODE and LOCK have said, and the last sector of a track (EOT). */
+    specified: block(2, 1),
+    configured: block(2, 1),
+    perpendicular: u8,
+    locked: u8,
+    lastSector: u8,
+    /** The part of a track that is under way. */
+    drive: u8,
+    cylinder: u8,
+    head: u8,
+    sector: u8,
+    sectors: u8,
+    /** Its bytes are the last ones that the DMA channel wanted. */
+    ends: u8,
+    /** 1: for root and its time, 0: for time only, and then it ends with this ST1. */
+    waiting: u8,
+    failure: u8,
+    slot: u8,
+    due: u64,
+    seekDue: u64,
+  },
+  128,
+);
+export const FloppyRegisters = accessor(FloppyLayout);
+export type FloppyRegisters = InstanceType<typeof FloppyRegisters>;
 
 export const VgaLayout = struct(
   'Vga',

@@ -1,14 +1,14 @@
-// The virtio devices of a partition, and its IDE disks, in its memory: what it has (root writes that before it starts), and the registers of each.
+// The virtio devices of a partition, its IDE disks and floppies, in its memory: what it has (root writes that before it starts), and the registers of each.
 //
-//   DeviceMap.VIRTUAL_DEVICES   what there is, an entry a device: survives a reset. Entry n is a PCI device of its own (pci.ts), but for IDE disks.
+//   DeviceMap.VIRTUAL_DEVICES   what there is, an entry a device: survives a reset. Entry n is a PCI device of its own (pci.ts), but for IDE disks and floppies.
 //   DeviceMap.VIRTIO            registers, 2 KiB a device: zeroed by a reset; under the device lock
 //   behind guest RAM and overlays: a buffer for each device, which it shares with root (block-buffer.ts, network-buffer.ts, console-buffer.ts)
 import { DeviceMap } from './devices.js';
 import { accessor, block, struct, u8, u16, u32, u64 } from './struct.js';
 
 export const VIRTUAL_DEVICES = 12;
-export const VirtualDeviceKind = { NONE: 0, CONSOLE: 1, BLOCK: 2, NETWORK: 3, IDE_DISK: 4 } as const;
-export const VIRTUAL_DEVICE_KINDS: readonly string[] = ['none', 'console', 'block', 'network', 'ide disk'];
+export const VirtualDeviceKind = { NONE: 0, CONSOLE: 1, BLOCK: 2, NETWORK: 3, IDE_DISK: 4, FLOPPY: 5 } as const;
+export const VIRTUAL_DEVICE_KINDS: readonly string[] = ['none', 'console', 'block', 'network', 'ide disk', 'floppy'];
 
 /** Bytes of a block device's name that GET_ID answers (virtio 1.2, 5.2.6.1). */
 export const SERIAL_BYTES = 20;

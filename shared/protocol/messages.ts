@@ -50,8 +50,8 @@ export type VirtualDeviceConfig =
       file: string;
       /** What becomes of what the guest writes: it stays in the file (`persistent`, when absent), is forgotten at the next boot, or is refused. */
       access?: DiskAccess | undefined;
-      /** Of machines with a BIOS: a drive of the primary IDE channel, master and slave in their order. Virtio when absent. */
-      bus?: 'ide' | 'virtio' | undefined;
+      /** Of machines with a BIOS: a drive of the primary IDE channel, master and slave in their order; a floppy in its drive, A and B in theirs. Virtio when absent. */
+      bus?: DiskBus | undefined;
     }
   | {
       kind: 'network';
@@ -62,6 +62,8 @@ export type VirtualDeviceConfig =
       /** `52:54:00:12:34:56`; made of the partition's name and the device's place when absent. */
       mac?: string | undefined;
     };
+export const DISK_BUSES = ['virtio', 'ide', 'floppy'] as const;
+export type DiskBus = (typeof DISK_BUSES)[number];
 export const DISK_ACCESSES = ['persistent', 'copy-on-write', 'read-only'] as const;
 export type DiskAccess = (typeof DISK_ACCESSES)[number];
 /** A virtio device and what has been done with it since the partition was booted. */

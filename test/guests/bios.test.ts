@@ -48,3 +48,33 @@ for (const clock of ['deterministic', 'quantum'])
     );
     t.is(readFileSync(file).toString('latin1', 1536, 1548), 'third sector');
   });
+
+const TRACKS = 160;
+for (const [clock, size, track] of [
+  ['deterministic', '1.44M', 18],
+  ['quantum', '2.88M', 36],
+  ['deterministic', '1.2M', 15],
+  ['deterministic', '720K', 9],
+] as const)
+  declare(`a floppy of ${size} boots, and the BIOS reads and writes it (${clock})${why}`, async (t) => {
+    const disk = Buffer.alloc(TRACKS * track * 512);
+    for (let sector = 1; sector < TRACKS * track; sector++) disk.write(`sector ${sector}\r\n`, sector * 512);
+    readFileSync(join(packageRoot(), 'configs/guests/bootsector/floppy.bin')).copy(disk);
+    const file = join(folder, `${size}.img`);
+    writeFileSync(file, disk);
+    const { stdout, stderr, status } = await hvd(
+      ...['run', '--bios', rom, '--floppy', file, '--memory', '16M', '--clock', clock],
+      ...['--until', '00h ok', '--timeout', '50'],
+    );
+    t.is(status, 0, stderr + stdout);
+    t.regex(
+      stdout,
+      new RegExp(
+        ['Floppy...', 'floppy', '08h ok', '02h ok', 'sector 1', 'last sector ok', `sector ${track - 1}`].join('\\s+') +
+          ['', 'both heads ok', `sector ${track + 1}`, '03h 04h ok', 'refused ok', '00h ok'].join('\\s+'),
+      ),
+    );
+    const written = readFileSync(file);
+    t.true(written.toString('latin1', disk.length - 512).startsWith(`sector ${track - 2}\r\n\0`));
+    t.deepEqual(written.subarray(0, disk.length - 512), disk.subarray(0, disk.length - 512));
+  });

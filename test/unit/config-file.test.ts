@@ -56,6 +56,16 @@ const WRONG: readonly [string, string, RegExp][] = [
     /^file\.yaml:9 partitions\[0\]\.devices\[0\]\.access: expected persistent or copy-on-write or read-only, got "some"$/,
   ],
   [
+    'a floppy without a BIOS',
+    partition('    devices:\n      - { kind: disk, file: x, bus: floppy }\n'),
+    /^file\.yaml:7 partitions\[0\]\.devices\[0\]\.bus: expected virtio, for the floppy controller is of machines with a bios$/,
+  ],
+  [
+    'a third floppy',
+    partition(`${'    bios: x\n    devices:\n'}${'      - { kind: disk, file: x, bus: floppy }\n'.repeat(3)}`),
+    /^file\.yaml:10 partitions\[0\]\.devices\[2\]\.bus: expected virtio, for the floppy controller has 2 drives$/,
+  ],
+  [
     'a network that there is not',
     partition('    devices:\n      - { kind: network, to: hub }\n'),
     /^file\.yaml:7 partitions\[0\]\.devices\[0\]\.to: expected user or switch:NAME, got "hub"$/,

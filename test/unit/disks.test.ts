@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { openDisk } from '../../daemon/root/disks/disk.js';
+import { checkFloppy, openDisk } from '../../daemon/root/disks/disk.js';
 import { DiskClaims } from '../../daemon/root/disks/disk-claims.js';
 import { DiskServer } from '../../daemon/root/disks/disk-server.js';
 import { waitUntil } from '../../daemon/root/wait-until.js';
@@ -54,6 +54,16 @@ test('a copy-on-write disk is an array that is what the file is at each boot; th
   );
   await disk.close();
   t.deepEqual(readFileSync(file), Buffer.from(contents()));
+});
+
+test('a floppy has one of four sizes, to the byte', async (t) => {
+  for (const bytes of [737_280, 1_228_800, 1_474_560, 2_949_120]) t.is(checkFloppy(bytes), undefined);
+  const expected = /^\d+ bytes; a floppy has 737280 \(720K\), 1228800 \(1\.2M\), 1474560 \(1\.44M\) or 2949120 \(2\.88M\)$/;
+  for (const bytes of [0, 512, 1_474_559, 1_474_561, 1_475_072]) t.regex(checkFloppy(bytes) ?? '', expected);
+  await t.throwsAsync(openDisk(newFile('no-floppy'), 'read-only', new DiskClaims(), checkFloppy), {
+    code: 'disk.unusable',
+    message: /no-floppy: .*32768 bytes; a floppy has 737280/,
+  });
 });
 
 test('a file that one disk writes to is no other’s; when that is closed it is', async (t) => {

@@ -23,6 +23,11 @@ export class DeviceRam {
     return gpa + bytes <= this.size;
   }
 
+  /** Bytes of RAM from the address on. */
+  room(gpa: number): number {
+    return Math.max(0, this.size - gpa);
+  }
+
   /** The rest: of addresses that `holds` has accepted, and that are aligned. */
   load16(gpa: number): number {
     return Atomics.load(this.views.u16, (PartitionMap.RAM + gpa) >>> 1);

@@ -14,6 +14,7 @@ import { VIRTUAL_DEVICES } from '../../../shared/layout/virtual-devices.js';
 import {
   type DeviceConfig,
   DISK_ACCESSES,
+  DISK_BUSES,
   type HypervConfig,
   type LoadSpec,
   type MachineConfig,
@@ -225,7 +226,7 @@ const virtualDevice: z.ZodType<VirtualDeviceConfig> = z.discriminatedUnion(
       kind: z.literal('disk'),
       file: text(PATH_MAX),
       access: choice(DISK_ACCESSES).optional(),
-      bus: choice(['ide', 'virtio']).optional(),
+      bus: choice(DISK_BUSES).optional(),
     }),
     strict({ kind: z.literal('network'), to: network, mac: mac.optional(), forward: list(forward, FORWARDS_MAX).optional() }),
   ],
@@ -240,8 +241,9 @@ const virtualDevices = list(virtualDevice, VIRTUAL_DEVICES).superRefine((devices
     context.addIssue({ code: 'custom', path: [consoles[1], 'kind'], message: 'expected one console, for a partition has no more' });
 });
 
-/** A master and a slave. */
-const IDE_DRIVES = 2;
+/** Disks that only machines with a BIOS have: a master and a slave; drives A and B. */
+const DRIVES = { ide: 'IDE', floppy: 'the floppy controller' } as const;
+const DRIVES_MAX = 2;
 interface Boot {
   readonly devices?: readonly VirtualDeviceConfig[] | undefined;
   readonly image?: string | undefined;
@@ -253,15 +255,13 @@ interface Boot {
 /** An image that hvd loads, or a BIOS that boots from a disk. */
 const refineBoot = ({ image, bios, append, initrd, devices = [], 'video-bios': videoBios }: Boot, context: z.RefinementCtx): void => {
   const refuse = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message });
-  const drives = devices.flatMap((device, index) => (device.kind === 'disk' && device.bus === 'ide' ? [index] : []));
-  const refused = bios === undefined ? drives[0] : drives[IDE_DRIVES];
-  if (refused !== undefined)
-    context.addIssue({
-      code: 'custom',
-      path: ['devices', refused, 'bus'],
-      message:
-        bios === undefined ? 'expected virtio, for IDE is of machines with a bios' : `expected virtio, for IDE has ${IDE_DRIVES} drives`,
-    });
+  for (const [bus, name] of Object.entries(DRIVES)) {
+    const drives = devices.flatMap((device, index) => (device.kind === 'disk' && device.bus === bus ? [index] : []));
+    const refused = bios === undefined ? drives[0] : drives[DRIVES_MAX];
+    if (refused === undefined) continue;
+    const why = bios === undefined ? 'is of machines with a bios' : `has ${DRIVES_MAX} drives`;
+    context.addIssue({ code: 'custom', path: ['devices', refused, 'bus'], message: `expected virtio, for ${name} ${why}` });
+  }
   if (bios === undefined) {
     if (image === undefined) refuse('image', `expected text of 1 to ${PATH_MAX} bytes without control characters, or a bios; got nothing`);
     if (videoBios !== undefined) refuse('video-bios', 'expected a bios that runs it');
