@@ -75,3 +75,4 @@ void apic_reset(void);                            // xAPIC mode, software-enable
 // --- the checks
 void check_msrs(void);
 void check_apic(void);
+void check_clock(void);
