@@ -1,8 +1,10 @@
 // One partition as one LP has it: VPs, virtual APICs, platform, memory management, processor, clock. Everything else in this folder works on it.
 // Every LP has such an object for every partition; what they share is in partition memory.
+
 import { ApicBase } from '../../shared/abi/apic.js';
 import { readProcessor } from '../../shared/cpu/partition-processor.js';
 import type { ProcessorChoice } from '../../shared/cpu/processor-choice.js';
+import { callRoot } from '../../shared/layout/gate.js';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import {
   ClockMode,
@@ -120,6 +122,7 @@ export class PartitionOnLp implements ApicBus {
       debugExit: (value) => this.ends.debugExit(value),
       textSeen: () => this.ends.textSeen(),
       remapped: () => this.mmu.flushPartition(),
+      callRoot: () => callRoot(wiring.machine),
       lowerLine: (vector) => wiring.devices.lower(vector),
       assertedLine: () => wiring.devices.asserted(),
     });

@@ -23,6 +23,8 @@ export interface PlatformHost {
   /** Devices of the machine that are passed through, by the vectors that they interrupt the guest with: to lower a line; the highest one that is high, 0 none. */
   lowerLine(vector: number): void;
   assertedLine(): number;
+  /** Root has something to do, in a deterministic machine before any LP goes on (layout/gate). Called with the device lock held. */
+  callRoot(): void;
   /** A command of the test port for synthetic interrupts (hypervisor/hyperv/synic-test). Called without the lock. */
   synicTest(command: number): void;
   /** The rest is called after the access, without the lock. */

@@ -43,9 +43,9 @@ export class BackEndHost {
   readonly claims = new DiskClaims();
   readonly signals: LpSignals;
   readonly networks: Map<string, Switch>;
-  /** A switch does its work, at the gate. Absent: whoever plays a recording lets it. */
-  readonly carry: ((network: string) => Promise<unknown>) | undefined;
-  /** Frames come in from outside and go out, at the gate. Absent as `carry`. */
+  /** A switch does its work, at the gate. */
+  readonly carry: (network: Switch) => Promise<void>;
+  /** Frames come in from outside and go out, at the gate. Absent: whoever plays a recording lets them. */
   readonly exchange: ((name: string, device: number, frames: readonly Uint8Array[]) => Promise<Exchange>) | undefined;
   readonly log: Log;
   /** Otherwise devices wait for root, and look at what is due by themselves. */
@@ -56,7 +56,7 @@ export class BackEndHost {
     signals: LpSignals,
     log: Log,
     networks: Map<string, Switch>,
-    carry: ((network: string) => Promise<unknown>) | undefined,
+    carry: (network: Switch) => Promise<void>,
     exchange: ((name: string, device: number, frames: readonly Uint8Array[]) => Promise<Exchange>) | undefined,
   ) {
     this.exchange = exchange;
@@ -140,7 +140,9 @@ export class BackEnds {
     const network = networks.get(name) ?? new Switch();
     networks.set(name, network);
     const port = new SwitchPort(this.#name, body.views, index, () => this.#host.tell(body));
-    const server = new SwitchServer(body.views, network, port, carry && (() => carry(name)));
+    // Where devices are told, what is sent is carried when root comes to it.
+    port.calls = !this.#host.tellsDevices;
+    const server = new SwitchServer(body.views, network, port, () => carry(network));
     return {
       // What it carries waits in memory.
       isBusy: false,

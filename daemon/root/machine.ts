@@ -98,6 +98,9 @@ export class Machine {
     this.signals = new LpSignals(this.memory);
     this.gate = new Gate(this.memory, this.signals);
     this.gate.isExact = recorder !== undefined || replay !== undefined;
+    this.gate.onCall = () => {
+      for (const network of this.networks.values()) network.carryAll();
+    };
     this.#recorder = recorder;
     this.#costs = replay?.costs ?? restore?.head.costs ?? readCosts();
     this.devices = new Devices(this.memory, this.signals, config.devices ?? []);
@@ -113,7 +116,7 @@ export class Machine {
       this.signals,
       log,
       this.networks,
-      replay === undefined ? (network) => this.enter('network.carry', { network }) : undefined,
+      (network) => this.#carry(network),
       replay === undefined ? (name, device, frames) => this.enter('network.user', { name, device, frames }) : undefined,
     );
     this.partitions = new Partitions(this.memory, this.signals, this.workers, builder ?? build, log, this.devices, this.gate, backEnds);
@@ -137,6 +140,15 @@ export class Machine {
         return ACTS[kind](this, params, files === undefined ? aside : { ...aside, files });
       }),
     );
+  }
+
+  /** What a switch does is the machine's own, no input: in `deterministic` mode at the place at which an LP has called for it. */
+  async #carry(network: Switch): Promise<void> {
+    if (this.config.clock === 'deterministic') await this.gate.answer();
+    else {
+      await this.#still;
+      await this.debug.during(() => this.gate.enter(() => network.carry()));
+    }
   }
 
   /** Creates a partition, sets its load and starts it unless its configuration says otherwise. All or nothing. */

@@ -3,8 +3,8 @@
 // written down with it and given again.
 //
 //   A place is how many runs of VPs, turns given away, looks that found nothing to do before a timer, and visits that have changed something there have been (`course`). Only
-//   the LP whose turn it is, or that stands at rest, adds to that, so between two of them exactly one LP can go on, and before it does it looks: is root waiting (`gateWanted`), or
-//   is this the place at which root wants it (`gateLimit`)? Then it stands (`gateStands`), and goes on when root has let it go: then it sees to it that all others look for what has
+//   the LP whose turn it is, or that stands at rest, adds to that, so between two of them exactly one LP can go on, and before it does it looks: is root waiting (`gateWanted`), has an LP
+//   called it (`gateCalled`), or is this the place at which root wants it (`gateLimit`)? Then it stands (`gateStands`), and goes on when root has let it go: then it sees to it that all others look for what has
 //   changed, if anything has (a visit that changes nothing leaves the course as it is), and frees the gate. Where no LP awaits anything (rest) nobody has a turn: then any LP stands,
 //   after it has made sure with everybody else's word. What it tells the others gives another one the turn, which may be at the gate before this one has freed it, and waits then.
 import { MachineLayout } from './machine.js';
@@ -20,6 +20,7 @@ const UNTIL = AT.gateUntil >>> 3;
 const STANDS = AT.gateStands >>> 2;
 const AT_REST = AT.gateAtRest >>> 2;
 const UNCHANGED = AT.gateUnchanged >>> 2;
+const CALLED = AT.gateCalled >>> 2;
 
 const HALF = 2 ** 32;
 const NOBODY = 0;
@@ -47,10 +48,13 @@ export const passCourse = ({ i32 }: Views): void => {
   Atomics.store(i32, COURSE_LOW, low);
 };
 
-/** Root is waiting, or wanted to be here. For the LP whose turn it is, with its clock, or any at rest. */
+/** The LP whose turn it is has left something that is root's to do: at the next place, whoever is there, before anybody goes on. Root is to be woken after that. */
+export const callRoot = ({ i32 }: Views): void => void Atomics.store(i32, CALLED, 1);
+
+/** Root is waiting, or is waited for, or wanted to be here. For the LP whose turn it is, with its clock, or any at rest. */
 export const isGateDue = (views: Views, clock = 0): boolean => {
   const { i32 } = views;
-  if (Atomics.load(i32, WANTED) !== 0) return true;
+  if (Atomics.load(i32, WANTED) !== 0 || Atomics.load(i32, CALLED) !== 0) return true;
   if (Atomics.load(i32, LIMITED) === 0) return false;
   if (((Atomics.load(i32, COURSE_LOW) - Atomics.load(i32, LIMIT)) | 0) >= 0) return true;
   const until = Number(views.u64[UNTIL]);
@@ -107,6 +111,9 @@ export const isGateUrgent = ({ i32 }: Views): boolean => Atomics.load(i32, WANTE
 
 // --- root's side
 
+export const isRootCalled = ({ i32 }: Views): boolean => Atomics.load(i32, CALLED) !== 0;
+/** While an LP stands: whether root was called; it is not any more. */
+export const takeCall = ({ i32 }: Views): boolean => Atomics.exchange(i32, CALLED, 0) !== 0;
 /** What stands there, for `Atomics.waitAsync`, and the LP that does, if one does. */
 export const gateWord = { index: STANDS, of: ({ i32 }: Views): number => Atomics.load(i32, STANDS) } as const;
 export const standingLp = (word: number): number | undefined => (word > 0 ? word - 1 : undefined);

@@ -55,6 +55,8 @@ export const MachineLayout = struct('MachineHeader', {
   tracing: i32,
   /** 1: the LP is let go and nothing was changed, so nobody need look; else all LPs look for what was. */
   gateUnchanged: i32,
+  /** 1: an LP has left something that root does at this place of the course, before anybody goes on. Atomics. */
+  gateCalled: i32,
 });
 export const MachineHeader = accessor(MachineLayout);
 export type MachineHeader = InstanceType<typeof MachineHeader>;

@@ -10,6 +10,8 @@ export const NetworkBufferLayout = struct('NetworkBuffer', {
   held: i32,
   /** 1: root has frames for which there was no room, and waits until the device has taken some and raises `sent`. */
   wanted: i32,
+  /** 1: it is on a switch of a deterministic machine: root is called to carry what is sent at the next place of the course (layout/gate). */
+  calls: i32,
   out: block(frameQueueSize(FRAME_QUEUE_BYTES), 64),
   in: block(frameQueueSize(FRAME_QUEUE_BYTES), 64),
 });

@@ -7,6 +7,7 @@ import { readConsole } from '../../daemon/root/console.js';
 import { silentLog } from '../../daemon/root/log.js';
 import { Machine } from '../../daemon/root/machine.js';
 import { waitUntil } from '../../daemon/root/wait-until.js';
+import { callRoot, isRootCalled } from '../../shared/layout/gate.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 
 const MIB = 1 << 20;
@@ -32,6 +33,38 @@ test('whoever comes in finds all LPs standing still, however busy they are; nobo
       t.true(machine.gate.course >= before);
     }
     t.true(await waitUntil(() => clocks(machine)[0]! > 0, 30_000));
+  } finally {
+    await machine.stop();
+  }
+});
+
+test('what an LP has called root for is done before anybody comes in, once, and the course counts it as a change', async (t) => {
+  const machine = await start();
+  const { gate, memory, signals } = machine;
+  const order: string[] = [];
+  gate.onCall = () => {
+    t.true(gate.isHeld);
+    order.push(`call at ${gate.course}`);
+  };
+  try {
+    // At rest, where an LP looks for it as it does for root.
+    callRoot(memory.views);
+    signals.ringAll();
+    await gate.answer();
+    t.deepEqual(order, ['call at 0']);
+    t.false(isRootCalled(memory.views));
+    t.true((await gate.enter(({ course }) => course)) > 0, 'all look for what has changed');
+    await machine.add(guest('job=spinlock milliseconds=100000'));
+    for (let n = 0; n < 5; n++) {
+      order.length = 0;
+      const called = await gate.look(({ course }) => {
+        callRoot(memory.views);
+        return course;
+      });
+      await gate.answer();
+      // The same place, or the next one where something had changed it in the same stand.
+      t.regex(order.join(), new RegExp(`^call at (${called}|${called + 1})$`));
+    }
   } finally {
     await machine.stop();
   }

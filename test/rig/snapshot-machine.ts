@@ -62,12 +62,13 @@ export const deterministic = (changes: Partial<MachineConfig>): MachineConfig =>
   ...changes,
 });
 
-/** Runs the guests to their ends. `at`: places of the course, rising, at which a snapshot is taken into the file of that index. */
+/** Runs the guests to their ends. `at`: places of the course, rising, at which a snapshot is taken into the file of that index; `limitMs` of the host's time. */
 export const runThrough = async (
   config: MachineConfig,
   guests: readonly PartitionConfig[],
   at: readonly number[] = [],
   fileOf: (index: number) => string = String,
+  limitMs?: number,
 ): Promise<Outcome> => {
   const machine = await Machine.start({ config, log: silentLog() });
   try {
@@ -87,7 +88,7 @@ export const runThrough = async (
     next();
     // All in one stand: between two the guests would have gone on for as long as the host likes.
     await Promise.all(guests.map((guest) => machine.add(guest)));
-    return await ended(machine);
+    return await ended(machine, limitMs);
   } finally {
     await machine.stop();
   }

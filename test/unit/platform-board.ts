@@ -20,6 +20,8 @@ export interface Board {
   in(port: number): number;
   /** Stores of devices to guest memory, [address, bytes], that were announced; taken by `stores()`. */
   stores(): [number, number][];
+  /** The platform calls root. */
+  onCall: () => void;
   /** Lets `ns` pass and runs the timers. */
   wait(ns: number): void;
 }
@@ -74,6 +76,7 @@ export const board = (
     deterministic,
     patienceMs: deterministic ? 1000 : 0,
     lowerLine: () => undefined,
+    callRoot: () => self.onCall(),
     synicTest: () => undefined,
     assertedLine: () => 0,
   };
@@ -92,6 +95,7 @@ export const board = (
     intr: () => intr.splice(0),
     power,
     stores: () => stores.splice(0),
+    onCall: () => undefined,
     out: (...pairs) => {
       for (let i = 0; i < pairs.length; i += 2) platform.ioWrite(pairs[i], 1, pairs[i + 1]);
     },

@@ -20,6 +20,7 @@ const chip = () => {
     reset: () => {},
     debugExit: () => {},
     lowerLine: () => undefined,
+    callRoot: () => undefined,
     beginStore: () => undefined,
     endStore: () => undefined,
     deterministic: false,

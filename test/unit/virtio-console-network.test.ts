@@ -174,6 +174,28 @@ test('frames go out and come in whole, behind a header of twelve bytes', (t) => 
   t.deepEqual(d.peek(0x9000, 112), Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, ...frame));
 });
 
+test('on a switch of a deterministic machine root is called with each kick that sends, when the frame is there and before root is woken', (t) => {
+  const d = new Driver(boardWith(VirtualDeviceKind.NETWORK));
+  const [, out] = d.start(2);
+  const wire = new FrameQueue(d.b.views, d.buffer + NetworkBufferLayout.at.out, FRAME_QUEUE_BYTES);
+  const word = (name: 'sent' | 'calls'): number => (d.buffer + NetworkBufferLayout.at[name]) >>> 2;
+  const calls: unknown[] = [];
+  d.b.onCall = () => calls.push([wire.empty, d.b.views.i32[word('sent')]]);
+  const send = (): void => {
+    out.add([{ address: 0x8000, bytes: 12 + 60 }]);
+    out.kick();
+  };
+  send();
+  t.deepEqual(calls, []);
+  t.is(wire.pop()?.length, 60);
+  d.b.views.i32[word('calls')] = 1;
+  send();
+  t.deepEqual(calls, [[false, 1]]);
+  t.is(d.b.views.i32[word('sent')], 2);
+  out.kick();
+  t.is(calls.length, 1, 'nothing was sent');
+});
+
 test('a full wire holds frames back in the ring until root has taken some; none is lost', (t) => {
   const d = new Driver(boardWith(VirtualDeviceKind.NETWORK));
   const [, out] = d.start(2, [VirtioFeature.VERSION_1], 256);

@@ -1,6 +1,6 @@
 // The PCI transport of virtio devices, as a driver meets it: discovery, negotiation, queues, messages and their masks, INTx, the window in configuration space.
 import test from 'ava';
-import { CommonConfig, VirtioFeature, VirtioStatus } from '../../shared/abi/virtio.js';
+import { CommonConfig, ConsoleFeature, VirtioFeature, VirtioStatus } from '../../shared/abi/virtio.js';
 import { VirtualDeviceKind } from '../../shared/layout/virtual-devices.js';
 import { boardWith, Driver } from '../rig/virtio-driver.js';
 import { ioapicWrite } from './platform-board.js';
@@ -30,7 +30,7 @@ test('FEATURES_OK stays off for features that are not offered, and without VERSI
     return (d.status & VirtioStatus.FEATURES_OK) !== 0;
   };
   d.set(CommonConfig.DEVICE_FEATURE_SELECT, 4, 0);
-  t.is(d.get(CommonConfig.DEVICE_FEATURE, 4), (1 << 28) | (1 << 29) | 2);
+  t.is(d.get(CommonConfig.DEVICE_FEATURE, 4), (1 << 28) | (1 << 29) | (1 << ConsoleFeature.SIZE) | (1 << ConsoleFeature.MULTIPORT));
   d.set(CommonConfig.DEVICE_FEATURE_SELECT, 4, 1);
   t.is(d.get(CommonConfig.DEVICE_FEATURE, 4), 1);
   t.true(negotiate(0, 1));

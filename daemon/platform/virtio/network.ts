@@ -2,6 +2,7 @@
 import { NETWORK_HEADER_BYTES, NetworkFeature, VirtioType } from '../../../shared/abi/virtio.js';
 import { FRAME_MAX, FrameQueue } from '../../../shared/layout/frame-queue.js';
 import { FRAME_QUEUE_BYTES, NetworkBufferLayout } from '../../../shared/layout/network-buffer.js';
+import type { PlatformHost } from '../host.js';
 import type { Chain } from './chain.js';
 import type { VirtioDevice, VirtioModel } from './virtio-device.js';
 
@@ -18,13 +19,15 @@ export class NetworkModel implements VirtioModel {
   readonly features = [NetworkFeature.MAC, NetworkFeature.STATUS];
   readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE];
   private readonly device: VirtioDevice;
+  private readonly host: Pick<PlatformHost, 'callRoot'>;
   private readonly out: FrameQueue;
   private readonly in: FrameQueue;
   private readonly frame = new Uint8Array(FRAME_MAX);
 
-  constructor(device: VirtioDevice) {
+  constructor(device: VirtioDevice, host: Pick<PlatformHost, 'callRoot'>) {
     const { views, entry } = device;
     this.device = device;
+    this.host = host;
     this.out = new FrameQueue(views, entry.buffer + NetworkBufferLayout.at.out, FRAME_QUEUE_BYTES);
     this.in = new FrameQueue(views, entry.buffer + NetworkBufferLayout.at.in, FRAME_QUEUE_BYTES);
   }
@@ -77,6 +80,8 @@ export class NetworkModel implements VirtioModel {
     if (pushed) this.raise();
   }
   private raise(): void {
+    // The call first: root that wakes finds it.
+    if (Atomics.load(this.device.views.i32, this.at('calls')) !== 0) this.host.callRoot();
     const sent = this.at('sent');
     Atomics.add(this.device.views.i32, sent, 1);
     Atomics.notify(this.device.views.i32, sent);
@@ -113,7 +118,7 @@ export class NetworkModel implements VirtioModel {
     if (Atomics.exchange(this.device.views.i32, this.at('wanted'), 0) !== 0) this.raise();
   }
 
-  private at(word: 'sent' | 'held' | 'wanted'): number {
+  private at(word: 'sent' | 'held' | 'wanted' | 'calls'): number {
     return (this.device.entry.buffer + NetworkBufferLayout.at[word]) >>> 2;
   }
   private word(word: 'sent' | 'held', value: number): void {

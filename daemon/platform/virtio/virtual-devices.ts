@@ -28,7 +28,7 @@ export class VirtualDevices {
         return this.console;
       },
       [VirtualDeviceKind.BLOCK]: (device) => new BlockModel(device, host),
-      [VirtualDeviceKind.NETWORK]: (device) => new NetworkModel(device),
+      [VirtualDeviceKind.NETWORK]: (device) => new NetworkModel(device, host),
     };
     const devices: VirtioPci[] = [];
     const functions: PciFunction[] = [];

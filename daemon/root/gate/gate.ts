@@ -1,6 +1,17 @@
 // Root's side of the gate (shared/layout/gate): lets whatever comes from outside act on a machine that stands still, at a place of its course that has a number.
 // In the other clock modes the course hangs on the host's timing anyway: there everybody acts at once, and LPs are kicked.
-import { courseOf, freeGate, gateWord, isAtRest, leaveGate, limitCourse, standingLp, wantGate } from '../../../shared/layout/gate.js';
+import {
+  courseOf,
+  freeGate,
+  gateWord,
+  isAtRest,
+  isRootCalled,
+  leaveGate,
+  limitCourse,
+  standingLp,
+  takeCall,
+  wantGate,
+} from '../../../shared/layout/gate.js';
 import { ClockMode, LpState } from '../../../shared/layout/machine.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { LpSignals } from '../lp-signals.js';
@@ -36,13 +47,18 @@ export class Gate {
   readonly #signals: LpSignals;
   readonly #isDeterministic: boolean;
   #visits: Visit[] = [];
+  /** Root waits for an LP to stand, or one does. */
   #visiting = false;
+  #visited: Promise<void> = Promise.resolve();
   #isHeld = false;
   #isClosed = false;
   /** Runs are never ended early: the course is recorded, or is that of a recording. */
   isExact = false;
   /** What happens when the course has come to its limit. */
   onLimit: ((place: Place) => Promise<Leave>) | undefined;
+
+  /** What an LP has called root for is done: before all else at that place. */
+  onCall: (() => void) | undefined;
 
   constructor(memory: MachineMemory, signals: LpSignals) {
     this.#memory = memory;
@@ -91,6 +107,11 @@ export class Gate {
     });
   }
 
+  /** An LP may have called: resolves once it has been answered. Deterministic mode only. */
+  answer(): Promise<void> {
+    return this.#visit();
+  }
+
   /** The course stops at that place for `onLimit`; undefined: nowhere. It may be stopped there already. */
   limit(course: number | undefined): void {
     limitCourse(this.#memory.views, course);
@@ -105,19 +126,24 @@ export class Gate {
     for (const { refuse } of waiting) refuse(new HvdError('machine.stopping'));
     wantGate(this.#memory.views, 'NO');
     limitCourse(this.#memory.views, undefined);
+    takeCall(this.#memory.views);
   }
 
   // Waits for an LP to stand at the gate, and lets in who waits there; until nobody does.
-  async #visit(): Promise<void> {
-    if (this.#visiting) return;
+  #visit(): Promise<void> {
+    if (!this.#visiting) this.#visited = this.#visitAll();
+    return this.#visited;
+  }
+  async #visitAll(): Promise<void> {
     this.#visiting = true;
     const { views } = this.#memory;
     try {
-      while (!this.#isClosed && (this.#visits.length > 0 || this.onLimit !== undefined)) {
+      while (!this.#isClosed && (this.#visits.length > 0 || this.onLimit !== undefined || isRootCalled(views))) {
         const place = await this.#standing();
         if (place === undefined) break;
         this.#isHeld = true;
-        let isChanged = false;
+        let isChanged = takeCall(views);
+        if (isChanged) this.onCall?.();
         while (this.#visits.length > 0 && !(isChanged && this.#visits[0]!.isFresh)) {
           const visit = this.#visits.shift()!;
           await visit.act(place);

@@ -30,8 +30,6 @@ export interface Inputs {
   'vm.schedule': { readonly name: string; readonly change: SchedulingChange };
   console: { readonly name: string; readonly data: Uint8Array };
   'console.size': { readonly name: string; readonly columns: number; readonly rows: number };
-  /** A switch carries what its ports have sent by now: frames are the machine's own, and need not be written down. */
-  'network.carry': { readonly network: string };
   /** What comes from the world outside to a network device; what the guest has sent there by now goes out. */
   'network.user': { readonly name: string; readonly device: number; readonly frames: readonly Uint8Array[] };
   policy: { readonly name: string; readonly value: string; readonly vm?: string | undefined };
@@ -75,7 +73,6 @@ export const ACTS: Acts = {
   'vm.schedule': ({ partitions }, { name, change }) => partitions.schedule(name, change),
   console: ({ partitions, signals }, { name, data }) => writeConsole(partitions.get(name), data, signals),
   'console.size': ({ partitions, signals }, { name, columns, rows }) => sizeConsole(partitions.get(name), columns, rows, signals),
-  'network.carry': ({ networks }, { network }) => networks.get(network)?.carry(),
   'network.user': ({ partitions }, { name, device, frames }) => partitions.get(name).backEnds?.exchange(device, frames) ?? NOTHING,
   policy: (machine, { name, value, vm }) => {
     const policy = vm === undefined ? machine.setPolicy(name, value) : machine.setPolicyOf(vm, name, value);

@@ -9,13 +9,13 @@ export class SwitchServer {
   readonly #port: SwitchPort;
   #isEnding = false;
 
-  /** `carry`: the switch does its work, at the gate. Absent: somebody else sees to that. */
-  constructor(views: Views, network: Switch, port: SwitchPort, carry: (() => Promise<unknown>) | undefined) {
+  /** `carry`: the switch does its work. */
+  constructor(views: Views, network: Switch, port: SwitchPort, carry: () => Promise<void>) {
     this.#views = views;
     this.#network = network;
     this.#port = port;
     network.join(port);
-    if (carry !== undefined) void this.#run(carry);
+    void this.#run(carry);
   }
 
   /** What is still on its way from this port is lost. Does not wait for the carrier, who may stand at the gate behind whoever ends this. */
@@ -25,7 +25,7 @@ export class SwitchServer {
     Atomics.notify(this.#views.i32, this.#port.sent);
   }
 
-  async #run(carry: () => Promise<unknown>): Promise<void> {
+  async #run(carry: () => Promise<void>): Promise<void> {
     const { i32 } = this.#views;
     while (!this.#isEnding) {
       const seen = Atomics.load(i32, this.#port.sent);

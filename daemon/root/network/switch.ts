@@ -19,6 +19,7 @@ export class SwitchPort {
   readonly #in: FrameQueue;
   readonly #views: Views;
   readonly #held: number;
+  readonly #calls: number;
   readonly #failures: number;
   readonly sent: number;
   /** The device is to look. */
@@ -35,9 +36,14 @@ export class SwitchPort {
     this.#in = new FrameQueue(views, buffer + NetworkBufferLayout.at.in, FRAME_QUEUE_BYTES);
     this.sent = (buffer + NetworkBufferLayout.at.sent) >>> 2;
     this.#held = (buffer + NetworkBufferLayout.at.held) >>> 2;
+    this.#calls = (buffer + NetworkBufferLayout.at.calls) >>> 2;
     this.#failures = (virtualDeviceAt(index) + VirtualDeviceLayout.at.failures) >>> 2;
   }
 
+  /** The device calls root at the gate with what it sends (layout/gate). */
+  set calls(does: boolean) {
+    Atomics.store(this.#views.i32, this.#calls, Number(does));
+  }
   /** One that there is no room for is lost, and counted. */
   receive(frame: Uint8Array): void {
     if (this.#in.push(frame)) this.isTold = false;
@@ -106,6 +112,12 @@ export class Switch {
       }
     }
     for (const port of this.#ports) port.settle();
+  }
+
+  /** Until nothing is left that was sent, of a machine that stands still. */
+  carryAll(): void {
+    do this.carry();
+    while ([...this.#ports].some(({ out }) => !out.empty));
   }
 
   #forward(from: SwitchPort, frame: Uint8Array): void {

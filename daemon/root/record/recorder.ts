@@ -27,8 +27,6 @@ import { stateDigest } from './state-digest.js';
 const READ_MS = 5;
 /** How often the machine's state is recorded where nothing comes in, ms. */
 const CHECK_MS = 500;
-/** How often a switch that carries says what the state is, ms: frames may come by the thousand, and are the machine's own. */
-const DIGEST_GAP_MS = 100;
 const deflate = promisify(deflateRaw);
 
 type DiskConfig = Extract<VirtualDeviceConfig, { kind: 'disk' }>;
@@ -106,8 +104,7 @@ export class Recorder {
     this.#read();
     const files = kind === 'vm.create' ? await this.#filesOf((params as NewPartition).config) : undefined;
     this.#inputs++;
-    const isDue = kind !== 'network.carry' || performance.now() - this.#checked >= DIGEST_GAP_MS;
-    this.#write({ t: 'input', ...this.#placeOf(place), ...(isDue ? this.#state() : {}), kind, params: plain(params), ...files?.hashes });
+    this.#write({ t: 'input', ...this.#placeOf(place), ...this.#state(), kind, params: plain(params), ...files?.hashes });
     return files?.contents;
   }
 

@@ -9,7 +9,7 @@ import { decodeEvents } from './event-codec.js';
 import type { Frame } from './frame-file.js';
 import type { StateDigest } from './state-digest.js';
 
-export const RECORDING_FORMAT = 2;
+export const RECORDING_FORMAT = 3;
 
 export interface HeadFrame {
   readonly t: 'head';

@@ -18,6 +18,7 @@ export const OWN_OF_PROCESS: {
     'gateStands',
     'gateAtRest',
     'gateUnchanged',
+    'gateCalled',
     'tracing',
   ],
   lp: [
