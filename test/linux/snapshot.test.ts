@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import type { PartitionConfig, VirtualDeviceConfig } from '../../shared/protocol/messages.js';
-import { deterministic, goOn, runThrough } from '../rig/snapshot-machine.js';
+import { deterministic, goOn, type Outcome, runThrough } from '../rig/snapshot-machine.js';
 
 const images = join(process.env.HVD_IMAGES ?? '', 'debian');
 const declare = existsSync(join(images, 'partition.yaml')) ? test.serial : test.serial.skip;
@@ -28,6 +28,13 @@ const guest = (name: string, address: number, devices: readonly VirtualDeviceCon
   devices: [{ kind: 'console' }, { kind: 'network', to: 'switch:wire' }, ...devices],
 });
 
+/** What differs, by name: consoles are too long to be compared by ava. */
+const differences = (found: Outcome, expected: Outcome): string[] => {
+  const fieldsOf = ({ state, consoles, ...rest }: Outcome): Record<string, unknown> => ({ ...rest, ...state, ...consoles });
+  const other = fieldsOf(expected);
+  return Object.entries(fieldsOf(found)).flatMap(([name, value]) => (JSON.stringify(value) === JSON.stringify(other[name]) ? [] : [name]));
+};
+
 declare('two of Debian on a switch, one with a disk, go on from snapshots as if nobody had been there', async (t) => {
   t.timeout(30 * 60_000);
   writeFileSync(disk, Buffer.alloc(4 * MIB, 'hvd'));
@@ -47,6 +54,7 @@ declare('two of Debian on a switch, one with a disk, go on from snapshots as if 
   for (const name of ['a', 'b']) t.regex(straight.consoles[name]!, /reboot: Power down/);
   const fileOf = (index: number): string => join(folder, `${index}.hvds`);
   const at = SHARES.map((share) => Math.floor(straight.course * share));
-  t.deepEqual(await runThrough(config, guests, at, fileOf, END_MS), straight, 'nobody sees snapshots being taken');
-  for (const [index, place] of at.entries()) t.deepEqual(await goOn(fileOf(index), END_MS), straight, `from place ${place}`);
+  t.deepEqual(differences(await runThrough(config, guests, at, fileOf, END_MS), straight), [], 'nobody sees snapshots being taken');
+  for (const [index, place] of at.entries())
+    t.deepEqual(differences(await goOn(fileOf(index), END_MS), straight), [], `from place ${place}`);
 });
