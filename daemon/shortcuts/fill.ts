@@ -8,11 +8,10 @@ import {
   FAULT_ANY_GENERATION,
   FAULT_GRANT_ALL,
   FAULT_NO_MARK,
+  FILLED,
   FILLS,
   GENERATION,
   LEVEL_MASK,
-  LIVE_COUNT,
-  LOCAL_FILLS,
   MODE_LONG,
   MODE_NONE,
   POISON,
@@ -42,6 +41,7 @@ import {
   SPT_ROLE,
   SPT_SAS,
   SPT_STALE,
+  SPT_UNPURGED,
   STALE,
   STALE_MARKS,
   STATE_CLOSING,
@@ -118,13 +118,13 @@ function publish(gva: i64, access: i32, role: i32): i32 {
     return 0;
   }
   const header = headerOf(leafPage);
-  if ((oldLow & PTE_P) == 0) add(header + LIVE_COUNT, 1);
   // What hardware TLBs hold of the old entry is more than the new one grants: no longer in step.
-  else if (((oldLow ^ low) & (-4096 | PTE_U)) != 0 || (oldLow & ~low & PTE_W) != 0 || (oldHigh == 0 && high != 0))
-    add(sasOf(header) + SAS_VERSION, 1);
+  const narrows = ((oldLow ^ low) & (-4096 | PTE_U)) != 0 || (oldLow & ~low & PTE_W) != 0 || (oldHigh == 0 && high != 0);
+  if ((oldLow & PTE_P) != 0 && narrows) add(sasOf(header) + SAS_VERSION, 1);
   // After the entry and still inside the fill: a purge that has waited for this fill finds both.
   if (mode != TRACK_OFF) track(headerOf(sourcePage));
-  else if (!global) add(header + LOCAL_FILLS, 1);
+  // Only the first of them writes: the line stays where all LPs that fill can read it.
+  else if (!global && read(header + SPT_UNPURGED) != FILLED) setWord(header + SPT_UNPURGED, FILLED);
   return low;
 }
 

@@ -14,7 +14,6 @@ import {
   INVALIDATIONS,
   INVLPG_INTERCEPTS,
   KICK,
-  LIVE_COUNT,
   LP,
   LP_CUTS,
   MODE_LEGACY,
@@ -65,7 +64,6 @@ function clear(sas: i32, gva: i64): i32 {
   if (load<i32>(header + SPT_SAS) != load<i32>(context + SAS)) return -1;
   const leaf = slotAt(page, 1, gva);
   if (lacks(FAULT_NO_CLEAR) || (read(leaf) & PTE_P) == 0 || (exchange(leaf, 0) & PTE_P) == 0) return 0;
-  add(header + LIVE_COUNT, -1);
   return 1;
 }
 

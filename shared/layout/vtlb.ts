@@ -297,13 +297,10 @@ export const SptLayout = struct(
     parent: u32,
     sas: u32,
     node: u32,
-    /** Present SPTEs; exact at quiescence. */
-    liveCount: i32,
     /** Bit 0, for the choice of victims: 1 since a fill used it, 0 since the clock hand passed. The rest: vtlb/write-floods.ts. */
     lastUse: i32,
-    /** Non-global fills so far, and how many of them the last purge has seen: equal = nothing to purge. */
-    localFills: i32,
-    localPurged: i32,
+    /** While nothing is tracked: 0, nothing but global entries; FILLED, an entry that is not may be there; or goneOverBy(lp), who purges it. */
+    unpurged: i32,
     sasNext: i32,
     gptNext: i32,
     /** Chain of the free or the condemned stack. */
@@ -315,8 +312,9 @@ export const SptLayout = struct(
   },
   SPT_HEADER_SIZE,
 );
-/** `stale` of an SPT; the other values name the LP that is going over it. */
+/** `stale` and `unpurged` of an SPT; the other values name the LP that is going over it. */
 export const STALE = 1;
+export const FILLED = 1;
 export const goneOverBy = (lp: number): number => 2 + lp;
 export const Sas = SasLayout.at;
 export const Spt = SptLayout.at;

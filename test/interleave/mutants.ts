@@ -104,16 +104,28 @@ const withoutTurn = (left: Turn): typeof FillLock =>
       if (which !== left) super.takeTurn(which);
     }
   };
-/** Which fills a purge has seen is read after the table was cleared: one that came meanwhile is taken for seen. */
-class CountsFillsLate extends Invalidation {
+/** What a fill says while a table is purged is undone. */
+class FinishesAnyway extends Invalidation {
   readonly #words: SharedWords;
   constructor(...parts: ConstructorParameters<typeof Invalidation>) {
     super(...parts);
     this.#words = parts[1];
   }
-  protected override seenFills(header: number): number {
-    return this.#words.load(header + Spt.localFills);
+  protected override finishPurge(header: number): void {
+    this.#words.store(header + Spt.unpurged, 0);
   }
+}
+/** A fill that comes while a table is purged finds it said already that something is there. */
+class TakesNoFills extends FinishesAnyway {
+  protected override takeFills(): void {}
+}
+/** A table is said to be clear before it is. */
+class FinishesFirst extends Invalidation {
+  protected override takeFills(header: number): void {
+    super.takeFills(header);
+    super.finishPurge(header);
+  }
+  protected override finishPurge(): void {}
 }
 class NoPurge extends Invalidation {
   override purge(): void {}
@@ -559,7 +571,9 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('free tables without versions', { SptPool: NoVersionsInPool }),
   mutant('no turn at the mutex before tables are gone over', { FillLock: withoutTurn(Turn.REVALIDATION) }),
   mutant('no turn at the mutex before tables are freed', { FillLock: withoutTurn(Turn.RECLAIM) }),
-  mutant('a purge counts fills after it has cleared', { Invalidation: CountsFillsLate }),
+  mutant('a purge says that a table is clear after it has looked', { Invalidation: TakesNoFills }),
+  mutant('a purge says that a table is clear whoever has filled', { Invalidation: FinishesAnyway }),
+  mutant('a purge says that a table is clear before it is', { Invalidation: FinishesFirst }),
   mutant('the structure lock before the bus', { AddressSpaces: StructureLockBeforeBus }),
   mutant('no look at the generation inside the fill', { PageFaults: FillsWhatIsForgotten }),
   mutant('a bank is taken up whatever its version', { LoadedSpace: TakesUpBanksAsTheyAre }),

@@ -453,6 +453,24 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     check: checkStructure,
   },
+  {
+    name: 'two MOV CR3s of one space at once',
+    spts: 16,
+    setup: oneSpace,
+    prepare: (t) => {
+      load(t);
+      translate(t, PAGE);
+    },
+    threads: [
+      (t) => {
+        remap(t, PAGE, NEW);
+        t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+        expectPage(t, PAGE, NEW);
+      },
+      (t) => t.lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL),
+    ],
+    check: checkStructure,
+  },
   ...['1', '64'].flatMap((tags): Scenario[] => [
     {
       limit: 600,

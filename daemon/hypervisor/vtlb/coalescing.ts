@@ -12,7 +12,19 @@
 import { PAGE_TABLE_ENTRIES, Pte } from '../../../shared/layout/paging.js';
 import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { Role, Sas, Spt, SptState, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, TrackMode, vtlbWord } from '../../../shared/layout/vtlb.js';
+import {
+  FILLED,
+  Role,
+  Sas,
+  Spt,
+  SptState,
+  sasAt,
+  sptHeaderAt,
+  sptOfEntry,
+  sptPageAt,
+  TrackMode,
+  vtlbWord,
+} from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { AddressSpaces } from './address-spaces.js';
 import { Counter, type VtlbCounting } from './counters.js';
@@ -166,7 +178,6 @@ export class Coalescing {
     // Without it an INVLPG would not know of a large page below (SDM 3A 4.10.2.3).
     words.add(CUTS, 1);
     if (sptOfEntry(entry) !== spt || words.compareExchange(parent, entry, 0) !== entry) return [];
-    words.add(sptHeaderAt(sptOfEntry(parent)) + Spt.liveCount, -1);
     // Hardware TLBs hold what is no longer found by who goes over the space, should it not be linked again.
     words.add(sasAt(sas) + Sas.version, 1);
     return [{ spt, sas }];
@@ -202,7 +213,7 @@ export class Coalescing {
   /** Stage 3: what hangs below `from` is moved below `to`, or its entries are copied where `to` has a table of the same kind with room. */
   #absorb(from: number, to: number, level: number, gva: number): void {
     const { counting, tracking, views, words } = this.#p;
-    const [source, target] = [sptHeaderAt(from), sptHeaderAt(to)];
+    const target = sptHeaderAt(to);
     counting.costs.swept();
     for (let i = 0; i < PAGE_TABLE_ENTRIES; i++) {
       const [out, into] = [sptPageAt(from) + i * 8, sptPageAt(to) + i * 8];
@@ -213,8 +224,6 @@ export class Coalescing {
       else if (words.compareExchange(into, 0, entry) === 0) {
         views.u32[(sptHeaderAt(sptOfEntry(entry)) + Spt.parent) >>> 2] = into;
         words.store(out, 0);
-        words.add(source + Spt.liveCount, -1);
-        words.add(target + Spt.liveCount, 1);
       } else {
         const [mine, its] = [sptHeaderAt(sptOfEntry(entry)) >>> 2, sptHeaderAt(sptOfEntry(words.load(into))) >>> 2];
         const same = views.i32[mine + (Spt.role >> 2)] === views.i32[its + (Spt.role >> 2)];
@@ -241,8 +250,7 @@ export class Coalescing {
     if ((low & Pte.W) !== 0 && gfn < this.#ramPages && tracking.grant(gfn, into, gva, false) !== Grant.WRITABLE) low &= ~Pte.W;
     if (!words.compareExchange64(into, words.read(into), words.read(into + 4), low, high)) return;
     const target = sptHeaderAt(sptOfEntry(into));
-    words.add(target + Spt.liveCount, 1);
-    if ((low & Pte.G) === 0) words.add(target + Spt.localFills, 1);
+    if ((low & Pte.G) === 0) words.store(target + Spt.unpurged, FILLED);
     counting.add(Counter.entriesCoalesced);
   }
 

@@ -131,7 +131,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
   const reclaim = new classes.Reclaim(views, words, pool, tables, lock, flushed, epochs, counting);
   const spaces = new classes.AddressSpaces(views, words, pool, reclaim, handshake, numa, tracking, counting);
   const links = new classes.NodeLinks(views, words, locks, overlays, counting);
-  const invalidation = new classes.Invalidation(views, words, locks, links, counting);
+  const invalidation = new classes.Invalidation(views, words, lp, locks, links, counting);
   const tree = new ShadowTree(views, words, pool, locks, numa, tables, tracking, counting);
   const validation = new classes.Validation(views, words, invalidation, overlays, counting);
   const discovery = new classes.Discovery({ views, words, handshake, lock, invalidation, spaces, mappings, policy, counting });

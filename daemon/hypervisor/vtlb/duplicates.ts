@@ -5,6 +5,7 @@ import type { Views } from '../../../shared/layout/struct.js';
 import { PagingMode, Role, Sas, Spt, SptState, sasAt, sptHeaderAt, sptOfEntry, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { VtlbCounting } from './counters.js';
+import { presentIn } from './spt-entries.js';
 
 export interface Duplicates {
   readonly gptGfn: number;
@@ -56,7 +57,7 @@ export class DuplicateFinder {
       else group.spts.push(spt);
     }
     const found = [...groups.values()].filter(({ spts, hasNode }) => spts.length + (hasNode ? 1 : 0) > 1 && spts.length > 0);
-    const entries = (spt: number): number => this.#words.load(sptHeaderAt(spt) + Spt.liveCount);
+    const entries = (spt: number): number => presentIn(this.#views, spt);
     for (const { spts } of found) spts.sort((a, b) => entries(b) - entries(a) || a - b);
     return found;
   }

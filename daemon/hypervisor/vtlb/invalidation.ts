@@ -2,15 +2,28 @@
 // Why only leaves, and links to shared nodes: see shadow-tree.ts and node-links.ts. Entries are cleared by their low half; a not-present entry's high half means nothing.
 import { PAGE_TABLE_ENTRIES, Pte } from '../../../shared/layout/paging.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { PagingMode, Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, sptPageAt, vtlbWord } from '../../../shared/layout/vtlb.js';
+import {
+  goneOverBy,
+  PagingMode,
+  Role,
+  Sas,
+  Spt,
+  sasAt,
+  sptHeaderAt,
+  sptOfEntry,
+  sptPageAt,
+  vtlbWord,
+} from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import { leadsToNode, type NodeLinks, placeOf } from './node-links.js';
+import { isEmpty } from './spt-entries.js';
 import type { SptLocks } from './spt-locks.js';
 
 export class Invalidation {
   readonly #views: Views;
   readonly #words: SharedWords;
+  readonly #lp: number;
   readonly #locks: SptLocks;
   readonly #links: NodeLinks;
   readonly #counting: VtlbCounting;
@@ -21,9 +34,10 @@ export class Invalidation {
   /** After clearPage: a link to a shared node was taken away, and with it more than the page. */
   unlinked = false;
 
-  constructor(views: Views, words: SharedWords, locks: SptLocks, links: NodeLinks, counting: VtlbCounting) {
+  constructor(views: Views, words: SharedWords, lp: number, locks: SptLocks, links: NodeLinks, counting: VtlbCounting) {
     this.#views = views;
     this.#words = words;
+    this.#lp = lp;
     this.#locks = locks;
     this.#links = links;
     this.#counting = counting;
@@ -78,7 +92,7 @@ export class Invalidation {
         return large;
       }
       if (leadsToNode(this.#views, entry) && !this.#links.stands(root, level, high * 2 ** 32 + (low >>> 0))) {
-        this.#links.cut(spt, at);
+        this.#links.cut(at);
         this.unlinked = true;
       }
       const below = sptOfEntry(entry);
@@ -92,7 +106,7 @@ export class Invalidation {
       return true;
     }
     this.owner = this.#views.u32[(sptHeaderAt(spt) + Spt.sas) >>> 2];
-    this.cleared += this.clearEntry(spt, sptPageAt(spt) + ((low >>> 9) & 0xff8));
+    this.cleared += this.clearEntry(sptPageAt(spt) + ((low >>> 9) & 0xff8));
     locks.unlock(spt);
     return large;
   }
@@ -118,20 +132,20 @@ export class Invalidation {
     return cleared;
   }
   #clearBelow(spt: number, level: number): number {
-    if (level === 1) return this.#words.load(sptHeaderAt(spt) + Spt.liveCount) === 0 ? 0 : this.#clearTable(spt, 0);
+    if (level === 1) return isEmpty(this.#views, spt) ? 0 : this.#clearTable(spt, 0);
     const page = sptPageAt(spt);
     let cleared = 0;
     for (let i = 0; i < PAGE_TABLE_ENTRIES; i++) {
       const entry = this.#words.load(page + i * 8);
       if ((entry & Pte.P) === 0) continue;
       // What others share is not ours to clear, and they fill it again: the link goes.
-      if (leadsToNode(this.#views, entry)) cleared += this.clearEntry(spt, page + i * 8);
+      if (leadsToNode(this.#views, entry)) cleared += this.clearEntry(page + i * 8);
       else cleared += this.clearSubtree(sptOfEntry(entry), level - 1);
     }
     return cleared;
   }
 
-  /** Clears a SAS's translations, all or only the non-global ones, and its links to nodes that are no longer true. SPTs that had no non-global fill since their last purge are passed over. */
+  /** Clears a SAS's translations, all or only the non-global ones, and its links to nodes that are no longer true. SPTs that had no fill but global ones since their last purge are passed over. */
   purge(sas: number, all: boolean): void {
     const { i32 } = this.#views;
     const words = this.#words;
@@ -140,13 +154,12 @@ export class Invalidation {
     for (let spt = words.load(sasAt(sas) + Sas.spts); spt !== 0; ) {
       const h = sptHeaderAt(spt);
       if ((i32[(h + Spt.role) >>> 2] & Role.LEVEL) === 1) {
-        // Read before the table is: a fill that is not counted here is seen by the next purge.
-        const fills = words.load(h + Spt.localFills);
-        if (all || fills !== words.load(h + Spt.localPurged)) {
+        if (all || words.load(h + Spt.unpurged) !== 0) {
+          this.takeFills(h);
           this.#locks.lock(spt);
           this.#clearTable(spt, all ? 0 : Pte.G);
           this.#locks.unlock(spt);
-          words.store(h + Spt.localPurged, this.seenFills(h, fills));
+          this.finishPurge(h);
         }
       }
       spt = words.load(h + Spt.sasNext);
@@ -154,8 +167,13 @@ export class Invalidation {
     this.#counting.add(Counter.purges);
   }
 
-  protected seenFills(_header: number, fills: number): number {
-    return fills;
+  /** Before the table is looked at: a fill from here on says again that it is there. Not 0 yet: another purge would pass a table by that is not clear. */
+  protected takeFills(header: number): void {
+    this.#words.store(header + Spt.unpurged, goneOverBy(this.#lp));
+  }
+  /** Unless something was filled meanwhile, or another LP purges it by now. */
+  protected finishPurge(header: number): void {
+    this.#words.compareExchange(header + Spt.unpurged, goneOverBy(this.#lp), 0);
   }
   protected reviewLinks(sas: number): void {
     this.#links.review(sas);
@@ -183,17 +201,13 @@ export class Invalidation {
       if ((entry & Pte.P) === 0 || (entry & keep) !== 0) continue;
       if ((this.#words.exchange(page + i * 8, 0) & Pte.P) !== 0) cleared++;
     }
-    if (cleared === 0) return 0;
-    this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -cleared);
-    this.#counting.add(Counter.purgedEntries, cleared);
+    if (cleared > 0) this.#counting.add(Counter.purgedEntries, cleared);
     return cleared;
   }
 
   /** Clears one leaf. Entries cleared. */
-  clearEntry(spt: number, at: number): number {
+  clearEntry(at: number): number {
     if ((this.#words.read(at) & Pte.P) === 0) return 0;
-    if ((this.#words.exchange(at, 0) & Pte.P) === 0) return 0;
-    this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -1);
-    return 1;
+    return (this.#words.exchange(at, 0) & Pte.P) === 0 ? 0 : 1;
   }
 }

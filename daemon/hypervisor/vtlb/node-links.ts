@@ -41,7 +41,7 @@ export class NodeLinks {
       const entry = this.#words.read(at);
       if ((entry & Pte.P) === 0) break;
       if (above === level + 1) {
-        if (leadsToNode(this.#views, entry) && !this.stands(root, level, gva)) this.cut(spt, at);
+        if (leadsToNode(this.#views, entry) && !this.stands(root, level, gva)) this.cut(at);
         break;
       }
       const below = sptOfEntry(entry);
@@ -67,11 +67,10 @@ export class NodeLinks {
     return true;
   }
 
-  /** Takes the link at `at` of the SPT away. What hardware TLBs hold through it is no longer found by who goes over the space: its version is the caller's to raise. */
-  cut(spt: number, at: number): void {
+  /** Takes the link at `at` away. What hardware TLBs hold through it is no longer found by who goes over the space: its version is the caller's to raise. */
+  cut(at: number): void {
     this.#words.add(vtlbWord('cuts'), 1);
     if ((this.#words.exchange(at, 0) & Pte.P) === 0) return;
-    this.#words.add(sptHeaderAt(spt) + Spt.liveCount, -1);
     this.#counting.add(Counter.nodeLinksCut);
   }
 }

@@ -203,7 +203,6 @@ export class Reclaim {
     if ((entry & Pte.P) === 0 || sptOfEntry(entry) !== spt) return false;
     if (this.#words.compareExchange(at, entry, 0) !== entry) return false;
     this.#words.store(h + Spt.state, SptState.CONDEMNED);
-    this.#words.add(sptHeaderAt(sptOfEntry(at)) + Spt.liveCount, -1);
     // Edits of its guest table will not find it any more: TLBs that were filled from it are not in step.
     this.#words.add(sasAt(this.#views.u32[(h + Spt.sas) >>> 2]) + Sas.version, 1);
     return true;

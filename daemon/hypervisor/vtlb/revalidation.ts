@@ -20,6 +20,7 @@ import type { FillLock } from './fill-lock.js';
 import type { FlushEpochs } from './flush-epochs.js';
 import type { Invalidation } from './invalidation.js';
 import { eachPart } from './node-links.js';
+import { isEmpty } from './spt-entries.js';
 import type { TablePolicy } from './table-policy.js';
 import type { TlbBanks } from './tlb-banks.js';
 import type { Tracking } from './tracking.js';
@@ -119,14 +120,14 @@ export class Revalidation {
 
   /** Steps 1 to 4. */
   #protect(sas: number): void {
-    const { words, views, handshake, lock, tables, tracking, counting } = this.#p;
+    const { views, handshake, lock, tables, tracking, counting } = this.#p;
     const closing = this.#closing;
     closing.length = 0;
     lock.begin();
     for (const spt of this.#collect(sas)) {
       const h = sptHeaderAt(spt);
       // What was made from it is gone: it may be written freely until something is made from it again.
-      if (words.load(h + Spt.liveCount) === 0) continue;
+      if (isEmpty(views, spt)) continue;
       const gfn = views.u32[(h + Spt.gptGfn) >>> 2];
       if (tracking.close(gfn, handshake.lp)) closing.push(gfn);
     }
@@ -165,7 +166,7 @@ export class Revalidation {
     for (const spt of this.#collect(sas)) {
       const h = sptHeaderAt(spt);
       this.takeMark(spt, mine);
-      if (words.load(h + Spt.liveCount) !== 0) {
+      if (!isEmpty(views, spt)) {
         const gfn = views.u32[(h + Spt.gptGfn) >>> 2];
         if (this.stillWritable(gfn)) tracking.markStale(spt);
         // Marked by a write, or for want of knowing who writes.

@@ -6,6 +6,7 @@ import { PageAccess, PTE_XD_HIGH, Pte } from '../../../shared/layout/paging.js';
 import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import {
+  FILLED,
   gptIndexAt,
   PagingMode,
   POISON_LOW,
@@ -191,13 +192,14 @@ export class ShadowTree {
       return Publish.LOST;
     }
     const h = sptHeaderAt(spt);
-    if ((oldLow & Pte.P) === 0) words.add(h + Spt.liveCount, 1);
     // What hardware TLBs hold of the old entry is more than the new one grants: no longer in step.
-    else if (((oldLow ^ leafLow) & (-4096 | Pte.U)) !== 0 || (oldLow & ~leafLow & Pte.W) !== 0 || (oldHigh === 0 && this.#leafHigh !== 0))
-      words.add(sasAt(u32[(h + Spt.sas) >>> 2]) + Sas.version, 1);
+    const narrows =
+      ((oldLow ^ leafLow) & (-4096 | Pte.U)) !== 0 || (oldLow & ~leafLow & Pte.W) !== 0 || (oldHigh === 0 && this.#leafHigh !== 0);
+    if ((oldLow & Pte.P) !== 0 && narrows) words.add(sasAt(u32[(h + Spt.sas) >>> 2]) + Sas.version, 1);
     // After the entry and still inside the fill: a purge that has waited for this fill finds both.
     if (this.#tracking.mode === TrackMode.OFF) {
-      if (!walk.global) words.add(h + Spt.localFills, 1);
+      // Only the first of them writes: the line stays where all LPs that fill can read it.
+      if (!walk.global && words.read(h + Spt.unpurged) !== FILLED) words.store(h + Spt.unpurged, FILLED);
     } else this.#track(source);
     this.installed = leafLow;
     return Publish.DONE;
@@ -260,8 +262,7 @@ export class ShadowTree {
     if ((role & Role.DIRECT) === 0 && gptGfn < this.#ramPages && isTable(role)) this.#tracking.shadowed(gptGfn, spt);
     if (this.#tables.coalesce !== 0) words.add(MADE, 1);
     const parent = sptOfEntry(at);
-    if ((entry & Pte.P) === 0) words.add(sptHeaderAt(parent) + Spt.liveCount, 1);
-    else {
+    if ((entry & Pte.P) !== 0) {
       if (!leadsToNode(this.#views, entry)) this.#condemn(sptOfEntry(entry));
       words.add(sasAt(sas) + Sas.version, 1);
     }
@@ -290,8 +291,7 @@ export class ShadowTree {
     if (entry === link) return false;
     this.#cuts(entry);
     if (words.compareExchange(at, entry, link) !== entry) return false;
-    if ((entry & Pte.P) === 0) words.add(sptHeaderAt(spt) + Spt.liveCount, 1);
-    else if (!leadsToNode(this.#views, entry)) this.#condemn(sptOfEntry(entry));
+    if ((entry & Pte.P) !== 0 && !leadsToNode(this.#views, entry)) this.#condemn(sptOfEntry(entry));
     words.add(sasAt(sas) + Sas.version, 1);
     this.#track(spt);
     return true;

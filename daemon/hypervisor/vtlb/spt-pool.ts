@@ -75,10 +75,8 @@ export class SptPool {
     const page = sptPageAt(spt) >>> 2;
     i.fill(0, page, page + 1024);
     const h = sptHeaderAt(spt) >>> 2;
-    i[h + (Spt.liveCount >> 2)] = 0;
     i[h + (Spt.lastUse >> 2)] = 1;
-    i[h + (Spt.localFills >> 2)] = 0;
-    i[h + (Spt.localPurged >> 2)] = 0;
+    i[h + (Spt.unpurged >> 2)] = 0;
     i[h + (Spt.sasNext >> 2)] = 0;
     i[h + (Spt.gptNext >> 2)] = 0;
     i[h + (Spt.next >> 2)] = 0;

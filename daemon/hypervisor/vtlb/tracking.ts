@@ -77,7 +77,7 @@ export class Tracking {
     if (state !== TrackState.TRACKED) this.markStale(spt);
   }
 
-  /** An entry was put into the SPT, and counted by an atomic addition (a barrier): while writes to its page may go unseen it must be gone over. */
+  /** An entry was put into the SPT, by a compare-and-swap (a barrier): while writes to its page may go unseen it must be gone over. */
   filled(gfn: number, spt: number): void {
     if (this.mode !== TrackMode.OFF && this.words.read(trackAt(gfn)) !== TrackState.TRACKED) this.markStale(spt);
   }

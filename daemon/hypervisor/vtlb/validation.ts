@@ -46,7 +46,7 @@ export class Validation {
       else {
         const mapped = (((entry & -4096) >>> 0) - PartitionMap.RAM) >>> 12;
         if (usable && this.#overlays.find(frame) === mapped && this.#granted(role, entry, i32[at + 1])) continue;
-        cleared += this.#invalidation.clearEntry(spt, page + i * 8);
+        cleared += this.#invalidation.clearEntry(page + i * 8);
       }
     }
     if (cleared > 0) this.#counting.add(Counter.staleEntriesPurged, cleared);
@@ -58,7 +58,7 @@ export class Validation {
     const child = sptOfEntry(entry);
     if (this.#guest.leadsTo(child, index)) return this.#guest.entry.large ? this.#direct(child, level - 1) : 0;
     // What others share is not ours to clear.
-    if (leadsToNode(this.#views, entry)) return this.#invalidation.clearEntry(spt, sptPageAt(spt) + index * 8);
+    if (leadsToNode(this.#views, entry)) return this.#invalidation.clearEntry(sptPageAt(spt) + index * 8);
     return this.#invalidation.clearSubtree(child, level - 1);
   }
 
@@ -73,7 +73,7 @@ export class Validation {
       const entry = i32[at];
       if ((entry & Pte.P) === 0) continue;
       if (level > 1) cleared += this.#direct(sptOfEntry(entry), level - 1);
-      else if (!this.#granted(role, entry, i32[at + 1])) cleared += this.#invalidation.clearEntry(spt, page + i * 8);
+      else if (!this.#granted(role, entry, i32[at + 1])) cleared += this.#invalidation.clearEntry(page + i * 8);
     }
     return cleared;
   }

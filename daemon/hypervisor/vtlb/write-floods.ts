@@ -6,34 +6,38 @@
 // Written by who goes over the table; a fill that sets bit 0 at the same time may undo that, or be undone: it is a guess, nothing relies on it.
 import type { Views } from '../../../shared/layout/struct.js';
 import { Role, Spt, sptHeaderAt } from '../../../shared/layout/vtlb.js';
+import { isEmpty, presentIn } from './spt-entries.js';
 
 /** Rounds in a row. */
 const ROUNDS = 3;
 const USED = 1;
 
 /** A table that was written is about to be gone over. True: it has been once too often. */
-export const isFlooded = ({ i32 }: Views, spt: number): boolean => {
+export const isFlooded = (views: Views, spt: number): boolean => {
+  const { i32 } = views;
   const h = sptHeaderAt(spt) >>> 2;
   // Above the leaves an edit of the table above takes what hangs below with it.
   if ((i32[h + (Spt.role >> 2)] & (Role.LEVEL | Role.DIRECT)) !== 1) return false;
   const word = i32[h + (Spt.lastUse >> 2)];
-  const used = i32[h + (Spt.liveCount >> 2)] > word >>> 16;
+  const used = presentIn(views, spt) > word >>> 16;
   const rounds = used ? 0 : Math.min(ROUNDS, ((word >>> 8) & 3) + 1);
   i32[h + (Spt.lastUse >> 2)] = (word & ~0x300) | (rounds << 8);
   return rounds === ROUNDS;
 };
 
 /** It has been gone over: entries from here on are of fills. */
-export const endRound = ({ i32 }: Views, spt: number): void => {
+export const endRound = (views: Views, spt: number): void => {
+  const { i32 } = views;
   const h = sptHeaderAt(spt) >>> 2;
   const word = i32[h + (Spt.lastUse >> 2)];
-  i32[h + (Spt.lastUse >> 2)] = (word & 0xffff) | (i32[h + (Spt.liveCount >> 2)] << 16);
+  i32[h + (Spt.lastUse >> 2)] = (word & 0xffff) | (presentIn(views, spt) << 16);
 };
 
 /** It was cleared for that, and nothing has been made from it since. */
-export const isLetGo = ({ i32 }: Views, spt: number): boolean => {
+export const isLetGo = (views: Views, spt: number): boolean => {
+  const { i32 } = views;
   const h = sptHeaderAt(spt) >>> 2;
-  return ((i32[h + (Spt.lastUse >> 2)] >>> 8) & 3) === ROUNDS && i32[h + (Spt.liveCount >> 2)] === 0;
+  return ((i32[h + (Spt.lastUse >> 2)] >>> 8) & 3) === ROUNDS && isEmpty(views, spt);
 };
 
 /** A fill has passed the table. */

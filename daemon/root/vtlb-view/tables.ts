@@ -116,7 +116,7 @@ const spaceOf = (views: Views, sas: number): SasInspect => {
     generation: i32[at + (Sas.generation >> 2)]!,
     root: u32[at + (Sas.root >> 2)]!,
     tables: tables.length + 1,
-    translations: leaves.reduce((sum, spt) => sum + word(views, spt, 'liveCount'), 0),
+    translations: leaves.reduce((sum, spt) => sum + presentIn(views, spt), 0),
   };
 };
 
@@ -178,7 +178,7 @@ const tableOf = (views: Views, spt: number): SptInspect => {
     role: [modeOf(role), access, (role & Role.DIRECT) !== 0 ? 'direct' : '', ...bitsOf(role)].filter((part) => part !== '').join(' '),
     node: word(views, spt, 'node'),
     generation: word(views, spt, 'generation'),
-    present: word(views, spt, 'liveCount'),
+    present: presentIn(views, spt),
     stale: staleOf(word(views, spt, 'stale')),
     writes: shadows ? writesTo(views, gptGfn) : null,
   };
@@ -204,6 +204,12 @@ const tableInFull = (views: Views, spt: number): VtlbInspect => {
     return entry === null ? [] : [{ ...entry, spt: above, level }];
   });
   return { kind: 'spt', table: tableOf(views, spt), way, entries };
+};
+
+const presentIn = (views: Views, spt: number): number => {
+  let present = 0;
+  for (let index = 0; index < ENTRIES; index++) if ((views.i32[(sptPageAt(spt) + index * 8) >>> 2]! & Pte.P) !== 0) present++;
+  return present;
 };
 
 /** Null when the shadow entry is not present. */
