@@ -8,6 +8,7 @@ import {
   FAULT_ANY_GENERATION,
   FAULT_GRANT_ALL,
   FAULT_NO_MARK,
+  FAULT_NOTHING_TO_PURGE,
   FILLED,
   FILLS,
   GENERATION,
@@ -124,7 +125,7 @@ function publish(gva: i64, access: i32, role: i32): i32 {
   // After the entry and still inside the fill: a purge that has waited for this fill finds both.
   if (mode != TRACK_OFF) track(headerOf(sourcePage));
   // Only the first of them writes: the line stays where all LPs that fill can read it.
-  else if (!global && read(header + SPT_UNPURGED) != FILLED) setWord(header + SPT_UNPURGED, FILLED);
+  else if (!global && read(header + SPT_UNPURGED) != FILLED && !lacks(FAULT_NOTHING_TO_PURGE)) setWord(header + SPT_UNPURGED, FILLED);
   return low;
 }
 

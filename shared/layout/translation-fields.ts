@@ -58,6 +58,7 @@ export const ShortcutFault = {
   ANY_GENERATION: 6,
   NO_MARK: 7,
   GRANT_ALL: 8,
+  NOTHING_TO_PURGE: 9,
 } as const;
 export type ShortcutFault = (typeof ShortcutFault)[keyof typeof ShortcutFault];
 

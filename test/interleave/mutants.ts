@@ -641,6 +641,7 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'shortcuts: clear before the look', short: ShortcutFault.CLEAR_BEFORE_WAIT },
   { name: 'shortcuts: no clear', short: ShortcutFault.NO_CLEAR },
   { name: 'shortcuts: no mark when an entry is made from a table that is written', short: ShortcutFault.NO_MARK },
+  { name: 'shortcuts: a fill does not say that there is something to purge', short: ShortcutFault.NOTHING_TO_PURGE },
   { name: 'shortcuts: the right to write is granted whatever a page holds', short: ShortcutFault.GRANT_ALL },
   ...SYNIC_MUTANTS.map(({ name, ...synic }) => ({ name, synic })),
 ];

@@ -14,6 +14,7 @@ interface Race {
 const RACES: readonly Race[] = [
   { name: 'fill against INVLPG', keeps: true, mutants: ['no look for pending fills', 'clear before the look', 'no clear'] },
   { name: 'fill against MOV CR3' },
+  { name: 'fill against two MOV CR3s', mutants: ['a fill does not say that there is something to purge'] },
   { name: 'fill against a flush of everything' },
   { name: 'walk against a flush of the partition' },
   { name: 'two fills of one slot', mutants: ['torn compare-and-swap'] },
