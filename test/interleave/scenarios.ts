@@ -583,6 +583,17 @@ export const SCENARIOS: readonly Scenario[] = [
     check: noStaleEntry,
   },
   {
+    name: 'an entry is changed while a fill sets its A',
+    spts: 16,
+    setup: (m) => {
+      oneSpace(m);
+      m.partition.i32[entry32(TABLE, PAGE >>> 12) >>> 2] = (OLD << 12) | Pte.P;
+    },
+    prepare: loadWarm,
+    threads: [touch, (t) => t.words.store(entry32(TABLE, PAGE >>> 12), (NEW << 12) | Pte.P)],
+    check: (m) => (m.partition.i32[entry32(TABLE, PAGE >>> 12) >>> 2] >>> 12 === NEW ? checkStructure(m) : "the guest's change is lost"),
+  },
+  {
     name: 'two fills of one slot',
     spts: 16,
     setup: oneSpace,

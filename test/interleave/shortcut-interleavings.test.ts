@@ -12,12 +12,17 @@ interface Race {
   readonly mutants?: readonly string[];
 }
 const RACES: readonly Race[] = [
-  { name: 'fill against INVLPG', keeps: true, mutants: ['no look for pending fills', 'clear before the look', 'no clear'] },
+  {
+    name: 'fill against INVLPG',
+    keeps: true,
+    mutants: ['no look for pending fills', 'clear before the look', 'no clear', 'torn compare-and-swap'],
+  },
   { name: 'fill against MOV CR3' },
   { name: 'fill against two MOV CR3s', mutants: ['a fill does not say that there is something to purge'] },
   { name: 'fill against a flush of everything' },
   { name: 'walk against a flush of the partition' },
-  { name: 'two fills of one slot', mutants: ['torn compare-and-swap'] },
+  { name: 'two fills of one slot' },
+  { name: 'an entry is changed while a fill sets its A', mutants: ['torn compare-and-swap'] },
   { name: 'two fills under a directory entry that changes', keeps: true },
   { name: 'two invalidations at once', keeps: true, mutants: ['no clear'] },
   { name: 'fill against reclaim' },

@@ -27,6 +27,7 @@ const MUST_FIND: Readonly<Record<string, readonly Fault[]>> = {
   'walk against a flush of the partition': ['the old root is kept', 'no flush request', 'TLBs are flushed before everything is forgotten'],
   'an entry made present without INVLPG against a fault': ['a walk that found nothing is remembered'],
   'two fills of one slot': ['torn compare-and-swap'],
+  'an entry is changed while a fill sets its A': ['torn compare-and-swap'],
   'two fills under a directory entry that changes': ['no wait for pending fills'],
   'two invalidations at once': ['wait while inside', 'no clear'],
   'fill against reclaim': ['reclaim without waiting for fills', 'reclaim that waits before it unlinks'],

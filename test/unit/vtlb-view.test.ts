@@ -6,8 +6,11 @@ import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { inspectVtlb } from '../../daemon/root/vtlb-view/tables.js';
 import { Cr4 } from '../../shared/abi/registers.js';
+import { OVERLAYS_MAX, PartitionOverlay } from '../../shared/layout/hyperv.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
+import { PartitionLayout, vpBlockAt } from '../../shared/layout/partition.js';
+import { VpBlock } from '../../shared/layout/vp.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { entry32, entry64, legacyVp, longVp, makeLp, makeMachine, resetMachine } from '../interleave/small-machine.js';
@@ -99,7 +102,7 @@ test.serial('an entry that the guest has changed and not flushed is named', (t) 
   t.is(verdict(), 'same');
 });
 
-test.serial('tables of a large page have no guest entries, the entry that leads to them has', (t) => {
+test.serial('tables of a large page shadow no guest table; their entries stand beside their parts of the page', (t) => {
   const lp = longMachine();
   touch(lp, 0x8060_3000, PageAccess.READ);
   const space = inspect('vtlb', 'vtlb').spaces[0]!;
@@ -108,9 +111,60 @@ test.serial('tables of a large page have no guest entries, the entry that leads 
   const whole = inspect('spt', `vtlb/spt/${leaf.spt}`);
   t.deepEqual(
     whole.entries.map((entry) => [entry.gva, entry.guest, entry.verdict]),
-    [['0x0000000080603000', null, null]],
+    [['0x0000000080603000', '0x3 wua-s-x', 'narrower']],
   );
   t.is(whole.way.at(-1)!.verdict, 'same');
+});
+
+test.serial('a part of a large page that is elsewhere by now is told from its shadow', (t) => {
+  const lp = longMachine();
+  touch(lp, 0x8060_3000, PageAccess.READ);
+  const space = inspect('vtlb', 'vtlb').spaces[0]!;
+  const leaf = inspect('sas', `vtlb/sas/${space.sas}`).tables.find((table) => table.level === 1)!;
+  const entry = (): unknown[] => inspect('spt', `vtlb/spt/${leaf.spt}`).entries.map(({ guest, verdict }) => [guest, verdict]);
+  set64(3, 3, 0x20_0000 | RW | Pte.A | Pte.PS);
+  t.deepEqual(entry(), [['0x203 wua-s-x', 'other']]);
+  set64(3, 3, 0);
+  t.deepEqual(entry(), [['not present', 'other']]);
+});
+
+test.serial('each half of a 4 MiB page stands beside its own part', (t) => {
+  resetMachine(m, 64);
+  const vp = legacyVp(m, 0, 1, Cr4.PSE);
+  views.i32[entry32(1, 0x301) >>> 2] = RW | Pte.PS;
+  const lp = makeLp(m, 0);
+  lp.vtlb.load(vp);
+  touch(lp, 0xc040_2000, PageAccess.READ);
+  touch(lp, 0xc060_2000, PageAccess.READ);
+  const space = inspect('vtlb', 'vtlb').spaces[0]!;
+  const leaves = inspect('sas', `vtlb/sas/${space.sas}`).tables.filter((table) => table.level === 1);
+  t.deepEqual(
+    leaves
+      .flatMap(({ spt }) => inspect('spt', `vtlb/spt/${spt}`).entries)
+      .map(({ gva, guest, verdict }) => [gva, guest, verdict])
+      .sort(),
+    [
+      ['0x00000000c0402000', '0x2 wua-s-x', 'narrower'],
+      ['0x00000000c0602000', '0x202 wua-s-x', 'narrower'],
+    ],
+  );
+});
+
+test.serial('a frame with an overlay is the same where the overlay is shadowed', (t) => {
+  longMachine().vtlb.unload();
+  views.i32[PartitionLayout.at.overlayPages >>> 2] = OVERLAYS_MAX;
+  const lp = makeLp(m, 0);
+  lp.overlays.map(PartitionOverlay.REFERENCE_TSC, 0x11);
+  lp.vtlb.load(new VpBlock(views, vpBlockAt(0)));
+  touch(lp, 0x8040_5000, PageAccess.READ);
+  const space = inspect('vtlb', 'vtlb').spaces[0]!;
+  const leaf = inspect('sas', `vtlb/sas/${space.sas}`).tables.find((table) => table.level === 1)!;
+  const verdicts = (): unknown[] =>
+    inspect('spt', `vtlb/spt/${leaf.spt}`).entries.map(({ shadow, guest, verdict }) => [shadow, guest, verdict]);
+  const frame = (m.pages + PartitionOverlay.REFERENCE_TSC).toString(16);
+  t.deepEqual(verdicts(), [[`0x${frame} -ua---x`, '0x11 wua---x', 'narrower']]);
+  lp.overlays.map(PartitionOverlay.REFERENCE_TSC, -1);
+  t.deepEqual(verdicts(), [[`0x${frame} -ua---x`, '0x11 wua---x', 'other']]);
 });
 
 test.serial('4-byte entries are found through the quadrants', (t) => {

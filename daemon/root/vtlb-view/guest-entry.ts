@@ -3,8 +3,9 @@
 import { PTE_XD_HIGH, Pte } from '../../../shared/layout/paging.js';
 import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
-import { PagingMode, Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry } from '../../../shared/layout/vtlb.js';
+import { PagingMode, Role, Sas, Spt, sasAt, sptHeaderAt, sptOfEntry, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SpteInspect } from '../../../shared/protocol/messages.js';
+import { frameSeenAt } from './seen-frame.js';
 
 /** Halves of an entry; `wide` is false for 4-byte entries. */
 export interface GuestEntry {
@@ -13,14 +14,15 @@ export interface GuestEntry {
   readonly wide: boolean;
 }
 
-/** The guest's entry that entry `index` of an SPT was made from. Null: there is none (direct tables, paging off, levels that the paging mode has not, no RAM). */
+/** The guest's entry that entry `index` of an SPT was made from; of a large page, its part. Null: there is none (paging off, levels that the paging mode has not, no RAM). */
 export const guestEntryOf = (views: Views, spt: number, level: number, sas: number, index: number): GuestEntry | null => {
   const { i32, u32 } = views;
   const h = sptHeaderAt(spt) >>> 2;
   const space = sasAt(sas) >>> 2;
   const role = level === 4 ? u32[space + (Sas.role >> 2)]! : u32[h + (Spt.role >> 2)]!;
   const mode = (role & Role.MODE) >>> Role.MODE_SHIFT;
-  if (mode === PagingMode.NONE || (role & Role.DIRECT) !== 0) return null;
+  if (mode === PagingMode.NONE) return null;
+  if ((role & Role.DIRECT) !== 0) return partOfLarge(views, spt, level, sas, index);
   const quadrant = (role >>> Role.QUADRANT_SHIFT) & 3;
   if (mode === PagingMode.LEGACY) {
     if (level > 2) return null;
@@ -35,6 +37,20 @@ export const guestEntryOf = (views: Views, spt: number, level: number, sas: numb
   const cr3Frame = u32[space + (Sas.cr3Hi >> 2)]! * 0x10_0000 + (u32[space + (Sas.cr3Lo >> 2)]! >>> 12);
   const at = entryAt(views, level === 4 ? cr3Frame : u32[h + (Spt.gptGfn >> 2)]!, index * 8);
   return at === 0 ? null : { low: i32[at >>> 2]!, high: i32[(at >>> 2) + 1]!, wide: true };
+};
+
+/** Of the entry above the direct tables: as it is if it names no large page any more, for then nothing below it is the same. */
+const partOfLarge = (views: Views, spt: number, level: number, sas: number, index: number): GuestEntry | null => {
+  const at = views.u32[(sptHeaderAt(spt) + Spt.parent) >>> 2]!;
+  const above = sptOfEntry(at);
+  if (at === 0 || above < 1 || above >= views.u32[vtlbWord('sptCount') >>> 2]! || level > 3) return null;
+  const slot = (at & 0xff8) >>> 3;
+  const entry = guestEntryOf(views, above, level + 1, sas, slot);
+  if (entry === null || (entry.low & (Pte.P | Pte.PS)) !== (Pte.P | Pte.PS)) return entry;
+  // Frames that an entry of the table above stands for, and of those which this is; a 4 MiB page has two tables.
+  const frames = entry.wide ? 512 ** level : 1024;
+  const part = index * 512 ** (level - 1) + (entry.wide ? 0 : (slot & 1) * 512);
+  return { ...entry, low: ((((entry.low >>> 12) & -frames) + part) << 12) | (entry.low & 0xfff) };
 };
 
 const entryAt = (views: Views, gfn: number, offset: number): number =>
@@ -57,7 +73,8 @@ export const verdictOf = (
     if (((guest.low & Pte.PS) !== 0 && level < 4) !== direct) return 'other';
     return direct || views.u32[below + (Spt.gptGfn >> 2)]! === guestFrame ? 'same' : 'other';
   }
-  if ((low >>> 12) - (PartitionMap.RAM >>> 12) !== guestFrame) return 'other';
+  if ((low >>> 12) - (PartitionMap.RAM >>> 12) !== frameSeenAt(views, (guest.wide ? (guest.high & 0xf_ffff) * 2 ** 20 : 0) + guestFrame))
+    return 'other';
   const write = (low & Pte.W) !== 0;
   const user = (low & Pte.U) !== 0;
   const mayWrite = (guest.low & Pte.W) !== 0 && (role & Role.W) !== 0;

@@ -165,7 +165,7 @@ const placeOf = (views: Views, spt: number): Place => {
 const tableOf = (views: Views, spt: number): SptInspect => {
   const { gva, sas, level } = placeOf(views, spt);
   const role = level === 4 && sas !== null ? views.u32[(sasAt(sas) + Sas.role) >>> 2]! | Role.ACCESS : word(views, spt, 'role');
-  const shadows = sas !== null && guestEntryOf(views, spt, level, sas, 0) !== null;
+  const shadows = sas !== null && (role & Role.DIRECT) === 0 && guestEntryOf(views, spt, level, sas, 0) !== null;
   const gptGfn = level === 4 && sas !== null ? views.u32[(sasAt(sas) + Sas.cr3Lo) >>> 2]! >>> 12 : word(views, spt, 'gptGfn');
   const access = `${(role & Role.W) !== 0 ? 'w' : '-'}${(role & Role.U) !== 0 ? 'u' : '-'}${(role & Role.X) !== 0 ? 'x' : '-'}`;
   return {
