@@ -170,6 +170,21 @@ test('task switch by JMP frees the old task and refuses a busy one', (t) => {
   t.is(far(p, SysOp.FAR_JMP, Sel.CODE64, 0), '#13(48)');
 });
 
+test('the T bit of the new task reports a trap (BT), that of the old one and a clear one nothing', (t) => {
+  for (const [old, now, bits] of [
+    [0, 1, 0x8000],
+    [1, 0, 0],
+  ] as const) {
+    const p = withSecondTask();
+    gdtEntry(p, Sel.TSS, descriptor(TSS, 0x20ff, 0x8b));
+    p.memory.write16(TSS + 0x64, old);
+    p.memory.write16(TSS2 + 0x64, now);
+    t.is(far(p, SysOp.FAR_JMP, Sel.CODE64, 0), 1);
+    t.is(p.debug.takeDue(), bits);
+    t.is(p.rip, 0x9000n, 'before its first instruction');
+  }
+});
+
 test('an exception through a task gate pushes its error code on the new stack', (t) => {
   const p = withSecondTask();
   idtGate(p, 8, gate(Sel.CODE64, 0, 0x85));
