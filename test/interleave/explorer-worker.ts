@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ALL_SCENARIOS } from './all-scenarios.js';
 import { Aborted, Control, Gate, GatedWords, MAIN, Phase } from './gate.js';
+import { gateAtomics } from './gated-atomics.js';
 import { MUTANTS } from './mutants.js';
 import type { ScenarioThread } from './scenarios.js';
 import { shortVtlb } from './short-vtlb.js';
@@ -20,6 +21,7 @@ const data = workerData as ExplorerWorkerData;
 const machine = attachMachine(data.partition, data.machine, data.pages, data.threads);
 const control = new Int32Array(data.control);
 const gate = new Gate(control, data.thread, data.threads, machine.partition, machine.machine);
+const gateWords = gateAtomics(gate, machine.partition);
 let body: (() => void) | null = null;
 
 parentPort?.postMessage('ready');
@@ -34,7 +36,16 @@ for (;;) {
       const words = new GatedWords(machine.partition, gate, 0, mutant.torn);
       const classes = mutant.short === undefined ? mutant.classes : shortVtlb(data.partition, gate, mutant.short);
       const lp = makeLp(machine, data.thread, { words, machineWords: new GatedWords(machine.machine, gate, 1), classes });
-      const thread: ScenarioThread = { lp, words, machine, index: data.thread, synic: mutant.synic, WatchedCode: mutant.WatchedCode };
+      const thread: ScenarioThread = {
+        lp,
+        words,
+        machine,
+        index: data.thread,
+        synic: mutant.synic,
+        apic: mutant.apic,
+        WatchedCode: mutant.WatchedCode,
+      };
+      gateWords(scenario.atomics ?? []);
       scenario.prepare?.(thread);
       body = () => scenario.threads[data.thread](thread);
     } catch (error) {

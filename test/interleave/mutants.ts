@@ -26,6 +26,7 @@ import type { SharedWords } from '../../daemon/machine/shared-words.js';
 import type { WatchedCode } from '../../daemon/machine/watched-code.js';
 import { ShortcutFault } from '../../shared/layout/translation-fields.js';
 import { Role, Spt, sptHeaderAt, TrackState, trackAt, trackStateOf, vtlbWord } from '../../shared/layout/vtlb.js';
+import { APIC_MUTANTS, type ApicParts } from './apic-mutants.js';
 import { CODE_MUTANTS } from './code-mutants.js';
 import { ABSENT } from './scenarios.js';
 import { SYNIC_MUTANTS, type SynicMutant } from './synic-mutants.js';
@@ -549,6 +550,7 @@ export interface Mutant {
   readonly torn?: boolean;
   readonly classes?: VtlbClasses;
   readonly synic?: SynicMutant;
+  readonly apic?: ApicParts;
   readonly WatchedCode?: typeof WatchedCode;
   /** Fills and INVLPG are those of daemon/shortcuts, without this step. */
   readonly short?: ShortcutFault;
@@ -644,4 +646,5 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'shortcuts: a fill does not say that there is something to purge', short: ShortcutFault.NOTHING_TO_PURGE },
   { name: 'shortcuts: the right to write is granted whatever a page holds', short: ShortcutFault.GRANT_ALL },
   ...SYNIC_MUTANTS.map(({ name, ...synic }) => ({ name, synic })),
+  ...APIC_MUTANTS,
 ];

@@ -15,6 +15,7 @@ import { lpContextAt, PartitionMap, vpBlockAt } from '../../shared/layout/partit
 import { VpBlock } from '../../shared/layout/vp.js';
 import { freeTopAt, LockMode, SAS_MAX, Sas, sasAt, sptPageAt, vtlbWord } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
+import type { ApicParts } from './apic-mutants.js';
 import { checkTranslations } from './oracle.js';
 import { deviceStore, entry32, entry64, legacyVp, longVp, type SmallMachine, setFlags, spaOf } from './small-machine.js';
 import { checkStructure } from './structure-check.js';
@@ -33,6 +34,8 @@ export interface ScenarioThread {
   readonly index: number;
   /** The fault that scenarios of the synthetic interrupt controller are to have. */
   readonly synic?: SynicMutant | undefined;
+  /** As posting to virtual APICs is to be. */
+  readonly apic?: ApicParts | undefined;
   /** As it is to be in scenarios of translated code. */
   readonly WatchedCode?: typeof WatchedCode | undefined;
 }
@@ -43,6 +46,8 @@ export interface Scenario {
   readonly limit?: number;
   /** Size of the SPT pool. */
   readonly spts: number;
+  /** Addresses of words in the partition whose own Atomics are gated. */
+  readonly atomics?: readonly number[];
   /** Guest memory and registers. */
   setup(machine: SmallMachine): void;
   /** Each LP, ungated, in the order of threads. */

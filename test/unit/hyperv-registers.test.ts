@@ -3,7 +3,7 @@ import test from 'ava';
 import { post } from '../../daemon/hypervisor/apic/post.js';
 import { crashReport } from '../../daemon/root/crash-report.js';
 import { HvMsr } from '../../shared/abi/hyperv.js';
-import { Slot, VpState } from '../../shared/layout/vp.js';
+import { Slot, type VpBlock, VpState } from '../../shared/layout/vp.js';
 import { HypervGuest, OS_ID, TIERS } from '../rig/hyperv-guest.js';
 import { Kernel } from '../rig/kernel-machine.js';
 
@@ -80,6 +80,38 @@ for (const tiers of TIERS) {
     }
     const ran = g.read(HvMsr.VP_RUNTIME);
     t.true(g.read(HvMsr.VP_RUNTIME) >= ran);
+  });
+
+  test(`${tiers}: an interrupt that EOI, TPR or ICR lets come comes before the next instruction`, (t) => {
+    const ways: readonly [string, number, bigint, (vp: VpBlock) => void][] = [
+      [
+        'TPR',
+        HvMsr.TPR,
+        0n,
+        (vp) => {
+          vp.apicTpr = 0x50;
+          post(vp, 0x45, false);
+        },
+      ],
+      [
+        'EOI',
+        HvMsr.EOI,
+        0n,
+        (vp) => {
+          vp.views.u32[(vp.isr >>> 2) + (0x55 >>> 5)] |= 1 << (0x55 & 31);
+          post(vp, 0x45, false);
+        },
+      ],
+      ['ICR, to itself', HvMsr.ICR, 0x45n, () => undefined],
+    ];
+    for (const [name, register, value, before] of ways) {
+      const { machine } = new HypervGuest(tiers);
+      machine.vp.apicSvr = 0x1ff;
+      before(machine.vp);
+      machine.load('0f30 ffc6 ffc6'); // WRMSR; INC ESI, twice
+      const { vector, rip } = machine.run({ flags: 0x200, registers: { [Slot.RCX]: register, [Slot.RAX]: value } });
+      t.deepEqual([vector, rip], [0x45, Kernel.CODE + 2], name);
+    }
   });
 
   test(`${tiers}: GUEST_IDLE waits for an interrupt that RFLAGS.IF keeps out`, (t) => {
