@@ -1,6 +1,7 @@
 // The floppy controller as a driver uses it (82077AA), with its DMA channel and root's side played by the test; and as one that does anything at all uses it.
 import test from 'ava';
 import fc from 'fast-check';
+import { DeviceMap, Irq } from '../../shared/layout/devices.js';
 import { type FloppyBoard, floppyBoard } from '../rig/floppy-board.js';
 import { board } from './platform-board.js';
 
@@ -211,6 +212,25 @@ test('each thing that goes wrong has its status, and moves nothing', (t) => {
   t.deepEqual(transfer(locked, WRITE, [0, 0, 1], 1).slice(0, 2), [0x40, 2]);
   locked.command(4, 0);
   t.deepEqual(locked.result(), [0x78]);
+});
+
+test('an interrupt is gone when its result is read; what a reset has cut short moves nothing and has no result', (t) => {
+  const f = floppyBoard([SECTORS_144]);
+  f.command(0x4a, 0);
+  f.settle();
+  const line = (): number => f.b.views.u8[DeviceMap.LINES + Irq.FLOPPY];
+  t.is(line(), 1);
+  f.result();
+  t.is(line(), 0);
+  f.dma(TO_MEMORY, DATA, 512);
+  f.command(READ, 0, 0, 0, 1, 2, 1, 0x1b, 0xff);
+  f.b.out(0x3f2, 0, 0x3f2, 0x1c);
+  f.settle();
+  t.is(f.b.in(0x3f4), 0x80);
+  f.command(READ, 1, 0, 0, 1, 2, 1, 0x1b, 0xff);
+  f.settle();
+  t.deepEqual(f.result().slice(0, 2), [0x41, 1]);
+  t.true(held(f, 512).every((byte) => byte === 0));
 });
 
 test('VERSION, LOCK and DUMPREG say what the controller is and was told', (t) => {
