@@ -153,9 +153,10 @@ test('limit slots: plain segments have their limit, unusual ones -1', (t) => {
   t.is(r.slot(Slot.WRITE_LIMIT + 1), 0xffffn, 'CS is writable in real mode');
 });
 
-test('the slow check decides expand-down, null, read-only and execute-only segments', (t) => {
-  const p = protectedMode();
-  const check = (segment: number, offset: number, bytes: number, write = false): string => {
+/** What the slow check says of an access. */
+const checkOf =
+  (p: TestProcessor) =>
+  (segment: number, offset: number, bytes: number, write = false): string => {
     try {
       segmentCheckSlow(p, segment, offset, bytes, write);
       return 'ok';
@@ -164,6 +165,23 @@ test('the slow check decides expand-down, null, read-only and execute-only segme
       return faultText(p.fault);
     }
   };
+
+test('descriptors of a 286, whose last word is 0: a base of 24 bits, a limit of 16, and expand-down segments end at FFFF', (t) => {
+  const p = protectedMode();
+  const check = checkOf(p);
+  gdtEntry(p, Sel.CODE64, descriptor(0xab_cdef, 0x0fff, 0x93));
+  t.is(load(p, FS, Sel.CODE64), 1);
+  t.is(p.slot(Slot.FS_BASE), 0xab_cdefn);
+  t.deepEqual([check(FS, 0x0ffe, 2, true), check(FS, 0x0fff, 2)], ['ok', '#13(0)']);
+  gdtEntry(p, Sel.CODE64, descriptor(0xab_cdef, 0x0fff, 0x97));
+  t.is(load(p, FS, Sel.CODE64), 1);
+  t.deepEqual([check(FS, 0x0fff, 1), check(FS, 0x1000, 1)], ['#13(0)', 'ok']);
+  t.deepEqual([check(FS, 0xfffe, 2, true), check(FS, 0xffff, 2), check(FS, 0x1_0000, 1)], ['ok', '#13(0)', '#13(0)']);
+});
+
+test('the slow check decides expand-down, null, read-only and execute-only segments', (t) => {
+  const p = protectedMode();
+  const check = checkOf(p);
   load(p, DS, Sel.EXPAND_DOWN);
   t.is(check(DS, 0x0fff, 1), '#13(0)');
   t.is(check(DS, 0x1000, 1), 'ok');
