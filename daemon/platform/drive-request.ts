@@ -5,6 +5,7 @@
 //
 // In the deterministic mode a request ends exactly when it is due, and the LP waits for root until then. In the quantum mode it waits a little, and looks again.
 import {
+  awaitDone,
   BLOCK_SLOTS,
   BlockBufferLayout,
   BlockSlot,
@@ -109,8 +110,7 @@ export class DriveRequest {
     return Atomics.load(this.views.i32, stateAt(this.slot(drive))) === SlotState.DONE;
   }
   private await(drive: VirtualDevice): boolean {
-    Atomics.wait(this.views.i32, stateAt(this.slot(drive)), SlotState.POSTED, this.host.patienceMs);
-    return this.isDone(drive);
+    return awaitDone(this.views.i32, stateAt(this.slot(drive)), this.host.patienceMs);
   }
 }
 

@@ -26,6 +26,18 @@ export const BlockSlotLayout = struct(
 export const BlockSlot = accessor(BlockSlotLayout);
 export type BlockSlot = InstanceType<typeof BlockSlot>;
 
+/** One piece of a wait for root, ms. */
+const WAIT_MS = 500;
+/**
+ * Waits until root has done what is posted in the slot with that state word, `ms` at most; false: it has not. In pieces: a host that itself stands still for longer than that
+ * (a virtual machine that is saved, a laptop) costs one of them, and is not taken for a root that does not answer.
+ */
+export const awaitDone = (i32: Int32Array, state: number, ms: number): boolean => {
+  for (let left = ms; left > 0 && Atomics.load(i32, state) === SlotState.POSTED; left -= WAIT_MS)
+    Atomics.wait(i32, state, SlotState.POSTED, Math.min(WAIT_MS, left));
+  return Atomics.load(i32, state) === SlotState.DONE;
+};
+
 export const BlockBufferLayout = struct('BlockBuffer', {
   posted: i32,
   slots: block(BLOCK_SLOTS * BlockSlotLayout.size, 64),

@@ -15,6 +15,7 @@ import {
   VirtioType,
 } from '../../../shared/abi/virtio.js';
 import {
+  awaitDone,
   BLOCK_SLOTS,
   BlockBufferLayout,
   BlockSlot,
@@ -258,8 +259,7 @@ export class BlockModel implements VirtioModel {
   }
   /** Waits until root has done it; false: it does not. */
   private await(slot: number): boolean {
-    Atomics.wait(this.device.views.i32, stateAt(this.slots[slot]), SlotState.POSTED, this.host.patienceMs);
-    return this.isDone(slot);
+    return awaitDone(this.device.views.i32, stateAt(this.slots[slot]), this.host.patienceMs);
   }
 }
 
