@@ -1,7 +1,7 @@
 // Keeps a subscription to the daemon alive: connects, subscribes, and tries again every second for as long as it is wanted.
 import { connect, type HvdClient } from '../shared/client/client.js';
 import { HvdError, reasonOf } from '../shared/protocol/errors.js';
-import type { Events, InterruptsInspect, MachineStats, VtlbInspect } from '../shared/protocol/messages.js';
+import type { Events, InterruptsInspect, MachineStats, PartitionInspect, Requests, VtlbInspect } from '../shared/protocol/messages.js';
 
 export const RETRY_MS = 1000;
 const ANSWER_MS = 5000;
@@ -9,12 +9,51 @@ const ANSWER_MS = 5000;
 export const EVENTS_PER_SECOND_MAX = 20_000;
 export const QUIET_MS = 30_000;
 
+/** What somebody looks at, and what is asked of the daemon with each sample for it. */
+export interface Watch {
+  /** Interrupts, with the log of that VP. */
+  readonly interrupts?: { readonly partition: string; readonly vp: number } | undefined;
+  /** What the vTLB of that partition holds. */
+  readonly spaces?: string | undefined;
+  /** That partition in full, and what its console has said since the last answer. */
+  readonly vm?: string | undefined;
+}
+/** What hvtop may have the daemon do. */
+export type Command = { [M in 'policy.set' | 'load.set' | 'load.stop']: { readonly method: M; readonly params: Requests[M][0] } }[
+  | 'policy.set'
+  | 'load.set'
+  | 'load.stop'];
+
+/** Put with each sample, and not again before it is answered. One that fails is put again with the next sample: what it is about may just have gone. */
+class Question<T> {
+  readonly #ask: (client: HvdClient, about: T) => Promise<void>;
+  #busy = false;
+
+  constructor(ask: (client: HvdClient, about: T) => Promise<void>) {
+    this.#ask = ask;
+  }
+
+  async put(client: HvdClient, about: T | undefined): Promise<void> {
+    if (about === undefined || this.#busy || client.closed) return;
+    this.#busy = true;
+    try {
+      await this.#ask(client, about);
+    } catch {
+      // The link itself is looked after by whoever hears that it is closed.
+    } finally {
+      this.#busy = false;
+    }
+  }
+}
+
 export interface LinkListener {
   connected(): void;
   disconnected(reason: string): void;
   stats(stats: MachineStats): void;
   interrupts(interrupts: InterruptsInspect): void;
   vtlb(partition: string, view: VtlbInspect): void;
+  /** `console`: what it has said since the last answer about this partition; of another one: since the beginning. */
+  vm(inspect: PartitionInspect, console: Uint8Array): void;
   events(events: Events['events']): void;
   dropped(count: number): void;
 }
@@ -29,12 +68,21 @@ export class Link {
   #heardAt = 0;
   #windowStart = 0;
   #windowEvents = 0;
-  /** The VP whose interrupts somebody looks at; undefined: nobody looks at interrupts. */
-  #watched: { partition: string; vp: number } | undefined;
-  #asking = false;
-  /** The partition whose vTLB somebody looks at. */
-  #spacesOf: string | undefined;
-  #askingSpaces = false;
+  #watch: Watch = {};
+  readonly #interrupts = new Question<NonNullable<Watch['interrupts']>>(async (client, log) =>
+    this.#listener.interrupts(await client.request('interrupts', { log })),
+  );
+  readonly #spaces = new Question<string>(async (client, name) =>
+    this.#listener.vtlb(name, await client.request('vm.inspect.vtlb', { name, path: 'vtlb' })),
+  );
+  readonly #vm = new Question<string>(async (client, name) => {
+    if (this.#console.name !== name) this.#console = { name, position: 0 };
+    const inspect = await client.request('vm.inspect', { name });
+    const { data, position } = await client.request('vm.console.read', this.#console);
+    this.#console = { name, position };
+    this.#listener.vm(inspect, data);
+  });
+  #console = { name: '', position: 0 };
 
   constructor(socket: string, hz: number, listener: LinkListener) {
     this.#socket = socket;
@@ -47,16 +95,21 @@ export class Link {
     return (performance.now() - this.#heardAt) / 1000;
   }
 
-  /** From now on each sample comes with an answer about interrupts, with the log of that VP; undefined: no more. */
-  watchInterrupts(vp: { partition: string; vp: number } | undefined): void {
-    this.#watched = vp;
-    if (this.#client !== undefined) void this.#askInterrupts(this.#client);
+  /** From now on each sample comes with answers about that. */
+  watch(watch: Watch): void {
+    this.#watch = watch;
+    if (this.#client !== undefined) this.#ask(this.#client);
   }
 
-  /** The same for what a partition's vTLB holds. */
-  watchSpaces(partition: string | undefined): void {
-    this.#spacesOf = partition;
-    if (this.#client !== undefined) void this.#askSpaces(this.#client);
+  /** Why the daemon would not do it; undefined: it has. */
+  async command({ method, params }: Command): Promise<string | undefined> {
+    if (this.#client === undefined) return 'no daemon to tell';
+    try {
+      await this.#client.request(method, params);
+      return undefined;
+    } catch (error) {
+      return reasonOf(error);
+    }
   }
 
   start(): void {
@@ -75,6 +128,7 @@ export class Link {
       client = await connect({ socket: this.#socket, timeoutMs: ANSWER_MS });
       if (this.#stopped) return await client.close();
       this.#client = client;
+      this.#console = { name: '', position: 0 };
       this.#listen(client);
       await client.request('subscribe', { stats: this.#hz, events: true });
       this.#heard();
@@ -91,8 +145,7 @@ export class Link {
     client.on('stats', (stats) => {
       this.#heard();
       this.#listener.stats(stats);
-      void this.#askInterrupts(client);
-      void this.#askSpaces(client);
+      this.#ask(client);
     });
     client.on('events', (events) => {
       this.#heard();
@@ -105,31 +158,10 @@ export class Link {
     });
   }
 
-  /** One question at a time. One that fails is asked again with the next sample: the partition may just have gone. */
-  async #askInterrupts(client: HvdClient): Promise<void> {
-    const log = this.#watched;
-    if (log === undefined || this.#asking || client.closed) return;
-    this.#asking = true;
-    try {
-      this.#listener.interrupts(await client.request('interrupts', { log }));
-    } catch {
-      // The link itself is looked after by whoever hears that it is closed.
-    } finally {
-      this.#asking = false;
-    }
-  }
-
-  async #askSpaces(client: HvdClient): Promise<void> {
-    const name = this.#spacesOf;
-    if (name === undefined || this.#askingSpaces || client.closed) return;
-    this.#askingSpaces = true;
-    try {
-      this.#listener.vtlb(name, await client.request('vm.inspect.vtlb', { name, path: 'vtlb' }));
-    } catch {
-      // As above.
-    } finally {
-      this.#askingSpaces = false;
-    }
+  #ask(client: HvdClient): void {
+    void this.#interrupts.put(client, this.#watch.interrupts);
+    void this.#spaces.put(client, this.#watch.spaces);
+    void this.#vm.put(client, this.#watch.vm);
   }
 
   #heard(): void {

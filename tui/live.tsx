@@ -1,7 +1,7 @@
 // The live screen: wires daemon, dashboard, painter and Ink together, and takes them apart again in the right order.
 import { render } from 'ink';
 import type { Arguments } from './arguments.js';
-import { Link } from './link.js';
+import { type Command, Link, type Watch } from './link.js';
 import { Dashboard } from './model/dashboard.js';
 import { InkOutput } from './terminal/ink-output.js';
 import { Painter } from './terminal/painter.js';
@@ -39,6 +39,10 @@ export async function live(args: Arguments): Promise<number> {
       dashboard.acceptVtlb(partition, view);
       repaint();
     },
+    vm: (inspect, console) => {
+      dashboard.acceptVm(inspect, console);
+      repaint();
+    },
     events: (events) => dashboard.acceptEvents(events),
     dropped: (count) => dashboard.acceptDropped(count),
   });
@@ -47,6 +51,12 @@ export async function live(args: Arguments): Promise<number> {
     get silentSeconds(): number {
       return link.silentSeconds;
     },
+  };
+  const watch = (what: Watch): void => link.watch(what);
+  const command = async (what: Command): Promise<void> => {
+    const refusal = await link.command(what);
+    dashboard.notice = refusal === undefined ? undefined : { text: refusal, bad: true };
+    repaint();
   };
   const output = new InkOutput(screen, painter);
   const element = (): React.ReactElement => (
@@ -58,8 +68,8 @@ export async function live(args: Arguments): Promise<number> {
       columns={screen.columns}
       rows={screen.rows}
       shape={shapeOf(dashboard)}
-      watchInterrupts={(vp) => link.watchInterrupts(vp)}
-      watchSpaces={(partition) => link.watchSpaces(partition)}
+      watch={watch}
+      command={command}
     />
   );
 

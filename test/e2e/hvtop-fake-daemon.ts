@@ -1,8 +1,10 @@
 // A daemon that only pretends: the control socket with a FakeMachine behind it. As a program: `node hvtop-fake-daemon.js SOCKET [LPS]`.
 import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { bodyOf, HvdError } from '../../shared/protocol/errors.js';
 import { encodeFrame, FrameReader, isRecord } from '../../shared/protocol/frames.js';
 import { PROTOCOL_VERSION } from '../../shared/protocol/messages.js';
+import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { FakeMachine } from './hvtop-fake-machine.js';
 
 const EVENT_MS = 100;
@@ -44,13 +46,24 @@ export async function startFakeDaemon(socket: string, lps: number, pid = process
       for (const frame of reader.take(chunk)) {
         if (!isRecord(frame)) continue;
         const params = isRecord(frame.p) ? frame.p : {};
-        if (frame.m === 'hello') peer.write(encodeFrame({ id: frame.id, r: { version: PROTOCOL_VERSION, server: 'fake', pid } }));
-        else if (frame.m === 'stats') {
-          catchUp();
-          peer.write(encodeFrame({ id: frame.id, r: machine.stats }));
-        } else if (frame.m === 'interrupts') {
-          catchUp();
-          peer.write(encodeFrame({ id: frame.id, r: machine.interrupts(params.log as { partition: string; vp: number } | undefined) }));
+        const answer = (r: unknown): void => void peer.write(encodeFrame({ id: frame.id, r }));
+        const refuse = (error: unknown): void => void peer.write(encodeFrame({ id: frame.id, e: bodyOf(error) }));
+        catchUp();
+        const { name } = params as { name: string };
+        if (frame.m === 'hello') answer({ version: PROTOCOL_VERSION, server: 'fake', pid });
+        else if (frame.m === 'stats') answer(machine.stats);
+        else if (frame.m === 'interrupts') answer(machine.interrupts(params.log as { partition: string; vp: number } | undefined));
+        else if (frame.m === 'vm.inspect.vtlb') answer(machine.vtlb());
+        else if (frame.m === 'vm.inspect') answer(machine.inspect(name));
+        else if (frame.m === 'vm.console.read') answer(machine.console(name, params.position as number));
+        else if (frame.m === 'policy.set') {
+          try {
+            settingOf(findPolicy(name), params.value as string);
+            machine.stats.policies[name] = params.value as string;
+            answer({});
+          } catch (error) {
+            refuse(error);
+          }
         } else if (frame.m === 'subscribe') {
           if (params.events === true) eventPeers.add(peer);
           if (params.events === false) eventPeers.delete(peer);
@@ -61,8 +74,8 @@ export async function startFakeDaemon(socket: string, lps: number, pid = process
               peer.write(encodeFrame({ ev: 'stats', d: machine.stats }));
             });
           }
-          peer.write(encodeFrame({ id: frame.id, r: {} }));
-        } else peer.write(encodeFrame({ id: frame.id, e: { code: 'request.unknown', message: `unknown request ${String(frame.m)}` } }));
+          answer({});
+        } else refuse(new HvdError('request.unknown', { method: String(frame.m) }));
       }
     });
   });

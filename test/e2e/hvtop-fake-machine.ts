@@ -7,9 +7,11 @@ import type {
   InterruptsInspect,
   LpStats,
   MachineStats,
+  PartitionInspect,
   PartitionStats,
   VtlbInspect,
 } from '../../shared/protocol/messages.js';
+import { POLICIES } from '../../shared/protocol/policies.js';
 
 const FREQUENCY_HZ = 1_000_000_000;
 const SLICE_MS = 20;
@@ -22,6 +24,8 @@ interface Vp {
 
 export class FakeMachine {
   readonly stats: MachineStats;
+  /** How fast its guests are. */
+  speed = 1;
   readonly #vps: Vp[] = [];
   #seed: number;
   #events: Events['events'] = [];
@@ -36,7 +40,7 @@ export class FakeMachine {
       frequencyHz: FREQUENCY_HZ,
       lps: Array.from({ length: lps }, (_, id) => lpAt(id)),
       partitions,
-      policies: { 'vtlb.lock': 'generation', 'vtlb.reclaim': 'deferred', 'apic.eoi': 'auto', 'spin.detect': 'off' },
+      policies: Object.fromEntries(POLICIES.map((policy) => [policy.name, policy.default])),
     };
   }
 
@@ -79,6 +83,41 @@ export class FakeMachine {
       pages: { N: 1, T: 37, D: 2, C: 1 },
       spaces: [0, 1, 2, 3].map(space),
     };
+  }
+
+  inspect(name: string): PartitionInspect {
+    const partition = this.stats.partitions.find((one) => one.name === name)!;
+    const hex = (value: bigint, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
+    return {
+      ...partition,
+      processor: { name: 'x86-64', signature: 0, features: [] },
+      devices: [],
+      registers: partition.vps.map(({ id }) => ({
+        vp: id,
+        rip: hex(0xffff_ffff_8100_0000n + BigInt(id), 16),
+        rflags: '0x00000246',
+        cr0: '0x80050033',
+        cr3: hex(0x10_0000n + 4096n * BigInt(id), 16),
+        cr4: '0x000000b0',
+        efer: '0x00000d01',
+        cpl: 0,
+        mode: 'long 64',
+        gpr: Object.fromEntries(
+          ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi'].map((reg, n) => [reg, hex(BigInt(16 * id + n), 16)]),
+        ),
+        apic: { posted: [], requested: [0xec], inService: [0x41], tpr: 0, requests: 0 },
+      })),
+      synic: [],
+      unknownInstructions: [],
+      crash: null,
+    };
+  }
+
+  /** A line for each half second, and two bytes that move a cursor. */
+  console(name: string, position: number): { data: Uint8Array; position: number } {
+    const lines = Array.from({ length: Math.floor(this.stats.at / 500) }, (_, n) => `${name}: \x1b[1mline ${n}\x1b[0m\r\n`);
+    const data = new TextEncoder().encode(lines.join('')).subarray(position);
+    return { data, position: position + data.length };
   }
 
   interrupts(log?: { partition: string; vp: number }): InterruptsInspect {
@@ -184,8 +223,23 @@ export class FakeMachine {
       lp.idleCycles += cycles;
       return;
     }
+    for (const [name, scale] of [
+      ['pageFaultIntercepts', 60],
+      ['apicEoiAccesses', 9],
+      ['hltIntercepts', 3],
+    ] as const)
+      vp.stats.counters[name] = (vp.stats.counters[name] ?? 0) + Math.floor(this.#random() * scale);
+    const { spin } = vp.stats;
+    if (vp.partition.name === 'beta' && this.#chance(0.3)) {
+      spin.pauseSpins = (spin.pauseSpins ?? 0) + 4;
+      spin.extensions = (spin.extensions ?? 0) + 1;
+      spin.extendedCycles = (spin.extendedCycles ?? 0) + 100_000;
+      spin.repaidCycles = (spin.repaidCycles ?? 0) + 60_000;
+      spin.expressPreempted = (spin.expressPreempted ?? 0) + 2;
+      spin.holderPreemptions = (spin.holderPreemptions ?? 0) + 1;
+    }
     const wave = 0.5 + 0.5 * Math.sin(this.stats.at / 7000 + vp.partition.name.length);
-    vp.stats.instructions += Math.round(cycles * (0.2 + 0.5 * wave));
+    vp.stats.instructions += Math.round(cycles * (0.2 + 0.5 * wave) * this.speed);
     vp.stats.runCycles += cycles;
     const add = (record: Record<string, number>, name: string, scale: number): number => {
       const n = Math.floor(this.#random() * scale * 2);

@@ -61,7 +61,7 @@ inTerminal(
       'page fault',
       'vTLB',
       'pagechurn',
-      'vtlb.lock generation',
+      'policies as by default',
     ]) {
       t.true(text.includes(part), part);
     }
@@ -97,17 +97,21 @@ inTerminal('? opens help, tab turns the pages, arrows choose', [120, 42], async 
   terminal.keys('?');
   await terminal.until('no help', (text) => !text.includes('quit; the daemon goes on') && text.includes('logical processors'));
   for (const [title, column] of [
-    ['intercepts per second', 'LP 3'],
+    ['partitions', 'fills/s'],
+    ['vTLB per second', 'and spaces · alpha'],
     ['interrupts per second', 'last interrupts · alpha/0'],
-    ['vTLB per second', 'legacy'],
-    ['operations by VP and job', 'spinlock'],
     ['spin waits per second', 'spins/s'],
+    ['policies', 'vtlb.lock'],
+    ['operations by VP and job', 'spinlock'],
   ] as const) {
     terminal.keys('Tab');
     await terminal.until(title, (text) => text.includes(`─ ${title} ─`) && text.includes(column));
   }
   terminal.keys('Tab');
-  await terminal.until('overview again', (text) => text.includes('─ partitions ─'));
+  await terminal.until('the first page again', (text) => text.includes('─ logical processors ─') && text.includes('─ vTLB ─'));
+  terminal.keys('i');
+  await terminal.until('intercepts by LP', (text) => text.includes('─ intercepts per second ─') && text.includes('LP 3'));
+  terminal.keys('i');
   terminal.keys('Down', 'Down', 'Right');
   await terminal.until('LP 1 and alpha chosen', (text) => text.includes('─ intercepts · LP 1 ─') && text.includes('─ vTLB · alpha ─'));
   terminal.keys('Escape');
@@ -120,7 +124,7 @@ inTerminal(
   [120, 42],
   async (t, { terminal }) => {
     await terminal.until('live', live);
-    terminal.keys('3');
+    terminal.keys('4');
     const text = await terminal.until('all of it', (seen) =>
       ['0xec', 'assist', 'EOM/s', 'in service'].every((part) => seen.includes(part)),
     );
@@ -157,6 +161,36 @@ inTerminal(
     );
   },
 );
+
+inTerminal('a policy is changed in place, by its keys, and what it did is told', [120, 42], async (t, { terminal, daemon }) => {
+  await terminal.until('live', live);
+  terminal.keys('6');
+  await terminal.until('the policies', (text) => text.includes('not changed while hvtop watched'));
+  terminal.keys('Enter');
+  await terminal.until('a setting to choose', (text) => text.includes('<generation>'));
+  terminal.keys('Right');
+  await terminal.until('the next one', (text) => text.includes('<global>'));
+  terminal.keys('Enter');
+  await terminal.until(
+    'the effect',
+    (text) => /┊ generation → global, \d+s ago/.test(text) && /│\* ?vtlb\.flush|│ {2}vtlb\.lock +global /.test(text),
+  );
+  t.is(daemon.machine.stats.policies['vtlb.lock'], 'global');
+});
+
+inTerminal('the table of VMs and the details of one', [120, 42], async (t, { terminal }) => {
+  await terminal.until('live', live);
+  terminal.keys('2');
+  await terminal.until('the table', (text) => /│■ legacy +running +2 +32 MiB/.test(text));
+  terminal.keys('/');
+  terminal.keys('b', 'e', 't');
+  await terminal.until('what is typed', (text) => text.includes(' search: bet_'));
+  terminal.keys('Enter', 'Enter');
+  const text = await terminal.until('the details', (seen) =>
+    ['beta · VPs', '0xffffffff81000001', 'beta: line'].every((part) => seen.includes(part)),
+  );
+  for (const row of text.split('\n')) if (/^[│╭╰]/.test(row)) t.regex(row, /[│╮╯]$/);
+});
 
 inTerminal('every size from 80x24 on has its layout, a smaller one says what it needs', [120, 42], async (t, { terminal }) => {
   await terminal.until('live', live);

@@ -1,13 +1,16 @@
 // The model behind hvtop's screen: rates, lanes, chart history, marks, and the dashboard that joins them.
 import test from 'ava';
 import fc from 'fast-check';
-import { BUCKET_MS, BUCKETS, ChartHistory } from '../../tui/model/chart-history.js';
+import type { MachineStats } from '../../shared/protocol/messages.js';
+import { BUCKET_MS, BUCKETS, BUCKETS_KEPT, ChartHistory } from '../../tui/model/chart-history.js';
+import { ConsoleTail, LINE_MAX, LINES_MAX } from '../../tui/model/console-tail.js';
 import { counterRate, counterRates } from '../../tui/model/counter-rate.js';
 import { Dashboard, LANE_COLUMN_MS, SWITCHES_MAX } from '../../tui/model/dashboard.js';
 import { bytes, clockTime, duration, mips, percent, scaleOf, si, words } from '../../tui/model/format.js';
 import { LaneCell, laneColumns, widenClock } from '../../tui/model/lane-columns.js';
 import { LANE_COLUMNS_MAX, LaneHistory } from '../../tui/model/lane-history.js';
 import { machineRates } from '../../tui/model/machine-rates.js';
+import { CHANGES_MAX, PolicyChanges } from '../../tui/model/policy-changes.js';
 import { VpMarks } from '../../tui/model/vp-marks.js';
 import { waitPercentile } from '../../tui/model/wait-percentile.js';
 import { FakeMachine } from '../e2e/hvtop-fake-machine.js';
@@ -162,7 +165,68 @@ test('a bucket of several samples is their mean by time', (t) => {
   chart.push(new Map([['io', 10]]), 100);
   chart.push(new Map([['io', 20]]), 300);
   t.is(chart.line('io').at(-1), 17.5);
-  t.is(chart.length, 1);
+  t.is(chart.end, 1);
+  t.is(chart.measured(), 1);
+});
+
+test('a chart of the past is what it was then, as long as it is kept', (t) => {
+  const chart = new ChartHistory();
+  for (let i = 0; i < BUCKETS_KEPT + 300; i++) chart.push(new Map([['n', i]]), BUCKET_MS);
+  t.is(chart.end, BUCKETS_KEPT + 300);
+  t.deepEqual(chart.line('n', 3), [BUCKETS_KEPT + 297, BUCKETS_KEPT + 298, BUCKETS_KEPT + 299]);
+  t.deepEqual(chart.line('n', 3, 1000), [997, 998, 999]);
+  t.deepEqual(chart.line('n', 3, 302), [0, 300, 301], 'what is gone is 0');
+  t.is(chart.mean('n', 1000, 1003), 1001);
+  t.is(chart.mean('none', 1000, 1003), 0);
+  t.is(chart.mean('n', 5, 5), Number.NaN);
+});
+
+test('what a change of a policy did is told between it and its neighbours', (t) => {
+  const chart = new ChartHistory();
+  const changes = new PolicyChanges();
+  const run = (buckets: number, value: number): void => {
+    for (let i = 0; i < buckets; i++) chart.push(new Map([['n', value]]), BUCKET_MS);
+  };
+  const sample = (lock: string): MachineStats => ({ ...new FakeMachine(1, 1).stats, policies: { 'vtlb.lock': lock } });
+  run(100, 10);
+  changes.learn(sample('generation'), sample('generation'), chart.end);
+  t.is(changes.lastOf('vtlb.lock', chart.end), undefined);
+  changes.learn(sample('generation'), sample('global'), chart.end);
+  run(20, 5);
+  changes.learn(sample('global'), sample('fine'), chart.end);
+  run(100, 20);
+  const [first, second] = changes.all;
+  t.deepEqual(changes.effect(first!, chart, 'n', chart.end), { before: 10, after: 5 });
+  t.deepEqual(changes.effect(second!, chart, 'n', chart.end), { before: 5, after: 20 });
+  t.is(changes.lastOf('vtlb.lock', chart.end), second);
+  t.is(changes.lastOf('vtlb.lock', 110), first, 'as it was then');
+  for (let i = 0; i < 2 * CHANGES_MAX; i++) changes.add({ ...second!, bucket: i });
+  t.is(changes.all.length, CHANGES_MAX);
+});
+
+test('the end of a console is its last lines, without what moves a cursor, of any length and any bytes', (t) => {
+  const tail = new ConsoleTail();
+  const put = (text: string): void => tail.put(new TextEncoder().encode(text));
+  put('one\r\n\x1b[1;31mtwo\x1b[0m\x1b]0;title\x07\n12345\rab\b_\n\tx\x1b(B');
+  t.deepEqual(tail.last(10), ['one', 'two', 'a_345', '        x']);
+  t.deepEqual(tail.last(2), ['a_345', '        x']);
+  put('\x1b]'.padEnd(200, 'y'));
+  t.regex(tail.last(1)[0]!, /^ {8}xy+$/, 'a sequence without an end ends');
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 20 }), (pieces) => {
+      const any = new ConsoleTail();
+      const whole = new ConsoleTail();
+      for (const piece of pieces) any.put(piece);
+      whole.put(Uint8Array.from(pieces.flatMap((piece) => [...piece])));
+      const lines = any.last(1000);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: that there is none is what is tested
+      return (
+        lines.every((line) => line.length <= LINE_MAX && !/[^\x20-\x7e]/.test(line)) && lines.join('\n') === whole.last(1000).join('\n')
+      );
+    }),
+  );
+  for (let i = 0; i < 3 * LINES_MAX; i++) put(`${'z'.repeat(2 * LINE_MAX)}\n`);
+  t.is(tail.last(10_000).length, LINES_MAX);
 });
 
 test('a line that is gone leaves the chart when its values have', (t) => {
@@ -174,7 +238,7 @@ test('a line that is gone leaves the chart when its values have', (t) => {
     ]),
     BUCKET_MS,
   );
-  for (let i = 0; i < BUCKETS; i++) chart.push(new Map([['fills', 5]]), BUCKET_MS);
+  for (let i = 0; i < BUCKETS_KEPT; i++) chart.push(new Map([['fills', 5]]), BUCKET_MS);
   t.deepEqual(chart.names(), ['fills']);
 });
 
@@ -236,13 +300,13 @@ test('a dead LP has dead columns', (t) => {
 
 test('another daemon starts with empty lanes and charts', (t) => {
   const { dashboard } = dashboardAfter(5);
-  t.true(dashboard.chart.length > 0);
+  t.true(dashboard.chart.end > 0);
   dashboard.disconnected('gone');
   t.is(dashboard.connection.state, 'disconnected');
   dashboard.connected();
   const other = new FakeMachine(2, 99);
   dashboard.accept(other.stats);
-  t.is(dashboard.chart.length, 0);
+  t.is(dashboard.chart.end, 0);
   t.deepEqual(dashboard.lanes.last(0, 10), []);
   t.is(dashboard.stats?.pid, 99);
 });

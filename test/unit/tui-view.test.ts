@@ -1,11 +1,13 @@
 // The panels of hvtop: every line is exactly as wide as its panel, at every size, whatever the names; keys, layout, painter, command line.
 import test from 'ava';
 import fc from 'fast-check';
+import { POLICIES } from '../../shared/protocol/policies.js';
 import { parseArguments } from '../../tui/arguments.js';
 import { Dashboard } from '../../tui/model/dashboard.js';
 import { snapshot } from '../../tui/once.js';
 import { Painter } from '../../tui/terminal/painter.js';
 import type { Screen } from '../../tui/terminal/screen.js';
+import { afterStroke } from '../../tui/view/after-stroke.js';
 import { ChartPanel } from '../../tui/view/chart-panel.js';
 import { coalesce, loadLineChart } from '../../tui/view/contrib.js';
 import {
@@ -16,18 +18,25 @@ import {
   vtlbMatrix,
   vtlbTable,
 } from '../../tui/view/counter-panels.js';
+import { footerPanel } from '../../tui/view/footer-panel.js';
 import { headerPanel } from '../../tui/view/header-panel.js';
-import { HELP_COLUMNS, HELP_ROWS, helpPanel } from '../../tui/view/help-panel.js';
+import { HELP_COLUMNS, helpPanel, helpRows } from '../../tui/view/help-panel.js';
 import { interruptLogPanel, logTarget, micros } from '../../tui/view/interrupt-log-panel.js';
 import { heat, interruptSummary, sintsPanel, sourcesPanel, vectorMatrix } from '../../tui/view/interrupt-panels.js';
-import { type Key, strokesOf } from '../../tui/view/keys.js';
+import { type Key, PLAIN, type Stroke, strokeOf, strokesOf } from '../../tui/view/keys.js';
 import { lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
 import { fits, layout, MIN_ROWS } from '../../tui/view/layout.js';
-import { Line, withoutStyle } from '../../tui/view/line.js';
+import { Line, overBlank, withoutStyle, wrapped } from '../../tui/view/line.js';
 import { loadTable } from '../../tui/view/load-panel.js';
+import type { Order } from '../../tui/view/page.js';
+import { pages } from '../../tui/view/pages/index.js';
 import { partitionsPanel } from '../../tui/view/partitions-panel.js';
-import { afterKey, FIRST_SCREEN, PAGES, reconcile, type ScreenState } from '../../tui/view/screen-state.js';
+import { policiesTable, policyPanel } from '../../tui/view/policies-panel.js';
+import { FIRST_SCREEN, PAGES, reconcile, type ScreenState } from '../../tui/view/screen-state.js';
+import { spinMatrix, spinVpsTable } from '../../tui/view/spin-panels.js';
 import { bar } from '../../tui/view/table-panel.js';
+import { vmConsolePanel, vmCountersPanel, vmRegistersPanel, vmVpsPanel } from '../../tui/view/vm-details-panel.js';
+import { vmColumnAt, vmColumns, vmsTable } from '../../tui/view/vms-panel.js';
 import { vtlbLpsTable } from '../../tui/view/vtlb-lps-panel.js';
 import { spacesTarget, vtlbSpacesPanel } from '../../tui/view/vtlb-spaces-panel.js';
 import { FakeMachine } from '../e2e/hvtop-fake-machine.js';
@@ -42,12 +51,16 @@ function dashboardOf(lps: number, samples = 6): Dashboard {
     dashboard.accept(structuredClone(machine.stats));
     dashboard.acceptInterrupts(machine.interrupts({ partition: i % 2 ? 'alpha' : 'beta', vp: i % 2 }));
     dashboard.acceptVtlb(i % 2 ? 'alpha' : 'beta', machine.vtlb(i));
+    dashboard.acceptVm(machine.inspect('beta'), machine.console('beta', i * 20).data);
   }
   return dashboard;
 }
 
 const link = { socket: '/run/hvd.sock', silentSeconds: 0 };
-const screens: ScreenState[] = [FIRST_SCREEN, { page: 'load', help: false, lp: 1, partition: 'beta', vp: 1 }];
+const screens: ScreenState[] = [
+  FIRST_SCREEN,
+  { ...FIRST_SCREEN, lp: 1, partition: 'beta', vp: 1, policies: { row: 18, draft: { value: 'pause', word: 1 }, quantity: 'spins' } },
+];
 
 test('every panel stays inside its frame at every size', (t) => {
   const dashboards = [new Dashboard(), dashboardOf(1), dashboardOf(4), dashboardOf(16)];
@@ -64,8 +77,18 @@ test('every panel stays inside its frame at every size', (t) => {
           lanesPanel(dashboard, screen.lp, width, Math.max(2, height)),
           partitionsPanel(dashboard, screen.partition, width, height),
           chart.draw(dashboard, 'fills', screen.partition, width, height),
-          helpPanel(width, height),
+          ...pages.map((page) => helpPanel(page, width, height)),
+          footerPanel(dashboard, screen, width),
           ...[
+            vmsTable,
+            vmVpsPanel,
+            vmRegistersPanel,
+            vmCountersPanel,
+            vmConsolePanel,
+            policiesTable,
+            policyPanel,
+            spinMatrix,
+            spinVpsTable,
             interceptsTable,
             interceptsMatrix,
             interruptsTable,
@@ -227,72 +250,235 @@ test('the heights of the layout fill the frame exactly and all fit', (t) => {
       fc.integer({ min: 1, max: 64 }),
       fc.integer({ min: 0, max: 600 }),
       (rows, lps, partitionRows) => {
-        const { header, lanes, middle, bottom } = layout(rows, lps, partitionRows);
-        return header + lanes + middle + bottom + 1 === rows - 1 && lanes >= 4 && middle >= 6 && (bottom === 0 || bottom >= 6);
+        return [lps, undefined].every((count) => {
+          const { header, lanes, middle, bottom } = layout(rows, count, partitionRows);
+          const whole = header + lanes + middle + bottom + 1 === rows - 1;
+          return whole && (count === undefined ? lanes === 0 : lanes >= 4) && middle >= 6 && (bottom === 0 || bottom >= 6);
+        });
       },
     ),
   );
-  t.true(HELP_ROWS + 2 + 2 <= MIN_ROWS - 1, 'help fits the smallest screen');
+  for (const page of pages) t.true(helpRows(page) + 2 + 2 <= MIN_ROWS - 1, `help of ${page.name} fits the smallest screen`);
   t.false(fits(79, 24));
   t.true(fits(80, 24));
 });
 
-const key = (name?: keyof Key): Key => ({
-  escape: false,
-  tab: false,
-  shift: false,
-  upArrow: false,
-  downArrow: false,
-  leftArrow: false,
-  rightArrow: false,
+const inkKey = (name?: keyof Key, modifiers: { meta?: boolean; ctrl?: boolean; delete?: boolean } = {}) => ({
+  ...PLAIN,
   ...(name ? { [name]: true } : {}),
+  meta: false,
+  ctrl: false,
+  delete: false,
+  ...modifiers,
 });
+const character = (input: string): Stroke => ({ input, key: PLAIN, interrupt: false });
 
-test('keys turn pages, choose and forget', (t) => {
-  const { stats } = new FakeMachine(2, 1);
-  let state = FIRST_SCREEN;
-  const press = (input: string, name?: keyof Key): ScreenState => {
-    state = afterKey(state, input, key(name), stats);
+/** A keyboard before a screen: each key sees what the one before has done. */
+const keyboard = (dashboard: Dashboard, first: Partial<ScreenState> = {}) => {
+  let state: ScreenState = { ...FIRST_SCREEN, ...first };
+  const orders: Order[] = [];
+  const stroke = (one: Stroke): ScreenState => {
+    const outcome = afterStroke(reconcile(state, dashboard.stats), one, dashboard, pages);
+    if (outcome.order !== undefined) orders.push(outcome.order);
+    state = outcome.state;
     return state;
   };
-  for (const page of [...PAGES.slice(1), PAGES[0]]) t.is(press('', 'tab').page, page);
-  t.is(press('3').page, 'interrupts');
-  t.is(press('9').page, 'interrupts', 'no such page');
-  t.is(press('j').lp, 0);
-  t.is(press('', 'downArrow').lp, 1);
-  t.is(press('', 'downArrow').lp, undefined, 'past the end: the whole machine again');
-  t.is(press('k').lp, 1);
-  t.is(press('l').partition, 'alpha');
-  t.true(press('?').help);
-  t.false(press('', 'escape').help, 'esc closes help first');
-  t.is(state.partition, 'alpha');
-  t.is(press('', 'escape').partition, undefined);
-  t.deepEqual(reconcile({ ...FIRST_SCREEN, lp: 7, partition: 'gone' }, stats), FIRST_SCREEN);
+  return {
+    orders,
+    press: (...names: (keyof Key)[]) => names.map((name) => stroke(strokeOf(name))).at(-1)!,
+    type: (text: string) => [...text].map((one) => stroke(character(one))).at(-1)!,
+    get state() {
+      return state;
+    },
+  };
+};
+
+test('keys turn pages, choose and forget', (t) => {
+  const dashboard = dashboardOf(2);
+  const { press, type, orders } = keyboard(dashboard);
+  for (const page of [...PAGES.slice(1), PAGES[0]]) t.is(press('tab').page, page);
+  for (const [index, page] of PAGES.entries()) t.is(type(String(index + 1)).page, page);
+  t.is(type('9').page, PAGES[PAGES.length - 1]!, 'no such page');
+  type('4');
+  t.is(type('j').lp, 0);
+  t.is(press('downArrow').lp, 1);
+  t.is(press('downArrow').lp, undefined, 'past the end: the whole machine again');
+  t.is(type('k').lp, 1);
+  t.is(type('l').partition, 'alpha');
+  t.true(type('?').help);
+  t.false(press('escape').help, 'esc closes help first');
+  t.is(press('upArrow').partition, 'alpha');
+  t.is(press('escape').partition, undefined);
+  t.deepEqual(orders, []);
+  type('pq');
+  t.deepEqual(orders, [{ kind: 'pause' }, { kind: 'quit' }]);
+  t.deepEqual(reconcile({ ...FIRST_SCREEN, lp: 7, partition: 'gone' }, dashboard.stats), FIRST_SCREEN);
 });
 
 test('keys that come in one read of the terminal are so many keys', (t) => {
-  const { stats } = new FakeMachine(2, 1);
-  const after = (input: string, name?: keyof Key, modifiers: { meta?: boolean; ctrl?: boolean } = {}): ScreenState =>
-    strokesOf(input, { ...key(name), meta: false, ctrl: false, ...modifiers }).reduce(
-      (state, stroke) => afterKey(state, stroke.input, stroke.key, stats),
-      { ...FIRST_SCREEN, page: 'interrupts' } as ScreenState,
-    );
+  const dashboard = dashboardOf(2);
+  const after = (input: string, ink = inkKey()): ScreenState =>
+    strokesOf(input, ink).reduce((state, stroke) => afterStroke(state, stroke, dashboard, pages).state, {
+      ...FIRST_SCREEN,
+      page: 'interrupts',
+    } as ScreenState);
   t.is(after('vv').vp, 2);
   t.is(after('vvV').vp, 1);
-  t.is(after('\t\t').page, 'load');
-  t.is(after('', 'tab').page, 'vtlb');
-  t.is(after('jjl5').page, 'load');
+  t.is(after('\t\t').page, 'policies');
+  t.is(after('', inkKey('tab')).page, 'spin');
+  t.is(after('jjl5').page, 'spin');
   t.is(after('jjl5').lp, 1);
   t.is(after('jjl5').partition, 'alpha');
-  t.is(after('', 'downArrow').lp, 0);
+  t.is(after('', inkKey('downArrow')).lp, 0);
   t.deepEqual(after('l'), { ...FIRST_SCREEN, page: 'interrupts', partition: 'alpha' });
-  t.is(after('2', undefined, { meta: true }).page, 'intercepts', 'Escape and a key');
-  t.is(strokesOf('2', { ...key(), meta: true, ctrl: false })[0]!.key.escape, true);
+  t.is(after('2', inkKey(undefined, { meta: true })).page, 'vms', 'Escape and a key');
+  t.is(strokesOf('2', inkKey(undefined, { meta: true }))[0]!.key.escape, true);
   t.deepEqual(after('[57~'), after(''), 'a sequence that nobody knows');
-  t.deepEqual(after('v', undefined, { ctrl: true }), after(''), 'a letter with Ctrl');
+  t.deepEqual(after('v', inkKey(undefined, { ctrl: true })), after(''), 'a letter with Ctrl');
   t.deepEqual(
-    strokesOf('v\x03', { ...key(), meta: false, ctrl: false }).map(({ interrupt }) => interrupt),
+    strokesOf('v\x03', inkKey()).map(({ interrupt }) => interrupt),
     [false, true],
+  );
+  t.deepEqual(
+    strokesOf('a\r\n\x7f\b', inkKey()).map(({ input, key }) => [input, key.return, key.backspace]),
+    [
+      ['a', false, false],
+      ['', true, false],
+      ['', true, false],
+      ['', false, true],
+      ['', false, true],
+    ],
+  );
+  t.true(strokesOf('', inkKey(undefined, { delete: true }))[0]!.key.backspace, 'the byte 7F alone');
+});
+
+test('a policy is chosen, changed among its settings, set to its baseline; a set has its words turned', (t) => {
+  const dashboard = dashboardOf(2);
+  const { press, type, orders, state } = keyboard(dashboard, { page: 'policies' });
+  const set = (name: string, value: string, vm?: string): Order => ({
+    kind: 'command',
+    command: { method: 'policy.set', params: { name, value, ...(vm === undefined ? {} : { vm }) } },
+  });
+  t.is(state.policies.row, 0);
+  press('return', 'rightArrow');
+  t.is(press('return').policies.draft, undefined);
+  press('return', 'leftArrow', 'return');
+  press('return', 'rightArrow', 'escape');
+  type('b');
+  t.deepEqual(orders.splice(0), [set('vtlb.lock', 'global'), set('vtlb.lock', 'fine'), set('vtlb.lock', 'global')], 'esc sets nothing');
+  const detect = POLICIES.findIndex(({ name }) => name === 'spin.detect');
+  for (let i = 0; i < detect; i++) press('downArrow');
+  press('return');
+  type(' l l ');
+  t.is(press('return').policies.draft, undefined);
+  press('return');
+  type('    ');
+  press('return');
+  t.deepEqual(orders.splice(0), [set('spin.detect', 'off'), set('spin.detect', 'hypercall+pause+idle')]);
+  const eoi = POLICIES.findIndex(({ name }) => name === 'apic.eoi');
+  const own = keyboard(dashboard, { page: 'policies', partition: 'beta', policies: { ...FIRST_SCREEN.policies, row: eoi } });
+  own.press('return', 'leftArrow', 'leftArrow', 'return');
+  t.deepEqual(own.orders, [set('apic.eoi', 'inherit', 'beta')]);
+  t.is(own.press('upArrow').policies.row, eoi - 1);
+  own.type('d');
+  t.deepEqual(own.orders.slice(1), [set('vtlb.untracked', '64')], 'one that partitions cannot have is set for the machine');
+});
+
+test('the table of VMs: sorted by any column, filtered, searched, with every partition that there is', (t) => {
+  const dashboard = dashboardOf(4);
+  const { press, type, state: first } = keyboard(dashboard, { page: 'vms' });
+  let state = first;
+  const names = (): string[] =>
+    vmsTable(dashboard, state, 120, 20)
+      .slice(1)
+      .map((line) => withoutStyle(line).slice(2, 10).trim());
+  t.deepEqual(names(), ['alpha', 'beta', 'legacy']);
+  state = type('S');
+  t.deepEqual(names(), ['legacy', 'beta', 'alpha']);
+  state = type('sss');
+  t.is(state.vms.sort, 'memory');
+  t.deepEqual(
+    names(),
+    ['alpha', 'beta', 'legacy'].sort((a, b) => memoryOf(dashboard, b) - memoryOf(dashboard, a) || (a < b ? -1 : 1)),
+  );
+  state = type('f');
+  state = type('spinl');
+  t.deepEqual(names(), ['beta'], 'by its job, as it is typed');
+  t.regex(withoutStyle(footerPanel(dashboard, state, 80)[0]!), /^ filter: spinl_ /);
+  state = press('backspace', 'return');
+  t.is(state.vms.filter, 'spin');
+  state = type('fq');
+  t.deepEqual(names(), ['partiti'], 'q is a character while something is typed');
+  state = press('escape');
+  t.is(state.vms.filter, '');
+  state = type('/eg');
+  t.is(state.partition, 'legacy');
+  state = press('return');
+  state = type('/');
+  state = press('backspace', 'backspace');
+  state = type('run');
+  press('return');
+  const seen = [type('n').partition, type('n').partition, type('n').partition];
+  t.deepEqual([...seen].sort(), ['alpha', 'beta', 'legacy'], 'round all that run');
+  t.is(type('N').partition, seen[1]);
+  t.true(press('return').vms.details);
+  t.false(press('escape').vms.details);
+  t.is(vmColumnAt(0, 120), 'name');
+  const { numbers, name } = vmColumns(120);
+  t.is(vmColumnAt(2 + name + 12, 120), numbers[0]!.by);
+});
+const memoryOf = (dashboard: Dashboard, name: string): number => dashboard.stats!.partitions.find((one) => one.name === name)!.memory;
+
+test('the details of a partition: registers of the chosen VP, counters by VP, the end of the console', (t) => {
+  const dashboard = dashboardOf(4);
+  const screen = { ...FIRST_SCREEN, partition: 'beta', vp: 1 };
+  const text = (panel: typeof vmVpsPanel, of = screen): string[] =>
+    panel(dashboard, of, 100, 12).map((line) => withoutStyle(line).trimEnd());
+  t.regex(text(vmVpsPanel)[2]!, /^F 1 .* long 64 +0 +0xffffffff81000001 +0x0000000000101000$/);
+  t.regex(text(vmRegistersPanel)[0]!, /^rip +0xffffffff81000001 +rfl +0x00000246 /);
+  t.regex(text(vmRegistersPanel).at(-1)!, /^APIC TPR 00 +posted - +requested ec +in service 41$/);
+  t.regex(text(vmCountersPanel)[1]!, /^page fault intercepts +\S+ +\S+ /);
+  t.regex(text(vmConsolePanel).at(-1)!, /^beta: line \d+$/);
+  t.deepEqual(text(vmConsolePanel, { ...screen, partition: 'alpha' }), ['nothing yet'], 'of the chosen one and no other');
+});
+
+test('the effect of a policy: means of both sides of its last change, and a line in the chart', (t) => {
+  const machine = new FakeMachine(4, 1, 7);
+  const dashboard = new Dashboard();
+  dashboard.connected();
+  const samples = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      machine.advance(500);
+      dashboard.accept(structuredClone(machine.stats));
+    }
+  };
+  const lines = (): string[] => policyPanel(dashboard, FIRST_SCREEN, 70, 20).map((line) => withoutStyle(line).trimEnd());
+  samples(20);
+  t.true(lines().includes('not changed while hvtop watched'));
+  machine.stats.policies['vtlb.lock'] = 'global';
+  machine.speed = 50;
+  samples(20);
+  t.true(lines().includes('┊ generation → global, 10s ago'));
+  const [, before, after, change] = /^guest instructions\/s +(\S+) +(\S+) +(?:\+|>)(\d+) %$/.exec(
+    lines().find((line) => line.startsWith('guest'))!,
+  )!;
+  t.regex(`${before} ${after}`, /^\S+M \S+G$/);
+  t.true(Number(change) > 500, `${change} %`);
+  const chart = new ChartPanel(loadLineChart()).draw(dashboard, 'instructions', undefined, 80, 14).map(withoutStyle);
+  const columns = new Set(chart.map((line) => line.indexOf('┊')).filter((at) => at >= 0));
+  t.is(columns.size, 1, 'one vertical line');
+  t.true(chart.filter((line) => line.includes('┊')).length > 5);
+});
+
+test('a mark goes where nothing is, and leaves colours as they were', (t) => {
+  t.is(overBlank('\x1b[31mab c\x1b[39m d', 2, '|', '1'), '\x1b[31mab\x1b[0;1m|\x1b[0m\x1b[31mc\x1b[39m d');
+  t.is(overBlank('abc', 1, '|', '1'), 'abc');
+  t.is(overBlank('a', 3, '|', '1'), 'a');
+  fc.assert(
+    fc.property(fc.string({ maxLength: 60 }), fc.integer({ min: 1, max: 30 }), (text, width) => {
+      const lines = wrapped(text, width);
+      return lines.every((line) => line.length <= width) && lines.join('').replaceAll(' ', '') === text.replaceAll(' ', '');
+    }),
   );
 });
 
@@ -317,8 +503,12 @@ test('the header leaves a fact out rather than cut it', (t) => {
 });
 
 test('no line of the help is cut', (t) => {
-  const plain = (width: number): string[] => helpPanel(width, HELP_ROWS).map((line) => withoutStyle(line).trimEnd());
-  t.deepEqual(plain(HELP_COLUMNS), plain(200));
+  for (const page of pages) {
+    const plain = (width: number): string[] => helpPanel(page, width, helpRows(page)).map((line) => withoutStyle(line).trimEnd());
+    t.deepEqual(plain(HELP_COLUMNS), plain(200), page.name);
+    t.is(plain(200).length, helpRows(page));
+    t.is(helpPanel(page, 200, 99).length, helpRows(page), page.name);
+  }
 });
 
 test('the chart draws one line per partition in its colour, scaled', (t) => {

@@ -1,9 +1,11 @@
 // All that the screen knows: the newest sample, its rates, lanes, chart lines and the connection. Pure: no terminal, no socket, no clock of its own.
-import type { Events, InterruptsInspect, LpStats, MachineStats, VtlbInspect } from '../../shared/protocol/messages.js';
+import type { Events, InterruptsInspect, LpStats, MachineStats, PartitionInspect, VtlbInspect } from '../../shared/protocol/messages.js';
 import { ChartHistory } from './chart-history.js';
+import { ConsoleTail } from './console-tail.js';
 import { LaneCell, type LaneSwitch, laneColumns, widenClock } from './lane-columns.js';
 import { LaneHistory } from './lane-history.js';
 import { type MachineRates, machineRates } from './machine-rates.js';
+import { PolicyChanges } from './policy-changes.js';
 import { VpMarks } from './vp-marks.js';
 
 /** Host time of one lane column. */
@@ -20,7 +22,7 @@ export type Connection =
 const RATE_MS_MIN = 200;
 
 /** Charted quantities; a line is `quantity` (the machine) or `quantity:partition`. */
-export const QUANTITIES = ['instructions', 'intercepts', 'interrupts', 'fills', 'operations'] as const;
+export const QUANTITIES = ['instructions', 'intercepts', 'interrupts', 'fills', 'operations', 'spins'] as const;
 export type Quantity = (typeof QUANTITIES)[number];
 
 type MachineEvent = Events['events'][number];
@@ -28,24 +30,32 @@ type MachineEvent = Events['events'][number];
 export class Dashboard {
   connection: Connection = { state: 'connecting' };
   stats: MachineStats | undefined;
+  /** The sample that the rates are taken from, too. */
+  before: MachineStats | undefined;
   rates: MachineRates | undefined;
   /** The newest answer about interrupts, and the one before: of whoever looks at their page. */
   interrupts: InterruptsInspect | undefined;
   interruptsBefore: InterruptsInspect | undefined;
   /** The newest answer about a partition's vTLB: of whoever looks at that page. */
   vtlb: { readonly partition: string; readonly view: Extract<VtlbInspect, { kind: 'vtlb' }> } | undefined;
+  /** The newest answer about a partition in full, and the end of its console. */
+  vm: { readonly name: string; readonly inspect: PartitionInspect; readonly console: ConsoleTail } | undefined;
   paused = false;
+  /** What is to be said to who has just pressed a key. */
+  notice: { readonly text: string; readonly bad: boolean } | undefined;
   /** Frames that the daemon could not send because this reader was slow. */
   dropped = 0;
   readonly marks = new VpMarks();
   readonly lanes = new LaneHistory();
   readonly chart = new ChartHistory();
+  readonly changes = new PolicyChanges();
   #events = new Map<number, MachineEvent[]>();
   /** Set while a gap must be shown before the next columns. */
   #gap = false;
 
   connected(): void {
     this.connection = { state: 'connected' };
+    this.vm = undefined;
     this.#events.clear();
     this.#gap = this.stats !== undefined;
   }
@@ -69,6 +79,7 @@ export class Dashboard {
       before = undefined;
       this.lanes.clear();
       this.chart.clear();
+      this.changes.clear();
       this.#events.clear();
       this.#gap = false;
     }
@@ -83,8 +94,10 @@ export class Dashboard {
           ms,
         );
       this.#gap = false;
+      this.changes.learn(before, next, this.chart.end);
       this.chart.push(chartValues(this.rates), ms);
     }
+    this.before = before;
     this.stats = next;
   }
 
@@ -102,6 +115,13 @@ export class Dashboard {
 
   acceptVtlb(partition: string, view: VtlbInspect): void {
     if (!this.paused && view.kind === 'vtlb') this.vtlb = { partition, view };
+  }
+
+  acceptVm(inspect: PartitionInspect, said: Uint8Array): void {
+    const { name } = inspect;
+    const console = this.vm?.name === name ? this.vm.console : new ConsoleTail();
+    console.put(said);
+    this.vm = { name, inspect, console };
   }
 
   acceptEvents(events: Events['events']): void {

@@ -1,5 +1,6 @@
 // Everything on the screen that is a rate or a share, from two successive MachineStats.
 // Why in one pass: panels then only look numbers up, and the plain-text snapshot shows exactly what the screen would.
+import type { SpinCounter } from '../../shared/layout/schedule.js';
 import { VTLB_COUNTERS } from '../../shared/layout/vtlb.js';
 import type { LoadCounters, LpStats, MachineStats, PartitionStats, VpStats } from '../../shared/protocol/messages.js';
 import { addCounters, counterRate, counterRates, sum } from './counter-rate.js';
@@ -50,6 +51,8 @@ export interface PartitionRates {
   /** Of all its VPs. */
   readonly spin: Record<string, number>;
   readonly interrupts: number;
+  /** Spin waits found, in whichever way. */
+  readonly spins: number;
   readonly operations: number;
   readonly load: LoadRates[];
   readonly vps: VpRates[];
@@ -67,6 +70,7 @@ export interface MachineRates {
   readonly pendingFillWaits: number;
   readonly flushHandshakes: number;
   readonly operations: number;
+  readonly spins: number;
   readonly lps: LpRates[];
   readonly partitions: PartitionRates[];
 }
@@ -107,6 +111,7 @@ export function machineRates(before: MachineStats | undefined, now: MachineStats
     pendingFillWaits: total(lps, (lp) => lp.pendingFillWaits),
     flushHandshakes: total(lps, (lp) => lp.flushHandshakes),
     operations: total(partitions, (p) => p.operations),
+    spins: total(partitions, (p) => p.spins),
     lps,
     partitions,
   };
@@ -165,12 +170,17 @@ function partitionRates(before: PartitionStats | undefined, now: PartitionStats,
     byKind,
     byVector,
     spin,
+    spins: spinsFound(spin),
     interrupts: sum(byVector) || sum(byKind),
     operations: load.reduce((n, job) => n + job.operations, 0),
     load,
     vps,
   };
 }
+
+/** Ways of `SPIN_COUNTERS` to be found. */
+const FOUND = ['pauseSpins', 'hypercallSpins', 'idleWaits', 'loopSpins'] as const satisfies readonly SpinCounter[];
+export const spinsFound = (spin: Readonly<Record<string, number>>): number => FOUND.reduce((total, way) => total + (spin[way] ?? 0), 0);
 
 /** Beside its counters the vTLB reports gauges (SPTs free, generation ...), which have no rate. */
 const counters = (vtlb: Readonly<Record<string, number>>): Record<string, number> =>

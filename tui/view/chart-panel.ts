@@ -1,9 +1,9 @@
-// The chart: two minutes of one quantity, a line per partition, the newest values in the line above it.
+// The chart: two minutes of one quantity, a line per partition, the newest values in the line above it; a vertical line where a policy was changed.
 import { BUCKET_MS, BUCKETS } from '../model/chart-history.js';
 import type { Dashboard, Quantity } from '../model/dashboard.js';
 import { scaleOf, si } from '../model/format.js';
 import type { Chart, ChartFactory, Series } from './contrib.js';
-import { Line } from './line.js';
+import { Line, overBlank } from './line.js';
 import { partitionColour, style } from './style.js';
 
 /** Lines drawn at most; a chart of more cannot be read. */
@@ -26,6 +26,7 @@ export const QUANTITY_TITLES: Readonly<Record<Quantity, string>> = {
   interrupts: 'interrupts/s',
   fills: 'vTLB fills/s',
   operations: 'operations/s',
+  spins: 'spin waits/s',
 };
 
 export class ChartPanel {
@@ -40,16 +41,17 @@ export class ChartPanel {
   draw(dashboard: Dashboard, quantity: Quantity, partition: string | undefined, width: number, height: number): string[] {
     const { rates } = dashboard;
     if (rates === undefined || height < 4 || width < 20) return [];
-    const window = WINDOWS.find((buckets) => buckets >= dashboard.chart.length) ?? BUCKETS;
+    const end = dashboard.chart.end;
+    const window = WINDOWS.find((buckets) => buckets >= dashboard.chart.measured(end)) ?? BUCKETS;
     const names =
       quantity === 'intercepts'
         ? []
         : rates.partitions.map((other) => other.name).filter((name) => partition === undefined || name === partition);
     const lines = names.slice(0, SERIES_MAX).map((name) => {
-      const y = dashboard.chart.line(`${quantity}:${name}`, window);
+      const y = dashboard.chart.line(`${quantity}:${name}`, window, end);
       return { name, y, colour: partitionColour(dashboard.marks.partition(name)) };
     });
-    if (lines.length === 0) lines.push({ name: 'all LPs', y: dashboard.chart.line(quantity, window), colour: 117 });
+    if (lines.length === 0) lines.push({ name: 'all LPs', y: dashboard.chart.line(quantity, window, end), colour: 117 });
     const max = lines.reduce((most, line) => line.y.reduce((a, b) => Math.max(a, b), most), 0);
     const { divisor, prefix } = scaleOf(max);
     const series = lines.map((line): Series => ({ colour: line.colour, y: line.y.map((value) => value / divisor) }));
@@ -61,7 +63,11 @@ export class ChartPanel {
         .put(`${line.name} `, style.label)
         .put(si(line.y[line.y.length - 1] ?? 0), style.number);
     const chart = this.#chartOf(width, height - 1, window / LABELS_PER_WINDOW);
-    return [legend.end(), ...chart.draw(labelsOf(window), series)];
+    const marked = dashboard.changes.all
+      .map(({ bucket }) => bucket - (end - window))
+      .filter((at) => at >= 0 && at < window)
+      .map((at) => chart.column(at, window));
+    return [legend.end(), ...chart.draw(labelsOf(window), series).map((line) => marked.reduce(withMark, line))];
   }
 
   #chartOf(columns: number, rows: number, labelEvery: number): Chart {
@@ -73,3 +79,5 @@ export class ChartPanel {
     return this.#chart;
   }
 }
+
+const withMark = (line: string, column: number): string => overBlank(line, column, '┊', style.marker);

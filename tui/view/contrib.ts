@@ -10,6 +10,8 @@ export interface Series {
 export interface Chart {
   /** Lines of text with colours, as many as the chart is high. */
   draw(labels: readonly string[], series: readonly Series[]): string[];
+  /** The column in which the value `at` of `count` is drawn. */
+  column(at: number, count: number): number;
 }
 
 interface Context {
@@ -26,6 +28,9 @@ interface WidgetClass {
 /** A chart of `columns` x `rows` cells (2 x 4 dots each) with every n-th label written; made again when these change. */
 export type ChartFactory = (columns: number, rows: number, labelEvery: number) => Chart;
 
+/** Dots left of the values: room for five characters of the scale. */
+const X_PADDING = 12;
+
 /** Loads the chart code (0.2 s), so: once, and only when a screen is wanted. */
 export function loadLineChart(): ChartFactory {
   const require = createRequire(import.meta.url);
@@ -41,7 +46,7 @@ export function loadLineChart(): ChartFactory {
         value: {
           showNthLabel: labelEvery,
           xLabelPadding: 3,
-          xPadding: 12,
+          xPadding: X_PADDING,
           numYLabels: Math.max(1, Math.min(5, Math.floor(rows / 3))),
           minY: 0,
           wholeNumbersOnly: false,
@@ -58,6 +63,8 @@ export function loadLineChart(): ChartFactory {
         widget.setData(series.map((line) => ({ title: '', x: labels, y: line.y, style: { line: line.colour } })));
         return coalesce(context._canvas.frame()).split('\n').slice(0, rows);
       },
+      // As the widget's getXPixel; two dots a column.
+      column: (at, count) => Math.floor((((width - X_PADDING) / count) * at + X_PADDING + 2) / 2),
     };
   };
 }

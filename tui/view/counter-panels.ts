@@ -5,11 +5,10 @@ import { addCounters } from '../model/counter-rate.js';
 import type { Dashboard } from '../model/dashboard.js';
 import { words } from '../model/format.js';
 import { isVtlbGauge, type MachineRates, type PartitionRates } from '../model/machine-rates.js';
+import type { Panel } from './panel.js';
 import type { ScreenState } from './screen-state.js';
 import { partitionStyle, style } from './style.js';
 import { type MatrixColumn, rateMatrix, rateTable, type TableRow } from './table-panel.js';
-
-export type Panel = (dashboard: Dashboard, screen: ScreenState, width: number, height: number) => string[];
 
 export const interceptsTable: Panel = (dashboard, screen, width, height) => {
   const { stats, rates } = dashboard;

@@ -1,5 +1,6 @@
 // The first lines: which daemon, how it is connected, how time runs, what the machine does in total.
 
+import { POLICIES } from '../../shared/protocol/policies.js';
 import type { Dashboard } from '../model/dashboard.js';
 import { duration, mips, si } from '../model/format.js';
 import { Line } from './line.js';
@@ -52,12 +53,14 @@ function connectionBadge(dashboard: Dashboard, link: LinkFacts): [string, Style]
   return ['● live', style.good];
 }
 
-/** How large the machine is, and which policies are on. */
+/** How large the machine is, and which policies are not as they are by default. */
 function secondLine({ stats }: Dashboard, width: number): string {
   const line = new Line(width);
   if (stats === undefined) return line.end();
   const vps = stats.partitions.reduce((n, partition) => n + partition.vps.length, 0);
   line.put(` ${stats.lps.length} LPs  ${stats.partitions.length} partitions  ${vps} VPs`, style.label);
-  for (const [name, value] of Object.entries(stats.policies)) line.put(`  ${name} `, style.dim).put(value, style.label);
+  const changed = POLICIES.filter(({ name, default: normal }) => (stats.policies[name] ?? normal) !== normal);
+  if (changed.length === 0) line.put('  policies as by default', style.dim);
+  for (const { name } of changed) line.put(`  ${name} `, style.dim).put(stats.policies[name]!, style.label);
   return line.end();
 }

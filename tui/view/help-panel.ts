@@ -1,15 +1,15 @@
-// The help overlay: keys, and what the signs on the screen mean.
+// The help: the keys of the page that is shown, those of every page, and what the signs of the lanes mean.
 import { Line } from './line.js';
+import type { Page } from './page.js';
+import { PAGES } from './screen-state.js';
 import { style, vpCellStyle } from './style.js';
 
 const KEYS: readonly (readonly [string, string])[] = [
   ['q', 'quit; the daemon goes on'],
-  ['?', 'this help'],
-  ['tab', 'next page (shift-tab: the one before; 1-6: that one)'],
+  [`tab 1-${PAGES.length}`, 'next page (shift-tab: the one before), or the one with that number'],
   ['p', 'pause the display; again to go on'],
   ['↑ ↓  k j', 'choose an LP: tables then show that LP alone'],
   ['← →  h l', 'choose a partition: tables and chart show it alone'],
-  ['v V', 'on the page of interrupts: choose a VP, whose last ones are shown'],
   ['esc', 'choose nothing: the whole machine'],
 ];
 
@@ -22,13 +22,21 @@ const SIGNS: readonly (readonly [string, string, string])[] = [
   ['►3 …3 z', style.label, 'VP runs on LP 3, is ready in its queue, is halted'],
 ];
 
-export const HELP_ROWS = KEYS.length + SIGNS.length + 3;
+const KEY_COLUMNS = 10;
 export const HELP_COLUMNS = 76;
+/** Rows of the help of a page. */
+export const helpRows = (page: Page): number =>
+  (page.keys.length > 0 ? page.keys.length + 1 : 0) + KEYS.length + 1 + (page.lanes ? SIGNS.length + 1 : 0);
 
-export function helpPanel(width: number, height: number): string[] {
-  const lines = [new Line(width).put('Keys', style.heading).end()];
-  for (const [key, meaning] of KEYS) lines.push(new Line(width).left(key, 10, style.bold).put(meaning, style.label).end());
-  lines.push(new Line(width).end(), new Line(width).put('Signs', style.heading).end());
-  for (const [sign, signStyle, meaning] of SIGNS) lines.push(new Line(width).put(sign, signStyle).to(10).put(meaning, style.label).end());
+export function helpPanel(page: Page, width: number, height: number): string[] {
+  const rows = (list: readonly (readonly [string, string])[]): string[] =>
+    list.map(([key, meaning]) => new Line(width).left(key, KEY_COLUMNS, style.bold).put(meaning, style.label).end());
+  const title = (text: string): string => new Line(width).put(text, style.heading).end();
+  const lines = page.keys.length > 0 ? [title(`On this page (${page.name})`), ...rows(page.keys)] : [];
+  lines.push(title('On every page'), ...rows(KEYS));
+  if (!page.lanes) return lines.slice(0, height);
+  lines.push(title('Signs'));
+  for (const [sign, signStyle, meaning] of SIGNS)
+    lines.push(new Line(width).put(sign, signStyle).to(KEY_COLUMNS).put(meaning, style.label).end());
   return lines.slice(0, height);
 }

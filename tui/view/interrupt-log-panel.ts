@@ -1,7 +1,7 @@
 // The last interrupts of one VP, newest first: how long each has waited from raise to delivery, and how long it was served until its EOI.
 import type { InterruptLog, MachineStats } from '../../shared/protocol/messages.js';
-import type { Panel } from './counter-panels.js';
 import { Line } from './line.js';
+import type { Panel } from './panel.js';
 import type { ScreenState } from './screen-state.js';
 import { type Style, style } from './style.js';
 

@@ -1,9 +1,9 @@
 // The page of interrupts: which vectors go to which LPs, where interrupts come from and how they end, and what waits in the synthetic interrupt controllers.
 import { si } from '../model/format.js';
 import { interruptRates, interruptTotals } from '../model/interrupt-rates.js';
-import type { Panel } from './counter-panels.js';
 import { visibleLps } from './lanes-panel.js';
 import { Line } from './line.js';
+import type { Panel } from './panel.js';
 import { type Style, style } from './style.js';
 import { rateTable, type TableRow } from './table-panel.js';
 

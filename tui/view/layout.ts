@@ -6,7 +6,7 @@ export const MIN_ROWS = 24;
 export interface Layout {
   /** 1, or 2 with the line of policies. */
   readonly header: number;
-  /** Heights with borders. */
+  /** Heights with borders. 0: no lanes. */
   readonly lanes: number;
   readonly middle: number;
   /** 0: there is no room for a second row of panels. */
@@ -15,12 +15,12 @@ export interface Layout {
 
 export const fits = (columns: number, rows: number): boolean => columns >= MIN_COLUMNS && rows >= MIN_ROWS;
 
-/** `partitionRows` is what the partitions panel would like to have inside its border. The frame is rows - 1 high: Ink clears the screen for one that is not. */
-export function layout(rows: number, lpCount: number, partitionRows: number): Layout {
+/** `partitionRows` is what the partitions panel would like to have inside its border; `lpCount` undefined: a page without lanes. The frame is rows - 1 high: Ink clears the screen for one that is not. */
+export function layout(rows: number, lpCount: number | undefined, partitionRows: number): Layout {
   const height = rows - 1;
   const header = rows >= 34 ? 2 : 1;
   const body = height - header - 1;
-  const lanesWanted = Math.max(1, lpCount) + 3;
+  const lanesWanted = lpCount === undefined ? 0 : Math.max(1, lpCount) + 3;
   const lanes = Math.min(lanesWanted, Math.max(7, Math.floor(body * (body >= 30 ? 0.5 : 0.4))));
   const rest = body - lanes;
   if (rest < 22) return { header, lanes, middle: rest, bottom: 0 };

@@ -66,3 +66,41 @@ export const withoutStyle = (text: string): string => text.replace(SGR, '');
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape that starts a control sequence is what is searched for
 const SGR = /\x1b\[[0-9;]*m/g;
+
+/** The line with a character put at `column` if nothing is there. */
+export function overBlank(line: string, column: number, character: string, style: Style): string {
+  let at = 0;
+  let current = '';
+  for (const { 0: piece, index } of line.matchAll(PIECE)) {
+    if (piece.startsWith('\x1b')) {
+      current = piece;
+      continue;
+    }
+    if (at + piece.length <= column) {
+      at += piece.length;
+      continue;
+    }
+    const here = index + column - at;
+    if (line[here] !== ' ' && line[here] !== '\u2800') return line;
+    return `${line.slice(0, here)}\x1b[0;${style}m${character}\x1b[0m${current}${line.slice(here + 1)}`;
+  }
+  return line;
+}
+
+/** Lines of at most `width` characters, broken between words where words are not longer. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = '';
+    }
+    line += line === '' ? word : ` ${word}`;
+    for (; line.length > width; line = line.slice(width)) lines.push(line.slice(0, width));
+  }
+  return [...lines, line];
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+const PIECE = /\x1b\[[0-9;]*m|[^\x1b]+/g;

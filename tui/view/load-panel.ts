@@ -1,7 +1,7 @@
 // What the workload guests get done: operations per second by VP and job, with latencies in virtual cycles.
 import { si } from '../model/format.js';
-import type { Panel } from './counter-panels.js';
 import { Line } from './line.js';
+import type { Panel } from './panel.js';
 import { style, vpCellStyle } from './style.js';
 import { bar } from './table-panel.js';
 

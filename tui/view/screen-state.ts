@@ -1,12 +1,14 @@
-// What the person at the keyboard has chosen: page, selection, help. Pure transitions, so that keys are tested without a terminal.
+// What the person at the keyboard has chosen: page, selection, help, what is being typed. Pure transitions, so that keys are tested without a terminal.
 import type { MachineStats } from '../../shared/protocol/messages.js';
-import type { Key } from './keys.js';
+import { FIRST_POLICIES, type PoliciesChoice } from './policies-choice.js';
+import { FIRST_VMS, type VmsChoice } from './vms-choice.js';
 
-export const PAGES = ['overview', 'intercepts', 'interrupts', 'vtlb', 'load', 'spin'] as const;
-export type Page = (typeof PAGES)[number];
+/** In the order of their numbers, from 1 on. */
+export const PAGES = ['machine', 'vms', 'vtlb', 'interrupts', 'spin', 'policies', 'loads'] as const;
+export type PageName = (typeof PAGES)[number];
 
 export interface ScreenState {
-  readonly page: Page;
+  readonly page: PageName;
   readonly help: boolean;
   /** LP id, or undefined: the whole machine. */
   readonly lp: number | undefined;
@@ -14,9 +16,29 @@ export interface ScreenState {
   readonly partition: string | undefined;
   /** The VP whose last interrupts are shown, of the chosen partition or the first one. */
   readonly vp: number;
+  /** The page of the machine shows intercepts by LP in place of its tables. */
+  readonly byLp: boolean;
+  /** What is being typed; keys are characters then. */
+  readonly prompt: Prompt | undefined;
+  readonly vms: VmsChoice;
+  readonly policies: PoliciesChoice;
+}
+export interface Prompt {
+  readonly purpose: 'filter' | 'search';
+  readonly text: string;
 }
 
-export const FIRST_SCREEN: ScreenState = { page: 'overview', help: false, lp: undefined, partition: undefined, vp: 0 };
+export const FIRST_SCREEN: ScreenState = {
+  page: 'machine',
+  help: false,
+  lp: undefined,
+  partition: undefined,
+  vp: 0,
+  byLp: false,
+  prompt: undefined,
+  vms: FIRST_VMS,
+  policies: FIRST_POLICIES,
+};
 
 export const turnPage = (state: ScreenState, by: number): ScreenState => {
   const at = PAGES.indexOf(state.page);
@@ -56,23 +78,8 @@ export const reconcile = (state: ScreenState, stats: MachineStats | undefined): 
   return lp === state.lp && partition === state.partition ? state : { ...state, lp, partition };
 };
 
-/** What a key does to the screen; a key without a meaning does nothing. */
-export function afterKey(state: ScreenState, input: string, key: Key, stats: MachineStats | undefined): ScreenState {
-  if (input === '?') return { ...state, help: !state.help };
-  if (key.escape) return state.help ? { ...state, help: false } : { ...state, lp: undefined, partition: undefined, vp: 0 };
-  if (key.tab) return turnPage(state, key.shift ? -1 : 1);
-  if (key.downArrow || input === 'j') return selectLp(state, stats, 1);
-  if (key.upArrow || input === 'k') return selectLp(state, stats, -1);
-  if (key.rightArrow || input === 'l') return selectPartition(state, stats, 1);
-  if (key.leftArrow || input === 'h') return selectPartition(state, stats, -1);
-  if (input === 'v') return selectVp(state, stats, 1);
-  if (input === 'V') return selectVp(state, stats, -1);
-  const page = /^[1-9]$/.test(input) ? PAGES[Number(input) - 1] : undefined;
-  return page === undefined ? state : { ...state, help: false, page };
-}
-
 /** Next of `list` after `current`; from nothing to the first or last; past either end, nothing again. */
-function step<T>(list: readonly T[], current: T | undefined, by: number): T | undefined {
+export function step<T>(list: readonly T[], current: T | undefined, by: number): T | undefined {
   if (current === undefined) return by > 0 ? list[0] : list[list.length - 1];
   const at = list.indexOf(current);
   return at < 0 ? undefined : list[at + by];

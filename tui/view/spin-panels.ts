@@ -1,8 +1,9 @@
 // The page of spin waits: how VPs are found spinning, and what is done about it; and by VP, what it owes for its extensions and how long it waits for an LP.
 import { addCounters } from '../model/counter-rate.js';
 import { percent, si } from '../model/format.js';
-import type { Panel } from './counter-panels.js';
+import { spinsFound } from '../model/machine-rates.js';
 import { Line } from './line.js';
+import type { Panel } from './panel.js';
 import { partitionStyle, style, vpCellStyle } from './style.js';
 import { rateMatrix } from './table-panel.js';
 
@@ -21,8 +22,6 @@ export const spinMatrix: Panel = ({ stats, rates, marks }, screen, width, height
   return rateMatrix(rows, columns, width, height, 'counter');
 };
 
-/** Ways of `SPIN_COUNTERS` to be found. */
-const FOUND = ['pauseSpins', 'hypercallSpins', 'idleWaits', 'loopSpins'];
 const NUMBER = 7;
 const NARROW_NUMBER = 6;
 
@@ -45,7 +44,7 @@ export const spinVpsTable: Panel = ({ stats, rates, marks }, screen, width, heig
       const mark = marks.mark(marks.code(name, id));
       const line = new Line(width).put(mark.letter, vpCellStyle(mark.partition, mark.vp)).put(' ');
       line.left(narrow ? String(id) : `${name}/${id}`, nameColumns - 2, style.label);
-      const spins = FOUND.reduce((sum, way) => sum + (now.spin[way] ?? 0), 0);
+      const spins = spinsFound(now.spin);
       const debt = (spin.extendedCycles ?? 0) - (spin.repaidCycles ?? 0);
       line.right(si(spins), number, spins > 0 ? style.number : style.faint);
       line.right(si(now.spin.extendedCycles ?? 0), number, style.label);

@@ -1,9 +1,9 @@
 // What each LP does in the vTLB: its generation counter and parity, fills, flushes that it asked of others, and how long its invalidations waited for others' fills.
 import { si } from '../model/format.js';
 import { waitPercentile } from '../model/wait-percentile.js';
-import type { Panel } from './counter-panels.js';
 import { visibleLps } from './lanes-panel.js';
 import { Line } from './line.js';
+import type { Panel } from './panel.js';
 import { style } from './style.js';
 
 const NUMBER = 8;

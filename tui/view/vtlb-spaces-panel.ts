@@ -1,8 +1,8 @@
 // What a partition's vTLB holds now: shadow tables by node and state, guest tables by what is known of writes to them, what waits in queues, and the shadow address spaces with their tags.
 import type { MachineStats, SasInspect, VtlbInspect } from '../../shared/protocol/messages.js';
 import { si } from '../model/format.js';
-import type { Panel } from './counter-panels.js';
 import { Line } from './line.js';
+import type { Panel } from './panel.js';
 import type { ScreenState } from './screen-state.js';
 import { style } from './style.js';
 

@@ -1,0 +1,24 @@
+// Page 7: what the workload guests get done, by VP and job.
+import { Frame } from '../frame.js';
+import { loadTable } from '../load-panel.js';
+import type { BodyProps, Page } from '../page.js';
+import { chartOf, linesOf, ofPartition } from '../panel.js';
+
+function Loads(props: BodyProps): React.ReactElement {
+  const { columns, screen, middle, bottom } = props;
+  const total = middle + bottom;
+  const chart = total < 26 ? 0 : Math.max(9, Math.min(14, Math.floor(total * 0.4)));
+  return (
+    <>
+      {chart === 0 ? null : <Frame {...chartOf(props, 'operations')} width={columns} height={chart} />}
+      <Frame
+        title={`operations by VP and job${ofPartition(screen.partition)}`}
+        width={columns}
+        height={total - chart}
+        lines={linesOf(props)(loadTable)}
+      />
+    </>
+  );
+}
+
+export const loadsPage: Page = { name: 'loads', lanes: false, keys: [], Body: Loads };
