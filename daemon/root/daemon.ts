@@ -6,6 +6,7 @@ import { Keyboards } from './control/keyboards.js';
 import type { Service } from './control/methods.js';
 import { ControlServer } from './control/server.js';
 import { claimSocketPath } from './control/socket-file.js';
+import { Telemetry } from './control/telemetry.js';
 import { type DebugChoice, debugServiceOf } from './gdb/debug-service.js';
 import { GdbServer } from './gdb/server.js';
 import type { Log } from './log.js';
@@ -64,6 +65,7 @@ export const startDaemon = async (options: DaemonOptions): Promise<Daemon> => {
     socket,
     version: hvdVersion(),
     keyboards: new Keyboards(),
+    telemetry: new Telemetry(machine),
     shutdown: () => setImmediate(() => void stop().catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'stop'))),
   };
   const control = await ControlServer.listen(service, log).catch(async (error: unknown) => {

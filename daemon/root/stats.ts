@@ -1,10 +1,11 @@
 // Everything that is counted, read out of shared memory into one plain object. Totals only: whoever wants rates keeps the last one.
 
+import { countsReader } from '../../shared/layout/counts.js';
 import { CODE_COUNTS, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { CLOCK_MODE_NAMES, INTERCEPTS, LP_STATE_NAMES, LpLayout, SuperMode } from '../../shared/layout/machine.js';
 import { PARTITION_SLOTS } from '../../shared/layout/mailbox.js';
 import { lpContextAt, PartitionState } from '../../shared/layout/partition.js';
-import { SPIN_COUNTERS, spinCount, VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
+import { SPIN_COUNTERS, VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { VP_COUNTERS, VP_STATE_NAMES, type VpBlock, type VpCounter, vpCounterIndex } from '../../shared/layout/vp.js';
 import { generationAt, type VtlbCounter } from '../../shared/layout/vtlb.js';
@@ -16,6 +17,10 @@ import type { Partition } from './partition.js';
 import { addFillWaits, vtlbCounterOfLp, vtlbCounters } from './vtlb-view/counters.js';
 
 const VECTORS = 256;
+
+const interceptCounts = countsReader(INTERCEPTS);
+const vpCounters = countsReader(VP_COUNTERS);
+const spinCounters = countsReader(SPIN_COUNTERS);
 
 export const snapshotStats = (memory: MachineMemory, partitions: readonly Partition[], startedAt: number): MachineStats => {
   const { header } = memory;
@@ -50,7 +55,7 @@ const lpStats = (memory: MachineMemory, lp: number, partitions: readonly Partiti
     generation: partitions.reduce((sum, { body }) => sum + Atomics.load(body.views.u32, generationAt(lp) >>> 2), 0),
     hostCore: block.hostCore < 0 ? null : block.hostCore,
     queue: block.queueLength,
-    intercepts: Object.fromEntries(INTERCEPTS.map((name, index) => [name, u32[counts + index]!])),
+    intercepts: interceptCounts(u32, counts),
     interrupts: block.interruptsDelivered,
     ipis: block.ipisReceived,
     kicks: block.kicks,
@@ -80,14 +85,15 @@ export const partitionStats = (partition: Partition, { lps }: MachineMemory, par
   };
 };
 
-const codeCounts = ({ u32 }: Views, lps: number): Record<string, number> =>
-  Object.fromEntries(
-    CODE_COUNTS.map((name, number) => {
-      let sum = 0;
-      for (let lp = 0; lp < lps; lp++) sum += u32[((lpContextAt(lp) + LpContextLayout.at.codeCounts) >>> 2) + number]!;
-      return [name, sum];
-    }),
-  );
+const codeCounts = ({ u32 }: Views, lps: number): Record<string, number> => {
+  const sums: Record<string, number> = {};
+  for (const [number, name] of CODE_COUNTS.entries()) {
+    let sum = 0;
+    for (let lp = 0; lp < lps; lp++) sum += u32[((lpContextAt(lp) + LpContextLayout.at.codeCounts) >>> 2) + number]!;
+    sums[name] = sum;
+  }
+  return sums;
+};
 
 const vpStats = (vp: VpBlock, id: number, partitions: readonly Partition[]): VpStats => ({
   id,
@@ -97,24 +103,24 @@ const vpStats = (vp: VpBlock, id: number, partitions: readonly Partition[]): VpS
   runCycles: vp.runCyclesNum,
   readyCycles: vp.readyCyclesNum,
   ...accounts(new VpSchedule(vp.views, vpScheduleAt(id)), partitions),
-  counters: Object.fromEntries(VP_COUNTERS.map((name) => [name, counterOf(vp, name)])),
+  counters: vpCounters(vp.views.u32, vp.counters >>> 2),
 });
 
 const accounts = (
   record: VpSchedule,
   partitions: readonly Partition[],
 ): Pick<VpStats, 'blockedCycles' | 'limitedCycles' | 'displacedBy' | 'spin'> => {
+  const { u32 } = record.views;
   const displacedBy: Record<string, number> = {};
+  const cyclesAt = record.displacedCycles >>> 2;
   for (let slot = 0; slot < PARTITION_SLOTS; slot++) {
-    const cycles = Number(record.views.u64[(record.displacedCycles >>> 3) + slot]);
+    const cycles = u32[cyclesAt + slot * 2 + 1]! * 2 ** 32 + u32[cyclesAt + slot * 2]!;
     if (cycles > 0) displacedBy[partitions.find((one) => one.slot === slot)?.name ?? String(slot)] = cycles;
   }
-  const spin: Record<string, number> = {
-    ...Object.fromEntries(SPIN_COUNTERS.map((name) => [name, spinCount(record, name)])),
-    extendedCycles: record.extendedCyclesNum,
-    repaidCycles: record.repaidCyclesNum,
-    expressCycles: record.expressCyclesNum,
-  };
+  const spin: Record<string, number> = spinCounters(u32, record.spinCounters >>> 2);
+  spin.extendedCycles = record.extendedCyclesNum;
+  spin.repaidCycles = record.repaidCyclesNum;
+  spin.expressCycles = record.expressCyclesNum;
   return { blockedCycles: record.blockedCyclesNum, limitedCycles: record.limitedCyclesNum, displacedBy, spin };
 };
 
@@ -134,11 +140,13 @@ const interruptsByKind = (vps: readonly VpBlock[]): Record<string, number> =>
 
 /** Vectors that were delivered at all, by number. */
 const interruptsByVector = (vps: readonly VpBlock[]): Record<string, number> => {
-  const byVector: Record<string, number> = {};
-  for (let vector = 0; vector < VECTORS; vector++) {
-    const count = vps.reduce((sum, vp) => sum + vp.views.u32[(vp.vectorCounts >>> 2) + vector]!, 0);
-    if (count > 0) byVector[vector] = count;
+  const sums = new Float64Array(VECTORS);
+  for (const { views, vectorCounts } of vps) {
+    const at = vectorCounts >>> 2;
+    for (let vector = 0; vector < VECTORS; vector++) sums[vector]! += views.u32[at + vector]!;
   }
+  const byVector: Record<string, number> = {};
+  for (const [vector, count] of sums.entries()) if (count > 0) byVector[vector] = count;
   return byVector;
 };
 

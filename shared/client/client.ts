@@ -35,6 +35,7 @@ export class HvdClient {
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #closed: Promise<void>;
   #nextId = 1;
+  #isCorked = false;
   #ended: HvdError | undefined;
 
   constructor(socket: Socket, path: string, timeoutMs: number) {
@@ -62,7 +63,9 @@ export class HvdClient {
       }, timeoutMs);
       this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject, timer });
       try {
-        this.#socket.write(encodeFrame({ id, m: method, p: params }));
+        const frame = encodeFrame({ id, m: method, p: params });
+        this.#gather();
+        this.#socket.write(frame);
       } catch (error) {
         clearTimeout(timer);
         this.#waiting.delete(id);
@@ -89,6 +92,17 @@ export class HvdClient {
     this.#end(new HvdError('daemon.gone'));
     this.#socket.destroy();
     await this.#closed;
+  }
+
+  // What is asked in one turn of the event loop goes out in one piece.
+  #gather(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#socket.cork();
+    process.nextTick(() => {
+      this.#isCorked = false;
+      this.#socket.uncork();
+    });
   }
 
   #receive(chunk: Buffer): void {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { Outbox } from '../../daemon/root/control/outbox.js';
+import { eventFrame, Outbox } from '../../daemon/root/control/outbox.js';
 import { claimSocketPath } from '../../daemon/root/control/socket-file.js';
 import { startDaemon } from '../../daemon/root/daemon.js';
 import { silentLog } from '../../daemon/root/log.js';
@@ -371,7 +371,7 @@ const hello = encodeFrame({ id: 1, m: 'hello', p: { version: PROTOCOL_VERSION } 
 for (const [what, bytes, code] of [
   ['a frame that is too long', Buffer.from([0, 0, 0, 0x80]), 'protocol.frame-too-long'],
   ['bytes that are not msgpack', Buffer.concat([hello, Buffer.from([3, 0, 0, 0, 0xc1, 0xc1, 0xc1])]), 'protocol.not-msgpack'],
-  ['a reserved byte', Buffer.concat([hello, Buffer.from([1, 0, 0, 0, 0xc1])]), 'protocol.not-a-request'],
+  ['a reserved byte', Buffer.concat([hello, Buffer.from([1, 0, 0, 0, 0xc1])]), 'protocol.not-msgpack'],
   ['a frame that is no request', encodeFrame([1, 2, 3]), 'protocol.not-a-request'],
   ['a request without hello', encodeFrame({ id: 1, m: 'status', p: {} }), 'protocol.hello-first'],
   ['another version', encodeFrame({ id: 1, m: 'hello', p: { version: PROTOCOL_VERSION + 1 } }), 'protocol.version'],
@@ -401,8 +401,8 @@ test('an event that is longer than a frame is dropped and counted, and nothing e
   const written: Buffer[] = [];
   const socket = { writable: true, writableLength: 0, write: (frame: Buffer) => written.push(frame) } as unknown as Socket;
   const outbox = new Outbox(socket);
-  t.notThrows(() => outbox.event('stats', 'x'.repeat(FRAME_MAX)));
-  outbox.event('stats', 'short');
+  t.notThrows(() => outbox.event(eventFrame('stats', 'x'.repeat(FRAME_MAX) as never)));
+  outbox.event(eventFrame('stats', 'short' as never));
   t.deepEqual(new FrameReader().take(Buffer.concat(written)), [
     { ev: 'dropped', d: { count: 1 } },
     { ev: 'stats', d: 'short' },

@@ -1,7 +1,8 @@
-// The subscriptions of one connection: statistics at its own rate, events a few times a second. Timers run only while somebody listens.
+// The subscriptions of one connection: statistics at its rate (telemetry.ts), events a few times a second. Timers run only while somebody listens.
 import { EventReader } from '../events.js';
 import type { Machine } from '../machine.js';
-import type { Outbox } from './outbox.js';
+import { eventFrame, type Outbox } from './outbox.js';
+import type { Telemetry } from './telemetry.js';
 
 /** How often events are collected, ms: well within the time in which a busy LP fills its ring twice over. */
 export const EVENTS_MS = 50;
@@ -9,20 +10,24 @@ export const EVENTS_MS = 50;
 export class Feeds {
   readonly #machine: Machine;
   readonly #outbox: Outbox;
-  #stats: NodeJS.Timeout | undefined;
+  readonly #telemetry: Telemetry;
+  /** Frames a second. */
+  #statsHz = 0;
   #events: NodeJS.Timeout | undefined;
   #endTrace: (() => void) | undefined;
 
-  constructor(machine: Machine, outbox: Outbox) {
+  constructor(machine: Machine, outbox: Outbox, telemetry: Telemetry) {
     this.#machine = machine;
     this.#outbox = outbox;
+    this.#telemetry = telemetry;
   }
 
   /** Absent settings stay as they are; 0 and false end a feed. */
   set(stats: number | undefined, events: boolean | undefined): void {
-    if (stats !== undefined) {
-      clearInterval(this.#stats);
-      this.#stats = stats === 0 ? undefined : setInterval(() => this.#outbox.event('stats', this.#machine.stats()), 1000 / stats);
+    if (stats !== undefined && stats !== this.#statsHz) {
+      this.#telemetry.unsubscribe(this.#outbox, this.#statsHz);
+      this.#statsHz = stats;
+      if (stats !== 0) this.#telemetry.subscribe(this.#outbox, stats);
     }
     if (events !== undefined) {
       clearInterval(this.#events);
@@ -45,7 +50,7 @@ export class Feeds {
     const reader = new EventReader(this.#machine.memory);
     return setInterval(() => {
       const { events, lost } = reader.take(this.#machine.partitions.all);
-      if (events.length > 0 || lost > 0) this.#outbox.event('events', events, lost);
+      if (events.length > 0 || lost > 0) this.#outbox.event(eventFrame('events', events), lost);
     }, EVENTS_MS);
   }
 }

@@ -12,12 +12,14 @@ import { listPorts } from '../ports.js';
 import { schedulingOf } from '../scheduling.js';
 import { inspectVtlb } from '../vtlb-view/tables.js';
 import type { Keyboards } from './keyboards.js';
+import type { Telemetry } from './telemetry.js';
 
 export interface Service {
   readonly machine: Machine;
   readonly socket: string;
   readonly version: string;
   readonly keyboards: Keyboards;
+  readonly telemetry: Telemetry;
   /** Begins the end of the daemon; the caller's answer is sent first. */
   readonly shutdown: () => void;
 }

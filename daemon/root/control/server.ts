@@ -7,7 +7,7 @@ import { Session } from './session.js';
 import { bindPrivately, claimSocketPath, removeBound } from './socket-file.js';
 
 /** Connections at a time; more are closed at once. */
-export const CONNECTIONS_MAX = 64;
+export const CONNECTIONS_MAX = 1024;
 
 export class ControlServer {
   readonly #server: Server;

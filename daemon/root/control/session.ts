@@ -1,5 +1,6 @@
 // One client's connection: hello first, then requests in order, answered in order. Whatever it sends, only this connection can suffer.
 import type { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { bodyOf, HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 import { encodeFrame, FrameReader, isRecord } from '../../../shared/protocol/frames.js';
 import { PROTOCOL_VERSION, type RequestFrame } from '../../../shared/protocol/messages.js';
@@ -11,9 +12,11 @@ import { HANDLERS, type Service } from './methods.js';
 import { Outbox } from './outbox.js';
 import { isMethod, parseParams } from './schemas.js';
 
-/** Requests that one client may have waiting; more are not read until these are answered. */
-export const REQUESTS_MAX = 64;
-/** How long a connection may take to say hello, ms. */
+/** Values in one request, all in all: far more than any has. */
+export const REQUEST_VALUES_MAX = 1 << 16;
+/** How long one client's requests are carried out before the others have their turn, ms. */
+const TURN_MS = 2;
+/** How long a connection may take to say hello, and to read why it is closed, ms. */
 export const HELLO_LIMIT_MS = 10_000;
 
 export class Session {
@@ -24,9 +27,9 @@ export class Session {
   readonly #outbox: Outbox;
   readonly #feeds: Feeds;
   readonly #consoles: ConsoleFeeds;
-  readonly #reader = new FrameReader();
-  readonly #requests: RequestFrame[] = [];
-  readonly #helloTimer: NodeJS.Timeout;
+  /** What has come in and is not carried out yet is bytes in here. */
+  readonly #reader = new FrameReader(REQUEST_VALUES_MAX);
+  #timer: NodeJS.Timeout;
   #greeted = false;
   #busy = false;
   /** The last word has been said: nothing more is read or carried out. */
@@ -38,81 +41,113 @@ export class Session {
     this.#log = log;
     this.#drops = drops;
     this.#outbox = new Outbox(socket);
-    this.#feeds = new Feeds(service.machine, this.#outbox);
+    this.#feeds = new Feeds(service.machine, this.#outbox, service.telemetry);
     this.#consoles = new ConsoleFeeds(service.machine, this.#outbox, service.keyboards);
-    this.#helloTimer = setTimeout(() => this.#farewell(new HvdError('protocol.hello-first', { method: 'nothing' })), HELLO_LIMIT_MS);
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('drain', () => this.#resume());
+    this.#timer = setTimeout(() => this.#farewell(new HvdError('protocol.hello-first', { method: 'nothing' })), HELLO_LIMIT_MS);
+    socket.on('data', (chunk: Buffer) => {
+      this.#reader.push(chunk);
+      this.#work();
+    });
+    socket.on('drain', () => this.#work());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.end());
   }
 
   /** Drops the connection and its feeds. */
   end(): void {
-    clearTimeout(this.#helloTimer);
+    clearTimeout(this.#timer);
     this.#feeds.stop();
     this.#consoles.stop();
-    this.#requests.length = 0;
+    this.#over = true;
     this.#socket.destroy();
   }
 
-  #receive(chunk: Buffer): void {
+  // Requests are carried out one after the other, as long as they wait for nothing; then their answers go out together.
+  #work(): void {
+    if (this.#busy) {
+      this.#readOn();
+      return;
+    }
+    const end = performance.now() + TURN_MS;
     try {
-      for (const frame of this.#reader.take(chunk)) this.#requests.push(requestOf(frame));
+      while (!this.#over && !this.#outbox.full && this.#reader.isReady()) {
+        const waiting = this.#serve(requestOf(this.#reader.read()));
+        if (waiting !== undefined || performance.now() > end) {
+          this.#goOnAfter(waiting ?? nextTurn());
+          break;
+        }
+      }
     } catch (error) {
       this.#farewell(error);
       return;
     }
-    if (this.#requests.length > REQUESTS_MAX) this.#socket.pause();
-    void this.#work();
+    this.#outbox.flush();
+    this.#readOn();
   }
-
-  async #work(): Promise<void> {
-    if (this.#busy) return;
+  #goOnAfter(waiting: Promise<void>): void {
     this.#busy = true;
-    try {
-      while (!this.#outbox.full && !this.#over) {
-        const request = this.#requests.shift();
-        if (request === undefined) break;
-        await this.#serve(request);
-      }
-    } finally {
+    void waiting.then(() => {
       this.#busy = false;
-    }
-    this.#resume();
+      this.#work();
+    });
   }
 
-  #resume(): void {
-    if (this.#outbox.full || this.#over || this.#socket.destroyed) return;
-    if (this.#requests.length > 0) {
-      if (!this.#busy) void this.#work();
-      return;
-    }
-    if (this.#socket.isPaused()) this.#socket.resume();
+  // While whole requests wait no more is read: what a client has in here is at most a frame and a chunk.
+  #readOn(): void {
+    if (this.#over || this.#socket.destroyed) return;
+    const waits = this.#outbox.full || (this.#busy && this.#holdsRequest());
+    if (waits) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
   }
-
-  async #serve({ id, m, p }: RequestFrame): Promise<void> {
-    let frame: Buffer;
-    let fatal = false;
+  #holdsRequest(): boolean {
     try {
-      frame = encodeFrame({ id, r: await this.#carryOut(m, p) });
-    } catch (error) {
-      if (!(error instanceof HvdError)) this.#log.error({ method: m, reason: reasonOf(error) }, 'request failed');
-      frame = encodeFrame({ id, e: bodyOf(error) });
-      fatal = !this.#greeted;
+      return this.#reader.isReady();
+    } catch {
+      // It will be said when its turn has come.
+      return true;
     }
-    if (fatal) this.#sayLast(frame);
-    else if (!this.#over) this.#outbox.answer(frame);
   }
 
-  async #carryOut(method: string, params: unknown): Promise<unknown> {
+  /** Answers, at once or when what is returned resolves. */
+  #serve({ id, m, p }: RequestFrame): Promise<void> | undefined {
+    try {
+      const result = this.#carryOut(m, p);
+      if (result instanceof Promise)
+        return result.then(
+          (value) => this.#succeed(id, m, value),
+          (error: unknown) => this.#fail(id, m, error),
+        );
+      this.#succeed(id, m, result);
+    } catch (error) {
+      this.#fail(id, m, error);
+    }
+    return undefined;
+  }
+  #succeed(id: number, method: string, result: unknown): void {
+    if (this.#over) return;
+    try {
+      this.#outbox.answer(encodeFrame({ id, r: result }));
+    } catch (error) {
+      this.#fail(id, method, error);
+    }
+  }
+  #fail(id: number, method: string, error: unknown): void {
+    if (!(error instanceof HvdError)) this.#log.error({ method, reason: reasonOf(error) }, 'request failed');
+    if (this.#over) return;
+    const frame = encodeFrame({ id, e: bodyOf(error) });
+    if (this.#greeted) this.#outbox.answer(frame);
+    else this.#sayLast(frame);
+  }
+
+  /** A promise where something has to be waited for. */
+  #carryOut(method: string, params: unknown): unknown {
     if (!this.#greeted && method !== 'hello') throw new HvdError('protocol.hello-first', { method });
     if (!isMethod(method)) throw new HvdError('request.unknown', { method });
     if (method === 'hello') {
       const { version } = parseParams('hello', params);
       if (version !== PROTOCOL_VERSION) throw new HvdError('protocol.version', { got: version, want: PROTOCOL_VERSION });
       this.#greeted = true;
-      clearTimeout(this.#helloTimer);
+      clearTimeout(this.#timer);
       return { version: PROTOCOL_VERSION, server: `hvd ${this.#service.version}`, pid: process.pid };
     }
     if (method === 'subscribe') {
@@ -131,11 +166,10 @@ export class Session {
     if (method === 'vm.console.write') {
       const input = parseParams('vm.console.write', params);
       if (!this.#consoles.mayWrite(input.name)) throw new HvdError('vm.console-busy', { name: input.name });
-      await this.#service.machine.enter('console', input);
-      return {};
+      return this.#service.machine.enter('console', input).then(() => ({}));
     }
     const handle = HANDLERS[method] as (service: Service, params: unknown) => unknown;
-    return await handle(this.#service, parseParams(method, params));
+    return handle(this.#service, parseParams(method, params));
   }
 
   // The stream cannot be understood any more: says why, then closes.
@@ -148,12 +182,13 @@ export class Session {
   // What the client has sent beyond this is thrown away, also requests that have been read already.
   #sayLast(frame: Buffer): void {
     this.#over = true;
-    this.#requests.length = 0;
     this.#feeds.stop();
     this.#consoles.stop();
     this.#socket.removeAllListeners('data');
     this.#socket.resume();
-    this.#socket.end(frame, () => this.end());
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.end(), HELLO_LIMIT_MS);
+    this.#outbox.end(frame, () => this.end());
   }
 }
 

@@ -32,12 +32,13 @@ export const addFillWaits = (sums: number[], views: Views, lp: number): void => 
 
 /** All counters and gauges of a partition's vTLB by name, summed over LPs. */
 export const vtlbCounters = (views: Views, lps = MAX_LPS): Record<string, number> => {
+  const totals = new Float64Array(VTLB_COUNTERS.length);
+  for (let lp = 0; lp < lps; lp++) {
+    const at = vtlbCountersAt(lp) >>> 2;
+    for (let i = 0; i < totals.length; i++) totals[i]! += views.u32[at + i]!;
+  }
   const sums: Record<string, number> = {};
-  VTLB_COUNTERS.forEach((name, i) => {
-    let sum = 0;
-    for (let lp = 0; lp < lps; lp++) sum += views.u32[(vtlbCountersAt(lp) >>> 2) + i]!;
-    sums[name] = sum;
-  });
+  for (const [i, name] of VTLB_COUNTERS.entries()) sums[name] = totals[i]!;
   const word = (address: number): number => Atomics.load(views.i32, address >>> 2);
   const pool = Math.max(0, word(vtlbWord('sptCount')) - 1);
   let free = 0;
@@ -80,11 +81,15 @@ const usedByNode = (views: Views, pool: number): Record<string, number> => {
   );
 };
 
-/** Guest pages by what is known of writes to them (TrackState). */
+/** Guest pages by what is known of writes to them (TrackState); those that are no page tables are not counted. */
 const tablePages = (views: Views): number[] => {
   const pages = [0, 0, 0, 0, 0];
   const from = trackAt(0) >>> 2;
   const to = trackAt(views.u32[PartitionLayout.at.ramSize >>> 2]! >>> 12) >>> 2;
-  for (let at = from; at < to; at++) pages[trackStateOf(views.i32[at]!)]!++;
+  const words = views.i32;
+  for (let at = from; at < to; at++) {
+    const word = words[at]!;
+    if (word !== TrackState.NONE) pages[trackStateOf(word)]!++;
+  }
   return pages;
 };
