@@ -1,6 +1,6 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|interrupts|fp|smp|scaling|scheduler|daemon|code|vtlb|policies|eoi|synic|spin|world|record, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
-// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi, synic, spin or world theirs into daemon/SPECIFICATION.md. With --only, policies and
+// Options: --suite cpu|interrupts|fp|smp|scaling|scheduler|daemon|code|vtlb|policies|eoi|synic|spin|world|socket|record, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi, synic, spin, world or socket theirs into daemon/SPECIFICATION.md. With --only, policies and
 // spin write the rows that were measured and leave the others as they are. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
 import { codeText, measureCode } from './code-suite.js';
@@ -11,6 +11,7 @@ import {
   POLICY_TABLES,
   PROCESSOR_TABLES,
   readTables,
+  SOCKET_TABLES,
   SPIN_TABLES,
   SYNIC_TABLES,
   VTLB_TABLES,
@@ -45,7 +46,7 @@ const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 
 const suiteOf = (name: string): Suite =>
   SUITES[name] ??
   fail(
-    `--suite is one of ${[...Object.keys(SUITES), 'scaling', 'scheduler', 'daemon', 'code', 'vtlb', 'policies', 'eoi', 'synic', 'spin', 'world', 'record'].join(', ')}, not ${name}`,
+    `--suite is one of ${[...Object.keys(SUITES), 'scaling', 'scheduler', 'daemon', 'code', 'vtlb', 'policies', 'eoi', 'synic', 'spin', 'world', 'socket', 'record'].join(', ')}, not ${name}`,
   );
 const peersOf = (text: string): string[] => {
   const peers = text.split(',').filter((name) => name !== '');
@@ -135,6 +136,11 @@ if (values.markdown && values.suite === 'cpu') {
   const numbers = await measureVtlb(values.quick, say);
   if (values.markdown) console.log(`written: ${writeTables(VTLB_TABLES, [hostText(), vtlbMarkdown(numbers)])}`);
   else console.log(values.json ? JSON.stringify(numbers) : vtlbMarkdown(numbers));
+} else if (values.suite === 'socket') {
+  const { measureSocket, socketMarkdown } = await import('./socket-suite.js');
+  const rows = await measureSocket(values.quick, say);
+  if (values.markdown) console.log(`written: ${writeTables(SOCKET_TABLES, [hostText(), socketMarkdown(rows)])}`);
+  else console.log(values.json ? JSON.stringify(rows) : socketMarkdown(rows));
 } else if (values.suite === 'policies') {
   const { measurePolicies, mergedMarkdown, policyMarkdown } = await import('./policy-suite.js');
   const rows = await measurePolicies(values.only, say);

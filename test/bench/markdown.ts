@@ -16,6 +16,7 @@ export const POLICY_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 
 export const SPIN_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite spin --markdown' };
 export const SYNIC_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite synic --markdown' };
 export const WORLD_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite world --markdown' };
+export const SOCKET_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite socket --markdown' };
 export const EOI_TABLES: Place = { file: 'daemon/SPECIFICATION.md', command: 'npm run bench -- --suite eoi --markdown' };
 
 const END = '<!-- bench: end -->';
