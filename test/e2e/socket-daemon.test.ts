@@ -365,7 +365,7 @@ const raw = async (path: string, bytes: Buffer, enough = Number.POSITIVE_INFINIT
   return { frames, closed: result };
 };
 
-const RAW_LIMIT_MS = 10_000;
+const RAW_LIMIT_MS = 60_000;
 const hello = encodeFrame({ id: 1, m: 'hello', p: { version: PROTOCOL_VERSION } });
 
 for (const [what, bytes, code] of [
