@@ -19,7 +19,7 @@ import {
 import { lpContextAt, PartitionHeader, PartitionLayout, PartitionState, vpBlockAt } from '../../shared/layout/partition.js';
 import { countSpin, type SpinCounter, SpinKind, VpSchedule, vpScheduleAt } from '../../shared/layout/schedule.js';
 import { type Views, viewsOf } from '../../shared/layout/struct.js';
-import { Slot, VpBlock, type VpCounter, VpLayout, VpRequest, VpState, vpCounterIndex } from '../../shared/layout/vp.js';
+import { Slot, VpBlock, type VpCounter, VpLayout, VpRequest, vpCounterIndex } from '../../shared/layout/vp.js';
 import { ApicEoi, findPolicy, settingIn } from '../../shared/protocol/policies.js';
 import type { GuestProcessor } from '../machine/guest-processor.js';
 import { GuestFault } from '../machine/processor.js';
@@ -36,6 +36,7 @@ import { synicTest } from './hyperv/synic-test.js';
 import { takeStart } from './hyperv/vp-start.js';
 import { Monitors } from './monitors.js';
 import { PartitionEnd } from './partition-end.js';
+import { type Reaching, reach } from './reach.js';
 import { ShadowMmu } from './shadow-mmu.js';
 import { CriticalSection } from './spin/critical-section.js';
 import { StoreGate } from './store-gate.js';
@@ -52,7 +53,7 @@ const DETECT_POLICY = findPolicy('spin.detect');
 /** How long the host is waited for by devices: in the deterministic mode until it must be dead. */
 const PATIENCE_MS: Readonly<Record<number, number>> = { [ClockMode.DETERMINISTIC]: 30_000, [ClockMode.QUANTUM]: 1 };
 
-export class PartitionOnLp implements ApicBus {
+export class PartitionOnLp implements ApicBus, Reaching {
   readonly wiring: GuestWiring;
   readonly views: Views;
   readonly header: PartitionHeader;
@@ -184,6 +185,10 @@ export class PartitionOnLp implements ApicBus {
   setState(vp: VpBlock, state: number): void {
     Atomics.store(this.views.i32, (vp.base + VpLayout.at.state) >>> 2, state);
   }
+  /** Of this object. */
+  get lp(): number {
+    return this.wiring.lp;
+  }
   /** LP that runs the VP, or in whose queue it stands. */
   lpOf(vp: VpBlock): number {
     return Atomics.load(this.views.i32, (vp.base + VpLayout.at.lp) >>> 2);
@@ -231,29 +236,22 @@ export class PartitionOnLp implements ApicBus {
   vpBlock(index: number): VpBlock {
     return this.vps[index];
   }
-  /**
-   * What was posted is visible by now; which state the VP is in is read after it. Whoever stops running a VP, or lets it halt, stores that state before it looks for
-   * posts a last time (VpReadiness): so either that look finds this post, or the state read here is the one that needs the signal. A VP that moves meanwhile is looked
-   * at by the LP that it comes to after its LP word has changed (lp/schedule/balance).
-   */
+  /** ApicBus: what was posted to the VP is visible by now. */
   kick(index: number): void {
-    const vp = this.vps[index];
     if (this.current >= 0 && this.current !== index) this.#asks(index);
-    const lp = this.lpOf(vp);
-    if (lp === this.wiring.lp) {
-      this.setKick(lp);
-      return;
-    }
-    const state = this.stateOf(vp);
-    // In guest code it is made to leave; one that is ready has its LP awake, which looks before it runs it.
-    if (state === VpState.RUNNING) this.setKick(lp);
+    reach(this, this.vps[index]);
+  }
+  /** Reaching: it is another LP that is told, of whom something may be wanted at once. */
+  told(vp: VpBlock, lp: number): void {
     this.lpBlock.kicks++;
     this.charge('ipi');
-    if (this.#nodeOf(lp) !== this.#nodeOf(this.wiring.lp)) this.charge('remoteIpi');
-    const clock = this.clock.cycles();
-    this.wiring.event(clock, EventType.IPI, Math.max(0, this.current), index, lp);
-    this.trace.kicked(index, lp);
-    if (state !== VpState.RUNNING && state !== VpState.READY) this.wiring.signal(lp, clock);
+    if (this.#nodeOf(lp) !== this.#nodeOf(this.lp)) this.charge('remoteIpi');
+    this.wiring.event(this.clock.cycles(), EventType.IPI, Math.max(0, this.current), vp.index, lp);
+    this.trace.kicked(vp.index, lp);
+  }
+  /** Reaching. */
+  wake(lp: number): void {
+    this.wiring.signal(lp, this.clock.cycles());
   }
   /** The VP that runs may be going to wait for this one's answer. */
   #asks(index: number): void {

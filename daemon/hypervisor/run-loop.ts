@@ -16,7 +16,7 @@ import { HostFailure } from './world/host-failure.js';
 const EXITS_MAX = 10_000;
 
 export class RunLoop {
-  readonly #on: PartitionOnLp;
+  protected readonly on: PartitionOnLp;
   readonly #readiness: VpReadiness;
   readonly #window: InterruptWindow;
   readonly #spinWindow: SpinWindow;
@@ -25,7 +25,7 @@ export class RunLoop {
 
   /** `stops`: where there may be a debugger. */
   constructor(on: PartitionOnLp, readiness: VpReadiness, window: InterruptWindow, spinWindow: SpinWindow, stops?: VpStops) {
-    this.#on = on;
+    this.on = on;
     this.#readiness = readiness;
     this.#window = window;
     this.#spinWindow = spinWindow;
@@ -42,7 +42,7 @@ export class RunLoop {
 
   /** Runs the VP for at most `budget` cycles from `clock` on; returns the cycles used. `extended`: only while it is in a critical section. */
   run(index: number, clock: number, budget: number, extended: boolean): number {
-    const on = this.#on;
+    const on = this.on;
     const vp = on.vps[index];
     const p = on.processor;
     on.current = index;
@@ -88,22 +88,11 @@ export class RunLoop {
 
   /** From one exit of guest code to the next. False: the run is over. */
   #step(index: number): boolean {
-    const on = this.#on;
+    const on = this.on;
     const vp = on.vps[index];
     const p = on.processor;
     const stops = this.#stops;
-    if (p.takeKick()) {
-      stops?.standStill(index);
-      if (this.#endsRun()) return false;
-    }
-    if (stops !== undefined && !stops.goesOn(index)) return false;
-    if (hasPosted(vp)) {
-      const taken = on.takePosted(index);
-      if (taken & (VpRequest.INIT | VpRequest.SIPI | VpRequest.START)) {
-        on.mmu.load(vp);
-        p.load(index);
-      }
-    }
+    if (!this.look(index)) return false;
     if (on.stateOf(vp) !== VpState.RUNNING || p.context.budget <= 0) return false;
     if (on.extended && !on.section.holds(vp)) return false;
     if (vp.interruptShadow) {
@@ -125,9 +114,31 @@ export class RunLoop {
     return true;
   }
 
+  /**
+   * Looks for what the VP has been told of. The kick is taken back before posts are looked for: who posts after that look kicks once more, and guest code is left at its first
+   * loop head. The marker of lazy EOI is set after it, so that it does not stand over what was there. False: the run is over.
+   */
+  protected look(index: number): boolean {
+    const on = this.on;
+    const vp = on.vps[index];
+    if (on.processor.takeKick()) {
+      this.#stops?.standStill(index);
+      if (this.#endsRun()) return false;
+    }
+    if (this.#stops?.goesOn(index) === false) return false;
+    if (hasPosted(vp)) this.take(index);
+    return true;
+  }
+  protected take(index: number): void {
+    const { mmu, processor, vps } = this.on;
+    if ((this.on.takePosted(index) & (VpRequest.INIT | VpRequest.SIPI | VpRequest.START)) === 0) return;
+    mmu.load(vps[index]);
+    processor.load(index);
+  }
+
   /** The VP was kicked: whether the LP has something to do before it goes on. */
   #endsRun(): boolean {
-    const on = this.#on;
+    const on = this.on;
     if (on.spinning !== SpinKind.NONE || !on.isRunning || on.wiring.isWanted(on.clock.began, on.clock.cycles())) return true;
     // A timer has been set that is due before the run would end.
     return !on.wiring.realtime && this.#readiness.deadline() - on.clock.cycles() < on.processor.remaining;

@@ -1,11 +1,9 @@
-// One simulated physical processor: takes commands from root, keeps its clock with the others', runs the VPs that are its own, sleeps when there is nothing to do.
+// One simulated physical processor: its parts and how they go together, root's commands, runs of VPs. What it does when is in its rounds (rounds.ts).
 // Never returns to its event loop while the machine runs; everything it is told comes through shared memory (and, for ATTACH, its control port).
-
-import { performance } from 'node:perf_hooks';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { firstMismatch } from '../../shared/kit/saved.js';
 import { DebugResult } from '../../shared/layout/debug.js';
-import { courseOf, endStand, isGateDue, isGateUrgent, isStanding, passCourse, standAtGate, standAtRest } from '../../shared/layout/gate.js';
+import { isGateUrgent } from '../../shared/layout/gate.js';
 import { readJobOrder } from '../../shared/layout/job-order.js';
 import { ClockMode, EventType, LpBlock, LpLayout, LpState, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import {
@@ -31,10 +29,12 @@ import { PhysicalApic } from '../machine/physical-apic.js';
 import { DeviceBench } from './device-bench.js';
 import { EventLog } from './event-log.js';
 import { IdlePace } from './idle-pace.js';
+import { LpClock } from './lp-clock.js';
+import { type Duties, Rounds } from './rounds.js';
 import type { Candidate } from './schedule/candidate.js';
 import { RunQueue } from './schedule/run-queue.js';
 import { StandStill } from './stand-still.js';
-import { ring, Turn } from './turn.js';
+import { Turn } from './turn.js';
 
 /** Snapshots (shared/kit/saved): what an LP knows beside what is in memory, at the head of its loop. */
 export interface LpSaved {
@@ -52,10 +52,6 @@ export interface LpSaved {
 
 /** Realtime mode: guest code is left at least this often, in instructions. */
 const REALTIME_RUN = 200_000;
-/** Sleeps are cut into pieces of this length so that a lost wakeup, should there be one, costs a delay and not a hang. */
-const SLEEP_MAX_MS = 1000;
-/** So long an LP is deaf to its mail at most while another one is not done at the gate. */
-const GATE_MS = 100;
 
 export class LogicalProcessor {
   readonly #boot: LpBoot;
@@ -68,24 +64,16 @@ export class LogicalProcessor {
   readonly #pass: PassThrough;
   readonly #devices: DeviceBench;
   readonly #world: WorldSwitch;
+  readonly #clock: LpClock;
+  readonly #rounds: Rounds<Candidate<Guest>>;
   readonly #mode: number;
   readonly #frequencyHz: number;
   /** The one whose VP is in the middle of a run. */
   #running: Guest | undefined;
   readonly #guests: (Guest | undefined)[] = new Array(PARTITION_SLOTS).fill(undefined);
   readonly #queue: RunQueue<Guest>;
-  #clock = 0;
-  /** It was told to stop while it stood at the gate. */
-  #isOver = false;
-  /**
-   * Deterministic mode: the place at which it has looked for work, found none, and waits for a timer. A place of its own, whether host's time is waited for or not: root finds the
-   * machine as it is after the look, however often that has been done by then.
-   */
-  #waitsAt = -1;
   /** What ran last, as LpBlock.current has it. */
   #last = -1;
-  /** Absent: idle virtual time is skipped. */
-  readonly #pace: IdlePace | undefined;
   readonly #standStill: StandStill;
 
   constructor(boot: LpBoot) {
@@ -98,7 +86,7 @@ export class LogicalProcessor {
     this.#trace = new TraceRing(this.#machine, boot.lp, header.lpCount);
     this.#mode = header.clockMode;
     this.#frequencyHz = header.frequencyHz;
-    this.#pace = boot.config.paceIdle ? new IdlePace(this.#turn, this.#frequencyHz) : undefined;
+    const pace = boot.config.paceIdle ? new IdlePace(this.#turn, this.#frequencyHz) : undefined;
     this.#standStill = new StandStill({
       machine: this.#machine,
       lp: boot.lp,
@@ -106,8 +94,10 @@ export class LogicalProcessor {
         for (const guest of this.#guests) guest?.setKick(lp);
       },
       serve: (slot) => this.#guests[slot]?.serveDebugger() ?? DebugResult.UNMAPPED,
-      stood: () => this.#pace?.skip(),
+      stood: () => pace?.skip(),
     });
+    this.#clock = new LpClock(this.#block, this.#frequencyHz, this.#trace, () => this.#standStill.stoodMs);
+    this.#rounds = new Rounds<Candidate<Guest>>({ machine: this.#machine, lp: boot.lp, turn: this.#turn, clock: this.#clock, pace }, this.#duties);
     this.#queue = new RunQueue<Guest>({
       machine: this.#machine,
       lp: boot.lp,
@@ -124,7 +114,7 @@ export class LogicalProcessor {
     );
     const lines = new DeviceLines(this.#machine, (lp, vector, level) => {
       this.#apic.send(lp, vector, level);
-      this.#summon(lp, this.#clock);
+      this.#rounds.summon(lp, this.#clock.cycles);
     });
     const isAlive = (slot: number): boolean => this.#guests[slot]?.isAlive ?? false;
     this.#devices = new DeviceBench(boot.lp, lines, (slot) => this.#guests[slot]?.isRunning ?? false);
@@ -136,12 +126,12 @@ export class LogicalProcessor {
         return true;
       },
       endsSelectively: () => this.#machine.i32[SEOI_POLICY] === 1,
-      clock: () => this.#running?.cycles ?? this.#clock,
+      clock: () => this.#running?.cycles ?? this.#clock.cycles,
       // Another LP, whose VP it may be, can be a quantum behind.
       patience: Math.max(REVOKE_CYCLES, 4 * header.quantumCycles),
       wake: (lp) => {
         this.#apic.wake(lp);
-        this.#summon(lp, this.#clock);
+        this.#rounds.summon(lp, this.#clock.cycles);
       },
     });
     this.#world = new WorldSwitch({
@@ -160,238 +150,88 @@ export class LogicalProcessor {
 
   /** Runs until STOP. */
   run(): void {
-    this.#turn.publish(Number.POSITIVE_INFINITY);
-    for (;;) {
-      // Before the mail is looked for: a command that comes after that look rings, and the sleep below does not sleep.
-      const seen = this.#turn.doorbell();
-      if (this.#isOver || !this.#mail()) break;
-      if (this.#standStill.isWanted) {
+    this.#rounds.run();
+  }
+
+  get #duties(): Duties<Candidate<Guest>> {
+    return {
+      mail: () => this.#mail(),
+      standStill: () => {
+        if (!this.#standStill.isWanted) return false;
         this.#standStill.stay();
-        continue;
-      }
-      this.#pass.takeOwn();
-      this.#trace.look();
-      if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
-      else if (!this.#comeToTurn(seen)) continue;
-      if (this.#isDeterministic && isGateDue(this.#machine, this.#clock)) {
-        if (!standAtGate(this.#machine, this.#boot.lp, GATE_MS)) continue;
-        if (!this.#stand()) break;
-        endStand(this.#machine, () => this.#turn.summonOthers(this.#clock));
-        continue;
-      }
-      for (const guest of this.#guests) guest?.advance(this.#clock);
-      this.#devices.advance(this.#clock);
-      this.#pass.serve();
-      const next = this.#queue.choose(this.#clock);
-      if (next) this.#runVp(next);
-      else if (this.#mode === ClockMode.REALTIME) this.#idleInRealTime(seen);
-      else this.#idle(seen);
-    }
-    this.#state(LpState.OFFLINE);
-    this.#turn.publish(Number.POSITIVE_INFINITY);
+        return true;
+      },
+      begin: () => {
+        this.#pass.takeOwn();
+        this.#trace.look();
+      },
+      choose: (clock) => {
+        for (const guest of this.#guests) guest?.advance(clock);
+        this.#devices.advance(clock);
+        this.#pass.serve();
+        return this.#queue.choose(clock);
+      },
+      run: (candidate) => this.#runVp(candidate),
+      deadline: (clock) => this.#deadline(clock),
+      hasWork: (clock, posted) =>
+        this.#pass.isWanted || (posted && this.#queue.hasArrivals) || this.#queue.hasReady(posted, clock),
+      takeResumed: () => {
+        let resumed = false;
+        for (const guest of this.#guests) if (guest?.takeResumed()) resumed = true;
+        return resumed;
+      },
+      hasGuests: () => this.#guests.some((guest) => guest?.isRunning),
+      leaveGuests: () => this.#leaveGuests(),
+    };
   }
 
   get #isDeterministic(): boolean {
     return this.#mode === ClockMode.DETERMINISTIC;
   }
 
-  /** Does what root asks for until it lets the LP go. False: stop. */
-  #stand(): boolean {
-    this.#state(LpState.WAITING);
-    for (;;) {
-      const seen = this.#turn.doorbell();
-      if (!this.#mail()) return false;
-      if (!isStanding(this.#machine, this.#boot.lp)) return true;
-      this.#turn.sleep(seen, SLEEP_MAX_MS);
-    }
-  }
-  /** No LP awaits anything, so the world outside comes in now or when it likes: then all look, at the clock of the one that is furthest. */
-  #rest(seen: number): void {
-    const isDue = (): boolean => isGateDue(this.#machine) && this.#turn.mine();
-    if (!isDue() || !standAtRest(this.#machine, this.#boot.lp, isDue)) {
-      this.#state(LpState.IDLE);
-      this.#turn.sleep(seen, SLEEP_MAX_MS);
-    } else if (this.#stand()) endStand(this.#machine, () => this.#turn.wakeAll(this.#turn.latestClock()));
-    else this.#isOver = true;
-  }
-
-  /** Virtual time. True: it is this LP's turn, and its clock stands in the step that it has published. */
-  #comeToTurn(seen: number): boolean {
-    if ((this.#turn.published() & 1) !== 0) {
-      if (this.#isDeterministic) this.#rest(seen);
-      else this.#join(seen);
-      return false;
-    }
-    if (this.#mode === ClockMode.QUANTUM) this.#comeEarlier();
-    if (!this.#turn.mine()) {
-      this.#state(LpState.WAITING);
-      this.#turn.wait(seen);
-      return false;
-    }
-    const due = this.#turn.publishedCycles(this.#clock);
-    // Its last run went beyond the step for which it has been summoned now: the others come first.
-    if (this.#turn.stepOf(this.#clock) * this.#turn.stepCycles > due) {
-      this.#turn.publish(this.#clock);
-      return false;
-    }
-    if (due > this.#clock) this.#setClock(due, true);
-    return true;
-  }
-
-  /**
-   * Root has left something for a guest (a frame, a key) while the LP was on its way to a timer: it comes in as far as time has gone anywhere, not when the timer would have
-   * woken it. Or the guest would see a moment of the host's as all the time up to its timer, and every LP with an earlier timer would have to come to that first.
-   */
-  #comeEarlier(): void {
-    const word = this.#turn.published();
-    const due = this.#turn.publishedCycles(this.#clock);
-    if (!(due > this.#clock) || this.#deadline() > this.#clock) return;
-    const now = Math.max(this.#clock, this.#turn.latestClock(), this.#pace?.pacedTo ?? 0);
-    if (this.#turn.stepOf(now) < this.#turn.stepOf(due)) this.#turn.replace(word, now);
-  }
-
-  /**
-   * Nothing is awaited. Posts of other LPs come with a summons. What root has left (a partition that starts or goes on, input for a device) is looked for, and then
-   * the LP asks for a turn as one that has been summoned.
-   */
-  #join(seen: number): void {
-    const word = this.#turn.published();
-    if ((word & 1) === 0) return;
-    this.#letTimePass();
-    let work = this.#pass.isWanted || this.#deadline() !== Number.POSITIVE_INFINITY || this.#queue.hasReady(false, this.#clock);
-    for (const guest of this.#guests) if (guest?.takeResumed()) work = true;
-    if (!work) {
-      this.#state(LpState.IDLE);
-      this.#turn.sleep(seen, SLEEP_MAX_MS);
-      return;
-    }
-    this.#turn.replace(word, this.#turn.joinCycles(this.#clock));
-  }
-
-  /** Nothing is awaited: where time is paced, the host's counts for the guests that wait for the world outside. */
-  #letTimePass(): void {
-    if (this.#pace === undefined || this.#mode !== ClockMode.QUANTUM) return;
-    const passed = this.#pace.passed();
-    if (passed > 0 && this.#guests.some((guest) => guest?.isRunning)) this.#setClock(this.#clock + passed, true);
-  }
-
-  #hostCycles(): number {
-    const ms = performance.timeOrigin + performance.now() - this.#standStill.stoodMs;
-    // LPs stop and go on a little apart: none of them goes back.
-    return Math.max(this.#clock, Math.floor(ms * (this.#frequencyHz / 1000)));
-  }
-  #state(state: number): void {
-    Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.state) >>> 2, state);
-  }
-  #setClock(cycles: number, idle = false): void {
-    if (idle) {
-      this.#block.idleCyclesNum += cycles - this.#clock;
-      if (this.#trace.isOn) this.#trace.add(TraceKind.IDLE, 0, 0, cycles, this.#clock, 0, 0);
-    }
-    this.#clock = cycles;
-    this.#block.clockNum = cycles;
-  }
-
-  #deadline(): number {
-    let deadline = Math.min(this.#devices.deadline(this.#clock), this.#pass.deadline, this.#queue.deadline(this.#clock));
+  #deadline(clock: number): number {
+    let deadline = Math.min(this.#devices.deadline(clock), this.#pass.deadline, this.#queue.deadline(clock));
     for (const guest of this.#guests) if (guest) deadline = Math.min(deadline, guest.deadline());
     return deadline;
   }
 
-  #runVp({ guest, vp, tag }: Candidate<Guest>): void {
-    if (this.#mode !== ClockMode.REALTIME && this.#last >= 0 && this.#last !== tag)
-      this.#setClock(this.#clock + (this.#boot.config.costs.worldSwitch ?? 0));
+  #runVp({ guest, vp, tag }: Candidate<Guest>): number {
+    const clock = this.#clock;
+    const isRealTime = this.#mode === ClockMode.REALTIME;
+    if (!isRealTime && this.#last >= 0 && this.#last !== tag) clock.set(clock.cycles + (this.#boot.config.costs.worldSwitch ?? 0));
     this.#last = tag;
-    let budget = Math.min(
-      this.#queue.budget(this.#clock),
-      this.#mode === ClockMode.REALTIME ? REALTIME_RUN : this.#deadline() - this.#clock,
-    );
-    if (this.#mode !== ClockMode.REALTIME) {
-      // An LP that has no others to keep pace with ends its runs by slices and timers alone.
-      const end = (this.#turn.stepOf(this.#clock) + 1) * this.#turn.stepCycles;
-      if (!this.#turn.alone) budget = Math.min(budget, end - this.#clock);
-    }
-    this.#state(LpState.RUNNING);
+    const began = clock.cycles;
+    let budget = Math.min(this.#queue.budget(began), isRealTime ? REALTIME_RUN : this.#deadline(began) - began);
+    // An LP that has no others to keep pace with ends its runs by slices and timers alone.
+    if (!isRealTime && !this.#turn.alone) budget = Math.min(budget, (this.#turn.stepOf(began) + 1) * this.#turn.stepCycles - began);
+    this.#rounds.state(LpState.RUNNING);
     if (this.#block.current !== tag) {
       this.#block.contextSwitches++;
-      this.#events.add(this.#clock, EventType.SCHEDULE_IN, guest.slot, vp, 0, 0);
-      Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.current) >>> 2, tag);
+      this.#events.add(began, EventType.SCHEDULE_IN, guest.slot, vp, 0, 0);
+      this.#setCurrent(tag);
     }
-    const began = this.#clock;
     this.#running = guest;
     const used = guest.run(vp, began, Math.max(1, Math.floor(budget)), this.#queue.isExtended);
     this.#running = undefined;
     this.#queue.ran(began, used);
     if (this.#trace.isOn) this.#tell(guest, vp, began, used);
-    if (this.#mode === ClockMode.REALTIME) this.#setClock(this.#hostCycles());
-    else {
-      this.#setClock(this.#clock + used);
-      this.#passes();
-      this.#turn.publish(this.#clock);
-    }
-    this.#state(LpState.HYPERVISOR);
+    return used;
+  }
+  #setCurrent(tag: number): void {
+    Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.current) >>> 2, tag);
   }
 
   #tell(guest: Guest, vp: number, began: number, used: number): void {
-    const clock = this.#mode === ClockMode.REALTIME ? this.#hostCycles() : began + used;
+    const clock = this.#mode === ClockMode.REALTIME ? this.#clock.ofHost : began + used;
     this.#trace.add(TraceKind.RUN, guest.slot, vp, clock, began, guest.isRunning ? this.#queue.sliceEnd : SliceEnd.STOPPED, used);
   }
 
   #leaveGuests(): void {
     if (this.#block.current !== -1) {
-      this.#events.add(this.#clock, EventType.SCHEDULE_OUT, 0, 0, 0, 0);
-      Atomics.store(this.#machine.i32, (this.#block.base + LpLayout.at.current) >>> 2, -1);
+      this.#events.add(this.#clock.cycles, EventType.SCHEDULE_OUT, 0, 0, 0, 0);
+      this.#setCurrent(-1);
     }
-    this.#state(LpState.IDLE);
-  }
-
-  #idleInRealTime(seen: number): void {
-    this.#leaveGuests();
-    const deadline = this.#deadline();
-    const ms = deadline === Number.POSITIVE_INFINITY ? SLEEP_MAX_MS : ((deadline - this.#hostCycles()) * 1000) / this.#frequencyHz;
-    if (ms <= 0) return;
-    this.#turn.sleep(seen, Math.min(ms, SLEEP_MAX_MS));
-    if (this.#trace.isOn) this.#trace.add(TraceKind.IDLE, 0, 0, this.#hostCycles(), this.#clock, 0, 0);
-  }
-
-  /** Virtual time, and nothing is ready in this LP's turn: gives it to others until the next timer, or until somebody summons it. */
-  #idle(seen: number): void {
-    this.#leaveGuests();
-    const word = this.#turn.published();
-    const deadline = Math.max(this.#clock, this.#deadline());
-    const isNow = this.#turn.stepOf(deadline) === this.#turn.stepOf(this.#clock);
-    if (!isNow) {
-      this.#passes();
-      if (!this.#turn.replace(word, deadline)) return;
-      // From here on a poster that finds this LP idle moves the published step (Turn.summon). Where LPs go on side by side, what was posted while this one was
-      // still at work summoned nobody, so it is looked for once more: publish, then look, as against post, then summon. Where they go on one at a time
-      // there is no such post; any that is there by now comes from the LP whose turn it is already.
-      if (this.#mode === ClockMode.QUANTUM && (this.#pass.isWanted || this.#queue.hasArrivals || this.#queue.hasReady(true, this.#clock))) {
-        this.#turn.publish(this.#clock);
-        return;
-      }
-    }
-    if (deadline === Number.POSITIVE_INFINITY) return;
-    if (isNow && this.#isDeterministic && courseOf(this.#machine) !== this.#waitsAt) {
-      this.#passes();
-      this.#waitsAt = courseOf(this.#machine);
-      return;
-    }
-    const reached = this.#pace?.reached(seen, this.#clock, deadline, SLEEP_MAX_MS) ?? true;
-    if (!reached || !isNow) return;
-    this.#setClock(deadline, true);
-    this.#passes();
-  }
-  /** The course has come to its next place: whoever comes to its turn now, or finds that nobody does, is at the gate (layout/gate). */
-  #passes(): void {
-    if (this.#isDeterministic) passCourse(this.#machine);
-  }
-
-  /** Another LP has something to look at: it does not sleep past it. */
-  #summon(lp: number, clock: number): void {
-    if (lp === this.#boot.lp) return;
-    if (this.#mode === ClockMode.REALTIME) ring(this.#machine, lp);
-    else this.#turn.summon(lp, clock);
+    this.#rounds.state(LpState.IDLE);
   }
 
   /** Root does not wait for the end of the run. */
@@ -411,14 +251,14 @@ export class LogicalProcessor {
     if (what === MailCommand.ATTACH) {
       const message = receiveMessageOnPort(this.#boot.control)?.message as AttachMessage;
       this.#guests[slot] = this.#attach(message);
-      this.#queue.renew(this.#clock);
+      this.#queue.renew(this.#clock.cycles);
     } else if (what === MailCommand.DETACH) {
       if (this.#block.current >> 8 === slot) this.#leaveGuests();
       this.#guests[slot]?.detach();
       this.#guests[slot] = undefined;
       // What it was given and has not finished ends with it.
       this.#pass.bury();
-      this.#queue.renew(this.#clock);
+      this.#queue.renew(this.#clock.cycles);
     } else if (what === MailCommand.PORTS) this.#guests[slot]?.changePorts();
     else if (what === MailCommand.SAVE) this.#save();
     else if (what === MailCommand.RESTORE) this.#restore();
@@ -430,12 +270,12 @@ export class LogicalProcessor {
 
   get saved(): LpSaved {
     const guests = Object.fromEntries(this.#guests.flatMap((guest) => (guest === undefined ? [] : [[String(guest.slot), guest.saved]])));
-    const [clock, waitsAt, last] = [this.#clock, this.#waitsAt, this.#last];
+    const [clock, waitsAt, last] = [this.#clock.saved, this.#rounds.saved, this.#last];
     return { clock, waitsAt, last, queue: this.#queue.saved, pass: this.#pass.saved, world: this.#world.saved, guests };
   }
   set saved({ clock, waitsAt, last, queue, pass, world, guests }: LpSaved) {
-    this.#clock = clock;
-    this.#waitsAt = waitsAt;
+    this.#clock.saved = clock;
+    this.#rounds.saved = waitsAt;
     this.#last = last;
     for (const guest of this.#guests) if (guest !== undefined) guest.saved = guests[guest.slot];
     this.#queue.saved = queue;
@@ -474,7 +314,7 @@ export class LogicalProcessor {
       world: this.#world,
       realtime: this.#mode === ClockMode.REALTIME,
       keepsUnits: this.#isDeterministic,
-      hostCycles: () => this.#hostCycles(),
+      hostCycles: () => this.#clock.ofHost,
       // Where VPs share the LP their slices are short, and a command may wait for the end of one.
       isWanted: (began, now) => this.#isAsked() || this.#pass.isWanted || this.#queue.interrupts(began, now),
       costs: this.#boot.config.costs,
@@ -508,7 +348,7 @@ export class LogicalProcessor {
   /** Another LP (or this one) has work from now on: it leaves guest code, or wakes in the step after this one. */
   #signal(lp: number, clock: number): void {
     this.#apic.send(lp, KICK_VECTOR);
-    this.#summon(lp, clock);
+    this.#rounds.summon(lp, clock);
   }
 }
 

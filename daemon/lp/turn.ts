@@ -35,16 +35,19 @@ export class Turn {
   readonly #views: Views;
   readonly #lp: number;
   readonly #lps: number;
+  readonly #looks: number;
   readonly #mode: number;
   readonly stepCycles: number;
   /** Steps by which an LP may be ahead of the lowest one. */
   readonly #lead: number;
   readonly #block: LpBlock;
 
-  constructor(views: Views, lp: number) {
+  /** `looks`: how often it looks for its turn before it sleeps. */
+  constructor(views: Views, lp: number, looks = LOOKS_MAX) {
     const header = new MachineHeader(views, 0);
     this.#views = views;
     this.#lp = lp;
+    this.#looks = looks;
     this.#lps = header.lpCount;
     this.#mode = header.clockMode;
     this.stepCycles = Math.floor(header.quantumCycles / STEPS_IN_QUANTUM);
@@ -188,7 +191,7 @@ export class Turn {
     const { i32 } = this.#views;
     // In deterministic mode the others have whole turns to do first.
     if (this.#mode === ClockMode.QUANTUM)
-      for (let n = 0; n < LOOKS_MAX; n++) if (this.mine() || Atomics.load(i32, this.#doorbell(this.#lp)) !== seen) return;
+      for (let n = 0; n < this.#looks; n++) if (this.mine() || Atomics.load(i32, this.#doorbell(this.#lp)) !== seen) return;
     const waiting = (lpBlockAt(this.#lp) + LpLayout.at.waitingForTurn) >>> 2;
     Atomics.store(i32, waiting, 1);
     // State left: waiting is visible; a publisher from here on rings, one before is seen by `mine`.

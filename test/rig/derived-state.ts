@@ -20,6 +20,8 @@ export const DERIVED: Readonly<Record<string, { readonly [R in Reason]?: readonl
   },
   'lp/logical-processor.ts': {
     WITHIN_RUN: ['#running'],
+  },
+  'lp/rounds.ts': {
     HOST: ['#isOver'],
   },
   'lp/schedule/candidate.ts': {

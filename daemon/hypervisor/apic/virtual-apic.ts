@@ -23,6 +23,8 @@ export interface ApicOptions {
   readonly marker?: MarkerPlace;
   /** A vector of `endWatched` has come to its end, or one that ends by itself has been delivered. */
   readonly ended?: (vector: number) => void;
+  /** How lazy EOI goes; tests choose. */
+  readonly Assist?: typeof EoiAssist;
 }
 
 /** Bits of IA32_APIC_BASE that must be 0. */
@@ -38,11 +40,11 @@ export class VirtualApic {
   readonly #ended: (vector: number) => void;
   readonly #registers: ApicRegisters;
 
-  constructor(vp: VpBlock, bus: ApicBus, tscHz: number, ioApicEoi: IoApicEoi, { marker, ended }: ApicOptions = {}) {
+  constructor(vp: VpBlock, bus: ApicBus, tscHz: number, ioApicEoi: IoApicEoi, { marker, ended, Assist = EoiAssist }: ApicOptions = {}) {
     this.vp = vp;
     this.bus = bus;
     this.timer = new ApicTimer(vp, tscHz, (vector) => this.raise(vector, InterruptKind.TIMER));
-    this.assist = new EoiAssist(vp, marker ?? (() => NOWHERE), () =>
+    this.assist = new Assist(vp, marker ?? (() => NOWHERE), () =>
       this.#end(highestVector(vp.views.i32, vp.isr), InterruptState.LAZY, vpCounterIndex.lazyEois),
     );
     this.#ioApicEoi = ioApicEoi;
