@@ -10,7 +10,7 @@
 // are waited for (`npm run bench -- --suite scaling`).
 //
 // Published word: step << 1 | 1 if nothing is awaited. Steps are compared modulo 2^31. Who wakes a waiter: whoever publishes a word that makes
-// the waiter's step low enough rings its doorbell (#changed); the waiter reads its doorbell, sets waitingForTurn, checks again, then sleeps.
+// the waiter's step low enough rings its doorbell (changed); the waiter reads its doorbell, sets waitingForTurn, checks again, then sleeps.
 //
 // Why deterministic mode repeats: the LP that goes on is the only one that acts, and stays so until it publishes a later word. Whatever decides its course
 // (posts, timers, its own word) it therefore looks at while it is its turn, never before and never after it has published.
@@ -32,8 +32,8 @@ const isBefore = (a: number, b: number): boolean => {
 };
 
 export class Turn {
-  readonly #views: Views;
-  readonly #lp: number;
+  protected readonly views: Views;
+  protected readonly lp: number;
   readonly #lps: number;
   readonly #looks: number;
   readonly #mode: number;
@@ -45,8 +45,8 @@ export class Turn {
   /** `looks`: how often it looks for its turn before it sleeps. */
   constructor(views: Views, lp: number, looks = LOOKS_MAX) {
     const header = new MachineHeader(views, 0);
-    this.#views = views;
-    this.#lp = lp;
+    this.views = views;
+    this.lp = lp;
     this.#looks = looks;
     this.#lps = header.lpCount;
     this.#mode = header.clockMode;
@@ -76,22 +76,27 @@ export class Turn {
   /** Publishes when this LP next has something to do; `clock` in cycles, Infinity for never. */
   publish(clock: number): void {
     const word = this.#wordOf(clock);
-    if (Atomics.exchange(this.#views.i32, this.#word(this.#lp), word) !== word) this.#changed();
+    if (Atomics.exchange(this.views.i32, this.#word(this.lp), word) !== word) this.changed();
   }
   /** The word that this LP has published, or that a summons has made of it. */
   published(): number {
-    return Atomics.load(this.#views.i32, this.#word(this.#lp));
+    return Atomics.load(this.views.i32, this.#word(this.lp));
   }
   /** As publish, but only over the word `seen`: false when the LP has been summoned since it was read. */
   replace(seen: number, clock: number): boolean {
     const word = this.#wordOf(clock);
-    if (Atomics.compareExchange(this.#views.i32, this.#word(this.#lp), seen, word) !== seen) return false;
-    if (word !== seen) this.#changed();
+    if (Atomics.compareExchange(this.views.i32, this.#word(this.lp), seen, word) !== seen) return false;
+    if (word !== seen) this.changed();
     return true;
   }
   /** Earliest step in which another LP's request may be dealt with: this LP asks the target not to sleep past it. Called by whoever posts work to `lp`. */
   summon(lp: number, clock: number): void {
-    const { i32 } = this.#views;
+    this.bringForward(lp, clock);
+    ring(this.views, lp);
+  }
+  /** The LP's word says this LP's next step, if it did not say an earlier one. */
+  protected bringForward(lp: number, clock: number): void {
+    const { i32 } = this.views;
     const wanted = (this.stepOf(clock) + 1) << 1;
     for (;;) {
       const now = Atomics.load(i32, this.#word(lp));
@@ -100,39 +105,38 @@ export class Turn {
       Atomics.add(i32, CHANGES, 1);
       break;
     }
-    ring(this.#views, lp);
   }
 
   /** How often any LP's word has changed, modulo 2^32. */
   get changes(): number {
-    return Atomics.load(this.#views.i32, CHANGES);
+    return Atomics.load(this.views.i32, CHANGES);
   }
 
   /** May this LP go on? All words are looked at as they were at one moment: one that was low when it was read may have asked for an earlier turn of another by the time that is read. */
   mine(): boolean {
     if (this.#mode === ClockMode.REALTIME) return true;
-    const { i32 } = this.#views;
+    const { i32 } = this.views;
     for (;;) {
       const changes = Atomics.load(i32, CHANGES);
-      const lowest = this.#lowest();
+      const lowest = this.lowest();
       if (Atomics.load(i32, CHANGES) === changes) return lowest;
     }
   }
-  #lowest(): boolean {
-    const own = Atomics.load(this.#views.i32, this.#word(this.#lp));
+  protected lowest(): boolean {
+    const own = Atomics.load(this.views.i32, this.#word(this.lp));
     // A word that awaits nothing has no step: only others that await nothing let it go on.
     const reach = own & 1 ? own : (own - (this.#lead << 1)) | 0;
     for (let i = 0; i < this.#lps; i++) {
-      if (i === this.#lp) continue;
-      const other = Atomics.load(this.#views.i32, this.#word(i));
+      if (i === this.lp) continue;
+      const other = Atomics.load(this.views.i32, this.#word(i));
       if (isBefore(other, reach)) return false;
-      if (this.#mode === ClockMode.DETERMINISTIC && i < this.#lp && other === own && !(own & 1)) return false;
+      if (this.#mode === ClockMode.DETERMINISTIC && i < this.lp && other === own && !(own & 1)) return false;
     }
     return true;
   }
   /** Published step x its length: the clock of an LP that was summoned. NaN when nothing is awaited. */
   publishedCycles(clock: number): number {
-    return this.#cyclesOf(Atomics.load(this.#views.i32, this.#word(this.#lp)), clock);
+    return this.#cyclesOf(Atomics.load(this.views.i32, this.#word(this.lp)), clock);
   }
   /** Expands a word's 31-bit step near `clock`. */
   #cyclesOf(word: number, clock: number): number {
@@ -145,17 +149,17 @@ export class Turn {
   wakeAll(clock: number): void {
     const word = this.#wordOf(clock);
     for (let lp = 0; lp < this.#lps; lp++) {
-      if (Atomics.load(this.#views.i32, (lpBlockAt(lp) + LpLayout.at.state) >>> 2) === LpState.DEAD) continue;
-      Atomics.store(this.#views.i32, this.#word(lp), word);
+      if (Atomics.load(this.views.i32, (lpBlockAt(lp) + LpLayout.at.state) >>> 2) === LpState.DEAD) continue;
+      Atomics.store(this.views.i32, this.#word(lp), word);
     }
-    Atomics.add(this.#views.i32, CHANGES, 1);
-    for (let lp = 0; lp < this.#lps; lp++) ring(this.#views, lp);
+    Atomics.add(this.views.i32, CHANGES, 1);
+    for (let lp = 0; lp < this.#lps; lp++) ring(this.views, lp);
   }
   /** The clock of the LP that is furthest, of those that live. While none goes on. */
   latestClock(): number {
     let latest = 0;
     for (let lp = 0; lp < this.#lps; lp++) {
-      const { state, clockNum } = new LpBlock(this.#views, lpBlockAt(lp));
+      const { state, clockNum } = new LpBlock(this.views, lpBlockAt(lp));
       if (state !== LpState.DEAD) latest = Math.max(latest, clockNum);
     }
     return latest;
@@ -163,7 +167,7 @@ export class Turn {
   /** The world outside has changed something in this LP's turn, at `clock`: the others look in the next step at the latest. */
   summonOthers(clock: number): void {
     for (let lp = 0; lp < this.#lps; lp++) {
-      if (lp === this.#lp || Atomics.load(this.#views.i32, (lpBlockAt(lp) + LpLayout.at.state) >>> 2) === LpState.DEAD) continue;
+      if (lp === this.lp || Atomics.load(this.views.i32, (lpBlockAt(lp) + LpLayout.at.state) >>> 2) === LpState.DEAD) continue;
       this.summon(lp, clock);
     }
   }
@@ -171,40 +175,40 @@ export class Turn {
   joinCycles(clock: number): number {
     let floor = 1;
     for (let i = 0; i < this.#lps; i++) {
-      if (i === this.#lp) continue;
-      const other = Atomics.load(this.#views.i32, this.#word(i));
+      if (i === this.lp) continue;
+      const other = Atomics.load(this.views.i32, this.#word(i));
       if (isBefore(other, floor)) floor = other;
     }
     return floor & 1 ? clock : Math.max(clock, this.#cyclesOf(floor, clock) + this.stepCycles);
   }
   /** This LP's word has changed: whoever waits for it to be the lowest looks again. */
-  #changed(): void {
-    Atomics.add(this.#views.i32, CHANGES, 1);
+  protected changed(): void {
+    Atomics.add(this.views.i32, CHANGES, 1);
     if (this.#mode === ClockMode.REALTIME) return;
     for (let i = 0; i < this.#lps; i++) {
-      if (i !== this.#lp && Atomics.load(this.#views.i32, (lpBlockAt(i) + LpLayout.at.waitingForTurn) >>> 2)) ring(this.#views, i);
+      if (i !== this.lp && Atomics.load(this.views.i32, (lpBlockAt(i) + LpLayout.at.waitingForTurn) >>> 2)) ring(this.views, i);
     }
   }
 
   /** Sleeps until it may be this LP's turn or somebody rings; returns at once when it is, or when the doorbell has been rung since it read `seen`. */
   wait(seen: number): void {
-    const { i32 } = this.#views;
+    const { i32 } = this.views;
     // In deterministic mode the others have whole turns to do first.
     if (this.#mode === ClockMode.QUANTUM)
-      for (let n = 0; n < this.#looks; n++) if (this.mine() || Atomics.load(i32, this.#doorbell(this.#lp)) !== seen) return;
-    const waiting = (lpBlockAt(this.#lp) + LpLayout.at.waitingForTurn) >>> 2;
+      for (let n = 0; n < this.#looks; n++) if (this.mine() || Atomics.load(i32, this.#doorbell(this.lp)) !== seen) return;
+    const waiting = (lpBlockAt(this.lp) + LpLayout.at.waitingForTurn) >>> 2;
     Atomics.store(i32, waiting, 1);
     // State left: waiting is visible; a publisher from here on rings, one before is seen by `mine`.
-    if (!this.mine()) Atomics.wait(i32, this.#doorbell(this.#lp), seen);
+    if (!this.mine()) Atomics.wait(i32, this.#doorbell(this.lp), seen);
     Atomics.store(i32, waiting, 0);
   }
   /** Value of the doorbell to hand to `sleep`, read before the last look for work. */
   doorbell(): number {
-    return Atomics.load(this.#views.i32, this.#doorbell(this.#lp));
+    return Atomics.load(this.views.i32, this.#doorbell(this.lp));
   }
   /** Sleeps while the doorbell still has the value; at most `ms`. */
   sleep(seen: number, ms: number): void {
-    Atomics.wait(this.#views.i32, this.#doorbell(this.#lp), seen, ms);
+    Atomics.wait(this.views.i32, this.#doorbell(this.lp), seen, ms);
   }
   get block(): LpBlock {
     return this.#block;
