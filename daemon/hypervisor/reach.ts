@@ -4,7 +4,7 @@
 //   who posts       1 the request is visible (apic/post)   2 the VP's state is read   3 its LP is told what that state needs
 //   who runs it     1 the VP's new state is stored (it runs, is ready, has halted)    2 posts are looked for, a last time (RunLoop, VpReadiness)
 // So either that look finds the post, or the state read here is the one that needs to be told. A VP that moves meanwhile is looked at by the LP that it comes to after its
-// LP word has changed (lp/schedule/balance). test/interleave/idle-interleavings tries all orders.
+// LP word has changed (lp/schedule/balance). test/interleave/lp-interleavings tries all orders.
 import { type VpBlock, VpState } from '../../shared/layout/vp.js';
 
 /** A partition as the LP has it from which something is posted. */

@@ -97,7 +97,10 @@ export class LogicalProcessor {
       stood: () => pace?.skip(),
     });
     this.#clock = new LpClock(this.#block, this.#frequencyHz, this.#trace, () => this.#standStill.stoodMs);
-    this.#rounds = new Rounds<Candidate<Guest>>({ machine: this.#machine, lp: boot.lp, turn: this.#turn, clock: this.#clock, pace }, this.#duties);
+    this.#rounds = new Rounds<Candidate<Guest>>(
+      { machine: this.#machine, lp: boot.lp, turn: this.#turn, clock: this.#clock, pace },
+      this.#duties,
+    );
     this.#queue = new RunQueue<Guest>({
       machine: this.#machine,
       lp: boot.lp,
@@ -150,6 +153,7 @@ export class LogicalProcessor {
 
   /** Runs until STOP. */
   run(): void {
+    this.#turn.publish(Number.POSITIVE_INFINITY);
     this.#rounds.run();
   }
 
@@ -173,8 +177,7 @@ export class LogicalProcessor {
       },
       run: (candidate) => this.#runVp(candidate),
       deadline: (clock) => this.#deadline(clock),
-      hasWork: (clock, posted) =>
-        this.#pass.isWanted || (posted && this.#queue.hasArrivals) || this.#queue.hasReady(posted, clock),
+      hasWork: (clock, posted) => this.#pass.isWanted || (posted && this.#queue.hasArrivals) || this.#queue.hasReady(posted, clock),
       takeResumed: () => {
         let resumed = false;
         for (const guest of this.#guests) if (guest?.takeResumed()) resumed = true;

@@ -7,7 +7,7 @@
 //                  summoned since it read its word (`settle`)   4 where LPs go on side by side, work is looked for once more: what was left before 3 had no later step to move
 //                  5 it sleeps, unless the doorbell has another value than in 1
 // So what is left before the look is found; after the look and before 3 it is found by 4, or (one LP at a time, or realtime) has rung before 5; after 3 it moves the step, and rings.
-// test/interleave/idle-interleavings tries all orders, and what becomes of each step that is left out.
+// test/interleave/lp-interleavings tries all orders, and what becomes of each step that is left out.
 import { courseOf, endStand, isGateDue, isStanding, passCourse, standAtGate, standAtRest } from '../../shared/layout/gate.js';
 import { ClockMode, LpLayout, LpState, MachineHeader } from '../../shared/layout/machine.js';
 import type { Views } from '../../shared/layout/struct.js';
@@ -96,7 +96,6 @@ export class Rounds<Work> {
 
   /** Until root says stop. */
   run(): void {
-    this.turn.publish(Number.POSITIVE_INFINITY);
     while (this.#round());
     this.state(LpState.OFFLINE);
     this.turn.publish(Number.POSITIVE_INFINITY);

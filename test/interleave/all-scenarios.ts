@@ -1,7 +1,16 @@
 // Every scenario that the explorer's workers know, by number.
 import { APIC_SCENARIOS } from './apic-scenarios.js';
+import { ASSIST_SCENARIOS } from './assist-scenarios.js';
 import { CODE_SCENARIOS } from './code-scenarios.js';
+import { IDLE_SCENARIOS } from './idle-scenarios.js';
 import { SCENARIOS, type Scenario } from './scenarios.js';
 import { SYNIC_SCENARIOS } from './synic-scenarios.js';
 
-export const ALL_SCENARIOS: readonly Scenario[] = [...SCENARIOS, ...SYNIC_SCENARIOS, ...CODE_SCENARIOS, ...APIC_SCENARIOS];
+export const ALL_SCENARIOS: readonly Scenario[] = [
+  ...SCENARIOS,
+  ...SYNIC_SCENARIOS,
+  ...CODE_SCENARIOS,
+  ...APIC_SCENARIOS,
+  ...IDLE_SCENARIOS,
+  ...ASSIST_SCENARIOS,
+];

@@ -21,7 +21,7 @@ const data = workerData as ExplorerWorkerData;
 const machine = attachMachine(data.partition, data.machine, data.pages, data.threads);
 const control = new Int32Array(data.control);
 const gate = new Gate(control, data.thread, data.threads, machine.partition, machine.machine);
-const gateWords = gateAtomics(gate, machine.partition);
+const gateWords = gateAtomics(gate, machine.partition, machine.machine);
 let body: (() => void) | null = null;
 
 parentPort?.postMessage('ready');
@@ -43,9 +43,10 @@ for (;;) {
         index: data.thread,
         synic: mutant.synic,
         apic: mutant.apic,
+        lpParts: mutant.lp,
         WatchedCode: mutant.WatchedCode,
       };
-      gateWords(scenario.atomics ?? []);
+      gateWords([scenario.atomics ?? [], scenario.machineAtomics ?? []]);
       scenario.prepare?.(thread);
       body = () => scenario.threads[data.thread](thread);
     } catch (error) {

@@ -28,7 +28,9 @@ import { ShortcutFault } from '../../shared/layout/translation-fields.js';
 import { Role, Spt, sptHeaderAt, TrackState, trackAt, trackStateOf, vtlbWord } from '../../shared/layout/vtlb.js';
 import { APIC_MUTANTS, type ApicParts } from './apic-mutants.js';
 import { CODE_MUTANTS } from './code-mutants.js';
+import { LP_MUTANTS } from './lp-mutants.js';
 import { ABSENT } from './scenarios.js';
+import type { LpParts } from './small-lp.js';
 import { SYNIC_MUTANTS, type SynicMutant } from './synic-mutants.js';
 
 class NoPendingWait extends FillLock {
@@ -551,6 +553,7 @@ export interface Mutant {
   readonly classes?: VtlbClasses;
   readonly synic?: SynicMutant;
   readonly apic?: ApicParts;
+  readonly lp?: LpParts;
   readonly WatchedCode?: typeof WatchedCode;
   /** Fills and INVLPG are those of daemon/shortcuts, without this step. */
   readonly short?: ShortcutFault;
@@ -647,4 +650,5 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'shortcuts: the right to write is granted whatever a page holds', short: ShortcutFault.GRANT_ALL },
   ...SYNIC_MUTANTS.map(({ name, ...synic }) => ({ name, synic })),
   ...APIC_MUTANTS,
+  ...LP_MUTANTS,
 ];

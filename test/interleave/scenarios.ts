@@ -17,6 +17,7 @@ import { freeTopAt, LockMode, SAS_MAX, Sas, sasAt, sptPageAt, vtlbWord } from '.
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import type { ApicParts } from './apic-mutants.js';
 import { checkTranslations } from './oracle.js';
+import type { LpParts } from './small-lp.js';
 import { deviceStore, entry32, entry64, legacyVp, longVp, type SmallMachine, setFlags, spaOf } from './small-machine.js';
 import { checkStructure } from './structure-check.js';
 import type { SynicMutant } from './synic-mutants.js';
@@ -36,6 +37,8 @@ export interface ScenarioThread {
   readonly synic?: SynicMutant | undefined;
   /** As posting to virtual APICs is to be. */
   readonly apic?: ApicParts | undefined;
+  /** As LPs are to rest and wake. */
+  readonly lpParts?: LpParts | undefined;
   /** As it is to be in scenarios of translated code. */
   readonly WatchedCode?: typeof WatchedCode | undefined;
 }
@@ -48,6 +51,8 @@ export interface Scenario {
   readonly spts: number;
   /** Addresses of words in the partition whose own Atomics are gated. */
   readonly atomics?: readonly number[];
+  /** As above, in the machine's memory. */
+  readonly machineAtomics?: readonly number[];
   /** Guest memory and registers. */
   setup(machine: SmallMachine): void;
   /** Each LP, ungated, in the order of threads. */

@@ -16,20 +16,20 @@ export type MarkerPlace = () => number;
 export const NOWHERE = 0;
 
 export class EoiAssist {
-  readonly #vp: VpBlock;
+  protected readonly vp: VpBlock;
   readonly #place: MarkerPlace;
   /** Ends the highest interrupt in service, as the guest has asked by the marker. */
   readonly #end: () => void;
 
   constructor(vp: VpBlock, place: MarkerPlace, end: () => void) {
-    this.#vp = vp;
+    this.vp = vp;
     this.#place = place;
     this.#end = end;
   }
 
   /** The last step before guest code: everything that was posted has been pulled, and what can be delivered is in service. */
   beforeEntry(): void {
-    const vp = this.#vp;
+    const { vp } = this;
     this.settle();
     const at = this.#place();
     if (at !== NOWHERE && this.mayBeLazy()) {
@@ -39,7 +39,7 @@ export class EoiAssist {
 
   /** An EOI that the guest has left in the marker is carried out. Before anything looks at ISR. */
   settle(): void {
-    const vp = this.#vp;
+    const { vp } = this;
     if (vp.eoiMarker === NOWHERE || (this.look(vp.eoiMarker) & EOI_MARKER) !== 0) return;
     vp.eoiMarker = NOWHERE;
     this.#end();
@@ -47,7 +47,7 @@ export class EoiAssist {
 
   /** As settle, and the marker says nothing any more: the next EOI comes as an intercept. Before ISR changes, and before the page goes away. */
   withdraw(): void {
-    const vp = this.#vp;
+    const { vp } = this;
     if (vp.eoiMarker === NOWHERE) return;
     const ended = (this.takeAway(vp.eoiMarker) & EOI_MARKER) === 0;
     vp.eoiMarker = NOWHERE;
@@ -56,22 +56,22 @@ export class EoiAssist {
 
   /** Whether the EOI of the highest interrupt in service would change nothing that anybody waits for. */
   protected mayBeLazy(): boolean {
-    const { views, isr, irr, tmr, passedThrough } = this.#vp;
+    const { views, isr, irr, tmr, passedThrough } = this.vp;
     const top = highestVector(views.i32, isr);
     return top >= 0 && !hasVector(views.i32, tmr, top) && !hasVector(views.i32, passedThrough, top) && highestVector(views.i32, irr) < 0;
   }
 
   protected look(at: number): number {
-    return Atomics.load(this.#vp.views.i32, at >>> 2);
+    return Atomics.load(this.vp.views.i32, at >>> 2);
   }
   /** Clears the marker; what was there before. One step: an EOI by the guest is either seen here or comes as an intercept. */
   protected takeAway(at: number): number {
-    return Atomics.and(this.#vp.views.i32, at >>> 2, ~EOI_MARKER);
+    return Atomics.and(this.vp.views.i32, at >>> 2, ~EOI_MARKER);
   }
 
   /** None in a page whose stores somebody watches: the guest's own page tables or code. */
   #set(at: number): void {
-    const vp = this.#vp;
+    const { vp } = this;
     const { i32 } = vp.views;
     const flags = Atomics.load(i32, (PartitionMap.PAGE_FLAGS >>> 2) + ((at - PartitionMap.RAM) >>> 12));
     if ((flags & PageFlag.WATCHED) !== 0) return;
