@@ -10,7 +10,7 @@ import { Cr0, Cr4, Rflags } from '../../shared/abi/registers.js';
 import { KICKED, LpContextLayout, TLB_BANK_SIZE, TLB_ENTRY_SIZE, TlbEntry } from '../../shared/layout/lp-context.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
-import { lpContextAt } from '../../shared/layout/partition.js';
+import { lpContextAt, PartitionLayout } from '../../shared/layout/partition.js';
 import { SAS_MAX, Sas, sasAt, UNSETTLED, VtlbLpLayout, vtlbLpAt } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
 import { LeavesReplacedTables } from '../interleave/mutants.js';
@@ -23,10 +23,13 @@ const ROOT = 1;
 const TABLE = 2;
 const UPPER_HALF = 0x20_0000;
 
+const set = (name: string, value: string): void => {
+  const policy = findPolicy(name);
+  m.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = settingOf(policy, value);
+};
 const makeMmu = (tags: string, spts = 24, classes?: VtlbClasses): ShadowMmu => {
   resetMachine(m, spts);
-  const policy = findPolicy('vtlb.tags');
-  m.machine.i32[(MachineLayout.at.policies >>> 2) + policy.word] = settingOf(policy, tags);
+  set('vtlb.tags', tags);
   const silent = { tlbMiss: () => {}, pageFault: () => {}, reflected: () => {} };
   const none = { flushAll: () => {}, flushBank: () => {}, flushPage: () => {}, select: () => {} };
   return new ShadowMmu(m.machine, m.partition, 0, none, new GuestFault(), silent, { classes });
@@ -70,8 +73,7 @@ test.serial('INVLPG that clears the other half of a page of 4 MiB alone leaves t
 
 test.serial('an LP that may write a page once is asked by who protects the page, until its next fault', (t) => {
   const mmu = makeMmu('64');
-  const track = findPolicy('vtlb.track');
-  m.machine.i32[(MachineLayout.at.policies >>> 2) + track.word] = settingOf(track, 'write');
+  set('vtlb.track', 'write');
   const vp = legacyVp(m, 0, ROOT);
   const window = 0x6000;
   m.partition.u32[entry32(ROOT, 0) >>> 2] = (TABLE << 12) | RW;
@@ -183,4 +185,54 @@ for (const tags of ['1', '64'])
     holder.vtlb.invlpg(named);
     const bank = lpContextAt(1) + LpContextLayout.at.tlbs + holder.tlb.bank * TLB_BANK_SIZE;
     for (const gva of [named, other]) t.is(two.partition.i32[(bank + (gva >>> 12) * TLB_ENTRY_SIZE) >>> 2], -1);
+  });
+
+for (const flush of ['generation', 'walk'])
+  test.serial(`an edit of the root table is seen under the name that the A20 gate leaves of it, vtlb.flush=${flush}`, (t) => {
+    const mmu = makeMmu('64', 64);
+    set('vtlb.untracked', '0');
+    set('vtlb.flush', flush);
+    const gate = (closed: number): void => {
+      m.partition.i32[PartitionLayout.at.a20Closed >>> 2] = closed;
+      mmu.flushPartition();
+    };
+    const link = (table: number, index: number, frame: number): void => {
+      m.partition.u32[entry64(table, index) >>> 2] = (frame << 12) | RW;
+    };
+    // Trees of three tables, in which the page is at frame 40, 41 and 42. CR3 names the frame with the gate's bit, or the one without.
+    for (const [tree, first] of [10, 20, 30].entries()) {
+      link(first, 0, first + 1);
+      link(first + 1, 0, first + 2);
+      link(first + 2, 5, 40 + tree);
+    }
+    const behindGate = 0x100 | ROOT;
+    link(ROOT, 0, 10);
+    link(behindGate, 0, 20);
+    const reaches = (frame: number): void => void t.is(mmu.resolve(0x5000, Access.READ, false, false), spaOf(frame));
+    // The first switch finds the tables, the second takes the marks away.
+    const settle = (frame: number): void => {
+      for (let n = 0; n < 3; n++) {
+        reaches(frame);
+        mmu.switchAddressSpace(Flush.NON_GLOBAL);
+      }
+      reaches(frame);
+    };
+    const edit = (root: number, first: number): void => {
+      mmu.lp.vtlb.beginStore(root);
+      link(root, 0, first);
+      mmu.lp.vtlb.endStore();
+      mmu.switchAddressSpace(Flush.NON_GLOBAL);
+    };
+    mmu.load(longVp(m, 0, behindGate));
+    settle(41);
+    gate(1);
+    settle(40);
+    edit(ROOT, 30);
+    reaches(42);
+    settle(42);
+    gate(0);
+    settle(41);
+    edit(behindGate, 30);
+    reaches(42);
+    t.is(checkStructure(m), null);
   });

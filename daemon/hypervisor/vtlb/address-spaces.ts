@@ -7,6 +7,7 @@ import { PagingMode, Role, SAS_MAX, Sas, Spt, sasAt, spaceName, sptHeaderAt, vtl
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
 import { FutexLock } from '../../machine/futex-lock.js';
 import type { SharedWords } from '../../machine/shared-words.js';
+import { rootTable } from './bus.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { Numa } from './numa.js';
 import type { Reclaim } from './reclaim.js';
@@ -166,7 +167,8 @@ export class AddressSpaces {
   #create(key: SpaceKey, users: number): number {
     const sas = this.#freeEntry();
     const { i32, u32 } = this.#views;
-    const node = this.#numa.nodeFor((key.cr3Hi << 20) | (key.cr3Lo >>> 12));
+    const gfn = rootTable(this.#views, key.cr3Lo, key.cr3Hi);
+    const node = this.#numa.nodeFor(gfn);
     let root = this.#pool.allocate(node);
     for (let tries = 0; root === 0; tries++) {
       // A reclaim frees more than all other LPs can take at once; many in a row mean that the arena is broken.
@@ -175,7 +177,7 @@ export class AddressSpaces {
       root = this.#pool.allocate(node);
     }
     const h = sptHeaderAt(root);
-    i32[(h + Spt.gptGfn) >>> 2] = (key.cr3Hi << 20) | (key.cr3Lo >>> 12);
+    u32[(h + Spt.gptGfn) >>> 2] = gfn;
     i32[(h + Spt.role) >>> 2] = (key.role & Role.LEVEL) !== 0 ? key.role : key.role | 4;
     i32[(h + Spt.generation) >>> 2] = this.#words.load(vtlbWord('generation'));
     u32[(h + Spt.parent) >>> 2] = 0;
@@ -195,11 +197,29 @@ export class AddressSpaces {
     u32[(at + Sas.serial) >>> 2]++;
     if (sas >= this.#words.load(vtlbWord('sasLimit'))) this.#words.store(vtlbWord('sasLimit'), sas + 1);
     this.#words.store(at + Sas.users, users);
-    // After it can be found by whoever marks what is made from the page. In other modes the root holds nothing that the guest could edit.
-    const gfn = u32[(h + Spt.gptGfn) >>> 2];
-    if ((key.role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LONG && gfn < u32[PartitionLayout.at.ramSize >>> 2] >>> 12)
-      this.#tracking.shadowed(gfn, root);
+    // After it can be found by whoever marks what is made from the page.
+    this.#shadowed(root);
     return sas;
+  }
+
+  /** The root shadows its guest table from now on. In other modes than long mode it holds nothing that the guest could edit. */
+  #shadowed(root: number): void {
+    const { i32, u32 } = this.#views;
+    const h = sptHeaderAt(root) >>> 2;
+    const gfn = u32[h + (Spt.gptGfn >> 2)];
+    const mode = (i32[h + (Spt.role >> 2)] & Role.MODE) >>> Role.MODE_SHIFT;
+    if (mode === PagingMode.LONG && gfn < u32[PartitionLayout.at.ramSize >>> 2] >>> 12) this.#tracking.shadowed(gfn, root);
+  }
+
+  /** Guest physical addresses may mean something else: the A20 gate has moved. Inside a clearing, of a SAS whose entries go. */
+  followBus(sas: number): void {
+    const { u32 } = this.#views;
+    const at = sasAt(sas) >>> 2;
+    // A node is of the table that it was made for.
+    if ((u32[at + (Sas.role >> 2)] & Role.LEVEL) !== 0) return;
+    const root = u32[at + (Sas.root >> 2)];
+    u32[(sptHeaderAt(root) + Spt.gptGfn) >>> 2] = rootTable(this.#views, u32[at + (Sas.cr3Lo >> 2)], u32[at + (Sas.cr3Hi >> 2)]);
+    this.#shadowed(root);
   }
 
   /** A free entry of the table; when there is none the oldest idle SAS is evicted. There are more entries than LPs. */

@@ -166,7 +166,7 @@ export const createLpMmu = (options: LpMmuOptions): LpMmu => {
     finder,
     counting,
   });
-  const whole = new WholeFlush(words, lock, invalidation, tables, counting);
+  const whole = new WholeFlush(words, lock, invalidation, spaces, tables, counting);
   const space: LoadedSpace = new classes.LoadedSpace({
     views,
     words,

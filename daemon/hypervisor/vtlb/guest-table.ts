@@ -1,15 +1,13 @@
 // The guest's page table behind a shadow page table, read without an access: whether what the SPT has is still what the guest's table says.
 // Why one place: going over a table, keeping a link to a shared node and merging tables ask the same question, and one wrong answer is a stale translation.
-import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
+import { PartitionMap } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { PagingMode, Role, Spt, sptHeaderAt } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import type { OverlayMap } from '../overlay-map.js';
+import { A20_CLOSED, busOf } from './bus.js';
 import { GuestEntry } from './guest-entry.js';
 import { isTable } from './role.js';
-
-const A20_CLOSED = PartitionMap.HEADER + PartitionLayout.at.a20Closed;
-const A20_FRAME = 1 << (20 - 12);
 
 export class GuestTable {
   readonly #views: Views;
@@ -41,7 +39,7 @@ export class GuestTable {
     this.#role = i32[h + (Spt.role >> 2)] | (this.#level === 4 ? Role.ACCESS : 0);
     if (!isTable(this.#role)) return false;
     const gfn = u32[h + (Spt.gptGfn >> 2)];
-    this.#bus = this.#words.load(A20_CLOSED) === 0 ? -1 : ~A20_FRAME;
+    this.#bus = busOf(this.#words.load(A20_CLOSED));
     // Overlays are no place for page tables (guest-walk.ts).
     this.#there = this.#overlays.holdsTables(gfn);
     this.#narrow = (this.#role & Role.MODE) >>> Role.MODE_SHIFT === PagingMode.LEGACY;

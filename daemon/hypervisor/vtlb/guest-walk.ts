@@ -2,21 +2,18 @@
 // Why the processor's rules are repeated here: the LP's hardware walker only ever sees shadow tables. References: SDM 3A 4.3-4.8.
 import { Rflags } from '../../../shared/abi/registers.js';
 import { FRAME_HIGH, PageAccess, PageFaultError, PTE_XD_HIGH, Pte, Reserved } from '../../../shared/layout/paging.js';
-import { PartitionLayout, PartitionMap } from '../../../shared/layout/partition.js';
+import { PartitionMap } from '../../../shared/layout/partition.js';
 import { Slot, type VpBlock } from '../../../shared/layout/vp.js';
 import { PagingMode, Role } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { type OverlayMap, Stores } from '../overlay-map.js';
+import { A20_CLOSED, busOf } from './bus.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { SpaceKey } from './role.js';
 
 /** CHANGED: the guest changed an entry under the walk; walk again. */
 export const GuestWalkResult = { OK: 0, FAULT: 1, CHANGED: 2 } as const;
 export type GuestWalkResult = 0 | 1 | 2;
-
-/** The A20 gate's word in the partition header, and the bit of frame numbers that a closed one takes away. */
-const A20_CLOSED = PartitionMap.HEADER + PartitionLayout.at.a20Closed;
-const A20_FRAME = 1 << (20 - 12);
 
 export class GuestWalk {
   readonly #words: SharedWords;
@@ -63,8 +60,7 @@ export class GuestWalk {
   }
 
   #translate(vp: VpBlock, key: SpaceKey, gva: number, access: number): GuestWalkResult {
-    // Every address that leaves the processor, of tables too (SDM 3A 9.7: A20M#).
-    this.#bus = this.#words.read(A20_CLOSED) === 0 ? -1 : ~A20_FRAME;
+    this.#bus = busOf(this.#words.read(A20_CLOSED));
     switch ((key.role & Role.MODE) >>> Role.MODE_SHIFT) {
       case PagingMode.LONG: {
         const frame = ((key.cr3Hi & FRAME_HIGH) << 20) | (key.cr3Lo >>> 12);

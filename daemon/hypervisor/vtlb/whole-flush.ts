@@ -2,6 +2,7 @@
 // a SAS or faults, and begins a new one; what the old ones hold is freed when memory is wanted. With `vtlb.flush=walk` all entries are cleared instead.
 import { SAS_MAX, Sas, sasAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { SharedWords } from '../../machine/shared-words.js';
+import type { AddressSpaces } from './address-spaces.js';
 import { Counter, type VtlbCounting } from './counters.js';
 import type { FillLock } from './fill-lock.js';
 import type { Invalidation } from './invalidation.js';
@@ -13,13 +14,22 @@ export class WholeFlush {
   readonly #words: SharedWords;
   readonly #lock: FillLock;
   readonly #invalidation: Invalidation;
+  readonly #spaces: AddressSpaces;
   readonly #tables: TablePolicy;
   readonly #counting: VtlbCounting;
 
-  constructor(words: SharedWords, lock: FillLock, invalidation: Invalidation, tables: TablePolicy, counting: VtlbCounting) {
+  constructor(
+    words: SharedWords,
+    lock: FillLock,
+    invalidation: Invalidation,
+    spaces: AddressSpaces,
+    tables: TablePolicy,
+    counting: VtlbCounting,
+  ) {
     this.#words = words;
     this.#lock = lock;
     this.#invalidation = invalidation;
+    this.#spaces = spaces;
     this.#tables = tables;
     this.#counting = counting;
   }
@@ -37,6 +47,7 @@ export class WholeFlush {
     for (let sas = 0; sas < SAS_MAX; sas++) {
       if (words.load(sasAt(sas) + Sas.users) < 0) continue;
       this.#invalidation.purge(sas, true);
+      this.#spaces.followBus(sas);
       words.add(sasAt(sas) + Sas.version, 1);
     }
     this.#lock.end();
