@@ -243,7 +243,9 @@ export class RandomGuest {
   #rootOf(mode: Mode): number {
     return this.#pick(mode === 'legacy' ? NARROW_ROOTS : ROOTS);
   }
-  #loadRoot({ vp, horizon, mode }: Processor, frame: number, pcid: number): void {
+  #loadRoot({ vp, horizon, mode }: Processor, table: number, pcid: number): void {
+    // While the A20 gate is closed a table has two names. No draw: guests stay what they were.
+    const frame = this.#bus !== -1 && (this.#now & 1) === 0 ? table | ~this.#bus : table;
     vp.cr3Num = frame * 4096 + pcid;
     const at = (vp.base + VpLayout.at.pdpte) >>> 2;
     const directories = [0, 1, 2, 3].map((i) => (mode === 'pae' && i !== 1 ? LEVEL2[(frame + i) & 1] : -1));
