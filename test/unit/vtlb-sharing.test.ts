@@ -191,3 +191,45 @@ test.serial('a shared node goes with the last space that has taken it up', (t) =
   const { nodesMade, nodeLinks } = vtlbCounters(m.partition);
   t.true(nodesMade < nodeLinks);
 });
+
+for (const how of ['vtlb.share', 'vtlb.coalesce'])
+  test.serial(`however many shared nodes guests could have, each LP finds an entry for its space: ${how}`, (t) => {
+    const lps = 40;
+    const many = makeMachine(PAGES, lps);
+    resetMachine(many, 700);
+    const put = (table: number, index: number, frame: number): void => {
+      many.partition.i32[entry64(table, index) >>> 2] = (frame << 12) | RW;
+    };
+    for (const [name, value] of [how === 'vtlb.share' ? ['vtlb.share', '3'] : ['vtlb.coalesce', '16'], ['vtlb.tags', '64']] as const)
+      many.machine.i32[(MachineLayout.at.policies >>> 2) + findPolicy(name).word] = settingOf(findPolicy(name), value);
+    // A root and three tables for each, which the root leads to at eight places of its upper half; with vtlb.coalesce two spaces have the same.
+    const tablesOf = (n: number): number => 10 + 3 * (how === 'vtlb.share' ? n : n >> 1);
+    const rootFrame = (n: number): number => 200 + n;
+    const places = 8;
+    const vps = Array.from({ length: lps }, (_, n) => {
+      const first = tablesOf(n);
+      for (let place = 0; place < places; place++) put(rootFrame(n), 256 + place, first);
+      put(first, 0, first + 1);
+      put(first + 1, 0, first + 2);
+      put(first + 2, 5, 300 + n);
+      return { lp: makeLp(many, n), vp: longVp(many, n, rootFrame(n)) };
+    });
+    for (const { lp, vp } of vps) lp.vtlb.load(vp);
+    for (let round = 0; round < 3; round++)
+      for (const { lp } of vps)
+        for (let place = 0; place < places; place++) {
+          const gva = -(2 ** 47) + place * 2 ** 39 + 0x5000;
+          t.true(reach(lp, gva) > 0);
+        }
+    t.is(checkStructure(many), null);
+    // Each goes to a space that nobody has been in.
+    for (const { lp, vp } of vps) {
+      vp.cr3Num = 0x5000;
+      lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+      vp.cr3Num = rootFrame(vp.index) * 4096;
+      lp.vtlb.switchAddressSpace(Flush.NON_GLOBAL);
+      t.true(reach(lp, -(2 ** 47) + 0x5000) > 0);
+    }
+    t.is(checkStructure(many), null);
+    t.true(vtlbCounters(many.partition).nodesMade > 20);
+  });

@@ -1,7 +1,7 @@
 // The table of shadow address spaces: finds, makes and evicts SASes by tag (CR3, PCID, PDPTEs, role).
 // Why a user count: an LP has a SAS loaded as its CR3; only one that no LP has loaded may be evicted, and that is decided by one compare-and-swap.
 import { assert } from '../../../shared/kit/assert.js';
-import { PartitionLayout } from '../../../shared/layout/partition.js';
+import { MAX_LPS, PartitionLayout } from '../../../shared/layout/partition.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { PagingMode, Role, SAS_MAX, Sas, Spt, sasAt, spaceName, sptHeaderAt, vtlbWord } from '../../../shared/layout/vtlb.js';
 import type { FlushHandshake } from '../../machine/flush-handshake.js';
@@ -17,6 +17,8 @@ import type { Tracking } from './tracking.js';
 
 /** SASes that this LP found last, by a hash of their keys. */
 const HINTS = 64;
+/** Nodes of spaces that are loaded stay: with these, and one space for each LP, there is an entry of the table left. */
+const NODES_MAX = SAS_MAX - MAX_LPS - 1;
 
 export class AddressSpaces {
   readonly #views: Views;
@@ -156,10 +158,17 @@ export class AddressSpaces {
     return sas;
   }
 
-  /** The shared node of a tag, as it is or new and with no users. Under the structure lock. */
+  /** The shared node of a tag, as it is or new and with no users; -1 when there are as many nodes as there may be. Under the structure lock. */
   nodeOf(key: SpaceKey): number {
+    const { i32 } = this.#views;
     const limit = this.#words.load(vtlbWord('sasLimit'));
-    for (let sas = 0; sas < limit; sas++) if (this.#matches(sas, key)) return sas;
+    let nodes = 0;
+    for (let sas = 0; sas < limit; sas++) {
+      if (this.#matches(sas, key)) return sas;
+      const at = sasAt(sas) >>> 2;
+      if (i32[at + (Sas.users >> 2)] >= 0 && (i32[at + (Sas.role >> 2)] & Role.LEVEL) !== 0) nodes++;
+    }
+    if (nodes === NODES_MAX) return -1;
     this.#counting.add(Counter.nodesMade);
     return this.#create(key, 0);
   }
@@ -222,7 +231,7 @@ export class AddressSpaces {
     this.#shadowed(root);
   }
 
-  /** A free entry of the table; when there is none the oldest idle SAS is evicted. There are more entries than LPs. */
+  /** A free entry of the table; when there is none the oldest idle SAS is evicted. There are more entries than LPs and nodes, and an LP has no more than one SAS loaded. */
   #freeEntry(): number {
     for (;;) {
       let oldest = -1;

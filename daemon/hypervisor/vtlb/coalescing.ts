@@ -107,6 +107,7 @@ export class Coalescing {
       if (members.length + (group.hasNode ? 1 : 0) < 2) continue;
       // May evict: what is left of the group is known afterwards.
       const node = this.#p.spaces.nodeOf(this.#key.node(gptGfn, role, place, owner));
+      if (node < 0) return;
       const cuts = members.filter((spt) => this.#isStill(spt, group)).flatMap((spt) => this.#cut(spt, node));
       if (cuts.length === 0) continue;
       this.awaitFills(MergeWait.LINKS);

@@ -189,13 +189,11 @@ export class LoadedSpace {
     const key = this.#next;
     let kept = true;
     if (this.#sas < 0 || !key.equals(this.key) || this.#isForgotten()) {
-      const before = this.#sas;
       walker.root = 0;
       epochs.unsettle();
-      this.#sas = spaces.acquire(key);
+      this.#change(key);
       kept = !spaces.made && (!this.tracks || spaces.isRecent(this.#sas, policy.tags));
       counting.add(kept ? Counter.tagHits : Counter.tagMisses);
-      if (before >= 0) spaces.release(before);
       this.#loaded.copy(key);
       this.#keyOf = this.#sas;
       walker.root = sptPageAt(views.u32[(sasAt(this.#sas) + Sas.root) >>> 2]);
@@ -225,6 +223,15 @@ export class LoadedSpace {
     }
   }
 
+  /** Another SAS for the one that is loaded, which no walk uses any more. That one is given up first: whoever wants an entry of the table counts on one SAS for each LP. */
+  #change(key: SpaceKey): void {
+    const { spaces } = this.#p;
+    const before = this.#sas;
+    this.#sas = -1;
+    if (before >= 0) spaces.release(before);
+    this.#sas = spaces.acquire(key);
+  }
+
   /** Brings SAS and hardware TLB to where the VP may use them. `kept`: the SAS's tag has not been given up since it was used. */
   #take(kept: boolean, flush: boolean): void {
     const { banks, revalidation, spaces, tlb, views, words } = this.#p;
@@ -245,12 +252,10 @@ export class LoadedSpace {
   /** The SAS that is loaded is of an older generation: another takes its place, for an instruction that is under way. Outside fills. */
   renew(): void {
     const { banks, counting, epochs, revalidation, spaces, tlb, views, walker, words } = this.#p;
-    const before = this.#sas;
     this.#switches.forget();
     walker.root = 0;
     epochs.unsettle();
-    this.#sas = spaces.acquire(this.key);
-    spaces.release(before);
+    this.#change(this.key);
     counting.add(Counter.spacesRenewed);
     if (this.tracks) {
       if (!spaces.made) revalidation.run(this.#sas);

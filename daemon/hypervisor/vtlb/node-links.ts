@@ -86,7 +86,7 @@ export const eachNode = (views: Views, sas: number, visit: (node: number) => voi
   }
 };
 
-/** Most nodes of a space: while it is loaded they stay, as its root does, however small the vTLB is (SptPool.bound). */
+/** Most nodes of one space: while it is loaded they stay, as its root does, however small the vTLB is (SptPool.bound). */
 const NODES_MAX = 8;
 /** Whether the space may take up one more. */
 export const hasRoomForNode = (views: Views, sas: number): boolean => {

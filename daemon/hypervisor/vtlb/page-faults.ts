@@ -88,6 +88,7 @@ export class PageFaults {
     if (this.allowsOnce) this.#endOnce();
     // Before the fill, whose result must be used without a wait in between.
     if (coalescing.isDue) coalescing.run();
+    let shares = true;
     for (;;) {
       lock.begin();
       // Inside: the generation is checked where no flush of the whole vTLB can pass by unseen.
@@ -101,7 +102,7 @@ export class PageFaults {
       const refused = result === GuestWalkResult.OK && walk.stores !== Stores.ALLOWED && (access & PageAccess.WRITE) !== 0;
       const published =
         result === GuestWalkResult.OK && walk.isMemory && !refused
-          ? tree.publish(space.sas, gva, access, space.key.role, walk)
+          ? tree.publish(space.sas, gva, access, space.key.role, walk, shares)
           : Publish.DONE;
       if (lock.fine) tree.letGo();
       if (published === Publish.ONCE && space.tracks) {
@@ -128,7 +129,7 @@ export class PageFaults {
             spaces.reclaim();
             break;
           case Publish.SHARE:
-            this.#takeUpNode(vp, gva, access);
+            shares = this.#takeUpNode(vp, gva, access);
             break;
           case Publish.NO_RECORD:
             discovery.forgetMappings();
@@ -153,11 +154,11 @@ export class PageFaults {
     this.#p.space.settleAgain();
   }
 
-  #takeUpNode(vp: VpBlock, gva: number, access: number): void {
+  #takeUpNode(vp: VpBlock, gva: number, access: number): boolean {
     const { sharing, space, tree } = this.#p;
     const walk = this.#walk;
     const { level, gptGfn, role } = tree.wish;
-    sharing.takeUp(
+    return sharing.takeUp(
       space.sas,
       space.key.owner,
       () => walk.walk(vp, space.key, gva, access) === GuestWalkResult.OK && walk.sptGfn[level] === gptGfn && walk.sptRole[level] === role,

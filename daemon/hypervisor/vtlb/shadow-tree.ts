@@ -113,8 +113,8 @@ export class ShadowTree {
     this.#held.length = 0;
   }
 
-  /** Between `begin` and `end` of the fill lock. `walk` holds the guest's translation of `gva`. */
-  publish(sas: number, gva: number, access: number, role: number, walk: GuestWalk): Publish {
+  /** Between `begin` and `end` of the fill lock. `walk` holds the guest's translation of `gva`; `shares`: by a shared node, if there is to be one on the way. */
+  publish(sas: number, gva: number, access: number, role: number, walk: GuestWalk, shares: boolean): Publish {
     const words = this.#words;
     const { u32, i32 } = this.#views;
     const lends = lendsWrite(access, role, walk.rights);
@@ -152,6 +152,7 @@ export class ShadowTree {
       const owner = u32[(sptHeaderAt(spt) + Spt.sas) >>> 2];
       // Not within a node of a higher level: nodes hang in spaces only.
       if (
+        shares &&
         level === this.#tables.share &&
         owner === sas &&
         hasRoomForNode(this.#views, sas) &&

@@ -45,14 +45,16 @@ export class Sharing {
 
   /**
    * A fill in the SAS wants to link what `tree.wish` says: links the shared node instead. Outside fills; the fill is tried again afterwards, whatever
-   * came of it. `stillSo` walks the guest's tables again: they may have changed since.
+   * came of it. `stillSo` walks the guest's tables again: they may have changed since. False: there is no node for it, and none can be made.
    */
-  takeUp(sas: number, owner: number, stillSo: () => boolean): void {
+  takeUp(sas: number, owner: number, stillSo: () => boolean): boolean {
     const { spaces, tree } = this.#p;
     const { gva, level, gptGfn, role } = tree.wish;
     const key = this.#key.node(gptGfn, role, placeOf(gva, level), owner);
+    let node = -1;
     this.withoutVps(() => {
-      const node = spaces.nodeOf(key);
+      node = spaces.nodeOf(key);
+      if (node < 0) return;
       const at = sasAt(sas) + Sas.nodes + (node >>> 5) * 4;
       const bit = 1 << (node & 31);
       if ((this.#p.words.load(at) & bit) === 0) {
@@ -61,6 +63,7 @@ export class Sharing {
       }
       this.#link(sas, node, stillSo);
     });
+    return node >= 0;
   }
   protected withoutVps(section: () => void): void {
     this.#p.spaces.alone(section);
