@@ -1,7 +1,15 @@
 // Keeps a subscription to the daemon alive: connects, subscribes, and tries again every second for as long as it is wanted.
 import { connect, type HvdClient } from '../shared/client/client.js';
 import { HvdError, reasonOf } from '../shared/protocol/errors.js';
-import type { Events, InterruptsInspect, MachineStats, PartitionInspect, Requests, VtlbInspect } from '../shared/protocol/messages.js';
+import type {
+  Events,
+  InterruptsInspect,
+  LogRecord,
+  MachineStats,
+  PartitionInspect,
+  Requests,
+  VtlbInspect,
+} from '../shared/protocol/messages.js';
 
 export const RETRY_MS = 1000;
 const ANSWER_MS = 5000;
@@ -55,6 +63,7 @@ export interface LinkListener {
   /** `console`: what it has said since the last answer about this partition; of another one: since the beginning. */
   vm(inspect: PartitionInspect, console: Uint8Array): void;
   events(events: Events['events']): void;
+  log(records: readonly LogRecord[], lost: number): void;
   dropped(count: number): void;
 }
 
@@ -130,9 +139,10 @@ export class Link {
       this.#client = client;
       this.#console = { name: '', position: 0 };
       this.#listen(client);
-      await client.request('subscribe', { stats: this.#hz, events: true });
       this.#heard();
+      // Before the first frame of a subscription: what was before belongs to another connection.
       this.#listener.connected();
+      await client.request('subscribe', { stats: this.#hz, events: true, log: true });
       // The first sample at once: the screen need not wait for the first period.
       this.#listener.stats(await client.request('stats', {}));
     } catch (error) {
@@ -152,6 +162,7 @@ export class Link {
       this.#limit(client, events.length);
       this.#listener.events(events);
     });
+    client.on('log', ({ records, lost }) => this.#listener.log(records, lost));
     client.on('dropped', ({ count }) => this.#listener.dropped(count));
     client.on('closed', () => {
       if (this.#client === client) this.#lost('the daemon closed the connection');

@@ -44,6 +44,10 @@ export async function live(args: Arguments): Promise<number> {
       repaint();
     },
     events: (events) => dashboard.acceptEvents(events),
+    log: (records, lost) => {
+      dashboard.log.add(records, lost);
+      repaint();
+    },
     dropped: (count) => dashboard.acceptDropped(count),
   });
   const facts = {

@@ -10,12 +10,15 @@ import { Telemetry } from './control/telemetry.js';
 import { type DebugChoice, debugServiceOf } from './gdb/debug-service.js';
 import { GdbServer } from './gdb/server.js';
 import type { Log } from './log.js';
+import { LogRing } from './log-ring.js';
 import { Machine, type MachineOptions } from './machine.js';
 import { hvdVersion } from './version.js';
 
 export interface DaemonOptions extends Omit<MachineOptions, 'config' | 'log'> {
   readonly config: MachineConfig;
   readonly log: Log;
+  /** Keeps the last records of the log, for clients. */
+  readonly recent?: LogRing | undefined;
   readonly socket?: string | undefined;
   /** Where debuggers connect (gdb/server), and to what. */
   readonly gdb?: (DebugChoice & { readonly address: number | string }) | undefined;
@@ -66,6 +69,7 @@ export const startDaemon = async (options: DaemonOptions): Promise<Daemon> => {
     version: hvdVersion(),
     keyboards: new Keyboards(),
     telemetry: new Telemetry(machine),
+    recent: options.recent ?? new LogRing(),
     shutdown: () => setImmediate(() => void stop().catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'stop'))),
   };
   const control = await ControlServer.listen(service, log).catch(async (error: unknown) => {

@@ -109,6 +109,7 @@ export const loadCounters = (body: PartitionBody): LoadCounters[] => {
       latencyP99: latencyQuantile(histogramOf(body, area, vp), 0.99),
       latencyMax: exact(entry.latencyMax),
       latencyCount: exact(entry.latencyCount),
+      parameters: parametersOf(entry),
     };
   });
 };
@@ -134,6 +135,13 @@ const jobArea = (body: PartitionBody): number | undefined => {
 
 const NAMES_BY_NUMBER: readonly JobName[] = [...JOB_NAMES].sort((a, b) => JOBS[a].number - JOBS[b].number);
 const jobNameOf = (number: number): string => NAMES_BY_NUMBER[number] ?? `job ${number}`;
+
+/** As they were asked for; the guest may be about to begin with them. */
+const parametersOf = (entry: JobEntry): Record<string, number> => {
+  const job = NAMES_BY_NUMBER[entry.jobRunning];
+  if (job === undefined || entry.jobRequested !== entry.jobRunning) return {};
+  return Object.fromEntries(Object.keys(JOBS[job].parameters).map((name, i) => [name, entry.views.u32[(entry.parameters >>> 2) + i]!]));
+};
 
 const histogramOf = ({ views }: PartitionBody, area: number, vp: number): Uint32Array => {
   const from = (area + jobHistogramAt(vp)) >>> 2;

@@ -49,6 +49,9 @@ export interface ReplaySource {
   readonly costs: Record<string, number>;
 }
 
+/** What the log tells of; what is done to partitions they tell of themselves. */
+const TOLD: ReadonlySet<InputKind> = new Set(['policy', 'load.set', 'load.stop', 'vm.schedule', 'ports', 'device.period']);
+
 /** In place of a setting: a partition has none of its own. */
 const INHERIT = 'inherit';
 const LP_WORKER = fileURLToPath(new URL('../lp/worker.js', import.meta.url));
@@ -66,6 +69,7 @@ export class Machine {
   readonly networks = new Map<string, Switch>();
   readonly traces: Traces;
   readonly #watcher: Watcher;
+  readonly #log: Log;
   readonly #recorder: Recorder | undefined;
   readonly #costs: Record<string, number>;
   /** Told by who plays a recording. */
@@ -102,6 +106,7 @@ export class Machine {
       for (const network of this.networks.values()) network.carryAll();
     };
     this.#recorder = recorder;
+    this.#log = log;
     this.#costs = replay?.costs ?? restore?.head.costs ?? readCosts();
     this.devices = new Devices(this.memory, this.signals, config.devices ?? []);
     this.workers = new LpWorkers(this.memory, this.signals, log, {
@@ -137,7 +142,9 @@ export class Machine {
     return this.debug.during(() =>
       this.gate.enter<ResultOf<K>>(async (place) => {
         const files = await this.#recorder?.input(place, kind, params);
-        return ACTS[kind](this, params, files === undefined ? aside : { ...aside, files });
+        const result = await ACTS[kind](this, params, files === undefined ? aside : { ...aside, files });
+        if (TOLD.has(kind)) this.#log.info(params as object, kind as string);
+        return result;
       }),
     );
   }

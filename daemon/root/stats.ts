@@ -28,6 +28,7 @@ export const snapshotStats = (memory: MachineMemory, partitions: readonly Partit
     at: Math.round(performance.now() - startedAt),
     pid: process.pid,
     clockMode: CLOCK_MODE_NAMES[header.clockMode] ?? 'unknown',
+    seed: header.seed,
     frequencyHz: header.frequencyHz,
     lps: memory.lps.map((_, lp) => lpStats(memory, lp, partitions)),
     partitions: partitions.map((partition) => partitionStats(partition, memory, partitions)),

@@ -199,6 +199,8 @@ export interface LoadCounters {
   latencyP99: number;
   latencyMax: number;
   latencyCount: number;
+  /** Of the job that it runs; none where the guest had it from elsewhere than from its host (its command line). */
+  parameters: Record<string, number>;
 }
 
 export interface PolicyInfo {
@@ -303,6 +305,7 @@ export interface MachineStats {
   at: number;
   pid: number;
   clockMode: string;
+  seed: number;
   frequencyHz: number;
   lps: LpStats[];
   partitions: PartitionStats[];
@@ -547,8 +550,8 @@ export interface Requests {
   'connection.close': [{ name: string; id: number }, Record<string, never>];
   'load.set': [{ name: string } & LoadSpec, Record<string, never>];
   'load.stop': [{ name: string; vps?: number[] | undefined }, Record<string, never>];
-  /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `event` frames of scheduling and interrupts. 0 or false ends. */
-  subscribe: [{ stats?: number | undefined; events?: boolean | undefined }, Record<string, never>];
+  /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `events` frames of scheduling and interrupts, `log` frames (what is kept of the daemon's log first). 0 or false ends. */
+  subscribe: [{ stats?: number | undefined; events?: boolean | undefined; log?: boolean | undefined }, Record<string, never>];
   /** Begins or ends this connection's `trace` frames. `start`: cycles from which on they tell. */
   trace: [
     { on: boolean },
@@ -567,8 +570,17 @@ export interface Events {
    * partition's state; null: there is none any more.
    */
   console: { name: string; data: Uint8Array; past: boolean; lost: number; writes: boolean; state: string | null };
+  /** Of the daemon's log, since the last such frame. `lost`: records before these that are gone. */
+  log: { records: readonly LogRecord[]; lost: number };
   /** Frames lost to a slow reader since the last one. */
   dropped: { count: number };
+}
+
+/** `at`: host milliseconds since 1970. `text`: the message and its fields. */
+export interface LogRecord {
+  at: number;
+  level: string;
+  text: string;
 }
 
 /** Request frame `{id, m, p}`; answers `{id, r}` or `{id, e}`; event frames `{ev, d}`. */

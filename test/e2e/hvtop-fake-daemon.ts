@@ -64,7 +64,10 @@ export async function startFakeDaemon(socket: string, lps: number, pid = process
           } catch (error) {
             refuse(error);
           }
-        } else if (frame.m === 'subscribe') {
+        } else if (frame.m === 'load.set') answer(machine.setLoad(name, params.job as string, params.parameters, params.vps));
+        else if (frame.m === 'load.stop') answer(machine.setLoad(name, 'idle', {}, params.vps));
+        else if (frame.m === 'subscribe') {
+          if (params.log === true) peer.write(encodeFrame({ ev: 'log', d: { records: machine.log, lost: 0 } }));
           if (params.events === true) eventPeers.add(peer);
           if (params.events === false) eventPeers.delete(peer);
           if (typeof params.stats === 'number') {

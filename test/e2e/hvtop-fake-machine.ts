@@ -26,6 +26,12 @@ export class FakeMachine {
   readonly stats: MachineStats;
   /** How fast its guests are. */
   speed = 1;
+  /** What it has to say of itself. */
+  readonly log = [
+    { at: 1_700_000_000_000, level: 'info', text: 'partition created name=alpha vps=4' },
+    { at: 1_700_000_001_234, level: 'warn', text: 'client dropped code=protocol.not-msgpack' },
+    { at: 1_700_000_002_500, level: 'info', text: 'partition start name=alpha state=running' },
+  ];
   readonly #vps: Vp[] = [];
   #seed: number;
   #events: Events['events'] = [];
@@ -37,6 +43,7 @@ export class FakeMachine {
       at: 0,
       pid,
       clockMode: 'quantum',
+      seed: 1,
       frequencyHz: FREQUENCY_HZ,
       lps: Array.from({ length: lps }, (_, id) => lpAt(id)),
       partitions,
@@ -83,6 +90,13 @@ export class FakeMachine {
       pages: { N: 1, T: 37, D: 2, C: 1 },
       spaces: [0, 1, 2, 3].map(space),
     };
+  }
+
+  setLoad(name: string, job: string, parameters: unknown, vps: unknown): Record<string, never> {
+    for (const load of this.stats.partitions.find((one) => one.name === name)!.load)
+      if (!Array.isArray(vps) || vps.includes(load.vp))
+        Object.assign(load, { job, parameters, operations: 0, latencySum: 0, latencyP99: 0, latencyMax: 0, latencyCount: 0 });
+    return {};
   }
 
   inspect(name: string): PartitionInspect {
@@ -277,7 +291,7 @@ export class FakeMachine {
     }
     lp.flushHandshakes += this.#chance(0.2) ? 2 : 0;
     const job = vp.partition.load.find((other) => other.vp === vp.stats.id);
-    if (job !== undefined) {
+    if (job !== undefined && job.job !== 'idle') {
       const n = 40 + Math.floor(200 * this.#random() * wave);
       job.operations += n;
       job.latencyCount += n;
@@ -321,6 +335,7 @@ export class FakeMachine {
         latencyP99: 0,
         latencyMax: 0,
         latencyCount: 0,
+        parameters: name === 'beta' ? { hold: 200, think: 500 } : {},
       });
       this.#vps.push({ partition, stats });
     }

@@ -103,6 +103,7 @@ inTerminal('? opens help, tab turns the pages, arrows choose', [120, 42], async 
     ['spin waits per second', 'spins/s'],
     ['policies', 'vtlb.lock'],
     ['operations by VP and job', 'spinlock'],
+    ['log (UTC)', 'partition created name=alpha'],
   ] as const) {
     terminal.keys('Tab');
     await terminal.until(title, (text) => text.includes(`─ ${title} ─`) && text.includes(column));
@@ -176,6 +177,29 @@ inTerminal('a policy is changed in place, by its keys, and what it did is told',
     (text) => /┊ generation → global, \d+s ago/.test(text) && /│\* ?vtlb\.flush|│ {2}vtlb\.lock +global /.test(text),
   );
   t.is(daemon.machine.stats.policies['vtlb.lock'], 'global');
+});
+
+inTerminal('a job is changed by typing it, and stopped', [120, 42], async (t, { terminal, daemon }) => {
+  await terminal.until('live', live);
+  terminal.keys('7');
+  await terminal.until('the jobs', (text) => text.includes('hold=200 think=500'));
+  terminal.keys('End', 'Enter');
+  await terminal.until('the job that runs', (text) => text.includes(' load: pagechurn_'));
+  terminal.keys(...new Array<string>(9).fill('BSpace'));
+  terminal.keys('-l', 'nonsense');
+  terminal.keys('Enter');
+  await terminal.until('why not', (text) => text.includes('no job named nonsense; there are idle'));
+  terminal.keys('a');
+  terminal.keys(...new Array<string>(9).fill('BSpace'));
+  terminal.keys('-l', 'timer period=7000');
+  terminal.keys('Enter');
+  await terminal.until('the new job on both VPs', (text) => text.match(/timer .* period=7000/g)?.length === 2);
+  terminal.keys('x');
+  await terminal.until('one alone', (text) => / idle +0 /.test(text) && text.match(/period=7000/g)?.length === 1);
+  t.deepEqual(
+    daemon.machine.stats.partitions[2]!.load.map(({ job }) => job),
+    ['timer', 'idle'],
+  );
 });
 
 inTerminal('the table of VMs and the details of one', [120, 42], async (t, { terminal }) => {

@@ -9,11 +9,12 @@ import test from 'ava';
 import { eventFrame, Outbox } from '../../daemon/root/control/outbox.js';
 import { claimSocketPath } from '../../daemon/root/control/socket-file.js';
 import { startDaemon } from '../../daemon/root/daemon.js';
-import { silentLog } from '../../daemon/root/log.js';
+import { createLog, silentLog } from '../../daemon/root/log.js';
+import { LOG_RECORDS_MAX, LOG_TEXT_MAX, LogRing } from '../../daemon/root/log-ring.js';
 import { connect, type HvdClient } from '../../shared/client/client.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import { encodeFrame, FrameReader } from '../../shared/protocol/frames.js';
-import { type Events, FRAME_MAX, PROTOCOL_VERSION } from '../../shared/protocol/messages.js';
+import { type Events, FRAME_MAX, type LogRecord, PROTOCOL_VERSION } from '../../shared/protocol/messages.js';
 import { STUB_LP, type StubDaemon, startStubDaemon, stubConfig, stubPartition } from '../rig/stub-daemon.js';
 
 const withDaemon = async (
@@ -323,6 +324,44 @@ test('a load waits for its guest, one that has ended refuses it, and one that bo
     await hvd.request('vm.start', { name: 'a' });
     t.deepEqual(daemon.machine.partitions.get('a').pendingLoads, [{ job: 'spinlock' }]);
   });
+});
+
+test('the log comes to who subscribes to it: what is kept of it first, then what happens', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hvd-log-'));
+  const recent = new LogRing();
+  const written: string[] = [];
+  const log = createLog('info', recent, { write: (line) => void written.push(line) });
+  const options = { config: stubConfig(), log, recent, workerFile: STUB_LP, socket: join(folder, 'hvd.sock') };
+  const daemon = await startDaemon(options);
+  try {
+    const hvd = await connect({ socket: daemon.socket });
+    await hvd.request('policy.set', { name: 'vtlb.lock', value: 'global' });
+    t.is(await codeOf(hvd.request('policy.set', { name: 'vtlb.lock', value: 'none' })), 'policy.value');
+    const records: LogRecord[] = [];
+    let lost = 0;
+    hvd.on('log', (frame) => {
+      lost += frame.lost;
+      records.push(...frame.records);
+    });
+    await hvd.request('subscribe', { log: true });
+    await until('two records', () => records.length >= 2);
+    t.deepEqual(
+      records.map(({ level, text }) => `${level} ${text}`),
+      [`info control socket socket=${daemon.socket}`, 'info policy name=vtlb.lock value=global'],
+      'what was refused has not happened',
+    );
+    t.is(written.length, 2, 'and goes where the log goes');
+    await hvd.request('load.set', { name: 'none', job: 'idle' }).catch(() => {});
+    for (let i = 0; i < LOG_RECORDS_MAX + 100; i++) log.warn({ i, text: 'x'.repeat(LOG_TEXT_MAX) }, 'flood');
+    await until('the last record', () => records.at(-1)!.text.startsWith(`flood i=${LOG_RECORDS_MAX + 99} `));
+    t.deepEqual([records.length, lost], [2 + LOG_RECORDS_MAX, 100], 'what left the ring between two looks is gone');
+    t.true(records.every(({ text }) => text.length <= LOG_TEXT_MAX));
+    await hvd.request('subscribe', { log: false });
+    await hvd.close();
+  } finally {
+    await daemon.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('statistics and events come as subscribed, and stop', async (t) => {

@@ -219,7 +219,6 @@ test('the end of a console is its last lines, without what moves a cursor, of an
       for (const piece of pieces) any.put(piece);
       whole.put(Uint8Array.from(pieces.flatMap((piece) => [...piece])));
       const lines = any.last(1000);
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: that there is none is what is tested
       return (
         lines.every((line) => line.length <= LINE_MAX && !/[^\x20-\x7e]/.test(line)) && lines.join('\n') === whole.last(1000).join('\n')
       );

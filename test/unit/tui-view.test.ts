@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { POLICIES } from '../../shared/protocol/policies.js';
 import { parseArguments } from '../../tui/arguments.js';
 import { Dashboard } from '../../tui/model/dashboard.js';
+import { LOG_LINES_MAX } from '../../tui/model/log-lines.js';
 import { snapshot } from '../../tui/once.js';
 import { Painter } from '../../tui/terminal/painter.js';
 import type { Screen } from '../../tui/terminal/screen.js';
@@ -28,6 +29,8 @@ import { lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
 import { fits, layout, MIN_ROWS } from '../../tui/view/layout.js';
 import { Line, overBlank, withoutStyle, wrapped } from '../../tui/view/line.js';
 import { loadTable } from '../../tui/view/load-panel.js';
+import { parseLoad } from '../../tui/view/loads-choice.js';
+import { logPanel } from '../../tui/view/log-panel.js';
 import type { Order } from '../../tui/view/page.js';
 import { pages } from '../../tui/view/pages/index.js';
 import { partitionsPanel } from '../../tui/view/partitions-panel.js';
@@ -51,6 +54,7 @@ function dashboardOf(lps: number, samples = 6): Dashboard {
     dashboard.accept(structuredClone(machine.stats));
     dashboard.acceptInterrupts(machine.interrupts({ partition: i % 2 ? 'alpha' : 'beta', vp: i % 2 }));
     dashboard.acceptVtlb(i % 2 ? 'alpha' : 'beta', machine.vtlb(i));
+    dashboard.log.add(machine.log, i);
     dashboard.acceptVm(machine.inspect('beta'), machine.console('beta', i * 20).data);
   }
   return dashboard;
@@ -85,6 +89,7 @@ test('every panel stays inside its frame at every size', (t) => {
             vmRegistersPanel,
             vmCountersPanel,
             vmConsolePanel,
+            logPanel,
             policiesTable,
             policyPanel,
             spinMatrix,
@@ -428,6 +433,82 @@ test('the table of VMs: sorted by any column, filtered, searched, with every par
   t.is(vmColumnAt(2 + name + 12, 120), numbers[0]!.by);
 });
 const memoryOf = (dashboard: Dashboard, name: string): number => dashboard.stats!.partitions.find((one) => one.name === name)!.memory;
+
+test('jobs are started, changed, stopped, given to more VPs and to fewer', (t) => {
+  const dashboard = dashboardOf(4);
+  const board = keyboard(dashboard, { page: 'loads', partition: 'beta' });
+  const told = (): unknown[] =>
+    board.orders.splice(0).map((order) => (order.kind === 'command' ? [order.command.method, order.command.params] : order));
+  board.press('return');
+  t.is(board.state.prompt?.text, 'spinlock hold=200 think=500', 'as it runs');
+  board.type(' notify=3');
+  board.press('return');
+  const parameters = { hold: 200, think: 500 };
+  t.deepEqual(told(), [['load.set', { name: 'beta', job: 'spinlock', parameters: { ...parameters, notify: 3 }, vps: [0] }]]);
+  board.press('downArrow');
+  board.type('x');
+  board.type('X');
+  t.deepEqual(told(), [
+    ['load.stop', { name: 'beta', vps: [1] }],
+    ['load.stop', { name: 'beta' }],
+  ]);
+  board.type('+');
+  t.deepEqual(told(), [{ kind: 'say', text: 'every VP of beta runs a job' }]);
+  board.type('-');
+  t.deepEqual(told(), [['load.stop', { name: 'beta', vps: [0] }]], 'another one first');
+  Object.assign(dashboard.stats!.partitions[1]!.load[0]!, { job: 'idle', parameters: {} });
+  board.type('+');
+  t.deepEqual(told(), [['load.set', { name: 'beta', job: 'spinlock', parameters, vps: [0] }]]);
+  board.type('-');
+  t.deepEqual(told(), [['load.stop', { name: 'beta', vps: [1] }]], 'the last one');
+  board.press('upArrow');
+  board.type('+');
+  t.deepEqual(told(), [{ kind: 'say', text: 'beta/0 runs no job: Enter starts one' }]);
+  board.type('a');
+  t.is(board.state.prompt?.text, '');
+  board.type('timer period=5');
+  board.press('return');
+  t.deepEqual(told(), [['load.set', { name: 'beta', job: 'timer', parameters: { period: 5 } }]]);
+  for (const text of ['nonsense', 'timer hold=3', 'timer period', 'timer period=99999999999']) {
+    board.type('a');
+    board.type(text);
+    board.press('return');
+    t.regex(
+      (told()[0] as { text: string }).text,
+      /^(no job named nonsense; there are idle|timer has no parameter (hold|period); it has period|period: expected)/,
+    );
+  }
+  board.press('return', 'escape');
+  t.deepEqual(told(), [], 'nothing typed, nothing done');
+  t.deepEqual(parseLoad(' spinlock  hold=1 '), { job: 'spinlock', parameters: { hold: 1 } });
+  const row = withoutStyle(loadTable(dashboard, board.state, 140, 9)[2]!);
+  t.regex(row, /^F beta\/1 +spinlock .* hold=200 think=500 *$/);
+});
+
+test('the log is scrolled, and shows warnings alone', (t) => {
+  const dashboard = dashboardOf(1, 1);
+  const board = keyboard(dashboard, { page: 'log' });
+  const text = (height = 9): string[] => logPanel(dashboard, board.state, 90, height).map((line) => withoutStyle(line).trimEnd());
+  t.deepEqual(text(), [
+    '22:13:20.000 info  partition created name=alpha vps=4',
+    '22:13:21.234 warn  client dropped code=protocol.not-msgpack',
+    '22:13:22.500 info  partition start name=alpha state=running',
+  ]);
+  t.regex(text(1)[0]!, /state=running/, 'the newest');
+  board.press('upArrow');
+  t.regex(text(1)[0]!, /client dropped/);
+  board.press('pageUp');
+  t.regex(text(1)[0]!, /created/, 'no further than the oldest');
+  board.type('G');
+  t.regex(text(1)[0]!, /state=running/);
+  board.type('w');
+  t.deepEqual(text(), ['22:13:21.234 warn  client dropped code=protocol.not-msgpack']);
+  dashboard.log.clear();
+  t.deepEqual(text(), ['no warnings']);
+  for (let i = 0; i < 30; i++) dashboard.log.add(new Array(100).fill({ at: i, level: 'info', text: String(i) }), 0);
+  t.is(dashboard.log.lines(false).length, LOG_LINES_MAX);
+  t.is(dashboard.log.lines(false)[0]!.text, '20');
+});
 
 test('the details of a partition: registers of the chosen VP, counters by VP, the end of the console', (t) => {
   const dashboard = dashboardOf(4);

@@ -4,6 +4,7 @@ import { ChartHistory } from './chart-history.js';
 import { ConsoleTail } from './console-tail.js';
 import { LaneCell, type LaneSwitch, laneColumns, widenClock } from './lane-columns.js';
 import { LaneHistory } from './lane-history.js';
+import { LogLines } from './log-lines.js';
 import { type MachineRates, machineRates } from './machine-rates.js';
 import { PolicyChanges } from './policy-changes.js';
 import { VpMarks } from './vp-marks.js';
@@ -49,6 +50,7 @@ export class Dashboard {
   readonly lanes = new LaneHistory();
   readonly chart = new ChartHistory();
   readonly changes = new PolicyChanges();
+  readonly log = new LogLines();
   #events = new Map<number, MachineEvent[]>();
   /** Set while a gap must be shown before the next columns. */
   #gap = false;
@@ -56,6 +58,8 @@ export class Dashboard {
   connected(): void {
     this.connection = { state: 'connected' };
     this.vm = undefined;
+    // What is kept of it comes again, from the beginning.
+    this.log.clear();
     this.#events.clear();
     this.#gap = this.stats !== undefined;
   }

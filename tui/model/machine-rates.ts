@@ -71,6 +71,8 @@ export interface MachineRates {
   readonly flushHandshakes: number;
   readonly operations: number;
   readonly spins: number;
+  /** Of all LPs. */
+  readonly busyShare: number;
   readonly lps: LpRates[];
   readonly partitions: PartitionRates[];
 }
@@ -112,6 +114,7 @@ export function machineRates(before: MachineStats | undefined, now: MachineStats
     flushHandshakes: total(lps, (lp) => lp.flushHandshakes),
     operations: total(partitions, (p) => p.operations),
     spins: total(partitions, (p) => p.spins),
+    busyShare: total(lps, (lp) => lp.busyShare) / Math.max(1, lps.length),
     lps,
     partitions,
   };

@@ -42,6 +42,7 @@ export function App(props: AppProps): React.ReactElement {
   const carryOut = (order: Order): void => {
     if (order.kind === 'quit') exit();
     else if (order.kind === 'pause') dashboard.setPaused(!dashboard.paused);
+    else if (order.kind === 'say') dashboard.notice = { text: order.text, bad: true };
     else props.command(order.command);
   };
   useInput((event, modifiers) => {

@@ -2,7 +2,7 @@
 
 import { POLICIES } from '../../shared/protocol/policies.js';
 import type { Dashboard } from '../model/dashboard.js';
-import { duration, mips, si } from '../model/format.js';
+import { duration, mips, percent, si } from '../model/format.js';
 import { Line } from './line.js';
 import { type Style, style } from './style.js';
 
@@ -32,6 +32,7 @@ function totals(line: Line, { stats, rates, dropped }: Dashboard, width: number)
   fact(line, 'pid', String(stats.pid));
   fact(line, 'up', duration(stats.at));
   fact(line, width >= 100 ? `${stats.clockMode} clock` : stats.clockMode, `×${rates.virtualRate.toFixed(2)}`);
+  fact(line, 'load', percent(rates.busyShare));
   fact(line, 'MIPS', mips(rates.instructions));
   fact(line, 'intercepts/s', si(rates.intercepts));
   if (width >= 100) fact(line, 'fills/s', si(rates.fills));
@@ -58,7 +59,7 @@ function secondLine({ stats }: Dashboard, width: number): string {
   const line = new Line(width);
   if (stats === undefined) return line.end();
   const vps = stats.partitions.reduce((n, partition) => n + partition.vps.length, 0);
-  line.put(` ${stats.lps.length} LPs  ${stats.partitions.length} partitions  ${vps} VPs`, style.label);
+  line.put(` ${stats.lps.length} LPs  ${stats.partitions.length} partitions  ${vps} VPs  seed ${stats.seed}`, style.label);
   const changed = POLICIES.filter(({ name, default: normal }) => (stats.policies[name] ?? normal) !== normal);
   if (changed.length === 0) line.put('  policies as by default', style.dim);
   for (const { name } of changed) line.put(`  ${name} `, style.dim).put(stats.policies[name]!, style.label);

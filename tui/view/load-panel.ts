@@ -1,19 +1,26 @@
-// What the workload guests get done: operations per second by VP and job, with latencies in virtual cycles.
+// What the workload guests get done: operations per second by VP and job, with latencies in virtual cycles. As a narrow table, and with parameters, by row, on its own page.
 import { si } from '../model/format.js';
 import { Line } from './line.js';
+import { loadRows, parametersText } from './loads-choice.js';
 import type { Panel } from './panel.js';
+import { firstInSight } from './policies-panel.js';
 import { style, vpCellStyle } from './style.js';
 import { bar } from './table-panel.js';
 
+const BAR_MAX = 20;
+const PARAMETERS_MIN = 12;
+
 export const loadTable: Panel = (dashboard, screen, width, height) => {
-  const rows = (dashboard.rates?.partitions ?? [])
-    .filter((partition) => screen.partition === undefined || partition.name === screen.partition)
-    .flatMap((partition) => partition.load.map((job) => ({ ...job, partition: partition.name })));
+  const { rows, at } = loadRows(dashboard, screen);
+  const rates = new Map(
+    (dashboard.rates?.partitions ?? []).flatMap((partition) => partition.load.map((job) => [`${partition.name}/${job.vp}`, job])),
+  );
   const wide = width >= 68;
   const nameColumns = wide ? 18 : 2;
   const number = wide ? 8 : 7;
   const jobColumns = wide ? 12 : Math.max(4, Math.min(12, width - nameColumns - 3 * number));
-  const barColumns = wide ? Math.min(30, width - nameColumns - jobColumns - 42) : 0;
+  const left = wide ? width - nameColumns - jobColumns - 4 * number - 8 - 2 : 0;
+  const barColumns = left >= 2 * PARAMETERS_MIN ? Math.min(BAR_MAX, Math.floor(left / 3)) : 0;
   const head = new Line(width)
     .left(wide ? 'VP' : '', nameColumns, style.heading)
     .left('job', jobColumns, style.heading)
@@ -22,20 +29,35 @@ export const loadTable: Panel = (dashboard, screen, width, height) => {
   if (wide) head.right('p99', number, style.heading);
   head.right('max cy', number, style.heading);
   if (wide) head.right('ops', 8, style.heading);
+  if (barColumns > 0) head.to(head.column + 2 + barColumns);
+  if (left >= PARAMETERS_MIN) head.put('  parameters', style.heading);
   const lines = [head.end()];
-  const max = rows.reduce((most, row) => Math.max(most, row.operations), 0);
-  for (const row of rows.slice(0, height - 1)) {
-    const mark = dashboard.marks.mark(dashboard.marks.code(row.partition, row.vp));
-    const line = new Line(width).put(mark.letter, vpCellStyle(mark.partition, mark.vp)).put(' ');
-    line.left(wide ? `${row.partition}/${row.vp}` : '', nameColumns - 2, style.label).left(row.job, jobColumns, style.label);
-    line.right(si(row.operations), number, row.operations > 0 ? style.number : style.dim);
-    line.right(si(row.latencyMean), number, style.label);
-    if (wide) line.right(si(row.latencyP99), number, style.label);
-    line.right(si(row.latencyMax), number, style.dim);
-    if (wide) line.right(si(row.total), 8, style.dim);
-    if (barColumns > 0) line.put('  ').put(bar(max > 0 ? row.operations / max : 0, barColumns), style.busy);
+  const max = [...rates.values()].reduce((most, row) => Math.max(most, row.operations), 0);
+  const room = Math.max(1, height - 1);
+  const own = screen.page === 'loads';
+  const first = own ? firstInSight(at, rows.length, room) : 0;
+  for (const [n, { partition, load }] of rows.slice(first, first + room).entries()) {
+    const rate = rates.get(`${partition}/${load.vp}`);
+    const operations = rate?.operations ?? 0;
+    const mark = dashboard.marks.mark(dashboard.marks.code(partition, load.vp));
+    const line = new Line(width, own && first + n === at ? style.selected : '')
+      .put(mark.letter, vpCellStyle(mark.partition, mark.vp))
+      .put(' ');
+    line.left(wide ? `${partition}/${load.vp}` : '', nameColumns - 2, style.label);
+    line.left(load.job, jobColumns, load.job === 'idle' ? style.dim : style.label);
+    line.right(si(operations), number, operations > 0 ? style.number : style.dim);
+    line.right(si(rate?.latencyMean ?? 0), number, style.label);
+    if (wide) line.right(si(load.latencyP99), number, style.label);
+    line.right(si(load.latencyMax), number, style.dim);
+    if (wide) line.right(si(load.operations), 8, style.dim);
+    if (barColumns > 0)
+      line
+        .put('  ')
+        .put(bar(max > 0 ? operations / max : 0, barColumns), style.busy)
+        .to(width - left + barColumns);
+    if (left >= PARAMETERS_MIN) line.put('  ').put(parametersText(load), style.label);
     lines.push(line.end());
   }
-  if (rows.length === 0 && height > 1) lines.push(new Line(width).put('no job runs: hvd load set', style.dim).end());
-  return lines;
+  if (rows.length === 0 && height > 1) lines.push(new Line(width).put('no guest takes jobs: hvd vm create workload64', style.dim).end());
+  return lines.slice(0, height);
 };

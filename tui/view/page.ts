@@ -6,7 +6,12 @@ import type { Stroke } from './keys.js';
 import type { PageName, Prompt, ScreenState } from './screen-state.js';
 
 /** What a key has the program do, beside changing the screen. */
-export type Order = { readonly kind: 'quit' } | { readonly kind: 'pause' } | { readonly kind: 'command'; readonly command: Command };
+export type Order =
+  | { readonly kind: 'quit' }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'command'; readonly command: Command }
+  /** What was wrong with it. */
+  | { readonly kind: 'say'; readonly text: string };
 export interface Outcome {
   readonly state: ScreenState;
   readonly order?: Order | undefined;

@@ -1,10 +1,12 @@
 // What the person at the keyboard has chosen: page, selection, help, what is being typed. Pure transitions, so that keys are tested without a terminal.
 import type { MachineStats } from '../../shared/protocol/messages.js';
+import { FIRST_LOADS, type LoadsChoice } from './loads-choice.js';
+import { FIRST_LOG, type LogChoice } from './log-choice.js';
 import { FIRST_POLICIES, type PoliciesChoice } from './policies-choice.js';
 import { FIRST_VMS, type VmsChoice } from './vms-choice.js';
 
 /** In the order of their numbers, from 1 on. */
-export const PAGES = ['machine', 'vms', 'vtlb', 'interrupts', 'spin', 'policies', 'loads'] as const;
+export const PAGES = ['machine', 'vms', 'vtlb', 'interrupts', 'spin', 'policies', 'loads', 'log'] as const;
 export type PageName = (typeof PAGES)[number];
 
 export interface ScreenState {
@@ -22,9 +24,11 @@ export interface ScreenState {
   readonly prompt: Prompt | undefined;
   readonly vms: VmsChoice;
   readonly policies: PoliciesChoice;
+  readonly loads: LoadsChoice;
+  readonly log: LogChoice;
 }
 export interface Prompt {
-  readonly purpose: 'filter' | 'search';
+  readonly purpose: 'filter' | 'search' | 'load' | 'load of all VPs';
   readonly text: string;
 }
 
@@ -38,6 +42,8 @@ export const FIRST_SCREEN: ScreenState = {
   prompt: undefined,
   vms: FIRST_VMS,
   policies: FIRST_POLICIES,
+  loads: FIRST_LOADS,
+  log: FIRST_LOG,
 };
 
 export const turnPage = (state: ScreenState, by: number): ScreenState => {

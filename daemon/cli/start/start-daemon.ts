@@ -9,6 +9,7 @@ import { type DaemonOptions, startDaemon } from '../../root/daemon.js';
 import { bitsOf } from '../../root/gdb/register-set.js';
 import { gdbAddress } from '../../root/gdb/server.js';
 import { createLog } from '../../root/log.js';
+import { LogRing } from '../../root/log-ring.js';
 import { Recorder } from '../../root/record/recorder.js';
 import { reportStart, startDetached } from '../detach.js';
 import { type MachineFlags, withFlags } from '../options.js';
@@ -51,12 +52,13 @@ const gdbOf = ({ gdb, gdbVm, gdbBits }: StartFlags): DaemonOptions['gdb'] =>
 
 /** The daemon in this process, until it is stopped. */
 export const foreground = async (flags: StartFlags): Promise<void> => {
-  const log = createLog();
+  const recent = new LogRing();
+  const log = createLog(undefined, recent);
   try {
     const origin = originOf(flags);
     const { config } = origin;
     const recorder = flags.record && new Recorder({ ...flags.record, what: 'machine', config, costs: readCosts() });
-    const daemon = await startDaemon({ ...origin, log, socket: flags.socket, gdb: gdbOf(flags), recorder });
+    const daemon = await startDaemon({ ...origin, log, recent, socket: flags.socket, gdb: gdbOf(flags), recorder });
     const unlisten = onSignal((signal) => {
       log.info({ signal }, 'stopping');
       void daemon.stop();

@@ -7,6 +7,7 @@ import { readTextScreen, SCREEN_COLUMNS, SCREEN_ROWS } from '../../platform/text
 import { GUEST_NAMES, resolveImage } from '../config/images.js';
 import { readConsole } from '../console.js';
 import { inspectPartition } from '../inspect.js';
+import type { LogRing } from '../log-ring.js';
 import type { Machine } from '../machine.js';
 import { listPorts } from '../ports.js';
 import { schedulingOf } from '../scheduling.js';
@@ -20,6 +21,7 @@ export interface Service {
   readonly version: string;
   readonly keyboards: Keyboards;
   readonly telemetry: Telemetry;
+  readonly recent: LogRing;
   /** Begins the end of the daemon; the caller's answer is sent first. */
   readonly shutdown: () => void;
 }

@@ -98,6 +98,7 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
       })
       .optional(),
     events: z.boolean().optional(),
+    log: z.boolean().optional(),
   }),
 };
 

@@ -41,7 +41,7 @@ export class Session {
     this.#log = log;
     this.#drops = drops;
     this.#outbox = new Outbox(socket);
-    this.#feeds = new Feeds(service.machine, this.#outbox, service.telemetry);
+    this.#feeds = new Feeds(service.machine, this.#outbox, service.telemetry, service.recent);
     this.#consoles = new ConsoleFeeds(service.machine, this.#outbox, service.keyboards);
     this.#timer = setTimeout(() => this.#farewell(new HvdError('protocol.hello-first', { method: 'nothing' })), HELLO_LIMIT_MS);
     socket.on('data', (chunk: Buffer) => {
@@ -151,8 +151,8 @@ export class Session {
       return { version: PROTOCOL_VERSION, server: `hvd ${this.#service.version}`, pid: process.pid };
     }
     if (method === 'subscribe') {
-      const { stats, events } = parseParams('subscribe', params);
-      this.#feeds.set(stats, events);
+      const { stats, events, log } = parseParams('subscribe', params);
+      this.#feeds.set(stats, events, log);
       return {};
     }
     if (method === 'trace') {

@@ -1,6 +1,7 @@
-// Page 7: what the workload guests get done, by VP and job.
+// Page 7: what the workload guests get done, by VP and job; jobs are started, changed and stopped here.
 import { Frame } from '../frame.js';
 import { loadTable } from '../load-panel.js';
+import { loadsKey, loadsPrompt } from '../loads-choice.js';
 import type { BodyProps, Page } from '../page.js';
 import { chartOf, linesOf, ofPartition } from '../panel.js';
 
@@ -21,4 +22,17 @@ function Loads(props: BodyProps): React.ReactElement {
   );
 }
 
-export const loadsPage: Page = { name: 'loads', lanes: false, keys: [], Body: Loads };
+export const loadsPage: Page = {
+  name: 'loads',
+  lanes: false,
+  keys: [
+    ['↑ ↓', 'choose a VP'],
+    ['enter', 'start a job on it, or change it: spinlock hold=200 think=500'],
+    ['a', 'the same on all VPs of its partition'],
+    ['x X', 'stop its job; the jobs of all VPs of its partition'],
+    ['+ -', 'give its job to one VP more of the partition, to one fewer'],
+  ],
+  onKey: loadsKey,
+  onPrompt: loadsPrompt,
+  Body: Loads,
+};
