@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { hvdVersion } from '../root/version.js';
 import { addConsole } from './commands/console.js';
 import { addDevice } from './commands/device.js';
+import { addCompare, addExperiment } from './commands/experiment.js';
 import { addImages } from './commands/images.js';
 import { addLoad } from './commands/load.js';
 import { addPolicy } from './commands/policy.js';
@@ -33,6 +34,8 @@ export const createProgram = (): Command => {
     addDevice,
     addPort,
     addLoad,
+    addExperiment,
+    addCompare,
     addStats,
     addTrace,
     addImages,

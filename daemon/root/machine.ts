@@ -41,6 +41,8 @@ export interface MachineOptions {
   readonly replay?: ReplaySource | undefined;
   /** It is set up as it was: `config` is the snapshot's. */
   readonly restore?: SnapshotScan | undefined;
+  /** Loads that wait for their guests are handed over by a timetable, at times of the machine's own. */
+  readonly isTimed?: boolean | undefined;
 }
 /** Where a recorded or replayed machine is in its recording. */
 type WhereInRecording = () => RecordingPlace;
@@ -94,7 +96,7 @@ export class Machine {
     }
   }
 
-  private constructor({ config, log, workerFile, builder, answerLimitMs, recorder, replay, restore }: MachineOptions) {
+  private constructor({ config, log, workerFile, builder, answerLimitMs, recorder, replay, restore, isTimed }: MachineOptions) {
     this.config = config;
     this.memory = createMachineMemory(config);
     this.traces = new Traces(this.memory, () => this.partitions.all);
@@ -129,7 +131,7 @@ export class Machine {
     recorder?.begin(this);
     this.whereInRecording = recorder && (() => recorder.where);
     this.#watcher = new Watcher(this.partitions, log, async (name) => {
-      if (replay === undefined) await this.enter('load.deliver', { name });
+      if (replay === undefined && isTimed !== true) await this.enter('load.deliver', { name });
     });
   }
 

@@ -6,8 +6,9 @@ import { HvdError } from '../protocol/errors.js';
 /** sun_path of sockaddr_un less its zero (unix(7)): a longer path would be cut off silently. */
 export const SOCKET_PATH_MAX = 107;
 
-/** `$XDG_RUNTIME_DIR/hvd.sock`, or `hvd-<uid>.sock` in the temp folder. */
+/** `$HVD_SOCKET`, `$XDG_RUNTIME_DIR/hvd.sock`, or `hvd-<uid>.sock` in the temp folder. */
 export const defaultSocket = (env: Readonly<Record<string, string | undefined>> = process.env): string => {
+  if (env.HVD_SOCKET !== undefined && env.HVD_SOCKET !== '') return env.HVD_SOCKET;
   const runtime = env.XDG_RUNTIME_DIR;
   if (runtime !== undefined && runtime !== '') return join(runtime, 'hvd.sock');
   return join(tmpdir(), `hvd-${userInfo().uid}.sock`);

@@ -1,14 +1,25 @@
 // hvd load: jobs for the workload guests, changed while they run.
 import type { Command } from 'commander';
 import { HvdError } from '../../../shared/protocol/errors.js';
-import { type ClientFlags, socketOption, withDaemon } from '../with-daemon.js';
+import type { LoadRunFlags } from '../lab/load-run.js';
+import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';
 
 interface LoadFlags extends ClientFlags {
   readonly vps?: string;
 }
 
 export const addLoad = (program: Command): void => {
-  const load = program.command('load').description('set jobs of workload guests');
+  const load = program.command('load').description('set jobs of workload guests, and play scripts of loads');
+  listingOptions(load.command('run <script>'))
+    .description(
+      'play a load script (YAML), or a program (TypeScript, JavaScript) that drives the daemon; status 1 if an assertion does not hold',
+    )
+    .option('--set <parameters...>', "values in place of the script's own, e.g. --set hold=200 vm=w64a")
+    .option('--keep', 'leave policies, jobs and partitions as they are at the end')
+    .action(async (file: string, flags: LoadRunFlags) => {
+      const { loadRun } = await import('../lab/load-run.js');
+      process.exitCode = await loadRun(file, flags);
+    });
   socketOption(load.command('set <partition> <job> [parameters...]'))
     .description('run a job, e.g.: hvd load set w64a spinlock hold=200 think=500')
     .option('--vps <list>', 'VPs that run it, e.g. 0,2,3 (default: all)')

@@ -37,7 +37,7 @@ const HV_WORDS_MAX = 100;
 export const FORWARDS_MAX = 64;
 const PARAMETER_MAX = 2 ** 32 - 1;
 
-const show = (value: unknown): string => (value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 60));
+export const show = (value: unknown): string => (value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 60));
 
 const size = (min: number, max: number, step: number) =>
   z.unknown().transform((value, context): number => {
@@ -50,20 +50,20 @@ const size = (min: number, max: number, step: number) =>
     return z.NEVER;
   });
 
-const integer = (min: number, max: number) =>
+export const integer = (min: number, max: number) =>
   z.custom<number>((value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max, {
     error: (issue) => `expected a whole number from ${min} to ${max}, got ${show(issue.input)}`,
   });
 
-const choice = <const T extends string>(values: readonly T[]) =>
+export const choice = <const T extends string>(values: readonly T[]) =>
   z.custom<T>((value) => values.includes(value as T), { error: (issue) => `expected ${values.join(' or ')}, got ${show(issue.input)}` });
 
-const text = (max: number) =>
+export const text = (max: number) =>
   z.custom<string>((value) => typeof value === 'string' && value.length > 0 && Buffer.byteLength(value) <= max && !/\p{Cc}/u.test(value), {
     error: (issue) => `expected text of 1 to ${max} bytes without control characters, got ${show(issue.input)}`,
   });
 
-const flag = z.boolean({ error: (issue) => `expected true or false, got ${show(issue.input)}` });
+export const flag = z.boolean({ error: (issue) => `expected true or false, got ${show(issue.input)}` });
 
 export const nameSchema = z.custom<string>(
   (value) => typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(value) && value.length <= NAME_MAX,
@@ -72,7 +72,7 @@ export const nameSchema = z.custom<string>(
   },
 );
 
-const list = <T extends z.ZodType>(item: T, max: number) =>
+export const list = <T extends z.ZodType>(item: T, max: number) =>
   z.array(item, { error: (issue) => `expected a list, got ${show(issue.input)}` }).max(max, { error: `expected at most ${max} entries` });
 
 export const strict = <S extends z.ZodRawShape>(shape: S) =>
@@ -155,7 +155,7 @@ const hyperv: z.ZodType<HypervConfig> = strict({
     for (const [index, { id }] of entries.entries())
       if (entries.findIndex((other) => other.id === id) < index) refuse([key, index, 'id'], `expected a number of its own, ${id} is taken`);
 });
-const policySettings = z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` });
+export const policySettings = z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` });
 
 const address = z.unknown().transform((value, context): string => {
   const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;

@@ -1,0 +1,73 @@
+// A script as a list of moments: at which cycle what is done. Pure.
+import { HvdError } from '../../../shared/protocol/errors.js';
+import type { LoadSpec, PartitionConfig } from '../../../shared/protocol/messages.js';
+import { cyclesOf } from '../duration.js';
+import { jobInStep, type PartitionVerb, type Phase, type Script } from './script.js';
+
+/** One thing that is done to a machine. */
+export type Deed =
+  | { readonly kind: 'create'; readonly config: PartitionConfig }
+  | { readonly kind: 'verb'; readonly vm: string; readonly verb: PartitionVerb }
+  | { readonly kind: 'policy'; readonly name: string; readonly value: string }
+  | { readonly kind: 'load'; readonly vm: string; readonly load: LoadSpec }
+  | { readonly kind: 'idle'; readonly vm: string };
+
+export interface Moment {
+  /** Cycles since the script's beginning. */
+  readonly cycle: number;
+  readonly phase: number;
+  /** Of the phase's steps. */
+  readonly step: number;
+  readonly deeds: readonly Deed[];
+}
+export interface Plan {
+  readonly moments: readonly Moment[];
+  readonly end: number;
+}
+
+const deedsOf = ({ policies, partitions, jobs, steps }: Phase, step: number): Deed[] => {
+  const loads = Object.entries(jobs).flatMap(([vm, list]): Deed[] =>
+    list === 'stop' ? [{ kind: 'idle', vm }] : list.map((job) => ({ kind: 'load', vm, load: jobInStep(job, step, steps) })),
+  );
+  if (step > 0) return loads.filter((deed) => deed.kind === 'load');
+  return [
+    ...Object.entries(partitions).map(([vm, verb]): Deed => ({ kind: 'verb', vm, verb })),
+    ...Object.entries(policies).map(([name, value]): Deed => ({ kind: 'policy', name, value })),
+    ...loads,
+  ];
+};
+
+const changes = ({ jobs }: Phase): boolean =>
+  Object.values(jobs).some(
+    (list) => list !== 'stop' && list.some(({ parameters }) => Object.values(parameters ?? {}).some((value) => typeof value === 'object')),
+  );
+
+/** Throws script.time where a phase would begin before the one before it has ended. */
+export const planOf = ({ name, phases, policies }: Script, frequencyHz: number): Plan => {
+  const moments: Moment[] = [];
+  let now = 0;
+  for (const [index, phase] of phases.entries()) {
+    const begin = phase.at === undefined ? now : cyclesOf(phase.at, frequencyHz);
+    if (begin < now) throw new HvdError('script.time', { script: name, phase: phase.name, at: begin, least: now });
+    const next = phases[index + 1]?.at;
+    const length = phase.for === undefined ? cyclesOf(next!, frequencyHz) - begin : cyclesOf(phase.for, frequencyHz);
+    if (length <= 0)
+      throw new HvdError('script.time', {
+        script: name,
+        phase: phases[index + 1]?.name ?? phase.name,
+        at: begin + length,
+        least: begin + 1,
+      });
+    const before = index === 0 ? Object.entries(policies).map(([policy, value]): Deed => ({ kind: 'policy', name: policy, value })) : [];
+    // A ramp in which nothing changes is steps of the table only.
+    for (let step = 0; step < phase.steps; step++)
+      moments.push({
+        cycle: begin + Math.round((length * step) / phase.steps),
+        phase: index,
+        step,
+        deeds: step > 0 && !changes(phase) ? [] : [...(step === 0 ? before : []), ...deedsOf(phase, step)],
+      });
+    now = begin + length;
+  }
+  return { moments, end: now };
+};

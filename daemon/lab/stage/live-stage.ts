@@ -1,0 +1,116 @@
+// A running daemon as a stage, over its socket, with others who look on. Its machine does not stand still for anybody: moments are late by what a request takes.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { HvdClient } from '../../../shared/client/client.js';
+import type { MachineStats } from '../../../shared/protocol/messages.js';
+import type { Deed } from '../script/plan.js';
+import type { Hands, Stage } from './stage.js';
+
+const SLEEP_MAX_MS = 50;
+/** Longest wait for the first VP to run after something was done: until then clocks may leap over time in which nobody ran. */
+const WAKE_MS = 1000;
+
+export class LiveStage implements Stage {
+  readonly frequencyHz: number;
+  readonly #hvd: HvdClient;
+  readonly #signal: AbortSignal;
+  /** The machine's clock when what was due at `cycle` had been done: what comes next counts from there. */
+  #base: { readonly cycle: number; readonly clock: number };
+  /** What was there before, of what has been changed. */
+  readonly #policies = new Map<string, string>();
+  readonly #created: string[] = [];
+  readonly #loaded = new Set<string>();
+
+  static async join(hvd: HvdClient, signal: AbortSignal): Promise<LiveStage> {
+    return new LiveStage(hvd, await hvd.request('stats', {}), signal);
+  }
+  private constructor(hvd: HvdClient, stats: MachineStats, signal: AbortSignal) {
+    this.#hvd = hvd;
+    this.#signal = signal;
+    this.frequencyHz = stats.frequencyHz;
+    this.#base = { cycle: 0, clock: clockOf(stats) };
+  }
+
+  async at<T>(cycle: number, act: (hands: Hands) => Promise<T>): Promise<T> {
+    await this.#until(this.#base.clock + cycle - this.#base.cycle);
+    const result = await act({ stats: () => this.#hvd.request('stats', {}), carryOut: (deed) => this.#carryOut(deed) });
+    this.#base = { cycle, clock: await this.#awake() };
+    return result;
+  }
+
+  /** The machine's clock has come to `clock`. While nobody is ready to run no clock goes on: then the host's is looked at. */
+  async #until(clock: number): Promise<void> {
+    let before: { readonly clock: number; readonly at: number } | undefined;
+    let restedAt: number | undefined;
+    for (;;) {
+      this.#signal.throwIfAborted();
+      const stats = await this.#hvd.request('stats', {});
+      const at = performance.now();
+      const left = clock - clockOf(stats);
+      restedAt = isAnybodyReady(stats) ? undefined : (restedAt ?? at);
+      if (left <= 0 || (restedAt !== undefined && restedAt !== at && at - restedAt >= (left / this.frequencyHz) * 1e3)) return;
+      const speed = before === undefined || at === before.at ? this.frequencyHz / 1e3 : (clockOf(stats) - before.clock) / (at - before.at);
+      before = { clock: clockOf(stats), at };
+      await this.#sleep(Math.min(SLEEP_MAX_MS, Math.max(1, speed > 0 ? left / speed / 2 : SLEEP_MAX_MS)));
+    }
+  }
+
+  /** The clock once somebody runs, or it is clear that nobody will. */
+  async #awake(): Promise<number> {
+    const since = performance.now();
+    for (;;) {
+      const stats = await this.#hvd.request('stats', {});
+      if (stats.lps.some(({ vp }) => vp !== null) || !isAnybodyReady(stats) || performance.now() - since >= WAKE_MS) return clockOf(stats);
+      await this.#sleep(1);
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#signal }).catch(() => this.#signal.throwIfAborted());
+  }
+
+  async #carryOut(deed: Deed): Promise<void> {
+    const hvd = this.#hvd;
+    switch (deed.kind) {
+      case 'create': {
+        const { partitions } = await hvd.request('stats', {});
+        const { name } = deed.config;
+        if (partitions.some((one) => one.name === name)) return;
+        await hvd.request('vm.create', { ...deed.config, autostart: false });
+        this.#created.push(name);
+        if (deed.config.autostart !== false) await hvd.request('vm.start', { name });
+        return;
+      }
+      case 'verb':
+        await hvd.request(`vm.${deed.verb}`, { name: deed.vm });
+        return;
+      case 'policy': {
+        const { name, value } = deed;
+        if (!this.#policies.has(name)) this.#policies.set(name, (await hvd.request('policy.get', { name })).value);
+        await hvd.request('policy.set', { name, value });
+        return;
+      }
+      case 'load':
+        await hvd.request('load.set', { name: deed.vm, ...deed.load });
+        this.#loaded.add(deed.vm);
+        return;
+      case 'idle':
+        await hvd.request('load.stop', { name: deed.vm });
+    }
+  }
+
+  /** Puts policies back, stops what it has set going, and takes away what it has made. Returns what could not be done. */
+  async restore(): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    const attempt = (request: Promise<unknown>): Promise<void> =>
+      request.then(() => {}).catch((error: unknown) => void failures.push(error));
+    for (const [name, value] of this.#policies) await attempt(this.#hvd.request('policy.set', { name, value }));
+    for (const name of this.#loaded) if (!this.#created.includes(name)) await attempt(this.#hvd.request('load.stop', { name }));
+    for (const name of this.#created) await attempt(this.#hvd.request('vm.destroy', { name }));
+    return failures;
+  }
+}
+
+const clockOf = ({ lps }: MachineStats): number => Math.max(...lps.map(({ clock }) => clock));
+
+const isAnybodyReady = ({ partitions }: MachineStats): boolean =>
+  partitions.some(({ state, vps }) => state === 'running' && vps.some((vp) => vp.state === 'ready' || vp.state === 'running'));

@@ -1,0 +1,72 @@
+// A private machine as a stage: in `deterministic` mode everything happens at a place of its course, and the same script gives the same numbers each time.
+
+import type { MachineConfig } from '../../../shared/protocol/messages.js';
+import { deliverDueLoads, type Enter, Timetable } from '../../root/gate/timetable.js';
+import { silentLog } from '../../root/log.js';
+import { Machine } from '../../root/machine.js';
+import { traceHash } from '../../root/record/hashes.js';
+import type { Deed } from '../script/plan.js';
+import type { Hands, Stage } from './stage.js';
+
+/** Between two looks whether a guest has come up that a load waits for, seconds of the machine's time. */
+const DELIVER_S = 0.001;
+
+export class MachineStage implements Stage {
+  readonly #machine: Machine;
+  readonly #timetable: Timetable;
+  readonly frequencyHz: number;
+  #now = 0;
+
+  /** Its partitions are made by the script. */
+  static async start(config: MachineConfig, workerFile?: string): Promise<MachineStage> {
+    const machine = await Machine.start({ config: { ...config, partitions: [] }, log: silentLog(), isTimed: true, workerFile });
+    return new MachineStage(machine);
+  }
+
+  private constructor(machine: Machine) {
+    this.#machine = machine;
+    this.frequencyHz = machine.config.frequencyHz;
+    this.#timetable = new Timetable(machine);
+  }
+
+  async at<T>(cycle: number, act: (hands: Hands) => Promise<T>): Promise<T> {
+    const step = Math.max(1, Math.round(this.frequencyHz * DELIVER_S));
+    while (this.#machine.partitions.all.some(({ pendingLoads }) => pendingLoads.length > 0) && this.#now + step < cycle) {
+      this.#now += step;
+      await this.#timetable.at(this.#now, (enter) => deliverDueLoads(this.#machine, enter));
+    }
+    this.#now = cycle;
+    return this.#timetable.at(cycle, (enter) =>
+      act({ stats: async () => this.#machine.stats(), carryOut: (deed) => carryOut(enter, deed) }),
+    );
+  }
+
+  /** Of all that has happened. The machine stands still: before `stop`, after an act. */
+  traceHash(): string {
+    return traceHash(this.#machine.memory);
+  }
+
+  async stop(): Promise<void> {
+    this.#timetable.end();
+    await this.#machine.stop();
+  }
+}
+
+const carryOut = async (enter: Enter, deed: Deed): Promise<void> => {
+  switch (deed.kind) {
+    case 'create':
+      await enter('vm.create', { config: deed.config });
+      return;
+    case 'verb':
+      await enter(`vm.${deed.verb}`, { name: deed.vm });
+      return;
+    case 'policy':
+      await enter('policy', { name: deed.name, value: deed.value });
+      return;
+    case 'load':
+      await enter('load.set', { name: deed.vm, load: deed.load });
+      return;
+    case 'idle':
+      await enter('load.stop', { name: deed.vm });
+  }
+};

@@ -1,0 +1,120 @@
+// What happens to a machine at times of its own clock. In `deterministic` mode each act has its place in the course: the first turn in which an LP's clock has come so far, or
+// rest, where no time passes any more (then what is due later comes at once). Between two acts the machine goes on only when it is known where the next one is: a machine that
+// was let go first would be past it, each time elsewhere. In the other modes the clock is looked at every LOOK_MS, and acts are late by that and by a quantum.
+import { stopAtClock } from '../../../shared/layout/gate.js';
+import { HvdError } from '../../../shared/protocol/errors.js';
+import { hasDueLoads } from '../loads.js';
+import type { Machine } from '../machine.js';
+import { isAtRest } from '../record/divergence.js';
+import type { Leave, Place } from './gate.js';
+import { ACTS, type InputKind, type Inputs, type ResultOf } from './inputs.js';
+
+export type Enter = <K extends InputKind>(kind: K, params: Inputs[K]) => Promise<ResultOf<K>>;
+
+interface Due {
+  readonly clock: number;
+  readonly act: (enter: Enter) => Promise<void>;
+  readonly refuse: (error: Error) => void;
+}
+
+const LOOK_MS = 1;
+/** Looks in a row that find the machine at rest before that is believed. */
+const REST_LOOKS = 5;
+/** Places ahead at which the course stops for nothing: the limit is a number of 31 bits. */
+const FAR = 2 ** 30;
+
+export class Timetable {
+  readonly #machine: Machine;
+  readonly #isDeterministic: boolean;
+  #due: Due | undefined;
+  #isOver = false;
+  /** While the machine stands after an act: lets it go to the next. */
+  #next: (() => void) | undefined;
+  #timer: NodeJS.Timeout;
+  #restLooks = 0;
+
+  /** Of a machine in which nothing has happened yet; nobody else enters it. */
+  constructor(machine: Machine) {
+    this.#machine = machine;
+    this.#isDeterministic = machine.config.clock === 'deterministic';
+    machine.gate.isExact = true;
+    if (this.#isDeterministic) machine.gate.onLimit = (place) => this.#atLimit(place);
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+  }
+
+  /** `act` happens when the highest clock of the LPs has come to `clock`, cycles. One at a time. */
+  at<T>(clock: number, act: (enter: Enter) => Promise<T>): Promise<T> {
+    if (this.#isOver) return Promise.reject(new HvdError('machine.stopping'));
+    return new Promise<T>((resolve, reject) => {
+      const run = async (enter: Enter): Promise<void> => {
+        try {
+          resolve(await act(enter));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#due = { clock, act: run, refuse: reject };
+      this.#restLooks = 0;
+      if (this.#isDeterministic) {
+        stopAtClock(this.#machine.memory.views, clock);
+        this.#machine.gate.limit(this.#machine.gate.course + FAR);
+        this.#next?.();
+      }
+    });
+  }
+
+  /** Nothing is due any more: what was is refused, and the machine goes on for as long as it is there. */
+  end(): void {
+    this.#isOver = true;
+    clearInterval(this.#timer);
+    this.#due?.refuse(new HvdError('machine.stopping'));
+    this.#due = undefined;
+    if (!this.#isDeterministic) return;
+    this.#machine.gate.onLimit = undefined;
+    this.#machine.gate.limit(undefined);
+    this.#next?.();
+  }
+
+  async #atLimit(place: Place): Promise<Leave> {
+    const due = this.#due;
+    if (due === undefined) return 'unchanged';
+    if (place.clock < due.clock && place.lp >= 0) {
+      this.#machine.gate.limit(place.course + FAR);
+      return 'unchanged';
+    }
+    this.#due = undefined;
+    const next = new Promise<void>((resolve) => {
+      this.#next = resolve;
+    });
+    await due.act((kind, params) => this.#carryOut(kind, params));
+    if (!this.#isOver) await next;
+    this.#next = undefined;
+    return 'changed';
+  }
+
+  async #carryOut<K extends InputKind>(kind: K, params: Inputs[K]): Promise<ResultOf<K>> {
+    return ACTS[kind](this.#machine, params, {});
+  }
+
+  /** Time stands still at rest; in modes without a course it is looked at here. */
+  #look(): void {
+    const due = this.#due;
+    if (due === undefined) return;
+    const { memory, gate } = this.#machine;
+    this.#restLooks = isAtRest(memory) ? this.#restLooks + 1 : 0;
+    const rests = this.#restLooks >= REST_LOOKS;
+    if (this.#isDeterministic) {
+      // Somebody comes to stand, and the act is due. If nobody rests any more, nothing has happened.
+      if (rests) void gate.look(() => undefined).catch(() => undefined);
+      return;
+    }
+    if (!rests && memory.lps.every((lp) => lp.clockNum < due.clock)) return;
+    this.#due = undefined;
+    void due.act((kind, params) => this.#machine.enter(kind, params));
+  }
+}
+
+/** Hands loads to guests that have come up: a machine with a timetable has nobody else who does. */
+export const deliverDueLoads = async (machine: Machine, enter: Enter): Promise<void> => {
+  for (const partition of machine.partitions.all) if (hasDueLoads(partition)) await enter('load.deliver', { name: partition.name });
+};

@@ -1,0 +1,72 @@
+// Samples of a machine as the daemon gives them, for tests of what is made of them.
+import type { LoadCounters, MachineStats, PartitionStats, VpStats } from '../../shared/protocol/messages.js';
+
+export const vpSample = (id: number, part: Partial<VpStats> = {}): VpStats => ({
+  id,
+  state: 'running',
+  lp: 0,
+  instructions: 0,
+  runCycles: 0,
+  readyCycles: 0,
+  blockedCycles: 0,
+  limitedCycles: 0,
+  displacedBy: {},
+  spin: {},
+  counters: {},
+  ...part,
+});
+export const loadSample = (vp: number, part: Partial<LoadCounters> = {}): LoadCounters => ({
+  vp,
+  job: 'compute',
+  operations: 0,
+  latencySum: 0,
+  latencyP99: 0,
+  latencyMax: 0,
+  latencyCount: 0,
+  ...part,
+});
+export const partitionSample = (name: string, part: Partial<PartitionStats> = {}): PartitionStats => ({
+  name,
+  state: 'running',
+  reason: null,
+  memory: 1 << 26,
+  vps: [vpSample(0)],
+  vtlb: {},
+  code: {},
+  interrupts: { byKind: {}, byVector: {} },
+  load: [],
+  ...part,
+});
+/** Two LPs at 1 GHz whose clocks are `clock`. */
+export const machineSample = (clock: number, partitions: PartitionStats[] = [], part: Partial<MachineStats> = {}): MachineStats => ({
+  at: 0,
+  pid: 1,
+  clockMode: 'deterministic',
+  frequencyHz: 1e9,
+  lps: [0, 1].map((id) => ({
+    id,
+    node: 0,
+    state: 'running',
+    vp: null,
+    clock,
+    idleCycles: 0,
+    generation: 0,
+    hostCore: null,
+    queue: 0,
+    intercepts: {},
+    interrupts: 0,
+    ipis: 0,
+    kicks: 0,
+    contextSwitches: 0,
+    superMode: 'long',
+    worldSwitches: 0,
+    worldSwitchCycles: 0,
+    fills: 0,
+    flushHandshakes: 0,
+    pendingFillWaits: 0,
+    fillWaitUs: [],
+  })),
+  partitions,
+  policies: {},
+  ...part,
+});
