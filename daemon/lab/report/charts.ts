@@ -94,7 +94,7 @@ const draw = (title: string, measure: string, groups: readonly Group[], x: Axis,
     chart.setOption({
       animation: false,
       title: { text: title, textStyle: { fontSize: 14 } },
-      legend: { top: 26, data: bars.map(({ name }) => name), show: series !== undefined },
+      legend: { top: 26, itemGap: 40, data: bars.map(({ name }) => name), show: series !== undefined },
       grid: { left: 90, right: 20, top: series === undefined ? 40 : 64, bottom: 50 },
       xAxis: { type: 'category', data: x.values, name: x.name, nameLocation: 'middle', nameGap: 30 },
       yAxis: { type: 'value' },
