@@ -18,6 +18,7 @@ export const vpSample = (id: number, part: Partial<VpStats> = {}): VpStats => ({
 export const loadSample = (vp: number, part: Partial<LoadCounters> = {}): LoadCounters => ({
   vp,
   job: 'compute',
+  parameters: {},
   operations: 0,
   latencySum: 0,
   latencyP99: 0,
@@ -42,6 +43,7 @@ export const machineSample = (clock: number, partitions: PartitionStats[] = [], 
   at: 0,
   pid: 1,
   clockMode: 'deterministic',
+  seed: 1,
   frequencyHz: 1e9,
   lps: [0, 1].map((id) => ({
     id,
