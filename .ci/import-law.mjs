@@ -18,7 +18,17 @@ const LAW = {
   'daemon/boot': ['shared'],
   'daemon/lp': ['shared', 'daemon/translate', 'daemon/machine', 'daemon/platform', 'daemon/hypervisor', 'node:*'],
   'daemon/root': ['shared', 'daemon/boot', 'daemon/platform', 'node:*', 'piscina', 'pino', 'zod', 'yaml', 'msgpackr', 'iced-x86'],
-  'daemon/lab': ['shared', 'daemon/root', 'node:*', 'zod', 'yaml', 'echarts', '@marcbachmann/cel-js', '@nats-io/transport-node', '@nats-io/jetstream'],
+  'daemon/lab': [
+    'shared',
+    'daemon/root',
+    'node:*',
+    'zod',
+    'yaml',
+    'echarts',
+    '@marcbachmann/cel-js',
+    '@nats-io/transport-node',
+    '@nats-io/jetstream',
+  ],
   'daemon/cli': ['shared', 'daemon/lab', 'esbuild', 'daemon/boot', 'daemon/platform', 'daemon/root', 'node:*', 'commander', 'zod', 'yaml'],
   tui: ['shared', 'node:*', 'react', 'ink', 'blessed', 'blessed-contrib', 'drawille-canvas-blessed-contrib', 'ansi-term', 'commander'],
 };
