@@ -9,7 +9,7 @@ import type { MachineMemory } from './machine-memory.js';
 import type { Partition } from './partition.js';
 import { readRegisters } from './registers.js';
 import { partitionStats } from './stats.js';
-import { inspectSynic } from './synic-view.js';
+import { inspectSynic, inspectVmbus } from './synic-view.js';
 
 const UNKNOWN_PAIRS = VpLayout.fields.unknownOps.bytes / 8;
 
@@ -22,6 +22,7 @@ export const inspectPartition = async (
   processor: processorOf(partition),
   registers: partition.body.vps.map(readRegisters),
   synic: inspectSynic(partition.body.views, partition.body.vps.length),
+  vmbus: inspectVmbus(partition.body.views),
   devices: inspectDevices(partition.body.views, partition.config.devices ?? [], partition.config.bios !== undefined),
   unknownInstructions: await unknownInstructions(partition),
   crash: crashReport(partition.body.views),

@@ -1,8 +1,11 @@
 // The synthetic interrupt controllers of a partition as `hvd vm inspect` shows them: read while guests run, so that what is there now need not be of one moment.
 import { EVENT_FLAGS_BYTES, MESSAGE_PENDING_WORD, Message, MessageType, SINTS, Sint, STIMERS } from '../../shared/abi/synic.js';
+import { hasVmbus } from '../../shared/hyperv/hyperv-choice.js';
+import { readHyperv } from '../../shared/hyperv/partition-hyperv.js';
+import { PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
-import { Stimer, SynicLayout, SynicRegisters, sintCountAt, stimerAt, synicAt } from '../../shared/layout/synic.js';
-import type { SintOfVp, SynicInspect } from '../../shared/protocol/messages.js';
+import { Stimer, SynicHeader, SynicLayout, SynicRegisters, sintCountAt, stimerAt, synicAt } from '../../shared/layout/synic.js';
+import type { SintOfVp, SynicInspect, VmbusInspect } from '../../shared/protocol/messages.js';
 
 export const inspectSynic = (views: Views, vpCount: number): SynicInspect[] => {
   const stats: SynicInspect[] = [];
@@ -21,6 +24,12 @@ export const inspectSynic = (views: Views, vpCount: number): SynicInspect[] => {
     });
   }
   return stats;
+};
+
+export const inspectVmbus = (views: Views): VmbusInspect | null => {
+  if (!hasVmbus(readHyperv(views))) return null;
+  const { vmbusVersion, vmbusRefused } = new SynicHeader(views, PartitionMap.SYNIC);
+  return { version: vmbusVersion === 0 ? null : `${vmbusVersion >>> 16}.${vmbusVersion & 0xffff}`, refused: vmbusRefused };
 };
 
 const inspectSint = ({ views, messagePage, eventPage }: SynicRegisters, vp: number, sint: number): SintOfVp => {

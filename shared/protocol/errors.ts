@@ -104,7 +104,7 @@ export const ERRORS = {
   'port.taken': { exit: 73, sentence: '{name}: {what} {id} is open already', hint: 'hvd {what} close {name} {id} closes it' },
   'port.full': { exit: 73, sentence: '{name}: {what} {id}: {limit} are open, and there can be no more' },
   'connection.port': { exit: 66, sentence: '{name}: connection {id}: {to} has no port {port}', hint: 'hvd port list {to} shows them' },
-  'port.unknown': { exit: 66, sentence: '{name}: has no {what} {id}', hint: 'hvd port list shows them' },
+  'port.unknown': { exit: 66, sentence: '{name}: has no {what} {id}', hint: 'hvd {what} list {name} shows them' },
   'load.none': { exit: 69, sentence: '{name}: the guest has announced no job page', hint: 'loads are for the workload guests' },
   'load.unknown': { exit: 65, sentence: 'no job named {job}; there are {jobs}' },
   'load.parameter': { exit: 65, sentence: '{job} has no parameter {parameter}; it has {parameters}' },

@@ -300,6 +300,13 @@ export interface SintOfVp {
   /** Event flags that are set. */
   flags: number;
 }
+/** How far the guest has come with its VMBus. */
+export interface VmbusInspect {
+  /** Version of the protocol that was agreed on, as "5.3"; null: the guest has made no contact, or has let go of the bus again. */
+  version: string | null;
+  /** Versions that were asked for and are not spoken here. */
+  refused: number;
+}
 export interface MachineStats {
   /** Host milliseconds since the daemon started, when this was taken. */
   at: number;
@@ -348,6 +355,8 @@ export interface PartitionInspect extends PartitionStats {
   }[];
   /** Of each VP whose synthetic interrupt controller is enabled. */
   synic: SynicInspect[];
+  /** Absent where the guest finds no VMBus. */
+  vmbus: VmbusInspect | null;
   unknownInstructions: { mnemonic: string; count: number }[];
   crash: CrashReport | null;
 }

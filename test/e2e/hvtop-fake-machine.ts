@@ -123,6 +123,7 @@ export class FakeMachine {
       })),
       synic: [],
       unknownInstructions: [],
+      vmbus: null,
       crash: null,
     };
   }

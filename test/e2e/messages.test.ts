@@ -102,7 +102,9 @@ test.serial('ports and connections are opened and closed while guests run', asyn
   t.is((await run('port', 'close', 'bob', '16')).status, 0);
   const again = await run('port', 'close', 'bob', '16');
   t.is(again.status, 66, again.stderr);
-  t.regex(again.stderr, /bob: has no port 16/);
+  t.is(again.stderr, 'hvd: bob: has no port 16 (hvd port list bob shows them)\n');
+  t.is((await run('connection', 'close', 'bob', '99')).stderr, 'hvd: bob: has no connection 99 (hvd connection list bob shows them)\n');
+  t.regex((await run('vm', 'inspect', 'bob')).stdout, /^VMBus: no contact$/m);
   t.is((await run('port', 'open', 'bob', '17', '--sint', String(SINT), '--vp', '0')).status, 0);
   t.is((await run('connection', 'open', 'ann', '40', '17', '--to', 'bob')).status, 0);
   t.is((await run('connection', 'open', 'ann', '40', '17', '--to', 'bob')).status, 73, 'the number is taken');

@@ -1,8 +1,11 @@
 // The first contact of the VMBus: what Linux 6.1 sends, and what it waits for (drivers/hv/connection.c, channel_mgmt.c).
 import test from 'ava';
 import { VmbusContact } from '../../daemon/hypervisor/synic/vmbus-contact.js';
+import { inspectVmbus } from '../../daemon/root/synic-view.js';
 import { Message, SynicMsr } from '../../shared/abi/synic.js';
 import { InitiateContact, VersionResponse, VmbusMessage } from '../../shared/abi/vmbus.js';
+import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
+import { writeHyperv } from '../../shared/hyperv/partition-hyperv.js';
 import { SynicRig } from '../rig/synic-rig.js';
 
 const contact = (version: number, vp = 0, sint = 2): Uint8Array => {
@@ -67,4 +70,16 @@ test('messages that make no sense, and VPs that do not exist, have no answer', (
   vmbus.take(1, new Uint8Array(0));
   t.is(answer(0), undefined);
   t.is(answer(1), undefined);
+});
+
+test('an operator sees what was agreed on, what was refused, and whether there is a bus at all', (t) => {
+  const { vmbus, rig } = bus();
+  t.is(inspectVmbus(rig.views), null);
+  writeHyperv(rig.views, parseHyperv('linux'));
+  t.deepEqual(inspectVmbus(rig.views), { version: null, refused: 0 });
+  vmbus.take(1, contact(0x7_0000));
+  vmbus.take(1, contact(0x5_0003));
+  t.deepEqual(inspectVmbus(rig.views), { version: '5.3', refused: 1 });
+  vmbus.take(1, only(VmbusMessage.UNLOAD));
+  t.deepEqual(inspectVmbus(rig.views), { version: null, refused: 1 });
 });

@@ -76,3 +76,4 @@ void apic_reset(void);                            // xAPIC mode, software-enable
 void check_msrs(void);
 void check_apic(void);
 void check_clock(void);
+void check_eoi(void);

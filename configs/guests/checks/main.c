@@ -211,6 +211,7 @@ u32 has_argument(const char *word)
 static const struct { const char *name; void (*run)(void); } GROUPS[] = {
     { "msrs", check_msrs },
     { "apic", check_apic },
+    { "eoi", check_eoi },
     { "clock", check_clock },
 };
 #define GROUP_COUNT (sizeof GROUPS / sizeof *GROUPS)

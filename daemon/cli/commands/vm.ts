@@ -1,6 +1,6 @@
 // hvd vm: the life of partitions, and what they show.
 import type { Command } from 'commander';
-import type { InterruptLog, PartitionInspect } from '../../../shared/protocol/messages.js';
+import type { InterruptLog, PartitionInspect, VmbusInspect } from '../../../shared/protocol/messages.js';
 import { formatSize } from '../../root/config/size.js';
 import type { CreateFlags } from '../create-flags.js';
 import { deviceOptions } from '../device-flags.js';
@@ -127,6 +127,7 @@ const printInspect = (p: PartitionInspect): void => {
         flags,
       ]),
     );
+  if (p.vmbus !== null) printLine(vmbusText(p.vmbus));
   if (p.crash !== null) {
     const { times, vp, parameters, message } = p.crash;
     printLine(`the guest has reported a crash (${times === 1 ? 'once' : `${times} times`}), VP ${vp}: ${parameters.join(' ')}`);
@@ -134,6 +135,11 @@ const printInspect = (p: PartitionInspect): void => {
   }
   if (p.unknownInstructions.length > 0)
     printCounts('instructions that are not there', Object.fromEntries(p.unknownInstructions.map((u) => [u.mnemonic, u.count])));
+};
+
+const vmbusText = ({ version, refused }: VmbusInspect): string => {
+  const state = version === null ? 'no contact' : `version ${version}, nothing is offered`;
+  return `VMBus: ${state}${refused === 0 ? '' : `; versions refused: ${refused}`}`;
 };
 
 const printInterrupts = ({ records }: InterruptLog): void =>
