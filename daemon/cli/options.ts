@@ -2,7 +2,8 @@
 import type { z } from 'zod';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { MachineConfig } from '../../shared/protocol/messages.js';
-import { formatPath, machineSchema } from '../root/config/schema.js';
+import { formatPath } from '../root/config/fields.js';
+import { machineSchema } from '../root/config/schema.js';
 
 /** `64` is a number; anything else stays text, for the schema to refuse. */
 export const numeric = (text: string): number | string => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text);

@@ -11,6 +11,7 @@ import { addPort } from './commands/port.js';
 import { addRecord } from './commands/record.js';
 import { addReplay } from './commands/replay.js';
 import { addRun } from './commands/run.js';
+import { addSchema } from './commands/schema.js';
 import { addSnapshot } from './commands/snapshot.js';
 import { addStart } from './commands/start.js';
 import { addStats } from './commands/stats.js';
@@ -44,6 +45,7 @@ export const createProgram = (): Command => {
     addReplay,
     addSnapshot,
     addTop,
+    addSchema,
   ])
     add(program);
   return program;

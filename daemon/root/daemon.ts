@@ -12,6 +12,8 @@ import { GdbServer } from './gdb/server.js';
 import type { Log } from './log.js';
 import { LogRing } from './log-ring.js';
 import { Machine, type MachineOptions } from './machine.js';
+import type { MetricsAddress } from './metrics/address.js';
+import { MetricsServer } from './metrics/server.js';
 import { hvdVersion } from './version.js';
 
 export interface DaemonOptions extends Omit<MachineOptions, 'config' | 'log'> {
@@ -22,12 +24,19 @@ export interface DaemonOptions extends Omit<MachineOptions, 'config' | 'log'> {
   readonly socket?: string | undefined;
   /** Where debuggers connect (gdb/server), and to what. */
   readonly gdb?: (DebugChoice & { readonly address: number | string }) | undefined;
+  /** Where metrics are served (metrics/server). */
+  readonly metrics?: MetricsAddress | undefined;
+  /** A listening socket that was opened by somebody else (socket activation), in place of one of its own at `socket`. */
+  readonly listenFd?: number | undefined;
 }
 
 export interface Daemon {
   readonly machine: Machine;
   readonly socket: string;
   readonly gdb: GdbServer | undefined;
+  readonly metrics: MetricsServer | undefined;
+  /** Resolves when the end has begun. */
+  readonly stopping: Promise<void>;
   /** Resolves when everything has ended: LPs, connections, socket file. */
   readonly ended: Promise<void>;
   /** Begins the end; may be called again. */
@@ -39,29 +48,38 @@ export const startDaemon = async (options: DaemonOptions): Promise<Daemon> => {
   const { log } = options;
   const socket = options.socket ?? defaultSocket();
   // Asked before the machine is made: a second daemon must fail at once.
-  await claimSocketPath(socket);
+  if (options.listenFd === undefined) await claimSocketPath(socket);
   const machine = await Machine.start(options);
-  const gdb =
-    options.gdb &&
-    (await GdbServer.listen(options.gdb.address, debugServiceOf(machine, log, options.gdb)).catch(async (error: unknown) => {
-      await machine.stop();
+  /** What has been opened so far, to be closed in the opposite order. */
+  const opened: { close: () => Promise<void> }[] = [{ close: () => machine.stop() }];
+  const closeAll = async (): Promise<void> => {
+    for (const one of opened.reverse()) await one.close();
+  };
+  const open = async <T extends { close: () => Promise<void> }>(opening: Promise<T>): Promise<T> => {
+    try {
+      const one = await opening;
+      opened.push(one);
+      return one;
+    } catch (error) {
+      await closeAll();
       throw error;
-    }));
-  let resolveEnded: () => void = () => {};
-  const ended = new Promise<void>((resolve) => {
-    resolveEnded = resolve;
-  });
-  let stopping: Promise<void> | undefined;
+    }
+  };
+  const gdb = options.gdb && (await open(GdbServer.listen(options.gdb.address, debugServiceOf(machine, log, options.gdb))));
+  const metrics = options.metrics && (await open(MetricsServer.listen(options.metrics, machine, log)));
+  const begun = whenTold();
+  const over = whenTold();
+  let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
-    stopping ??= (async () => {
-      await gdb?.close();
-      await machine.stop();
+    stopped ??= (async () => {
+      begun.tell();
+      await closeAll();
       // Last: whoever waits for the socket to go may rely on everything else being gone.
       await control.close();
       log.info('stopped');
-      resolveEnded();
+      over.tell();
     })();
-    return stopping;
+    return stopped;
   };
   const service: Service = {
     machine,
@@ -72,10 +90,17 @@ export const startDaemon = async (options: DaemonOptions): Promise<Daemon> => {
     recent: options.recent ?? new LogRing(),
     shutdown: () => setImmediate(() => void stop().catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'stop'))),
   };
-  const control = await ControlServer.listen(service, log).catch(async (error: unknown) => {
-    await gdb?.close();
-    await machine.stop();
+  const control = await ControlServer.listen(service, log, options.listenFd).catch(async (error: unknown) => {
+    await closeAll();
     throw error;
   });
-  return { machine, socket, gdb, ended, stop };
+  return { machine, socket, gdb, metrics, stopping: begun.told, ended: over.told, stop };
+};
+
+const whenTold = (): { readonly told: Promise<void>; readonly tell: () => void } => {
+  let tell: () => void = () => {};
+  const told = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  return { told, tell };
 };

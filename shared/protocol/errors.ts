@@ -161,6 +161,7 @@ export const ERRORS = {
   'snapshot.dead': { exit: 75, sentence: 'LP {lp} has died: no snapshot is taken of a machine that is not whole' },
   'snapshot.busy': { exit: 75, sentence: '{name}: its disks have not finished within {ms} ms' },
   'snapshot.write': { exit: 73, sentence: '{file}: cannot be written: {why}' },
+  'schema.write': { exit: 73, sentence: '{file}: cannot be written: {why}' },
   internal: { exit: 70, sentence: 'internal error: {why}', hint: 'this is a defect of hvd' },
 } as const satisfies Record<string, ErrorKind>;
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,7 +1,8 @@
 // hvd port, hvd connection: the synthetic ports of partitions, and their connections to ports of others.
 import type { Command } from 'commander';
 import type { ConnectionConfig } from '../../../shared/protocol/messages.js';
-import { connectionShape, portId, portSchema, strict } from '../../root/config/schema.js';
+import { strict } from '../../root/config/fields.js';
+import { connectionShape, portId, portSchema } from '../../root/config/schema.js';
 import { checkOptions, numeric } from '../options.js';
 import { formatCount, printJson, printTable } from '../output.js';
 import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';

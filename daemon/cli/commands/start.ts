@@ -34,12 +34,17 @@ const gdbOptions = (command: Command): Command =>
     .option('--gdb-vm <name>', 'the partition that GDB gets (default: the first)')
     .addOption(gdbBitsOption());
 
+const metricsOptions = (command: Command): Command =>
+  command
+    .option('--metrics <where>', 'serve metrics for Prometheus at /metrics: PORT or HOST:PORT of this host, or the path of a Unix socket')
+    .option('--metrics-public', 'let --metrics name an address that other hosts can reach');
+
 /** commander sets `pin` as soon as --no-pin exists: only what was typed counts. */
 export const typedPin = <F extends { readonly pin?: boolean | undefined }>(flags: F, command: Command): F =>
   command.getOptionValueSource('pin') === 'cli' ? flags : { ...flags, pin: undefined };
 
 export const addStart = (program: Command): void => {
-  gdbOptions(daemonOptions(machineOptions(program.command('start'))))
+  metricsOptions(gdbOptions(daemonOptions(machineOptions(program.command('start')))))
     .description('start the daemon')
     .action(async (flags: StartFlags, command: Command) => {
       const given = typedPin(flags, command);

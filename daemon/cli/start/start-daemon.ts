@@ -10,12 +10,14 @@ import { bitsOf } from '../../root/gdb/register-set.js';
 import { gdbAddress } from '../../root/gdb/server.js';
 import { createLog } from '../../root/log.js';
 import { LogRing } from '../../root/log-ring.js';
+import { metricsAddress } from '../../root/metrics/address.js';
 import { Recorder } from '../../root/record/recorder.js';
 import { reportStart, startDetached } from '../detach.js';
 import { type MachineFlags, withFlags } from '../options.js';
 import { printLine } from '../output.js';
 import { restored } from '../restored.js';
 import { onSignal } from '../signals.js';
+import { passedSocket, ServiceManager } from './systemd.js';
 
 export interface StartFlags extends MachineFlags {
   readonly machine?: string;
@@ -26,6 +28,8 @@ export interface StartFlags extends MachineFlags {
   readonly gdb?: string;
   readonly gdbVm?: string;
   readonly gdbBits?: string;
+  readonly metrics?: string;
+  readonly metricsPublic?: boolean;
   /** Where the machine's course is recorded. */
   readonly record?: RecordTo | undefined;
 }
@@ -50,20 +54,40 @@ const originOf = (flags: StartFlags): Pick<DaemonOptions, 'config' | 'restore'> 
 const gdbOf = ({ gdb, gdbVm, gdbBits }: StartFlags): DaemonOptions['gdb'] =>
   gdb === undefined ? undefined : { address: gdbAddress(gdb), partition: gdbVm, bits: bitsOf(gdbBits) };
 
+const metricsOf = ({ metrics, metricsPublic = false }: StartFlags): DaemonOptions['metrics'] => {
+  if (metrics !== undefined) return metricsAddress(metrics, metricsPublic);
+  if (metricsPublic) throw new HvdError('usage', { what: '--metrics-public: needs --metrics' });
+  return undefined;
+};
+
 /** The daemon in this process, until it is stopped. */
 export const foreground = async (flags: StartFlags): Promise<void> => {
   const recent = new LogRing();
   const log = createLog(undefined, recent);
+  const manager = new ServiceManager(log);
   try {
+    const listenFd = passedSocket();
     const origin = originOf(flags);
     const { config } = origin;
     const recorder = flags.record && new Recorder({ ...flags.record, what: 'machine', config, costs: readCosts() });
-    const daemon = await startDaemon({ ...origin, log, recent, socket: flags.socket, gdb: gdbOf(flags), recorder });
+    const daemon = await startDaemon({
+      ...origin,
+      log,
+      recent,
+      socket: flags.socket,
+      gdb: gdbOf(flags),
+      metrics: metricsOf(flags),
+      listenFd,
+      recorder,
+    });
     const unlisten = onSignal((signal) => {
       log.info({ signal }, 'stopping');
       void daemon.stop();
     });
     reportStart({ ready: process.pid });
+    manager.ready(`${config.lps} LPs, clock ${config.clock}, ${daemon.socket}`);
+    await daemon.stopping;
+    manager.stopping();
     await daemon.ended;
     unlisten();
     if (recorder?.failure !== undefined) throw new HvdError('recording.write', { file: recorder.file, why: recorder.failure });
@@ -78,6 +102,7 @@ export const detach = async (flags: StartFlags): Promise<void> => {
   // What is wrong with the configuration is said here, at the terminal.
   originOf(flags);
   gdbOf(flags);
+  metricsOf(flags);
   const socket = resolve(flags.socket ?? defaultSocket());
   await claimSocketPath(socket);
   const args = [
@@ -89,6 +114,8 @@ export const detach = async (flags: StartFlags): Promise<void> => {
     ...(flags.gdb === undefined ? [] : ['--gdb', flags.gdb]),
     ...(flags.gdbVm === undefined ? [] : ['--gdb-vm', flags.gdbVm]),
     ...(flags.gdbBits === undefined ? [] : ['--gdb-bits', flags.gdbBits]),
+    ...(flags.metrics === undefined ? [] : ['--metrics', flags.metrics]),
+    ...(flags.metricsPublic === true ? ['--metrics-public'] : []),
     ...(flags.pin === undefined ? [] : [flags.pin ? '--pin' : '--no-pin']),
   ];
   const pid = await startDetached(args, socket);

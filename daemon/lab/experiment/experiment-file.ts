@@ -2,8 +2,8 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { HvdError } from '../../../shared/protocol/errors.js';
+import { formatPath } from '../../root/config/fields.js';
 import { readMachineFile } from '../../root/config/machine-file.js';
-import { formatPath } from '../../root/config/schema.js';
 import { readYaml } from '../../root/config/yaml-file.js';
 import type { Parameters, ParameterValue } from '../parameters.js';
 import { readScript } from '../script/script-file.js';

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import type { MachineConfig } from '../../../shared/protocol/messages.js';
 import { findPolicy, settingOf } from '../../../shared/protocol/policies.js';
+import { choice, integer, list, nameSchema, show, strict, text } from '../../root/config/fields.js';
 import { machineFile } from '../../root/config/machine-file.js';
-import { choice, integer, list, nameSchema, seedSchema, show, strict, text } from '../../root/config/schema.js';
+import { seedSchema } from '../../root/config/schema.js';
 import type { Duration } from '../duration.js';
 import { PARAMETER_NAME, type Parameters, type ParameterValue } from '../parameters.js';
 import { duration, expression, parameterValues, SCOPE_NAMES, scriptSchema } from '../script/script.js';

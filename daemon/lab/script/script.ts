@@ -1,8 +1,9 @@
 // A load script: phases of a machine's time, what is done at the beginning of each, and what must hold at its end. Files of `hvd load run`, and the `load:` of an experiment.
 import { z } from 'zod';
 import type { LoadSpec, PartitionConfig } from '../../../shared/protocol/messages.js';
+import { choice, integer, list, nameSchema, show, strict, text } from '../../root/config/fields.js';
 import { partitionFile } from '../../root/config/machine-file.js';
-import { choice, integer, list, nameSchema, policySettings, show, strict, text, vpListSchema } from '../../root/config/schema.js';
+import { policySettings, vpListSchema } from '../../root/config/schema.js';
 import { type Duration, parseDuration } from '../duration.js';
 import { EXPRESSION_MAX, parseExpression } from '../expression.js';
 import { PARAMETER_NAME, type Parameters } from '../parameters.js';
@@ -53,12 +54,15 @@ export interface Script {
   readonly assert: readonly string[];
 }
 
-export const duration = z.unknown().transform((value, context): Duration => {
-  const parsed = parseDuration(value);
-  if (parsed !== undefined) return parsed;
-  context.addIssue({ code: 'custom', message: `expected a time like 40ms, 2s, 500us or 4000000cycles, got ${show(value)}` });
-  return z.NEVER;
-});
+export const duration = z
+  .unknown()
+  .transform((value, context): Duration => {
+    const parsed = parseDuration(value);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({ code: 'custom', message: `expected a time like 40ms, 2s, 500us or 4000000cycles, got ${show(value)}` });
+    return z.NEVER;
+  })
+  .meta({ type: ['string', 'number'], examples: ['40ms', '2s', '500us', '4000000cycles'] });
 
 export const expression = (names: readonly string[]) =>
   text(EXPRESSION_MAX).superRefine((value, context) => {

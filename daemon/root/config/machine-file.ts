@@ -69,11 +69,12 @@ export const withPaths = (partition: PartitionConfig, folder: string): Partition
   ...(partition.devices === undefined ? {} : { devices: partition.devices.map((device) => deviceWithPath(device, folder)) }),
 });
 
-const costSchema = z.record(
+/** What a table of costs may say. */
+export const costFile = z.record(
   z.string(),
   z.strictObject({ cycles: z.number().int().min(0).max(1e9), meaning: z.string(), source: z.string() }),
 );
 
 /** Virtual cycles by name, from configs/costs.yaml. */
 export const readCosts = (file: string = join(packageRoot(), 'configs/costs.yaml')): Record<string, number> =>
-  Object.fromEntries(Object.entries(readYaml(file, costSchema)).map(([name, cost]) => [name, cost.cycles]));
+  Object.fromEntries(Object.entries(readYaml(file, costFile)).map(([name, cost]) => [name, cost.cycles]));

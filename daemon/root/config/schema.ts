@@ -7,6 +7,7 @@ import { HypervChoiceError, parseHyperv } from '../../../shared/hyperv/hyperv-ch
 import { CONFIGURED_CONNECTIONS_MAX, CONFIGURED_PORTS_MAX } from '../../../shared/hyperv/partition-ports.js';
 import { RANGES_MAX } from '../../../shared/layout/critical-ranges.js';
 import { DEVICE_LINES } from '../../../shared/layout/device-line.js';
+import { JOB_NAMES } from '../../../shared/layout/job-page.js';
 import { PARTITION_SLOTS } from '../../../shared/layout/mailbox.js';
 import { MAX_LPS, MAX_NODES, MAX_VPS, RAM_MAX, RAM_MIN, SUPER_MODE_CHOICES } from '../../../shared/layout/partition.js';
 import { RESERVE_MAX, WEIGHT_MAX } from '../../../shared/layout/schedule.js';
@@ -22,14 +23,14 @@ import {
   type PortConfig,
   type VirtualDeviceConfig,
 } from '../../../shared/protocol/messages.js';
+import { POLICIES, type Policy } from '../../../shared/protocol/policies.js';
 import { parseForward } from '../network/user/forwards.js';
-import { formatSize, parseSize } from './size.js';
+import { choice, flag, integer, list, nameSchema, patterned, show, size, strict, text } from './fields.js';
 
 /** Guest RAM comes in pages of WebAssembly memory. */
 export const RAM_STEP = 65536;
 /** Longest command line, bytes: COMMAND_LINE_SIZE of x86 Linux less its zero. */
 export const APPEND_MAX = 2047;
-export const NAME_MAX = 32;
 const PATH_MAX = 4095;
 /** Longest list of features, far more than there are. */
 const HV_WORDS_MAX = 100;
@@ -37,56 +38,10 @@ const HV_WORDS_MAX = 100;
 export const FORWARDS_MAX = 64;
 const PARAMETER_MAX = 2 ** 32 - 1;
 
-export const show = (value: unknown): string => (value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 60));
-
-const size = (min: number, max: number, step: number) =>
-  z.unknown().transform((value, context): number => {
-    const bytes = parseSize(value);
-    if (bytes !== undefined && bytes >= min && bytes <= max && bytes % step === 0) return bytes;
-    context.addIssue({
-      code: 'custom',
-      message: `expected a size from ${formatSize(min)} to ${formatSize(max)} in steps of ${formatSize(step)}, got ${show(value)}`,
-    });
-    return z.NEVER;
-  });
-
-export const integer = (min: number, max: number) =>
-  z.custom<number>((value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max, {
-    error: (issue) => `expected a whole number from ${min} to ${max}, got ${show(issue.input)}`,
-  });
-
-export const choice = <const T extends string>(values: readonly T[]) =>
-  z.custom<T>((value) => values.includes(value as T), { error: (issue) => `expected ${values.join(' or ')}, got ${show(issue.input)}` });
-
-export const text = (max: number) =>
-  z.custom<string>((value) => typeof value === 'string' && value.length > 0 && Buffer.byteLength(value) <= max && !/\p{Cc}/u.test(value), {
-    error: (issue) => `expected text of 1 to ${max} bytes without control characters, got ${show(issue.input)}`,
-  });
-
-export const flag = z.boolean({ error: (issue) => `expected true or false, got ${show(issue.input)}` });
-
-export const nameSchema = z.custom<string>(
-  (value) => typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(value) && value.length <= NAME_MAX,
-  {
-    error: (issue) => `expected a name of 1 to ${NAME_MAX} letters, digits, '.', '_' or '-', got ${show(issue.input)}`,
-  },
-);
-
-export const list = <T extends z.ZodType>(item: T, max: number) =>
-  z.array(item, { error: (issue) => `expected a list, got ${show(issue.input)}` }).max(max, { error: `expected at most ${max} entries` });
-
-export const strict = <S extends z.ZodRawShape>(shape: S) =>
-  z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? `unknown key ${(issue.keys as string[]).join(', ')}; there are ${Object.keys(shape).join(', ')}`
-        : `expected keys and values, got ${show(issue.input)}`,
-  });
-
 export const vpListSchema = list(integer(0, MAX_VPS - 1), MAX_VPS);
 
 const jobShape = {
-  job: text(32),
+  job: text(32).meta({ enum: [...JOB_NAMES] }),
   vps: vpListSchema.optional(),
   parameters: z
     .record(z.string(), integer(0, PARAMETER_MAX), { error: (issue) => `expected names and numbers, got ${show(issue.input)}` })
@@ -96,35 +51,46 @@ export const loadShape = jobShape;
 export const loadSchema: z.ZodType<LoadSpec> = strict(jobShape);
 
 /** `x86-64-v2,+aes,-smap` (shared/cpu). */
-const processor = z.unknown().transform((value, context): string => {
-  try {
-    if (typeof value === 'string') {
-      parseProcessor(value);
-      return value;
+const processor = z
+  .unknown()
+  .transform((value, context): string => {
+    try {
+      if (typeof value === 'string') {
+        parseProcessor(value);
+        return value;
+      }
+      context.addIssue({ code: 'custom', message: `expected a processor like x86-64-v2,+aes, got ${show(value)}` });
+    } catch (error) {
+      if (!(error instanceof ChoiceError)) throw error;
+      context.addIssue({ code: 'custom', message: `${error.message}; got ${show(value)}` });
     }
-    context.addIssue({ code: 'custom', message: `expected a processor like x86-64-v2,+aes, got ${show(value)}` });
-  } catch (error) {
-    if (!(error instanceof ChoiceError)) throw error;
-    context.addIssue({ code: 'custom', message: `${error.message}; got ${show(value)}` });
-  }
-  return z.NEVER;
-});
+    return z.NEVER;
+  })
+  .meta({ type: 'string', description: 'A model, and features on (+) or off (-)', examples: ['x86-64-v2,+aes,-smap'] });
 
 /** `linux,+ref-tsc,-cluster-ipi` (shared/hyperv), or the same as a list. */
-const hypervFeatures = z.unknown().transform((value, context): string => {
-  const list = Array.isArray(value) && value.length <= HV_WORDS_MAX ? value : [value];
-  try {
-    if (list.every((part) => typeof part === 'string')) {
-      parseHyperv(list.join(','));
-      return list.join(',');
+const hypervFeatures = z
+  .unknown()
+  .transform((value, context): string => {
+    const list = Array.isArray(value) && value.length <= HV_WORDS_MAX ? value : [value];
+    try {
+      if (list.every((part) => typeof part === 'string')) {
+        parseHyperv(list.join(','));
+        return list.join(',');
+      }
+      context.addIssue({ code: 'custom', message: `expected features like linux,+ref-tsc,-cluster-ipi, got ${show(value)}` });
+    } catch (error) {
+      if (!(error instanceof HypervChoiceError)) throw error;
+      context.addIssue({ code: 'custom', message: `${error.message}; got ${show(value)}` });
     }
-    context.addIssue({ code: 'custom', message: `expected features like linux,+ref-tsc,-cluster-ipi, got ${show(value)}` });
-  } catch (error) {
-    if (!(error instanceof HypervChoiceError)) throw error;
-    context.addIssue({ code: 'custom', message: `${error.message}; got ${show(value)}` });
-  }
-  return z.NEVER;
-});
+    return z.NEVER;
+  })
+  .meta({
+    type: ['string', 'array'],
+    items: { type: 'string' },
+    description: 'off, minimal, linux or all, and features on (+) or off (-)',
+    examples: ['linux,-ref-tsc,spin-retries=100'],
+  });
 /** Numbers of ports and connections (TLFS 11.10). */
 export const portId = integer(1, PORT_ID_MAX);
 export const portSchema: z.ZodType<PortConfig> = strict({
@@ -155,27 +121,45 @@ const hyperv: z.ZodType<HypervConfig> = strict({
     for (const [index, { id }] of entries.entries())
       if (entries.findIndex((other) => other.id === id) < index) refuse([key, index, 'id'], `expected a number of its own, ${id} is taken`);
 });
-export const policySettings = z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` });
-
-const address = z.unknown().transform((value, context): string => {
-  const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;
-  if (typeof text === 'string' && /^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) && BigInt(text) < 1n << 64n) return text;
-  context.addIssue({ code: 'custom', message: `expected an address below 2^64, got ${show(value)}` });
-  return z.NEVER;
+/** What an editor is told of a policy; of those with sets of words it shows each word, for their sums are too many. */
+const policyHint = ({ values, set, meaning, default: usual }: Policy) => ({
+  description: `${meaning}${set === undefined ? '' : `; words joined by +: ${set.join(', ')}`}`,
+  default: usual,
+  ...(set === undefined ? { enum: values } : { type: 'string', examples: [...values] }),
 });
+/** `policies`: those that may be set there. */
+const settingsOf = (policies: readonly Policy[]) =>
+  z
+    .record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` })
+    .meta({ properties: Object.fromEntries(policies.map((policy) => [policy.name, policyHint(policy)])), additionalProperties: false });
+export const policySettings = settingsOf(POLICIES);
+const ownSettings = settingsOf(POLICIES.filter(({ perPartition }) => perPartition));
+
+const address = z
+  .unknown()
+  .transform((value, context): string => {
+    const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;
+    if (typeof text === 'string' && /^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) && BigInt(text) < 1n << 64n) return text;
+    context.addIssue({ code: 'custom', message: `expected an address below 2^64, got ${show(value)}` });
+    return z.NEVER;
+  })
+  .meta({ type: ['string', 'integer'], pattern: '^(0[xX][0-9a-fA-F]{1,16}|\\d{1,20})$', minimum: 0 });
 const range = strict({ from: address, to: address }).superRefine(({ from, to }, context) => {
   if (BigInt(to) <= BigInt(from))
     context.addIssue({ code: 'custom', path: ['to'], message: `expected an address above ${from}, got ${to}` });
 });
 const WORD_STRIDE_MAX = 1 << 20;
 const criticalWord = strict({
-  at: z.unknown().transform((value, context): string => {
-    const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;
-    if (typeof text === 'string' && /^([fg]s:)?(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) && BigInt(text.replace(/^.s:/i, '')) < 1n << 64n)
-      return text.toLowerCase();
-    context.addIssue({ code: 'custom', message: `expected an address, or gs: or fs: and an offset, got ${show(value)}` });
-    return z.NEVER;
-  }),
+  at: z
+    .unknown()
+    .transform((value, context): string => {
+      const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;
+      if (typeof text === 'string' && /^([fg]s:)?(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) && BigInt(text.replace(/^.s:/i, '')) < 1n << 64n)
+        return text.toLowerCase();
+      context.addIssue({ code: 'custom', message: `expected an address, or gs: or fs: and an offset, got ${show(value)}` });
+      return z.NEVER;
+    })
+    .meta({ type: ['string', 'integer'], pattern: '^([fgFG][sS]:)?(0[xX][0-9a-fA-F]{1,16}|\\d{1,20})$', minimum: 0 }),
   stride: integer(0, WORD_STRIDE_MAX).optional(),
   mask: address
     .refine((mask) => BigInt(mask) > 0n && BigInt(mask) < 1n << 32n, { error: 'expected some of 32 bits, e.g. 0x7fffffff' })
@@ -207,17 +191,14 @@ const scheduling = strict({
     context.addIssue({ code: 'custom', path: ['limit'], message: `expected at least the reserve, ${reserve}; got ${limit}` });
 });
 
-const network = z.custom<string>((value) => typeof value === 'string' && /^(user|switch:[A-Za-z0-9][A-Za-z0-9._-]{0,31})$/.test(value), {
-  error: (issue) => `expected user or switch:NAME, got ${show(issue.input)}`,
-});
+const network = patterned(/^(user|switch:[A-Za-z0-9][A-Za-z0-9._-]{0,31})$/, 'user or switch:NAME');
 /** Of one station: the lowest bit of the first byte is that of groups. */
-const mac = z.custom<string>((value) => typeof value === 'string' && /^[\da-f][02468ace](:[\da-f]{2}){5}$/i.test(value), {
-  error: (issue) => `expected an address of one station like 52:54:00:12:34:56, got ${show(issue.input)}`,
-});
-const forward = z.custom<string>((value) => typeof value === 'string' && parseForward(value) !== undefined, {
-  error: (issue) =>
-    `expected tcp or udp, an address of the host, its port and the guest's like tcp:127.0.0.1:2222:22, got ${show(issue.input)}`,
-});
+const mac = patterned(/^[\da-fA-F][02468aceACE](:[\da-fA-F]{2}){5}$/, 'an address of one station like 52:54:00:12:34:56');
+const forward = patterned(
+  /^(tcp|udp):/,
+  "tcp or udp, an address of the host, its port and the guest's like tcp:127.0.0.1:2222:22",
+  (word) => parseForward(word) !== undefined,
+);
 const virtualDevice: z.ZodType<VirtualDeviceConfig> = z.discriminatedUnion(
   'kind',
   [
@@ -281,23 +262,23 @@ const refineProcessors = ({ vps, cpu, hv }: Pick<PartitionConfig, 'vps' | 'cpu' 
 };
 
 export const partitionSchema: z.ZodType<PartitionConfig> = strict({
-  name: nameSchema,
-  image: text(PATH_MAX).optional(),
-  bios: text(PATH_MAX).optional(),
-  'video-bios': text(PATH_MAX).optional(),
-  vps: integer(1, MAX_VPS),
-  memory: size(RAM_MIN, RAM_MAX, RAM_STEP),
-  cpu: processor.optional(),
-  'super-mode': choice(SUPER_MODE_CHOICES).optional(),
-  hv: hyperv.optional(),
-  append: text(APPEND_MAX).optional(),
-  initrd: text(PATH_MAX).optional(),
-  devices: virtualDevices.optional(),
-  testdev: flag.optional(),
-  load: loadSchema.optional(),
-  autostart: flag.optional(),
-  policies: policySettings.optional(),
-  scheduling: scheduling.optional(),
+  name: nameSchema.describe('Its name'),
+  image: text(PATH_MAX).optional().describe('File, images:NAME/FILE of a prepared image, or workload64, workload32, bench64, bench32'),
+  bios: text(PATH_MAX).optional().describe('It boots through this ROM, from a disk or a floppy'),
+  'video-bios': text(PATH_MAX).optional().describe('An option ROM for its VGA'),
+  vps: integer(1, MAX_VPS).describe('Virtual processors'),
+  memory: size(RAM_MIN, RAM_MAX, RAM_STEP).describe('Guest RAM'),
+  cpu: processor.optional().describe('The processor that the guest sees; everything that there is when absent'),
+  'super-mode': choice(SUPER_MODE_CHOICES).optional().describe('With world.switch=page: in which super-mode its LPs are'),
+  hv: hyperv.optional().describe('The Hyper-V interface; none when absent'),
+  append: text(APPEND_MAX).optional().describe('Command line of the kernel'),
+  initrd: text(PATH_MAX).optional().describe('Initial RAM disk'),
+  devices: virtualDevices.optional().describe('Virtio devices, in the order in which the guest finds them'),
+  testdev: flag.optional().describe('Devices that images of the kvm-unit-tests family look for'),
+  load: loadSchema.optional().describe('Job to start with, for workload guests'),
+  autostart: flag.optional().describe('Whether it is started when it is created'),
+  policies: ownSettings.optional().describe('Settings of its own, of policies that allow it'),
+  scheduling: scheduling.optional().describe('Its share of the machine, for each of its VPs'),
 })
   .superRefine((partition, context) => {
     refineBoot(partition, context);
@@ -339,17 +320,23 @@ const deviceSchema: z.ZodType<DeviceConfig> = strict({
 });
 
 export const machineSchema: z.ZodType<MachineConfig> = strict({
-  lps: lpsSchema.default(MACHINE_DEFAULTS.lps),
-  nodes: nodesSchema.default(MACHINE_DEFAULTS.nodes),
-  clock: choice(['deterministic', 'quantum', 'realtime']).default(MACHINE_DEFAULTS.clock),
-  seed: seedSchema.default(MACHINE_DEFAULTS.seed),
-  quantumCycles: integer(1_000, 1_000_000_000).default(MACHINE_DEFAULTS.quantumCycles),
-  frequencyHz: integer(1_000_000, 2 ** 32 - 1).default(MACHINE_DEFAULTS.frequencyHz),
-  idle: choice(['skip', 'pace']).default(MACHINE_DEFAULTS.idle),
-  pin: flag.default(MACHINE_DEFAULTS.pin),
-  partitions: list(partitionSchema, PARTITION_SLOTS).default([]),
-  policies: policySettings.default({}),
-  devices: list(deviceSchema, DEVICE_LINES).optional(),
+  lps: lpsSchema.default(MACHINE_DEFAULTS.lps).describe('Logical processors: simulated physical processors, each a thread of the host'),
+  nodes: nodesSchema.default(MACHINE_DEFAULTS.nodes).describe('NUMA nodes'),
+  clock: choice(['deterministic', 'quantum', 'realtime'])
+    .default(MACHINE_DEFAULTS.clock)
+    .describe('deterministic: the same course each time; quantum: LPs in parallel, none far ahead; realtime: by the clock of the host'),
+  seed: seedSchema.default(MACHINE_DEFAULTS.seed).describe('Of everything random'),
+  quantumCycles: integer(1_000, 1_000_000_000).default(MACHINE_DEFAULTS.quantumCycles).describe('Cycles by which LPs may be apart'),
+  frequencyHz: integer(1_000_000, 2 ** 32 - 1)
+    .default(MACHINE_DEFAULTS.frequencyHz)
+    .describe('Virtual cycles in a second'),
+  idle: choice(['skip', 'pace'])
+    .default(MACHINE_DEFAULTS.idle)
+    .describe('When every VP is idle: virtual time is skipped, or paced to the clock of the host'),
+  pin: flag.default(MACHINE_DEFAULTS.pin).describe('Whether each LP is bound to a core of the host'),
+  partitions: list(partitionSchema, PARTITION_SLOTS).default([]).describe('Guests to begin with'),
+  policies: policySettings.default({}).describe('Mechanisms that can be switched (hvd policy list)'),
+  devices: list(deviceSchema, DEVICE_LINES).optional().describe('Test devices with an interrupt line each'),
 }).superRefine((machine, context) => {
   const taken = new Set<string>();
   for (const [index, { name, lp, vector, partition, vp, guestVector }] of (machine.devices ?? []).entries()) {
@@ -383,9 +370,3 @@ export const machineSchema: z.ZodType<MachineConfig> = strict({
     names.add(partition.name);
   }
 });
-
-/** `partitions[1].memory`; `(all)` for the whole. */
-export const formatPath = (path: readonly PropertyKey[]): string => {
-  const joined = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('');
-  return joined === '' ? '(all)' : joined.replace(/^\./, '');
-};

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
-import { formatPath } from './schema.js';
+import { formatPath } from './fields.js';
 
 /** Longest configuration that is read, bytes. */
 export const YAML_MAX = 1 << 20;

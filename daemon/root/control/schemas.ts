@@ -4,17 +4,15 @@ import { z } from 'zod';
 import { MAX_VPS } from '../../../shared/layout/partition.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { Method, Requests } from '../../../shared/protocol/messages.js';
+import { formatPath, nameSchema, strict } from '../config/fields.js';
 import {
   connectionShape,
-  formatPath,
   loadShape,
-  nameSchema,
   partitionSchema,
   periodSchema,
   portId,
   portSchema,
   schedulingChange,
-  strict,
   vpListSchema,
 } from '../config/schema.js';
 

@@ -1,5 +1,6 @@
 // The control socket: a Unix socket for this user alone, one session for each connection.
 import { createServer, type Server } from 'node:net';
+import { HvdError } from '../../../shared/protocol/errors.js';
 import type { Log } from '../log.js';
 import { DropLog } from './drop-log.js';
 import type { Service } from './methods.js';
@@ -13,13 +14,16 @@ export class ControlServer {
   readonly #server: Server;
   readonly #sessions = new Set<Session>();
   readonly #path: string;
-  #inode = 0;
+  /** Of its own socket; undefined: somebody else's, who has passed it. */
+  #inode: number | undefined;
 
-  /** Listens at `service.socket`. Throws HvdError when that cannot be. */
-  static async listen(service: Service, log: Log): Promise<ControlServer> {
-    await claimSocketPath(service.socket);
+  /** Listens at `service.socket`, or at the socket that is open already as `fd`. Throws HvdError when that cannot be. */
+  static async listen(service: Service, log: Log, fd?: number): Promise<ControlServer> {
     const control = new ControlServer(service, log);
-    control.#inode = await bindPrivately(control.#server, service.socket);
+    if (fd === undefined) {
+      await claimSocketPath(service.socket);
+      control.#inode = await bindPrivately(control.#server, service.socket);
+    } else await listenAt(control.#server, fd);
     log.info({ socket: service.socket }, 'control socket');
     return control;
   }
@@ -41,6 +45,16 @@ export class ControlServer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const session of this.#sessions) session.end();
     await closed;
-    removeBound(this.#path, this.#inode);
+    if (this.#inode !== undefined) removeBound(this.#path, this.#inode);
   }
 }
+
+const listenAt = (server: Server, fd: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const fail = (error: Error): void => reject(new HvdError('socket.failed', { socket: `descriptor ${fd}`, why: error.message }, error));
+    server.once('error', fail);
+    server.listen({ fd }, () => {
+      server.off('error', fail);
+      resolve();
+    });
+  });

@@ -3,7 +3,8 @@
 import { z } from 'zod';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { MachineConfig } from '../../../shared/protocol/messages.js';
-import { formatPath, machineSchema } from '../config/schema.js';
+import { formatPath } from '../config/fields.js';
+import { machineSchema } from '../config/schema.js';
 import { ACTS, type InputKind } from '../gate/inputs.js';
 import { decodeEvents } from './event-codec.js';
 import type { Frame } from './frame-file.js';

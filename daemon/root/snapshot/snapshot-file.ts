@@ -3,7 +3,8 @@
 import { z } from 'zod';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { LoadSpec, MachineConfig, PartitionConfig } from '../../../shared/protocol/messages.js';
-import { formatPath, loadSchema, machineSchema, partitionSchema } from '../config/schema.js';
+import { formatPath } from '../config/fields.js';
+import { loadSchema, machineSchema, partitionSchema } from '../config/schema.js';
 import type { Frame } from '../record/frame-file.js';
 import type { StateDigest } from '../record/state-digest.js';
 import type { Layouts } from './layouts.js';
