@@ -5,7 +5,7 @@
 #define TABLES_MAX 256u
 #define PAGES_SHARED_MAX 64u
 #define PAGES_PRIVATE_MAX 512u
-#define SPACES_MAX 64u
+#define SPACES_MAX 256u
 #define SPACE_PAGES 64u
 #define POOL_FRAMES 256u
 #define CR4_PGE 0x80u
