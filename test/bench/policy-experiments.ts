@@ -91,7 +91,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
     guest: guest('switch:spaces=2,pages=16', 1),
     settings: ['vtlb.tags=1', 'vtlb.tags=2'],
     unit: 'fills an operation',
-    bar: '0 in the steady state',
+    bar: '0 once both are known (test/guests/settings)',
     measure: perOperation('fills'),
   },
   {

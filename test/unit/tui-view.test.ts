@@ -134,9 +134,9 @@ test('what a vTLB holds: tables by node and state, pages, queues, spaces with th
     'GPTs    37 T  2 D  1 N',
     'queues  3 cond.  1 closing  2 stale',
     ' SAS LPs        CR3 PCID SPTs entries  state',
-    '   1   2     101000    1    9      31  stale, nodes 3',
-    '   0   0     100000    0    8      30  clean',
-    '   2   0     102000    2   10      32  forgotten',
+    '   1   2     101000    1    9      31  stale, nodes 3  4-lev',
+    '   0   0     100000    0    8      30  clean  4-level WP',
+    '   2   0     102000    2   10      32  forgotten  4-level WP',
     '   3   1     103000    0    3      33  stale, node level 3',
   ]);
   t.deepEqual(of(60, 9).slice(-1), ['and 2 more']);

@@ -67,7 +67,10 @@ const spaceRows = ({ spaces, generation }: VtlbView, width: number, height: numb
     if (wide) line.right(String(space.pcid), 5, style.dim);
     line.right(si(space.tables), 5, style.label);
     if (wide) line.right(si(space.translations), 8, style.label);
-    lines.push(line.put(`  ${stateOf(space, generation)}`, isStale(space) ? style.wait : style.dim).end());
+    line.put(`  ${stateOf(space, generation)}`, isStale(space) ? style.wait : style.dim);
+    // Of a node the state says as much.
+    if (!isNode(space)) line.put(`  ${space.mode}`, style.dim);
+    lines.push(line.end());
   }
   if (shown.length < sorted.length) lines.push(new Line(width).put(`and ${sorted.length - shown.length} more`, style.dim).end());
   return lines;
