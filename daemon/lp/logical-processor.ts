@@ -1,5 +1,6 @@
 // One simulated physical processor: its parts and how they go together, root's commands, runs of VPs. What it does when is in its rounds (rounds.ts).
 // Never returns to its event loop while the machine runs; everything it is told comes through shared memory (and, for ATTACH, its control port).
+import { availableParallelism } from 'node:os';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { firstMismatch } from '../../shared/kit/saved.js';
 import { DebugResult } from '../../shared/layout/debug.js';
@@ -98,7 +99,14 @@ export class LogicalProcessor {
     });
     this.#clock = new LpClock(this.#block, this.#frequencyHz, this.#trace, () => this.#standStill.stoodMs);
     this.#rounds = new Rounds<Candidate<Guest>>(
-      { machine: this.#machine, lp: boot.lp, turn: this.#turn, clock: this.#clock, pace },
+      {
+        machine: this.#machine,
+        lp: boot.lp,
+        turn: this.#turn,
+        clock: this.#clock,
+        pace,
+        mayPoll: header.lpCount <= availableParallelism(),
+      },
       this.#duties,
     );
     this.#queue = new RunQueue<Guest>({
@@ -133,7 +141,7 @@ export class LogicalProcessor {
       // Another LP, whose VP it may be, can be a quantum behind.
       patience: Math.max(REVOKE_CYCLES, 4 * header.quantumCycles),
       wake: (lp) => {
-        this.#apic.wake(lp);
+        this.#apic.interrupt(lp);
         this.#rounds.summon(lp, this.#clock.cycles);
       },
     });

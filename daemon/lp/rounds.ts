@@ -9,8 +9,10 @@
 // So what is left before the look is found; after the look and before 3 it is found by 4, or (one LP at a time, or realtime) has rung before 5; after 3 it moves the step, and rings.
 // test/interleave/lp-interleavings tries all orders, and what becomes of each step that is left out.
 import { courseOf, endStand, isGateDue, isStanding, passCourse, standAtGate, standAtRest } from '../../shared/layout/gate.js';
-import { ClockMode, LpLayout, LpState, MachineHeader } from '../../shared/layout/machine.js';
+import { ClockMode, LpLayout, LpState, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import type { Views } from '../../shared/layout/struct.js';
+import { findPolicy } from '../../shared/protocol/policies.js';
+import { HaltPoll } from './halt-poll.js';
 import type { IdlePace } from './idle-pace.js';
 import type { LpClock } from './lp-clock.js';
 import { ring, type Turn } from './turn.js';
@@ -19,6 +21,9 @@ import { ring, type Turn } from './turn.js';
 const SLEEP_MAX_MS = 1000;
 /** So long an LP is deaf to its mail at most while another one is not done at the gate. */
 const GATE_MS = 100;
+
+const POLL_POLICY = (MachineLayout.at.policies >>> 2) + findPolicy('sched.poll').word;
+const POLL_ADAPTIVE = 0;
 
 /** What there is to do for an LP. `clock`: its own, in cycles. */
 export interface Duties<Work> {
@@ -51,6 +56,8 @@ export interface RoundsParts {
   readonly clock: LpClock;
   /** Absent: idle virtual time is skipped. */
   readonly pace: IdlePace | undefined;
+  /** The host has a core for each LP: one that looks for work for a while takes no time from others. */
+  readonly mayPoll: boolean;
 }
 
 export class Rounds<Work> {
@@ -61,6 +68,8 @@ export class Rounds<Work> {
   readonly #mode: number;
   readonly #clock: LpClock;
   readonly #pace: IdlePace | undefined;
+  readonly #mayPoll: boolean;
+  readonly #poll = new HaltPoll();
   /** It was told to stop while it stood at the gate. */
   #isOver = false;
   /**
@@ -69,13 +78,14 @@ export class Rounds<Work> {
    */
   #waitsAt = -1;
 
-  constructor({ machine, lp, turn, clock, pace }: RoundsParts, duties: Duties<Work>) {
+  constructor({ machine, lp, turn, clock, pace, mayPoll }: RoundsParts, duties: Duties<Work>) {
     this.#machine = machine;
     this.#lp = lp;
     this.#mode = new MachineHeader(machine, 0).clockMode;
     this.turn = turn;
     this.#clock = clock;
     this.#pace = pace;
+    this.#mayPoll = mayPoll;
     this.duties = duties;
   }
 
@@ -105,10 +115,10 @@ export class Rounds<Work> {
     Atomics.store(this.#machine.i32, (this.turn.block.base + LpLayout.at.state) >>> 2, state);
   }
 
-  /** Another LP has something to look at: it does not sleep past it. */
+  /** An LP, which may be this one, has something to look at: it does not sleep past it. Once for each time: a second ring would only be in the way of the LP that wakes. */
   summon(lp: number, clock: number): void {
-    if (lp === this.#lp) return;
-    if (this.#isRealTime) ring(this.#machine, lp);
+    if (lp === this.#lp) this.turn.stayAwake();
+    else if (this.#isRealTime) ring(this.#machine, lp);
     else this.turn.summon(lp, clock);
   }
 
@@ -290,7 +300,12 @@ export class Rounds<Work> {
     const deadline = duties.deadline(this.#clock.cycles);
     const ms = deadline === Number.POSITIVE_INFINITY ? SLEEP_MAX_MS : this.#clock.msUntil(deadline);
     if (ms <= 0) return;
-    this.turn.sleep(heard, Math.min(ms, SLEEP_MAX_MS));
+    this.#poll.sleep(
+      this.turn,
+      heard,
+      Math.min(ms, SLEEP_MAX_MS),
+      this.#mayPoll && Atomics.load(this.#machine.i32, POLL_POLICY) === POLL_ADAPTIVE,
+    );
     this.#clock.idled(this.#clock.ofHost);
   }
 }

@@ -210,6 +210,10 @@ export class Turn {
   sleep(seen: number, ms: number): void {
     Atomics.wait(this.views.i32, this.#doorbell(this.lp), seen, ms);
   }
+  /** The next sleep of this LP that has listened before does not sleep. */
+  stayAwake(): void {
+    Atomics.add(this.views.i32, this.#doorbell(this.lp), 1);
+  }
   get block(): LpBlock {
     return this.#block;
   }

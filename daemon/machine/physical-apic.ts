@@ -24,7 +24,7 @@ export class PhysicalApic {
     this.#broadcast = broadcast;
   }
 
-  /** Sends `vector` to an LP, this one included: trigger mode, request bit, then a kick, then the doorbell for one that sleeps. Any thread. */
+  /** Sends `vector` to an LP, this one included: trigger mode, request bit, then a kick. One that sleeps is to be summoned after that (lp/rounds). Any thread. */
   send(lp: number, vector: number, level = false): void {
     const { i32 } = this.#views;
     const word = (lpBlockAt(lp) >>> 2) + (vector >>> 5);
@@ -33,16 +33,12 @@ export class PhysicalApic {
     else Atomics.and(i32, word + (AT.physicalTmr >>> 2), ~bit);
     // A request that stood already has its kick under way.
     if ((Atomics.or(i32, word + (AT.physicalIrr >>> 2), bit) & bit) !== 0) return;
-    this.wake(lp);
+    this.interrupt(lp);
   }
 
-  /** The LP leaves guest code, or wakes, and looks. */
-  wake(lp: number): void {
-    const { i32 } = this.#views;
-    const doorbell = (lpBlockAt(lp) + AT.doorbell) >>> 2;
+  /** The LP leaves guest code, and looks. */
+  interrupt(lp: number): void {
     this.#kick(lp);
-    Atomics.add(i32, doorbell, 1);
-    Atomics.notify(i32, doorbell);
   }
 
   /** The owner takes its highest request into service and returns it; -1: none, or none of a class above that of the highest in service (SDM 3A 11.8.3). */

@@ -172,6 +172,15 @@ export const POLICIES: readonly Policy[] = [
     word: 25,
   },
   {
+    name: 'sched.poll',
+    values: ['adaptive', 'off'],
+    baseline: 'off',
+    default: 'adaptive',
+    meaning:
+      'realtime clock, where the host has a core for each LP: whether an LP that was woken soon after it had gone to sleep looks for work for up to 200 µs before it sleeps again, or sleeps at once',
+    word: 31,
+  },
+  {
     name: 'spin.detect',
     ...setOf('hypercall', 'pause', 'idle', 'ipi', 'loop'),
     baseline: 'off',

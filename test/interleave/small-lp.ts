@@ -192,7 +192,7 @@ export class SmallLp {
     const spinWindow = { begin() {}, piece: () => 0 } as unknown as SpinWindow;
     const loop = new parts.RunLoop(on, readiness, window, spinWindow);
     this.#rounds = new parts.Rounds<number>(
-      { machine, lp: index, turn, clock, pace: undefined },
+      { machine, lp: index, turn, clock, pace: undefined, mayPoll: false },
       {
         mail: () => !this.isOver,
         standStill: () => false,

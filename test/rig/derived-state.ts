@@ -18,6 +18,9 @@ export const DERIVED: Readonly<Record<string, { readonly [R in Reason]?: readonl
   'lp/idle-pace.ts': {
     HOST: ['#pacedTo', '#lookedAt', '#changes'],
   },
+  'lp/halt-poll.ts': {
+    HOST: ['#windowUs'],
+  },
   'lp/logical-processor.ts': {
     WITHIN_RUN: ['#running'],
   },

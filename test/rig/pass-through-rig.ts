@@ -67,7 +67,7 @@ export class PassThroughRig {
           endsSelectively: () => this.selective,
           clock: () => this.clock,
           patience: REVOKE_CYCLES,
-          wake: (at) => this.apic.wake(at),
+          wake: (at) => this.apic.interrupt(at),
         }),
     );
   }
