@@ -6,8 +6,9 @@ import { choice, integer, list, nameSchema, show, strict, text } from '../../roo
 import { machineFile } from '../../root/config/machine-file.js';
 import { seedSchema } from '../../root/config/schema.js';
 import type { Duration } from '../duration.js';
+import { EXPRESSION_MAX } from '../expression.js';
 import { PARAMETER_NAME, type Parameters, type ParameterValue } from '../parameters.js';
-import { duration, expression, parameterValues, SCOPE_NAMES, scriptSchema } from '../script/script.js';
+import { duration, parameterValues, scriptSchema } from '../script/script.js';
 import { withParameters } from '../script/script-file.js';
 
 export const CELLS_MAX = 100_000;
@@ -59,10 +60,12 @@ const value = z.union([z.number(), z.boolean(), z.string()], {
 const settings = record(value.transform(String), 'names of axes and values');
 const axis = list(value, VALUES_MAX).min(1, { error: 'expected at least one value' });
 
+/** An expression, looked at with a cell's parameters in their places. */
+const measured = text(EXPRESSION_MAX);
 const measure: z.ZodType<Measure> = z
   .union([
-    expression(SCOPE_NAMES).transform((text) => ({ value: text })),
-    strict({ value: expression(SCOPE_NAMES), unit: text(40).optional(), better: choice(['more', 'less', 'neither']).optional() }),
+    measured.transform((text) => ({ value: text })),
+    strict({ value: measured, unit: text(40).optional(), better: choice(['more', 'less', 'neither']).optional() }),
   ])
   .transform((one) => ({ unit: '', better: 'more' as const, ...one })) as unknown as z.ZodType<Measure>;
 
@@ -165,7 +168,8 @@ export const experimentSchema = (base: Readonly<Record<string, unknown>>): z.Zod
     }
     const own = Object.fromEntries(SCRIPT_KEYS.flatMap((key) => (file[key] === undefined ? [] : [[key, file[key]]])));
     const { name: _, measure: __, parameters: basic, ...loaded } = base;
-    const script = { ...loaded, ...own, parameters: { ...(basic as Parameters | undefined), ...file.parameters } };
+    const expressions = Object.fromEntries(Object.entries(file.measure).map(([name, one]) => [name, one.value]));
+    const script = { ...loaded, ...own, measure: expressions, parameters: { ...(basic as Parameters | undefined), ...file.parameters } };
     // Each value of each axis is tried once, so that what is wrong with it is said before anything runs.
     const first = Object.fromEntries(axes.filter(({ kind }) => kind === 'parameter').map(({ name, values }) => [name, values[0]!]));
     const trials = axes.flatMap(({ name, kind, values }) => (kind === 'parameter' ? values.map((one) => ({ ...first, [name]: one })) : []));

@@ -18,7 +18,6 @@ export interface Cell {
   readonly seed: number;
   readonly machine: MachineConfig;
   readonly script: Script;
-  readonly measure: Readonly<Record<string, string>>;
   readonly limitMs: number;
 }
 
@@ -43,7 +42,7 @@ export const quickly = (experiment: Experiment): Experiment => ({
 
 /** `folder`: that files in the script are relative to. Throws experiment.cells. */
 export const cellsOf = (experiment: Experiment, folder: string): Cell[] => {
-  const { axes, machine, script, seeds, measure, limit, name } = experiment;
+  const { axes, machine, script, seeds, limit, name } = experiment;
   const count = axes.reduce((product, { values }) => product * values.length, seeds.length);
   if (count > CELLS_MAX) throw new HvdError('experiment.cells', { name, cells: count, limit: CELLS_MAX });
   return combinations(experiment).flatMap((settings) => {
@@ -54,14 +53,13 @@ export const cellsOf = (experiment: Experiment, folder: string): Cell[] => {
     );
     const own = withParameters(scriptSchema(name), chosen).parse(script);
     const policies = Object.fromEntries(axes.flatMap((axis) => (axis.kind === 'policy' ? [[axis.name, settings[axis.name]!]] : [])));
-    const played: Script = { ...own, measure: {}, partitions: own.partitions.map((partition) => movable(partition, folder)) };
+    const played: Script = { ...own, partitions: own.partitions.map((partition) => movable(partition, folder)) };
     return seeds.map((seed): Cell => {
       const cell = {
         settings,
         seed,
         machine: { ...machine, seed, policies: { ...machine.policies, ...policies } },
         script: played,
-        measure: Object.fromEntries(Object.entries(measure).map(([key, one]) => [key, one.value])),
         limitMs: 'ns' in limit ? limit.ns / 1e6 : (limit.cycles / machine.frequencyHz) * 1e3,
       };
       return { id: idOf(cell), ...cell };

@@ -37,7 +37,7 @@ export const runCell = async (cell: Cell, workerFile?: string): Promise<CellResu
       timer = setTimeout(() => reject(new HvdError('cell.timeout', { ms: cell.limitMs })), cell.limitMs);
     });
     const partitions = cell.script.partitions.map((partition) => withPaths(partition, '/'));
-    const outcome: Outcome = await Promise.race([play({ ...cell.script, partitions, measure: cell.measure }, stage), late]);
+    const outcome: Outcome = await Promise.race([play({ ...cell.script, partitions }, stage), late]);
     return {
       ...base,
       state: 'done',
