@@ -7,6 +7,7 @@ import { describePolicy, findPolicy, POLICIES, readPolicyOf, writePolicy, writeP
 import { BackEndHost } from './back-ends.js';
 import { build } from './build.js';
 import { readCosts } from './config/machine-file.js';
+import { Deeds } from './deeds.js';
 import { Devices } from './devices.js';
 import { Gate, type Place } from './gate/gate.js';
 import { ACTS, type Aside, type InputKind, type Inputs, type ResultOf } from './gate/inputs.js';
@@ -70,6 +71,7 @@ export class Machine {
   /** Switches by name. */
   readonly networks = new Map<string, Switch>();
   readonly traces: Traces;
+  readonly deeds = new Deeds();
   readonly #watcher: Watcher;
   readonly #log: Log;
   readonly #recorder: Recorder | undefined;
@@ -146,6 +148,7 @@ export class Machine {
         const files = await this.#recorder?.input(place, kind, params);
         const result = await ACTS[kind](this, params, files === undefined ? aside : { ...aside, files });
         if (TOLD.has(kind)) this.#log.info(params as object, kind as string);
+        this.deeds.tell(kind, params, () => ({ clock: Math.max(...this.memory.lps.map((lp) => lp.clockNum)), at: this.uptimeMs }));
         return result;
       }),
     );

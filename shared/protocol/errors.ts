@@ -111,6 +111,8 @@ export const ERRORS = {
   'vm.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },
   'load.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },
   'script.time': { exit: 65, sentence: '{script}: phase {phase} would begin at cycle {at}; expected at least {least}' },
+  'script.nothing': { exit: 65, sentence: 'nothing was done to the machine: there is nothing to write down' },
+  'script.unwritten': { exit: 73, sentence: '{file}: cannot be written: {why}' },
   'script.parameter': { exit: 64, sentence: '{file} has no parameter {name}; it has {names}' },
   'cell.timeout': { exit: 124, sentence: 'not done within {ms} ms of the host' },
   'experiment.cells': { exit: 65, sentence: '{name}: {cells} cells are more than {limit}' },

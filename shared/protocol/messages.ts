@@ -559,8 +559,11 @@ export interface Requests {
   'connection.close': [{ name: string; id: number }, Record<string, never>];
   'load.set': [{ name: string } & LoadSpec, Record<string, never>];
   'load.stop': [{ name: string; vps?: number[] | undefined }, Record<string, never>];
-  /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `events` frames of scheduling and interrupts, `log` frames (what is kept of the daemon's log first). 0 or false ends. */
-  subscribe: [{ stats?: number | undefined; events?: boolean | undefined; log?: boolean | undefined }, Record<string, never>];
+  /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `events` frames of scheduling and interrupts, `log` frames (what is kept of the daemon's log first), `deed` frames of what is done to the machine, by whomever. 0 or false ends. */
+  subscribe: [
+    { stats?: number | undefined; events?: boolean | undefined; log?: boolean | undefined; deeds?: boolean | undefined },
+    Record<string, never>,
+  ];
   /** Begins or ends this connection's `trace` frames. `start`: cycles from which on they tell. */
   trace: [
     { on: boolean },
@@ -581,9 +584,19 @@ export interface Events {
   console: { name: string; data: Uint8Array; past: boolean; lost: number; writes: boolean; state: string | null };
   /** Of the daemon's log, since the last such frame. `lost`: records before these that are gone. */
   log: { records: readonly LogRecord[]; lost: number };
+  /** Something was done to the machine: its highest clock then, and host milliseconds since the daemon started. */
+  deed: { clock: number; at: number } & Deed;
   /** Frames lost to a slow reader since the last one. */
   dropped: { count: number };
 }
+
+/** What can be done to a machine while it runs, as far as scripts of loads can do it too. */
+export type Deed =
+  | { kind: 'create'; config: PartitionConfig }
+  | { kind: 'verb'; vm: string; verb: 'start' | 'pause' | 'resume' | 'stop' | 'destroy' }
+  | { kind: 'policy'; name: string; value: string }
+  | { kind: 'load'; vm: string; load: LoadSpec }
+  | { kind: 'idle'; vm: string; vps?: number[] | undefined };
 
 /** `at`: host milliseconds since 1970. `text`: the message and its fields. */
 export interface LogRecord {

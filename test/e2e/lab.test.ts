@@ -147,6 +147,18 @@ test('hvd load run: phases on a daemon that others use, what it has changed is p
     t.regex(failed.stderr, /^FAILS \(on\): phase\.partitions\.lab\.operations < 0$/m);
     t.is(json<unknown[]>(await hvd('vm', 'list', '--json', ...at)).length, 1, '--keep keeps it');
 
+    const recorded = join(t.context.folder, 'recorded.yaml');
+    const recorder = spawn(process.execPath, [HVD, 'load', 'record', '-o', recorded, ...at], { stdio: ['ignore', 'ignore', 'pipe'] });
+    await new Promise((resolve) => recorder.stderr.once('data', resolve));
+    await hvd('load', 'set', 'lab', 'compute', 'unit=77', ...at);
+    await hvd('policy', 'set', 'vtlb.tags', '8', ...at);
+    recorder.kill('SIGINT');
+    await new Promise((resolve) => recorder.once('close', resolve));
+    const text = readFileSync(recorded, 'utf8');
+    t.regex(text, /^about: "?Recorded\. Needs partitions that are there already: lab\.?"?$/m);
+    t.regex(text, /unit: 77[\s\S]*vtlb\.tags: "?8/);
+    t.is((await hvd('load', 'run', recorded, ...at)).status, 0);
+
     const program = join(t.context.folder, 'drive.ts');
     writeFileSync(
       program,

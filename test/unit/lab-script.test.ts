@@ -3,13 +3,13 @@ import test from 'ava';
 import { parseDuration } from '../../daemon/lab/duration.js';
 import { parseExpression } from '../../daemon/lab/expression.js';
 import type { Parameters } from '../../daemon/lab/parameters.js';
-import { type Deed, planOf } from '../../daemon/lab/script/plan.js';
+import { planOf } from '../../daemon/lab/script/plan.js';
 import { play } from '../../daemon/lab/script/play.js';
 import { type Script, scriptSchema } from '../../daemon/lab/script/script.js';
 import { withParameters } from '../../daemon/lab/script/script-file.js';
 import type { Hands, Stage } from '../../daemon/lab/stage/stage.js';
 import { parseYaml } from '../../daemon/root/config/yaml-file.js';
-import type { MachineStats } from '../../shared/protocol/messages.js';
+import type { Deed, MachineStats } from '../../shared/protocol/messages.js';
 import { loadSample, machineSample, partitionSample } from '../rig/lab-samples.js';
 
 const read = (text: string, values: Parameters = {}): Script => parseYaml(text, 's.yaml', withParameters(scriptSchema('s'), values));

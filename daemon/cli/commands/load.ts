@@ -1,6 +1,7 @@
 // hvd load: jobs for the workload guests, changed while they run.
 import type { Command } from 'commander';
 import { HvdError } from '../../../shared/protocol/errors.js';
+import type { LoadRecordFlags } from '../lab/load-record.js';
 import type { LoadRunFlags } from '../lab/load-run.js';
 import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';
 
@@ -19,6 +20,14 @@ export const addLoad = (program: Command): void => {
     .action(async (file: string, flags: LoadRunFlags) => {
       const { loadRun } = await import('../lab/load-run.js');
       process.exitCode = await loadRun(file, flags);
+    });
+  socketOption(load.command('record'))
+    .description('write what is done to the machine, in hvtop or by commands, as a load script')
+    .requiredOption('-o, --output <file>', 'the script')
+    .option('--seconds <n>', 'end after so long (default: at Ctrl-C)')
+    .action(async (flags: LoadRecordFlags) => {
+      const { loadRecord } = await import('../lab/load-record.js');
+      await loadRecord(flags);
     });
   socketOption(load.command('set <partition> <job> [parameters...]'))
     .description('run a job, e.g.: hvd load set w64a spinlock hold=200 think=500')

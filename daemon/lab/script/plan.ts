@@ -1,16 +1,8 @@
 // A script as a list of moments: at which cycle what is done. Pure.
 import { HvdError } from '../../../shared/protocol/errors.js';
-import type { LoadSpec, PartitionConfig } from '../../../shared/protocol/messages.js';
+import type { Deed } from '../../../shared/protocol/messages.js';
 import { cyclesOf } from '../duration.js';
-import { jobInStep, type PartitionVerb, type Phase, type Script } from './script.js';
-
-/** One thing that is done to a machine. */
-export type Deed =
-  | { readonly kind: 'create'; readonly config: PartitionConfig }
-  | { readonly kind: 'verb'; readonly vm: string; readonly verb: PartitionVerb }
-  | { readonly kind: 'policy'; readonly name: string; readonly value: string }
-  | { readonly kind: 'load'; readonly vm: string; readonly load: LoadSpec }
-  | { readonly kind: 'idle'; readonly vm: string };
+import { jobInStep, type Phase, type Script } from './script.js';
 
 export interface Moment {
   /** Cycles since the script's beginning. */

@@ -1,8 +1,7 @@
 // A running daemon as a stage, over its socket, with others who look on. Its machine does not stand still for anybody: moments are late by what a request takes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HvdClient } from '../../../shared/client/client.js';
-import type { MachineStats } from '../../../shared/protocol/messages.js';
-import type { Deed } from '../script/plan.js';
+import type { Deed, MachineStats } from '../../../shared/protocol/messages.js';
 import type { Hands, Stage } from './stage.js';
 
 const SLEEP_MAX_MS = 50;

@@ -1,11 +1,10 @@
 // A private machine as a stage: in `deterministic` mode everything happens at a place of its course, and the same script gives the same numbers each time.
 
-import type { MachineConfig } from '../../../shared/protocol/messages.js';
+import type { Deed, MachineConfig } from '../../../shared/protocol/messages.js';
 import { deliverDueLoads, type Enter, Timetable } from '../../root/gate/timetable.js';
 import { silentLog } from '../../root/log.js';
 import { Machine } from '../../root/machine.js';
 import { traceHash } from '../../root/record/hashes.js';
-import type { Deed } from '../script/plan.js';
 import type { Hands, Stage } from './stage.js';
 
 /** Between two looks whether a guest has come up that a load waits for, seconds of the machine's time. */

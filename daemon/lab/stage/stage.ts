@@ -1,6 +1,5 @@
 // Where a script is played: a daemon that others look at too, or a private machine. Both are asked in the same words.
-import type { MachineStats } from '../../../shared/protocol/messages.js';
-import type { Deed } from '../script/plan.js';
+import type { Deed, MachineStats } from '../../../shared/protocol/messages.js';
 
 /** What can be done while the stage's clock stands at a moment (or, where it does not stand still, shortly after). */
 export interface Hands {

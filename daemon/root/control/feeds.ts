@@ -1,4 +1,5 @@
 // The subscriptions of one connection: statistics at its rate (telemetry.ts), events a few times a second. Timers run only while somebody listens.
+import type { Requests } from '../../../shared/protocol/messages.js';
 import { EventReader } from '../events.js';
 import type { LogRing } from '../log-ring.js';
 import type { Machine } from '../machine.js';
@@ -20,6 +21,7 @@ export class Feeds {
   #events: NodeJS.Timeout | undefined;
   #log: NodeJS.Timeout | undefined;
   #endTrace: (() => void) | undefined;
+  #endDeeds: (() => void) | undefined;
 
   constructor(machine: Machine, outbox: Outbox, telemetry: Telemetry, recent: LogRing) {
     this.#machine = machine;
@@ -29,7 +31,7 @@ export class Feeds {
   }
 
   /** Absent settings stay as they are; 0 and false end a feed. */
-  set(stats: number | undefined, events: boolean | undefined, log: boolean | undefined): void {
+  set({ stats, events, log, deeds }: Requests['subscribe'][0]): void {
     if (stats !== undefined && stats !== this.#statsHz) {
       this.#telemetry.unsubscribe(this.#outbox, this.#statsHz);
       this.#statsHz = stats;
@@ -43,6 +45,10 @@ export class Feeds {
       clearInterval(this.#log);
       this.#log = log ? this.#startLog() : undefined;
     }
+    if (deeds !== undefined) {
+      this.#endDeeds?.();
+      this.#endDeeds = deeds ? this.#machine.deeds.listen((deed) => void this.#outbox.offer('deed', deed)) : undefined;
+    }
   }
 
   /** Frames of the trace from now on, or none. */
@@ -52,7 +58,7 @@ export class Feeds {
   }
 
   stop(): void {
-    this.set(0, false, false);
+    this.set({ stats: 0, events: false, log: false, deeds: false });
     this.trace(false);
   }
 

@@ -97,6 +97,7 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
       .optional(),
     events: z.boolean().optional(),
     log: z.boolean().optional(),
+    deeds: z.boolean().optional(),
   }),
 };
 

@@ -151,8 +151,7 @@ export class Session {
       return { version: PROTOCOL_VERSION, server: `hvd ${this.#service.version}`, pid: process.pid };
     }
     if (method === 'subscribe') {
-      const { stats, events, log } = parseParams('subscribe', params);
-      this.#feeds.set(stats, events, log);
+      this.#feeds.set(parseParams('subscribe', params));
       return {};
     }
     if (method === 'trace') {
