@@ -57,7 +57,7 @@ const TOLD: ReadonlySet<InputKind> = new Set(['policy', 'load.set', 'load.stop',
 
 /** In place of a setting: a partition has none of its own. */
 const INHERIT = 'inherit';
-const LP_WORKER = fileURLToPath(new URL('../lp/worker.js', import.meta.url));
+const LP_WORKER = fileURLToPath(new URL('../lp/worker.bundle.js', import.meta.url));
 
 export class Machine {
   readonly config: MachineConfig;
