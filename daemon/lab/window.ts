@@ -27,9 +27,9 @@ const added = (records: readonly Readonly<Record<string, number>>[]): Record<str
   return total;
 };
 
-/** Mean time of the LPs: in the modes of virtual time they are within a quantum of each other. */
-const cyclesOf = (before: MachineStats, after: MachineStats): number =>
-  sum(after.lps.map((lp, index) => lp.clock - (before.lps[index]?.clock ?? 0))) / after.lps.length;
+/** Of the LP that is ahead: one that sleeps counts its time when it wakes. */
+const clockOf = ({ lps }: MachineStats): number => Math.max(...lps.map(({ clock }) => clock));
+const cyclesOf = (before: MachineStats, after: MachineStats): number => clockOf(after) - clockOf(before);
 
 /** A job that was set in between, or is another one, has counted from nothing. */
 const loadOf = (before: LoadCounters | undefined, after: LoadCounters) => {

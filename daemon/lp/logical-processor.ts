@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { firstMismatch } from '../../shared/kit/saved.js';
 import { DebugResult } from '../../shared/layout/debug.js';
-import { isGateUrgent } from '../../shared/layout/gate.js';
+import { appointedClock, isGateUrgent } from '../../shared/layout/gate.js';
 import { readJobOrder } from '../../shared/layout/job-order.js';
 import { ClockMode, EventType, LpBlock, LpLayout, LpState, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import {
@@ -203,7 +203,8 @@ export class LogicalProcessor {
   #deadline(clock: number): number {
     let deadline = Math.min(this.#devices.deadline(clock), this.#pass.deadline, this.#queue.deadline(clock));
     for (const guest of this.#guests) if (guest) deadline = Math.min(deadline, guest.deadline());
-    return deadline;
+    const appointed = appointedClock(this.#machine);
+    return appointed > clock ? Math.min(deadline, appointed) : deadline;
   }
 
   #runVp({ guest, vp, tag }: Candidate<Guest>): number {

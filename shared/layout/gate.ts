@@ -27,6 +27,7 @@ const NOBODY = 0;
 /** An LP makes sure that it may stand, or has been let go and has not told the others yet. */
 const BETWEEN = -1;
 const Wanted = { NO: 0, YES: 1, NOW: 2 } as const;
+const Limited = { NO: 0, STOPS: 1, APPOINTED: 2 } as const;
 
 /** Where the machine is in its course. Any thread. */
 export const courseOf = ({ i32 }: Views): number => {
@@ -51,11 +52,15 @@ export const passCourse = ({ i32 }: Views): void => {
 /** The LP whose turn it is has left something that is root's to do: at the next place, whoever is there, before anybody goes on. Root is to be woken after that. */
 export const callRoot = ({ i32 }: Views): void => void Atomics.store(i32, CALLED, 1);
 
+/** The clock that LPs are to await (`appointClock`); Infinity: none. */
+export const appointedClock = ({ i32, u64 }: Views): number =>
+  Atomics.load(i32, LIMITED) === Limited.APPOINTED ? Number(u64[UNTIL]) : Number.POSITIVE_INFINITY;
+
 /** Root is waiting, or is waited for, or wanted to be here. For the LP whose turn it is, with its clock, or any at rest. */
 export const isGateDue = (views: Views, clock = 0): boolean => {
   const { i32 } = views;
   if (Atomics.load(i32, WANTED) !== 0 || Atomics.load(i32, CALLED) !== 0) return true;
-  if (Atomics.load(i32, LIMITED) === 0) return false;
+  if (Atomics.load(i32, LIMITED) === Limited.NO) return false;
   if (((Atomics.load(i32, COURSE_LOW) - Atomics.load(i32, LIMIT)) | 0) >= 0) return true;
   const until = Number(views.u64[UNTIL]);
   return until !== 0 && clock >= until;
@@ -122,7 +127,13 @@ export const wantGate = ({ i32 }: Views, wanted: keyof typeof Wanted): void => v
 /** The course stops at `course`, which lies ahead by less than 2^31; undefined: nowhere. */
 export const limitCourse = ({ i32 }: Views, course: number | undefined): void => {
   if (course !== undefined) Atomics.store(i32, LIMIT, (course % HALF) | 0);
-  Atomics.store(i32, LIMITED, course === undefined ? 0 : 1);
+  Atomics.store(i32, LIMITED, course === undefined ? Limited.NO : Limited.STOPS);
+};
+/** As `limitCourse` and `stopAtClock`, and LPs await that clock: no run goes beyond it, and time passes up to it where nobody has anything to do. So it is part of the course. */
+export const appointClock = (views: Views, course: number, clock: number): void => {
+  limitCourse(views, course);
+  stopAtClock(views, clock);
+  Atomics.store(views.i32, LIMITED, Limited.APPOINTED);
 };
 /** While the course is limited it stops in the first turn, too, in which an LP's clock has come to `clock`. */
 export const stopAtClock = ({ u64 }: Views, clock: number | undefined): void => {

@@ -1,6 +1,7 @@
 // Root's side of the gate (shared/layout/gate): lets whatever comes from outside act on a machine that stands still, at a place of its course that has a number.
 // In the other clock modes the course hangs on the host's timing anyway: there everybody acts at once, and LPs are kicked.
 import {
+  appointClock,
   courseOf,
   freeGate,
   gateWord,
@@ -35,6 +36,8 @@ interface Visit {
 /** How the machine goes on from a limit: other than it was, as it was, or not at all. */
 export type Leave = 'changed' | 'unchanged' | 'stays';
 
+/** Places ahead at which the course stops for nothing: the limit is a number of 31 bits. */
+const FAR = 2 ** 30;
 /** In place of an LP. */
 const REST = -1;
 /** How often root looks anew whether an LP stands there or has died, ms. */
@@ -116,6 +119,11 @@ export class Gate {
   limit(course: number | undefined): void {
     limitCourse(this.#memory.views, course);
     if (course !== undefined) void this.#visit();
+  }
+
+  /** As `limit`, far away; LPs await `clock`, and whose turn it is when it has come so far stops there (layout/gate). In other modes they await it only. */
+  appoint(clock: number): void {
+    appointClock(this.#memory.views, this.course + FAR, clock);
   }
 
   /** Nobody comes in any more; the machine ends. */

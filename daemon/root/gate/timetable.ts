@@ -1,11 +1,9 @@
-// What happens to a machine at times of its own clock. In `deterministic` mode each act has its place in the course: the first turn in which an LP's clock has come so far, or
-// rest, where no time passes any more (then what is due later comes at once). Between two acts the machine goes on only when it is known where the next one is: a machine that
-// was let go first would be past it, each time elsewhere. In the other modes the clock is looked at every LOOK_MS, and acts are late by that and by a quantum.
-import { stopAtClock } from '../../../shared/layout/gate.js';
+// What happens to a machine at times of its own clock. In `deterministic` mode each act has its place in the course: LPs await the time, so that no run goes beyond it and time that
+// nobody needs is skipped up to it, and the first turn in which an LP's clock has come so far is the place. Between two acts the machine goes on only when it is known where the next
+// one is: a machine that was let go first would be past it, each time elsewhere. In the other modes the clock is looked at every LOOK_MS, and acts are late by that and by a quantum.
 import { HvdError } from '../../../shared/protocol/errors.js';
 import { hasDueLoads } from '../loads.js';
 import type { Machine } from '../machine.js';
-import { isAtRest } from '../record/divergence.js';
 import type { Leave, Place } from './gate.js';
 import { ACTS, type InputKind, type Inputs, type ResultOf } from './inputs.js';
 
@@ -18,10 +16,6 @@ interface Due {
 }
 
 const LOOK_MS = 1;
-/** Looks in a row that find the machine at rest before that is believed. */
-const REST_LOOKS = 5;
-/** Places ahead at which the course stops for nothing: the limit is a number of 31 bits. */
-const FAR = 2 ** 30;
 
 export class Timetable {
   readonly #machine: Machine;
@@ -30,8 +24,8 @@ export class Timetable {
   #isOver = false;
   /** While the machine stands after an act: lets it go to the next. */
   #next: (() => void) | undefined;
-  #timer: NodeJS.Timeout;
-  #restLooks = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #hasBegun = false;
 
   /** Of a machine in which nothing has happened yet; nobody else enters it. */
   constructor(machine: Machine) {
@@ -39,7 +33,7 @@ export class Timetable {
     this.#isDeterministic = machine.config.clock === 'deterministic';
     machine.gate.isExact = true;
     if (this.#isDeterministic) machine.gate.onLimit = (place) => this.#atLimit(place);
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    else this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
   /** `act` happens when the highest clock of the LPs has come to `clock`, cycles. One at a time. */
@@ -54,12 +48,13 @@ export class Timetable {
         }
       };
       this.#due = { clock, act: run, refuse: reject };
-      this.#restLooks = 0;
-      if (this.#isDeterministic) {
-        stopAtClock(this.#machine.memory.views, clock);
-        this.#machine.gate.limit(this.#machine.gate.course + FAR);
-        this.#next?.();
-      }
+      const { gate, signals } = this.#machine;
+      gate.appoint(clock);
+      this.#next?.();
+      // Nobody stands there the first time: one of those who rest comes.
+      if (this.#isDeterministic && !this.#hasBegun) void gate.look(() => undefined).catch(() => undefined);
+      if (!this.#isDeterministic) signals.ringAll();
+      this.#hasBegun = true;
     });
   }
 
@@ -69,7 +64,6 @@ export class Timetable {
     clearInterval(this.#timer);
     this.#due?.refuse(new HvdError('machine.stopping'));
     this.#due = undefined;
-    if (!this.#isDeterministic) return;
     this.#machine.gate.onLimit = undefined;
     this.#machine.gate.limit(undefined);
     this.#next?.();
@@ -78,17 +72,20 @@ export class Timetable {
   async #atLimit(place: Place): Promise<Leave> {
     const due = this.#due;
     if (due === undefined) return 'unchanged';
-    if (place.clock < due.clock && place.lp >= 0) {
-      this.#machine.gate.limit(place.course + FAR);
+    if (place.clock < due.clock) {
+      // The far limit, or somebody who had to look.
+      this.#machine.gate.appoint(due.clock);
       return 'unchanged';
     }
-    this.#due = undefined;
-    const next = new Promise<void>((resolve) => {
-      this.#next = resolve;
-    });
-    await due.act((kind, params) => this.#carryOut(kind, params));
-    if (!this.#isOver) await next;
-    this.#next = undefined;
+    for (let now: Due | undefined = due; now !== undefined && now.clock <= due.clock; now = this.#due) {
+      this.#due = undefined;
+      const next = new Promise<void>((resolve) => {
+        this.#next = resolve;
+      });
+      await now.act((kind, params) => this.#carryOut(kind, params));
+      if (!this.#isOver) await next;
+      this.#next = undefined;
+    }
     return 'changed';
   }
 
@@ -96,19 +93,10 @@ export class Timetable {
     return ACTS[kind](this.#machine, params, {});
   }
 
-  /** Time stands still at rest; in modes without a course it is looked at here. */
+  /** In modes without a course. */
   #look(): void {
     const due = this.#due;
-    if (due === undefined) return;
-    const { memory, gate } = this.#machine;
-    this.#restLooks = isAtRest(memory) ? this.#restLooks + 1 : 0;
-    const rests = this.#restLooks >= REST_LOOKS;
-    if (this.#isDeterministic) {
-      // Somebody comes to stand, and the act is due. If nobody rests any more, nothing has happened.
-      if (rests) void gate.look(() => undefined).catch(() => undefined);
-      return;
-    }
-    if (!rests && memory.lps.every((lp) => lp.clockNum < due.clock)) return;
+    if (due === undefined || this.#machine.memory.lps.every((lp) => lp.clockNum < due.clock)) return;
     this.#due = undefined;
     void due.act((kind, params) => this.#machine.enter(kind, params));
   }
