@@ -1,11 +1,16 @@
 // IPIs and I/O APIC messages to several VPs, in xAPIC and x2APIC mode, flat and cluster: who takes them, by what priority, and what is an error, as sets and loops say it.
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import { NOWHERE } from '../../daemon/hypervisor/apic/eoi-assist.js';
 import { deliverMessage } from '../../daemon/hypervisor/apic/message.js';
+import { request } from '../../daemon/hypervisor/apic/post.js';
+import { hasVector, removeVector } from '../../daemon/hypervisor/apic/vector-set.js';
 import { writeX2Apic } from '../../daemon/hypervisor/apic/x2apic.js';
-import { ApicRegister, DeliveryMode } from '../../shared/abi/apic.js';
+import { ApicRegister, DeliveryMode, EOI_MARKER } from '../../shared/abi/apic.js';
+import { InterruptKind } from '../../shared/layout/interrupt-log.js';
+import { PartitionMap } from '../../shared/layout/partition.js';
 import { MODEL_ERROR_VECTOR, ModelBus, type ModelMessage } from '../rig/apic-bus-model.js';
-import { ApicPartition } from '../rig/apic-partition.js';
+import { ApicPartition, withRam } from '../rig/apic-partition.js';
 
 /** Six for xAPIC; in x2APIC mode more than a cluster has. */
 const XAPICS = 6;
@@ -216,3 +221,26 @@ for (const x2apic of [false, true])
       { numRuns: 60 },
     );
   });
+
+test('whoever has ended its interrupt in the assist page is as free for the next lowest-priority message as by an EOI register', (t) => {
+  const takers = [true, false].map((lazy) => {
+    const views = withRam(4096);
+    const p = new ApicPartition(2, { views, marker: () => (lazy ? PartitionMap.RAM : NOWHERE) }).enable();
+    const [busy] = p.apics;
+    request(p, 0, 0x71, false, InterruptKind.IPI);
+    busy.pull();
+    busy.accept(busy.pendingVector());
+    busy.assist.beforeEntry();
+    t.is(busy.vp.eoiMarker !== NOWHERE, lazy);
+    const taker = (): number => {
+      for (const { vp } of p.apics) removeVector(vp.views.i32, vp.newIrr, 0x52);
+      deliverMessage(p, 0xff, false, DeliveryMode.LOWEST_PRIORITY, 0x52, false);
+      return p.apics.findIndex(({ vp }) => hasVector(vp.views.i32, vp.newIrr, 0x52));
+    };
+    t.is(taker(), 1, 'the one that serves nothing');
+    if (lazy) views.i32[PartitionMap.RAM >>> 2] &= ~EOI_MARKER;
+    else busy.eoi();
+    return taker();
+  });
+  t.deepEqual(takers, [0, 0], 'among equals the vector picks');
+});

@@ -1,6 +1,6 @@
 // Which local APICs a message is for: physical, flat and cluster logical, x2APIC logical destinations, and lowest-priority arbitration (SDM 3A 11.6.2, 11.12.10).
 // All of it is asked by senders about other VPs: it reads words that their owners may be changing, as a message on a real bus would.
-import { ApicBase, Svr } from '../../../shared/abi/apic.js';
+import { ApicBase, EOI_MARKER, Svr } from '../../../shared/abi/apic.js';
 import { type VpBlock, VpLayout } from '../../../shared/layout/vp.js';
 import type { ApicBus } from './apic-bus.js';
 import { highestVector } from './vector-set.js';
@@ -43,10 +43,18 @@ export const isDestination = (vp: VpBlock, destination: number, logical: boolean
 
 const NOBODY = -1;
 
+/** The highest vector in service as the VP's guest has it, or -1: what it has ended in the assist page is in service no longer, though its LP has not looked there yet. */
+const highestInService = (vp: VpBlock): number => {
+  const { i32 } = vp.views;
+  const highest = highestVector(i32, vp.isr);
+  const marker = peek(vp, AT.eoiMarker);
+  return marker !== 0 && (i32[marker >>> 2] & EOI_MARKER) === 0 ? highestVector(i32, vp.isr, highest) : highest;
+};
+
 /** Arbitration priority class: the highest of TPR, ISR and IRR (SDM 3A 11.6.2.4). */
 const arbitrationClass = (vp: VpBlock): number => {
   const { i32 } = vp.views;
-  return Math.max(peek(vp, AT.apicTpr) & 0xff, highestVector(i32, vp.isr), highestVector(i32, vp.irr), highestVector(i32, vp.newIrr)) >> 4;
+  return Math.max(peek(vp, AT.apicTpr) & 0xff, highestInService(vp), highestVector(i32, vp.irr), highestVector(i32, vp.newIrr)) >> 4;
 };
 
 /** The VP that takes a lowest-priority message, or -1. Among equals the vector picks, so that devices spread over VPs and the choice repeats. `except`: a sender that is not meant. */

@@ -1,10 +1,10 @@
 // Sets of 256 vectors, eight 32-bit words in partition memory, as IRR, ISR and TMR are (SDM 3A 11.8.4). Plain accesses: for the owner LP only.
 
-/** Highest vector of the set at byte address `at`, or -1. */
-export const highestVector = (words: Int32Array, at: number): number => {
+/** Highest vector of the set at byte address `at` but for `except`, or -1. */
+export const highestVector = (words: Int32Array, at: number, except = -1): number => {
   const first = at >>> 2;
   for (let word = 7; word >= 0; word--) {
-    const bits = words[first + word];
+    const bits = except >>> 5 === word ? words[first + word] & ~(1 << (except & 31)) : words[first + word];
     if (bits !== 0) return word * 32 + 31 - Math.clz32(bits);
   }
   return -1;
