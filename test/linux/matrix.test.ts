@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { DRIVERS } from '../../daemon/cli/images/debian-root.js';
 import { HYPERV_FEATURES, HYPERV_PRESETS, type HypervFeatureName } from '../../shared/hyperv/features.js';
 import { POLICIES } from '../../shared/protocol/policies.js';
 import { hvd } from '../rig/hvd-process.js';
@@ -126,6 +127,20 @@ for (const feature of HYPERV_PRESETS.linux)
     t.timeout(600_000);
     const off = withoutIt(feature).filter((name) => (HYPERV_PRESETS.linux as readonly string[]).includes(name));
     await sameResult(t, 'debian', [...PAIR, '--hv', ['linux', ...new Set(off.map((name) => `-${name}`))].join(',')]);
+  });
+
+for (const [ends, off] of [
+  ['end by EOIs', '-direct-timers'],
+  ['end by themselves', '-direct-timers,-deprecate-autoeoi'],
+])
+  declare(`the same result with ticks that are messages on SINT 2 and ${ends}`, async (t) => {
+    t.timeout(600_000);
+    // An image that was fetched before it had the module is to be fetched anew.
+    const stdout = await boot(t, 'debian', [...PAIR, '--hv', `linux,${off}`], `insmod /${DRIVERS}/hv_vmbus.ko && ${SCRIPT}; ${AFTER}`);
+    t.is(resultOf(stdout), results.get('debian') ?? resultOf(stdout));
+    t.truthy(resultOf(stdout));
+    const [, first, second] = /^ *HYP: +(\d+) +(\d+)/m.exec(stdout) ?? [];
+    t.true(Number(first) > 20 && Number(second) > 20, `callbacks of the hypervisor: ${first}, ${second}`);
   });
 
 for (const words of ['pti=on', 'nopti', 'nokaslr'])

@@ -6,12 +6,14 @@ const PROGRAM_MODE = 0o100755;
 const FILE_MODE = 0o100644;
 const CONSOLE_MODE = 0o020600;
 /** Where the drivers are in the root file system. */
-const DRIVERS = 'lib/virtio';
+export const DRIVERS = 'lib/virtio';
 
 /** Virtio is modules in Debian's kernels: those that every device needs, then those of each type, in the order in which they are loaded. PCI numbers: virtio 1.2, 5. */
 const COMMON = ['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci'];
 const OF_DEVICE = { '0x1041': ['failover', 'net_failover', 'virtio_net'], '0x1042': ['virtio_blk'], '0x1043': ['virtio_console'] } as const;
-export const DEBIAN_DRIVERS: readonly string[] = [...COMMON, ...Object.values(OF_DEVICE).flat()];
+/** Hyper-V's bus. Loaded by nobody but who asks for it (`run="insmod …"`): a guest that boots without is the one that is compared. */
+const HYPERV_BUS = 'hv_vmbus';
+export const DEBIAN_DRIVERS: readonly string[] = [...COMMON, ...Object.values(OF_DEVICE).flat(), HYPERV_BUS];
 
 const cases = Object.entries(OF_DEVICE).map(([device, drivers]) => `    ${device}) drivers="$drivers ${drivers.join(' ')}" ;;`);
 
