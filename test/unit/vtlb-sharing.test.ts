@@ -233,3 +233,18 @@ for (const how of ['vtlb.share', 'vtlb.coalesce'])
     t.is(checkStructure(many), null);
     t.true(vtlbCounters(many.partition).nodesMade > 20);
   });
+
+test.serial('nodes of spaces that nobody has loaded make room for others', (t) => {
+  build('3', '1');
+  const lp = makeLp(m, 0);
+  const vp = longVp(m, 0, rootOf(0));
+  lp.vtlb.load(vp);
+  const ROUNDS = 150;
+  for (let round = 1; round <= ROUNDS; round++) {
+    lp.vtlb.flush(Flush.ALL);
+    t.is(reach(lp, kernelPage(1)), spaOf(201));
+    t.is(vtlbCounters(m.partition).nodesMade, round);
+  }
+  t.is(vtlbCounters(m.partition).nodeLinks, ROUNDS);
+  t.is(checkStructure(m), null);
+});

@@ -9,6 +9,7 @@ import { FutexLock } from '../../machine/futex-lock.js';
 import type { SharedWords } from '../../machine/shared-words.js';
 import { rootTable } from './bus.js';
 import { Counter, type VtlbCounting } from './counters.js';
+import { hasNodes } from './node-links.js';
 import type { Numa } from './numa.js';
 import type { Reclaim } from './reclaim.js';
 import type { SpaceKey } from './role.js';
@@ -158,19 +159,26 @@ export class AddressSpaces {
     return sas;
   }
 
-  /** The shared node of a tag, as it is or new and with no users; -1 when there are as many nodes as there may be. Under the structure lock. */
+  /** The shared node of a tag, as it is or new and with no users; -1 when there are as many nodes as there may be, all of spaces that are loaded. Under the structure lock. */
   nodeOf(key: SpaceKey): number {
-    const { i32 } = this.#views;
     const limit = this.#words.load(vtlbWord('sasLimit'));
-    let nodes = 0;
-    for (let sas = 0; sas < limit; sas++) {
-      if (this.#matches(sas, key)) return sas;
-      const at = sasAt(sas) >>> 2;
-      if (i32[at + (Sas.users >> 2)] >= 0 && (i32[at + (Sas.role >> 2)] & Role.LEVEL) !== 0) nodes++;
+    for (let sas = 0; sas < limit; sas++) if (this.#matches(sas, key)) return sas;
+    while (this.#nodes() >= NODES_MAX) {
+      // With the last space that has taken it up a node goes, too.
+      const idle = this.#reclaim.oldestIdle((sas) => this.#isNode(sas) || hasNodes(this.#views, sas));
+      if (idle < 0) return -1;
+      this.#evict(idle);
     }
-    if (nodes === NODES_MAX) return -1;
     this.#counting.add(Counter.nodesMade);
     return this.#create(key, 0);
+  }
+  #isNode(sas: number): boolean {
+    return (this.#views.i32[(sasAt(sas) + Sas.role) >>> 2] & Role.LEVEL) !== 0;
+  }
+  #nodes(): number {
+    let nodes = 0;
+    for (let sas = 0; sas < SAS_MAX; sas++) if (this.#words.load(sasAt(sas) + Sas.users) >= 0 && this.#isNode(sas)) nodes++;
+    return nodes;
   }
 
   #create(key: SpaceKey, users: number): number {
@@ -234,26 +242,17 @@ export class AddressSpaces {
   /** A free entry of the table; when there is none the oldest idle SAS is evicted. There are more entries than LPs and nodes, and an LP has no more than one SAS loaded. */
   #freeEntry(): number {
     for (;;) {
-      let oldest = -1;
-      let age = -1;
-      const now = this.#words.load(vtlbWord('tick'));
-      const generation = this.#words.load(vtlbWord('generation'));
-      for (let sas = 0; sas < SAS_MAX; sas++) {
-        const users = this.#words.load(sasAt(sas) + Sas.users);
-        if (users < 0) return sas;
-        const old = this.#views.i32[(sasAt(sas) + Sas.generation) >>> 2] !== generation;
-        const its = old ? Number.POSITIVE_INFINITY : (now - this.#views.i32[(sasAt(sas) + Sas.lastUse) >>> 2]) >>> 0;
-        if (users > 0 || its <= age) continue;
-        age = its;
-        oldest = sas;
-      }
-      assert(oldest >= 0, 'every SAS is loaded by some LP');
-      const batch: number[] = [];
-      if (this.#reclaim.evict(oldest, batch)) {
-        this.#reclaim.retire(batch);
-        return oldest;
-      }
+      for (let sas = 0; sas < SAS_MAX; sas++) if (this.#words.load(sasAt(sas) + Sas.users) < 0) return sas;
+      const idle = this.#reclaim.oldestIdle();
+      assert(idle >= 0, 'every SAS is loaded by some LP');
+      this.#evict(idle);
     }
+  }
+
+  /** Unless an LP loads it meanwhile. */
+  #evict(sas: number): void {
+    const batch: number[] = [];
+    if (this.#reclaim.evict(sas, batch)) this.#reclaim.retire(batch);
   }
 
   /** As `exclusively`, with every other LP out of guest mode: no VP runs. The bus first: its owner may need the structure lock, which must not wait for the bus. */

@@ -97,6 +97,15 @@ export const hasRoomForNode = (views: Views, sas: number): boolean => {
   return nodes < NODES_MAX;
 };
 
+/** Whether the SAS has linked any. */
+export const hasNodes = (views: Views, sas: number): boolean => {
+  let has = false;
+  eachNode(views, sas, () => {
+    has = true;
+  });
+  return has;
+};
+
 /** As `eachNode`, for the SAS itself first. */
 export const eachPart = (views: Views, sas: number, visit: (part: number) => void): void => {
   visit(sas);

@@ -82,7 +82,7 @@ export class Reclaim {
     const batch: number[] = [];
     this.#takeCondemned(batch);
     while (batch.length + this.#pool.available < target) {
-      const sas = this.#oldestIdleSas();
+      const sas = this.oldestIdle();
       if (sas < 0 || !this.evict(sas, batch)) break;
     }
     if (batch.length + this.#pool.available < target) this.#takeVictims(batch, target - this.#pool.available);
@@ -162,7 +162,8 @@ export class Reclaim {
     this.#words.add(vtlbWord('condemnedCount'), before - batch.length);
   }
 
-  #oldestIdleSas(): number {
+  /** SAS that no LP has loaded, of an older generation or else the one used least recently, of those that are wanted; -1 none. */
+  oldestIdle(isWanted: (sas: number) => boolean = () => true): number {
     const { i32 } = this.#views;
     let oldest = -1;
     let age = -1;
@@ -170,7 +171,7 @@ export class Reclaim {
     const generation = this.#words.load(vtlbWord('generation'));
     for (let sas = 0; sas < SAS_MAX; sas++) {
       const at = sasAt(sas) >>> 2;
-      if (i32[at + (Sas.users >> 2)] !== 0) continue;
+      if (i32[at + (Sas.users >> 2)] !== 0 || !isWanted(sas)) continue;
       // Of an older generation: nobody will ever load it.
       if (i32[at + (Sas.generation >> 2)] !== generation) return sas;
       const its = (now - i32[at + (Sas.lastUse >> 2)]) >>> 0;
