@@ -31,15 +31,47 @@ const added = (records: readonly Readonly<Record<string, number>>[]): Record<str
 const clockOf = ({ lps }: MachineStats): number => Math.max(...lps.map(({ clock }) => clock));
 const cyclesOf = (before: MachineStats, after: MachineStats): number => clockOf(after) - clockOf(before);
 
-/** A job that was set in between, or is another one, has counted from nothing. */
+/** A job that was set in between has counted from nothing, the same job too: however much it has done since. */
+const hasGoneOn = (before: LoadCounters, after: LoadCounters): boolean =>
+  before.request === after.request && before.job === after.job && after.operations >= before.operations;
+
 const loadOf = (before: LoadCounters | undefined, after: LoadCounters) => {
-  const same = before !== undefined && before.job === after.job && after.operations >= before.operations ? before : undefined;
+  const same = before !== undefined && hasGoneOn(before, after) ? before : undefined;
   return {
     operations: grown(same?.operations, after.operations),
     latencySum: grown(same?.latencySum, after.latencySum),
     latencyCount: grown(same?.latencyCount, after.latencyCount),
   };
 };
+
+/** What jobs have done before they were set anew. Without it a stretch in which a job was set twice would know of the second time only. */
+export class Ledger {
+  readonly #last = new Map<string, LoadCounters>();
+  readonly #before = new Map<string, { readonly operations: number; readonly latencySum: number; readonly latencyCount: number }>();
+
+  /** The sample with the jobs' counters as if none had ever begun anew. In the order of the machine's time. */
+  add(sample: MachineStats): MachineStats {
+    return { ...sample, partitions: sample.partitions.map((partition) => ({ ...partition, load: this.#addLoads(partition) })) };
+  }
+
+  #addLoads({ name, load }: PartitionStats): LoadCounters[] {
+    return load.map((job) => {
+      const key = `${name} ${job.vp}`;
+      const last = this.#last.get(key);
+      this.#last.set(key, job);
+      const old = this.#before.get(key) ?? { operations: 0, latencySum: 0, latencyCount: 0 };
+      const before = last === undefined || hasGoneOn(last, job) ? old : total(old, last);
+      this.#before.set(key, before);
+      return { ...job, ...total(before, job), job: '', request: 0 };
+    });
+  }
+}
+
+const total = (a: Pick<LoadCounters, 'operations' | 'latencySum' | 'latencyCount'>, b: typeof a) => ({
+  operations: a.operations + b.operations,
+  latencySum: a.latencySum + b.latencySum,
+  latencyCount: a.latencyCount + b.latencyCount,
+});
 
 const partitionWindow = (before: PartitionStats | undefined, after: PartitionStats, seconds: number): Metrics => {
   const vps = after.vps.map((vp, index) => {

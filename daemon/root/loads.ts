@@ -109,6 +109,7 @@ export const loadCounters = (body: PartitionBody): LoadCounters[] => {
       latencyP99: latencyQuantile(histogramOf(body, area, vp), 0.99),
       latencyMax: exact(entry.latencyMax),
       latencyCount: exact(entry.latencyCount),
+      request: entry.jobAccepted,
       parameters: parametersOf(entry),
     };
   });

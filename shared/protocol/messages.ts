@@ -199,6 +199,8 @@ export interface LoadCounters {
   latencyP99: number;
   latencyMax: number;
   latencyCount: number;
+  /** Of the request that it runs: the counters have begun at 0 with it. */
+  request: number;
   /** Of the job that it runs; none where the guest had it from elsewhere than from its host (its command line). */
   parameters: Record<string, number>;
 }

@@ -336,6 +336,7 @@ export class FakeMachine {
         latencyP99: 0,
         latencyMax: 0,
         latencyCount: 0,
+        request: 2,
         parameters: name === 'beta' ? { hold: 200, think: 500 } : {},
       });
       this.#vps.push({ partition, stats });

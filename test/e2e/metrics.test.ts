@@ -104,6 +104,7 @@ test('names and reasons that a user has chosen cannot break the format; nor numb
         latencyP99: 0,
         latencyMax: 0,
         latencyCount: -1,
+        request: 2,
         parameters: {},
       };
       const hostile = { ...stats, partitions: [{ ...partition!, name: 'x"\n# TYPE', load: [load] }] };

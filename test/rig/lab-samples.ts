@@ -24,6 +24,7 @@ export const loadSample = (vp: number, part: Partial<LoadCounters> = {}): LoadCo
   latencyP99: 0,
   latencyMax: 0,
   latencyCount: 0,
+  request: 2,
   ...part,
 });
 export const partitionSample = (name: string, part: Partial<PartitionStats> = {}): PartitionStats => ({

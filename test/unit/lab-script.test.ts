@@ -96,21 +96,22 @@ phases:
   t.throws(() => planOf(late, 1e9), { message: 's: phase b would begin at cycle 4000000; expected at least 5000000' });
 });
 
-/** A machine that does 1,000 operations a millisecond and counts anew when it is given a job. */
+/** A machine that does 1,000 operations a millisecond. As real guests it takes a job some time after it was given, and counts anew then. */
 class FakeStage implements Stage {
   readonly frequencyHz = 1e9;
   readonly deeds: string[] = [];
-  #jobSince = 0;
+  #given: number[] = [];
   async at<T>(cycle: number, act: (hands: Hands) => Promise<T>): Promise<T> {
     const stats = async (): Promise<MachineStats> => {
-      const operations = (cycle - this.#jobSince) / 1000;
-      return machineSample(cycle, [partitionSample('v', { load: [loadSample(0, { operations })] })]);
+      const taken = this.#given.filter((at) => at < cycle);
+      const operations = (cycle - (taken.at(-1) ?? 0)) / 1000;
+      return machineSample(cycle, [partitionSample('v', { load: [loadSample(0, { operations, request: 2 * taken.length })] })]);
     };
     return act({
       stats,
       carryOut: async (deed) => {
         this.deeds.push(`${cycle} ${deed.kind}`);
-        if (deed.kind === 'load') this.#jobSince = cycle;
+        if (deed.kind === 'load') this.#given.push(cycle);
         if (deed.kind === 'verb') throw new Error('no partition named x');
       },
     });
@@ -151,6 +152,23 @@ assert: ['run.seconds == 0.03']
   t.regex(assertions[2]!.why!, /No such key: nothing/);
   t.deepEqual(measured, { twice: 0.06, off: 1_000_000 });
   t.deepEqual(stage.deeds, ['0 load', '10000000 load', '20000000 load']);
+});
+
+test('a job that is set again is counted from there, however much it does; a phase and the run have all that was done in them', async (t) => {
+  const script = read(`
+phases:
+  - { name: short, for: 10ms, jobs: { v: { job: compute } } }
+  - { name: long, for: 30ms, jobs: { v: { job: compute } } }
+  - { name: ramp, for: 40ms, steps: 4, jobs: { v: { job: compute, parameters: { unit: 1..4 } } } }
+measure: { run: run.operations, mean: run.operationsPerSecond, nothing: 'phases.long.partitions.v.latencyMean / phases.long.partitions.v.latencyMean' }
+`);
+  const { phases, stretches, measured } = await play(script, new FakeStage());
+  t.deepEqual([phases.short!.operations, phases.long!.operations, phases.ramp!.operations], [10_000, 30_000, 40_000]);
+  t.deepEqual(
+    stretches.map(({ window }) => window.operations),
+    [10_000, 30_000, 10_000, 10_000, 10_000, 10_000],
+  );
+  t.deepEqual(measured, { run: 80_000, mean: 1_000_000 }, 'and 0 / 0 is no number, which no file could keep');
 });
 
 test('what the machine says against a deed ends it', async (t) => {

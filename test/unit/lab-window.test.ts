@@ -47,6 +47,12 @@ test('a job that was set anew, and a partition that is new, have counted from no
   t.is(at(window, 'operations'), 41);
 });
 
+test('a job that was set anew has counted from nothing, though it has done more since than before', (t) => {
+  const before = machineSample(0, [partitionSample('a', { load: [loadSample(0, { operations: 5, request: 2 })] })]);
+  const after = machineSample(1e9, [partitionSample('a', { load: [loadSample(0, { operations: 30, request: 4 })] })]);
+  t.is(at(windowOf(before, after), 'operations'), 30);
+});
+
 test('no time has passed: no rate is infinite', (t) => {
   const sample = machineSample(5, [partitionSample('a', { load: [loadSample(0, { operations: 1 })] })]);
   const window = windowOf(sample, sample);

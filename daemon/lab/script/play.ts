@@ -3,7 +3,7 @@ import { reasonOf } from '../../../shared/protocol/errors.js';
 import type { MachineStats } from '../../../shared/protocol/messages.js';
 import { type Expression, parseExpression } from '../expression.js';
 import type { Hands, Stage } from '../stage/stage.js';
-import { type Metrics, windowOf } from '../window.js';
+import { Ledger, type Metrics, windowOf } from '../window.js';
 import { type Moment, planOf } from './plan.js';
 import { SCOPE_NAMES, type Script } from './script.js';
 
@@ -26,6 +26,7 @@ export interface Outcome {
   readonly phases: Readonly<Record<string, Metrics>>;
   readonly run: Metrics;
   readonly assertions: readonly Assertion[];
+  /** Without those that came to no number (0 / 0). */
   readonly measured: Readonly<Record<string, number | boolean>>;
 }
 
@@ -51,6 +52,7 @@ class Player {
   readonly #stretches: Stretch[] = [];
   readonly #phases: Record<string, Metrics> = {};
   readonly #assertions: Assertion[] = [];
+  readonly #ledger = new Ledger();
   /** At the beginning of the script, of the phase, of the step. */
   #atBegin: MachineStats | undefined;
   #atPhase: MachineStats | undefined;
@@ -64,11 +66,11 @@ class Player {
   }
 
   async come(moment: Moment, hands: Hands): Promise<void> {
-    this.#close(await hands.stats(), moment.step === 0);
+    this.#close(this.#ledger.add(await hands.stats()), moment.step === 0);
     if (this.#atBegin === undefined) for (const config of this.#script.partitions) await hands.carryOut({ kind: 'create', config });
     for (const deed of moment.deeds) await hands.carryOut(deed);
-    // Counters that a deed sets to nothing are counted from there.
-    const stats = await hands.stats();
+    // What a deed has made is there from here on.
+    const stats = this.#ledger.add(await hands.stats());
     this.#atBegin ??= stats;
     if (moment.step === 0) this.#atPhase = stats;
     this.#atStep = stats;
@@ -77,7 +79,8 @@ class Player {
     this.#listener.began?.(name, moment.step, steps);
   }
 
-  finish(stats: MachineStats): void {
+  finish(sample: MachineStats): void {
+    const stats = this.#ledger.add(sample);
     this.#close(stats, true);
     this.#run = windowOf(this.#atBegin!, stats);
     for (const text of this.#script.assert) this.#check(null, text, { phase: this.#run });
@@ -86,7 +89,11 @@ class Player {
   outcome(): Outcome {
     const measured: Record<string, number | boolean> = {};
     const scope = { phase: this.#run, phases: this.#phases, run: this.#run };
-    for (const [name, text] of Object.entries(this.#script.measure)) measured[name] = expressionOf(text).value(scope);
+    for (const [name, text] of Object.entries(this.#script.measure)) {
+      const value = expressionOf(text).value(scope);
+      // A rate of nothing to nothing is no number: JSON has none for it either.
+      if (typeof value === 'boolean' || Number.isFinite(value)) measured[name] = value;
+    }
     return { stretches: this.#stretches, phases: this.#phases, run: this.#run, assertions: this.#assertions, measured };
   }
 
