@@ -1,4 +1,5 @@
 // Experiments: cells and their numbers, what is kept when a run is killed, and what a report makes of results.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +70,11 @@ const MISTAKES: readonly (readonly [from: string, to: string, RegExp])[] = [
   ['seeds: 2', 'seeds: 0', /^e\.yaml:12 seeds: expected a number of seeds from 1 to 10000/],
   ['measure: rate', 'measure: rat', /published\[0\]\.measure: expected something that is measured, got rat/],
   ['$hold', '$holt', /phases\[0\]\.jobs\.v\.parameters\.hold: expected a parameter of the file, got \$holt; there are hold/],
+  ['[100, 200, 300]', '[100, 200, 100]', /^e\.yaml:10 matrix\.parameters\.hold\[2\]: expected each value once, got 100 twice/],
+  ['seeds: 2', 'seeds: [7, 8, 7]', /^e\.yaml:12 seeds\[2\]: expected each seed once, got 7 twice/],
+  ['seeds: 2', 'seeds: 2\nlimit: 2000000s', /^e\.yaml:13 limit: expected a time from 1ms to a week/],
+  ['seeds: 2', 'seeds: 2\nlimit: 0ms', /^e\.yaml:13 limit: expected a time from 1ms to a week/],
+  ['jobs: { v:', 'jobs: { w:', /^e\.yaml:7 phases\[0\]\.jobs\.w: expected a partition of the script \(v\), got w/],
 ];
 for (const [from, to, sentence] of MISTAKES)
   test(`refused: ${to}`, (t) => {
@@ -109,7 +115,7 @@ test('results are kept as they come; what a killed writer leaves, or is no resul
   store.put({ ...resultOf(cells[3]!, 1), state: 'timeout' });
   store.put({ ...resultOf(cells[4]!, 1), id: 'of nobody' });
   writeFileSync(join(folder, 'cells', `${cells[5]!.id}.json`), '{"id":"');
-  writeFileSync(join(folder, 'cells', `${cells[6]!.id}.json.77-0.part`), '{');
+  writeFileSync(join(folder, 'cells', `${cells[6]!.id}.json.9999999-0.part`), '{');
   const again = ResultStore.open(folder, manifest);
   t.deepEqual(
     cells.map(({ id }) => again.isDone(id)),
@@ -119,6 +125,56 @@ test('results are kept as they come; what a killed writer leaves, or is no resul
   const other = cellsOf(read(TEXT.replace('for: 1ms', 'for: 2ms')), '/');
   t.throws(() => ResultStore.open(folder, manifestOf(experiment, other, '', {})), { code: 'experiment.other' });
   t.throws(() => ResultStore.read(join(folder, 'nowhere')), { code: 'experiment.unreadable' });
+});
+
+test('a folder is read as it is: a report changes nothing in it, nor does a run take away what another one is writing', (t) => {
+  const folder = folderOf(t);
+  const cells = cellsOf(read(), '/');
+  const manifest = manifestOf(read(), cells, '', {});
+  ResultStore.open(folder, manifest).put(resultOf(cells[0]!, 10));
+  const dead = spawnSync(process.execPath, ['-e', '']).pid;
+  for (const pid of [dead, process.pid, 0]) writeFileSync(join(folder, 'cells', `${cells[1]!.id}.json.${pid}-0.part`), '{');
+  const before = readdirSync(join(folder, 'cells'));
+  t.is(ResultStore.read(folder).results.length, 1);
+  t.deepEqual(readdirSync(join(folder, 'cells')), before);
+  ResultStore.open(folder, manifest);
+  t.deepEqual(
+    readdirSync(join(folder, 'cells')),
+    before.filter((name) => !name.includes(`.${dead}-`)),
+  );
+});
+
+test('files of results that are none, or of nobody: said in one line, or done again', (t) => {
+  const folder = folderOf(t);
+  const cells = cellsOf(read(), '/');
+  const manifest = manifestOf(read(), cells, '', {});
+  const file = join(folder, 'experiment.json');
+  ResultStore.open(folder, manifest);
+  for (const [index, result] of [
+    null,
+    [],
+    { id: cells[1]!.id, state: 'done' },
+    { ...resultOf(cells[2]!, 1), id: cells[0]!.id },
+    { ...resultOf(cells[3]!, 1), measured: { rate: null } },
+    { ...resultOf(cells[4]!, 1), assertions: 'all' },
+  ].entries())
+    writeFileSync(join(folder, 'cells', `${cells[index === 3 ? 5 : index]!.id}.json`), JSON.stringify(result));
+  t.deepEqual(ResultStore.read(folder).results, []);
+  for (const [text, sentence] of [
+    ['null', /experiment\.json is of format undefined; this hvd reads 1/],
+    ['{"format":7}', /experiment\.json is of format 7; this hvd reads 1/],
+    ['{"format":1,"cells":[]}', /experiment\.json: version: /],
+    [JSON.stringify({ ...manifest, cells: ['../../x'] }), /experiment\.json: cells\[0\]: /],
+    ['{', /no results of an experiment: .*JSON/],
+  ] as const) {
+    writeFileSync(file, text);
+    const error = t.throws(() => ResultStore.read(folder), { code: 'experiment.unreadable' });
+    t.regex(error!.message, sentence);
+    t.notRegex(error!.message, /\n/);
+  }
+  rmSync(folder, { recursive: true });
+  writeFileSync(folder, '');
+  t.throws(() => ResultStore.open(folder, manifest), { code: 'experiment.unwritten' });
 });
 
 test('the tidy table: a row for each cell, RFC 4180', (t) => {

@@ -8,13 +8,15 @@ import { seedSchema } from '../../root/config/schema.js';
 import type { Duration } from '../duration.js';
 import { EXPRESSION_MAX } from '../expression.js';
 import { PARAMETER_NAME, type Parameters, type ParameterValue } from '../parameters.js';
-import { duration, parameterValues, scriptSchema } from '../script/script.js';
+import { duration, parameterValues, type Script, scriptSchema } from '../script/script.js';
 import { withParameters } from '../script/script-file.js';
 
 export const CELLS_MAX = 100_000;
 const SEEDS_MAX = 10_000;
 const VALUES_MAX = 200;
 const TEXT_MAX = 8000;
+/** Of a cell's limit, ms: a week. */
+const LIMIT_MAX_MS = 7 * 86_400_000;
 
 /** A value of each axis by name. */
 export type Settings = Readonly<Record<string, string>>;
@@ -49,7 +51,7 @@ export interface Experiment {
   readonly published: readonly Published[];
   readonly plot: { readonly x?: string | undefined; readonly series?: string | undefined };
   /** Of the host's time for a cell. */
-  readonly limit: Duration;
+  readonly limitMs: number;
 }
 
 const record = <T extends z.ZodType>(value: T, of: string) =>
@@ -95,6 +97,23 @@ const raw = z.unknown().optional();
 const scriptWith = (script: Record<string, unknown>, parameters: Parameters): ReturnType<ReturnType<typeof scriptSchema>['safeParse']> =>
   withParameters(scriptSchema('cell'), parameters).safeParse(script);
 
+/** So many cycles take a machine of that frequency so long at its own pace. */
+const limitMsOf = (limit: Duration, frequencyHz: number): number => ('ns' in limit ? limit.ns / 1e6 : (limit.cycles / frequencyHz) * 1e3);
+
+/** What is done to a partition that there is not: a cell's machine has those of the script only. */
+const strayOf = ({ partitions, phases }: Script): { readonly path: (string | number)[]; readonly message: string } | undefined => {
+  const names = partitions.map(({ name }) => name);
+  for (const [index, phase] of phases.entries())
+    for (const key of ['partitions', 'jobs'] as const)
+      for (const name of Object.keys(phase[key]))
+        if (!names.includes(name))
+          return {
+            path: ['phases', index, key, name],
+            message: `expected a partition of the script (${names.join(', ') || 'there is none'}), got ${name}`,
+          };
+  return undefined;
+};
+
 /** `base`: what stands in the file that `load:` names, or nothing; what stands in the experiment's wins. */
 export const experimentSchema = (base: Readonly<Record<string, unknown>>): z.ZodType<Experiment> =>
   strict({
@@ -136,6 +155,17 @@ export const experimentSchema = (base: Readonly<Record<string, unknown>>): z.Zod
         }
     for (const parameter of Object.keys(file.matrix.parameters))
       if (!PARAMETER_NAME.test(parameter)) return refuse(['matrix', 'parameters', parameter], 'expected a name of letters, digits and _');
+    for (const [kind, all] of Object.entries(file.matrix))
+      for (const [name, values] of Object.entries(all)) {
+        const texts = values.map(String);
+        const twice = texts.findIndex((text, index) => texts.indexOf(text) < index);
+        if (twice >= 0) return refuse(['matrix', kind, name, twice], `expected each value once, got ${texts[twice]} twice`);
+      }
+    const again = file.seeds.findIndex((seed, index) => file.seeds.indexOf(seed) < index);
+    if (again >= 0) return refuse(['seeds', again], `expected each seed once, got ${file.seeds[again]} twice`);
+    const machine = file.machine ?? machineFile.parse({ clock: 'deterministic', idle: 'skip' });
+    const limitMs = limitMsOf(file.limit, machine.frequencyHz);
+    if (limitMs < 1 || limitMs > LIMIT_MAX_MS) return refuse(['limit'], 'expected a time from 1ms to a week (604800s)');
     const axes = [
       ...Object.entries(file.matrix.policies).map(([name, values]) => ({ name, kind: 'policy' as const, values })),
       ...Object.entries(file.matrix.parameters).map(([name, values]) => ({ name, kind: 'parameter' as const, values })),
@@ -175,14 +205,18 @@ export const experimentSchema = (base: Readonly<Record<string, unknown>>): z.Zod
     const trials = axes.flatMap(({ name, kind, values }) => (kind === 'parameter' ? values.map((one) => ({ ...first, [name]: one })) : []));
     for (const trial of [first, ...trials]) {
       const result = scriptWith(script, trial);
-      if (result.success) continue;
+      if (result.success) {
+        const stray = strayOf(result.data);
+        if (stray === undefined) continue;
+        return refuse(stray.path, stray.message);
+      }
       const { path, message } = result.error.issues[0]!;
       return refuse(path as (string | number)[], message);
     }
     return {
       name: file.name,
       question: file.question,
-      machine: file.machine ?? machineFile.parse({ clock: 'deterministic', idle: 'skip' }),
+      machine,
       script,
       axes,
       without: file.without,
@@ -191,6 +225,6 @@ export const experimentSchema = (base: Readonly<Record<string, unknown>>): z.Zod
       baseline: file.baseline,
       published: file.published,
       plot: file.plot,
-      limit: file.limit,
+      limitMs,
     };
   }) as unknown as z.ZodType<Experiment>;

@@ -42,7 +42,7 @@ export const quickly = (experiment: Experiment): Experiment => ({
 
 /** `folder`: that files in the script are relative to. Throws experiment.cells. */
 export const cellsOf = (experiment: Experiment, folder: string): Cell[] => {
-  const { axes, machine, script, seeds, limit, name } = experiment;
+  const { axes, machine, script, seeds, limitMs, name } = experiment;
   const count = axes.reduce((product, { values }) => product * values.length, seeds.length);
   if (count > CELLS_MAX) throw new HvdError('experiment.cells', { name, cells: count, limit: CELLS_MAX });
   return combinations(experiment).flatMap((settings) => {
@@ -60,7 +60,7 @@ export const cellsOf = (experiment: Experiment, folder: string): Cell[] => {
         seed,
         machine: { ...machine, seed, policies: { ...machine.policies, ...policies } },
         script: played,
-        limitMs: 'ns' in limit ? limit.ns / 1e6 : (limit.cycles / machine.frequencyHz) * 1e3,
+        limitMs,
       };
       return { id: idOf(cell), ...cell };
     });
@@ -78,6 +78,13 @@ const idOf = (cell: Omit<Cell, 'id'>): string =>
     .update(canonical({ ...cell, version: hvdVersion() }))
     .digest('hex')
     .slice(0, 16);
+
+/** A cell of this version of hvd that nobody has changed. `value`: from anywhere. */
+export const isWholeCell = (value: unknown): value is Cell => {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, ...cell } = value as Cell;
+  return idOf(cell) === id;
+};
 
 /** JSON with keys in order. */
 export const canonical = (value: unknown): string =>

@@ -2,8 +2,11 @@
 // `results.csv` and `results.json`. Whatever is killed at whatever moment leaves a folder that the next run goes on with.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
+import { formatPath } from '../../root/config/fields.js';
 import { hvdVersion } from '../../root/version.js';
+import { readResult } from './cell-result.js';
 import type { Experiment } from './experiment.js';
 import { type Cell, canonical } from './matrix.js';
 import type { CellResult } from './run-cell.js';
@@ -50,27 +53,46 @@ export const manifestOf = (
   cells: cells.map(({ id }) => id),
 });
 
-const isResult = (value: unknown): value is CellResult =>
-  typeof value === 'object' &&
-  value !== null &&
-  typeof (value as CellResult).id === 'string' &&
-  typeof (value as CellResult).state === 'string';
+const settings = z.record(z.string(), z.string());
+const manifestSchema = z.object({
+  version: z.string(),
+  name: z.string(),
+  question: z.string(),
+  command: z.string(),
+  environment: settings,
+  axes: z.array(z.object({ name: z.string(), values: z.array(z.string()) })),
+  seeds: z.array(z.number()),
+  measure: z.record(z.string(), z.object({ value: z.string(), unit: z.string(), better: z.enum(['more', 'less', 'neither']) })),
+  baseline: settings,
+  published: z.array(
+    z.object({
+      claim: z.string(),
+      source: z.string(),
+      measure: z.string().optional(),
+      settings: settings.optional(),
+      range: z.tuple([z.number(), z.number()]).optional(),
+      differs: z.string().optional(),
+    }),
+  ),
+  plot: z.object({ x: z.string().optional(), series: z.string().optional() }),
+  // What is asked for by name is a file in the folder.
+  cells: z.array(z.string().regex(/^[0-9a-f]{16}$/)),
+});
 
 export class ResultStore {
   readonly folder: string;
   readonly manifest: Manifest;
+  readonly #wanted: ReadonlySet<string>;
   readonly #results = new Map<string, CellResult>();
 
   /** Takes up what is there of the same experiment. Throws experiment.other where it is of another one, experiment.unreadable. */
   static open(folder: string, manifest: Manifest): ResultStore {
-    let before: Manifest | undefined;
     try {
       mkdirSync(join(folder, 'cells'), { recursive: true });
-      before = readManifest(folder);
     } catch (error) {
-      if (error instanceof HvdError) throw error;
-      throw new HvdError('experiment.unreadable', { dir: folder, why: reasonOf(error) }, error);
+      throw new HvdError('experiment.unwritten', { file: join(folder, 'cells'), why: reasonOf(error) }, error);
     }
+    const before = readManifest(folder);
     if (before !== undefined && canonical(before.cells) !== canonical(manifest.cells)) {
       const what =
         before.name === manifest.name
@@ -81,33 +103,38 @@ export class ResultStore {
       throw new HvdError('experiment.other', { dir: folder, what });
     }
     writeWhole(join(folder, 'experiment.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-    return new ResultStore(folder, manifest);
+    return new ResultStore(folder, manifest, true);
   }
 
-  /** Of a run that there has been. Throws experiment.unreadable. */
+  /** Of a run that there has been, or that goes on elsewhere: nothing in the folder is changed. Throws experiment.unreadable. */
   static read(folder: string): ResultStore {
     const manifest = readManifest(folder);
     if (manifest === undefined) throw new HvdError('experiment.unreadable', { dir: folder, why: 'there is no experiment.json' });
-    return new ResultStore(folder, manifest);
+    return new ResultStore(folder, manifest, false);
   }
 
-  private constructor(folder: string, manifest: Manifest) {
+  private constructor(folder: string, manifest: Manifest, isOurs: boolean) {
     this.folder = folder;
     this.manifest = manifest;
-    const wanted = new Set(manifest.cells);
-    for (const name of readdirSync(join(folder, 'cells'))) {
-      // Of a writer that was killed.
-      if (!name.endsWith('.json')) rmSync(join(folder, 'cells', name), { force: true });
-      else if (wanted.has(name.slice(0, -5))) this.#take(name);
+    this.#wanted = new Set(manifest.cells);
+    let names: string[];
+    try {
+      names = readdirSync(join(folder, 'cells'));
+    } catch (error) {
+      throw new HvdError('experiment.unreadable', { dir: folder, why: reasonOf(error) }, error);
     }
+    for (const name of names)
+      if (isOurs && isLeftOver(name)) rmSync(join(folder, 'cells', name), { force: true });
+      else if (name.endsWith('.json') && this.#wanted.has(name.slice(0, -5))) this.#take(name);
   }
   #take(name: string): void {
+    let result: CellResult | undefined;
     try {
-      const result: unknown = JSON.parse(readFileSync(join(this.folder, 'cells', name), 'utf8'));
-      if (isResult(result) && result.state === 'done') this.#results.set(result.id, result);
+      result = readResult(readFileSync(join(this.folder, 'cells', name), 'utf8'), name.slice(0, -5));
     } catch {
       // No result: the cell is done again.
     }
+    if (result?.state === 'done') this.#results.set(result.id, result);
   }
 
   isDone(id: string): boolean {
@@ -119,7 +146,7 @@ export class ResultStore {
 
   /** The same cell twice is once: the later result is as good as the earlier. */
   put(result: CellResult): void {
-    if (!this.manifest.cells.includes(result.id)) return;
+    if (!this.#wanted.has(result.id)) return;
     this.#results.set(result.id, result);
     if (result.state === 'done') writeWhole(join(this.folder, 'cells', `${result.id}.json`), `${JSON.stringify(result)}\n`);
   }
@@ -160,9 +187,12 @@ const readManifest = (folder: string): Manifest | undefined => {
     throw new HvdError('experiment.unreadable', { dir: folder, why: reasonOf(error) }, error);
   }
   try {
-    const manifest = JSON.parse(text) as Manifest;
-    if (manifest.format !== RESULTS_FORMAT || !Array.isArray(manifest.cells))
-      throw new Error(`format ${manifest.format}; this hvd reads ${RESULTS_FORMAT}`);
+    const manifest = JSON.parse(text) as Manifest | null;
+    if (manifest?.format !== RESULTS_FORMAT)
+      throw new Error(`experiment.json is of format ${String(manifest?.format)}; this hvd reads ${RESULTS_FORMAT}`);
+    const { error } = manifestSchema.safeParse(manifest);
+    if (error !== undefined)
+      throw new Error(`experiment.json: ${formatPath(error.issues[0]!.path as (string | number)[])}: ${error.issues[0]!.message}`);
     return manifest;
   } catch (error) {
     throw new HvdError('experiment.unreadable', { dir: folder, why: reasonOf(error) }, error);
@@ -170,9 +200,26 @@ const readManifest = (folder: string): Manifest | undefined => {
 };
 
 let writes = 0;
-/** There is the old file, or the new one, at every moment. */
+/** There is the old file, or the new one, at every moment. Throws experiment.unwritten. */
 const writeWhole = (file: string, text: string): void => {
   const part = `${file}.${process.pid}-${writes++}.part`;
-  writeFileSync(part, text);
-  renameSync(part, file);
+  try {
+    writeFileSync(part, text);
+    renameSync(part, file);
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw new HvdError('experiment.unwritten', { file, why: reasonOf(error) }, error);
+  }
+};
+
+/** Of a writer that was killed; another run may be writing in the same folder. */
+const isLeftOver = (name: string): boolean => {
+  const pid = /\.(\d{1,10})-\d+\.part$/.exec(name)?.[1];
+  if (pid === undefined || Number(pid) === 0) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
 };

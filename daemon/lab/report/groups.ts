@@ -46,7 +46,7 @@ export const groupsOf = ({ measure, baseline }: Manifest, results: readonly Cell
       key,
       Object.fromEntries(
         Object.keys(measure).flatMap((name) => {
-          const values = list.flatMap(({ measured }) => (name in measured ? [Number(measured[name])] : []));
+          const values = list.flatMap(({ measured }) => (Object.hasOwn(measured, name) ? [Number(measured[name])] : []));
           return values.length === 0 ? [] : [[name, summaryOf(values)]];
         }),
       ),
