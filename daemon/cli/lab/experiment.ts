@@ -83,6 +83,7 @@ const runIt = async (
       quick,
       command,
       tell: (progress) => bar.show(progress),
+      complain: (text) => bar.say(text),
       signal: controller.signal,
     });
     return { ...report, isInterrupted: controller.signal.aborted };
@@ -232,6 +233,9 @@ class ProgressBar {
         `${this.#isTerminal ? '\r\x1b[K' : ''}${done}/${all} ${keyOf(last.settings)} seed=${last.seed}: ${why}${this.#isTerminal ? '' : left}\n`,
       );
     }
+  }
+  say(text: string): void {
+    process.stderr.write(`${this.#isTerminal ? '\r\x1b[K' : ''}hvd: ${text}\n`);
   }
   end(): void {
     if (this.#isShown) process.stderr.write('\r\x1b[K');

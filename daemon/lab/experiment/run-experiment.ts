@@ -1,6 +1,5 @@
 // Runs the cells of an experiment that are not done yet, and writes its tables.
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { runCells } from './cell-pool.js';
 import { environmentNow } from './environment.js';
 import type { ExperimentFile } from './experiment-file.js';
@@ -16,6 +15,8 @@ export interface ExperimentRequest extends ExperimentFile {
   readonly quick: boolean;
   readonly command: string;
   readonly tell: (progress: Progress) => void;
+  /** What goes on for longer than it should. */
+  readonly complain: (text: string) => void;
   readonly signal: AbortSignal;
 }
 export interface Progress {
@@ -35,7 +36,6 @@ export interface ExperimentReport {
 export const runExperiment = async (request: ExperimentRequest): Promise<ExperimentReport> => {
   const experiment = request.quick ? quickly(request.experiment) : request.experiment;
   const cells = cellsOf(experiment, request.folder);
-  mkdirSync(request.out, { recursive: true });
   const store = ResultStore.open(request.out, manifestOf(experiment, cells, request.command, environmentNow()));
   const waiting = cells.filter(({ id }) => !store.isDone(id));
   const before = cells.length - waiting.length;
@@ -57,7 +57,8 @@ export const runExperiment = async (request: ExperimentRequest): Promise<Experim
       tell(result);
     };
     if (typeof jobs === 'number') await runCells(waiting, jobs, take, signal);
-    else if (waiting.length > 0) await queueCells(waiting, { url: jobs.nats, run: runOf(store.manifest.cells), tell: take, signal });
+    else if (waiting.length > 0)
+      await queueCells(waiting, { url: jobs.nats, run: runOf(store.manifest.cells), tell: take, complain: request.complain, signal });
   } catch (error) {
     if (!request.signal.aborted) throw error;
   }

@@ -16,7 +16,7 @@ export class LiveStage implements Stage {
   #base: { readonly cycle: number; readonly clock: number };
   /** What was there before, of what has been changed. */
   readonly #policies = new Map<string, string>();
-  readonly #created: string[] = [];
+  readonly #created = new Set<string>();
   readonly #loaded = new Set<string>();
 
   static async join(hvd: HvdClient, signal: AbortSignal): Promise<LiveStage> {
@@ -75,12 +75,15 @@ export class LiveStage implements Stage {
         const { name } = deed.config;
         if (partitions.some((one) => one.name === name)) return;
         await hvd.request('vm.create', { ...deed.config, autostart: false });
-        this.#created.push(name);
+        this.#created.add(name);
         if (deed.config.autostart !== false) await hvd.request('vm.start', { name });
         return;
       }
       case 'verb':
         await hvd.request(`vm.${deed.verb}`, { name: deed.vm });
+        if (deed.verb !== 'destroy') return;
+        this.#created.delete(deed.vm);
+        this.#loaded.delete(deed.vm);
         return;
       case 'policy': {
         const { name, value } = deed;
@@ -103,7 +106,7 @@ export class LiveStage implements Stage {
     const attempt = (request: Promise<unknown>): Promise<void> =>
       request.then(() => {}).catch((error: unknown) => void failures.push(error));
     for (const [name, value] of this.#policies) await attempt(this.#hvd.request('policy.set', { name, value }));
-    for (const name of this.#loaded) if (!this.#created.includes(name)) await attempt(this.#hvd.request('load.stop', { name }));
+    for (const name of this.#loaded) if (!this.#created.has(name)) await attempt(this.#hvd.request('load.stop', { name }));
     for (const name of this.#created) await attempt(this.#hvd.request('vm.destroy', { name }));
     return failures;
   }
