@@ -1,20 +1,12 @@
 // How the processor reaches guest memory when the inline TLB lookup has missed, and when TypeScript itself reads or writes linear addresses.
 // The life of a page fault starts here: hardware TLB, then the walk of the shadow page tables, then the #PF intercept into the hypervisor.
 import { Vector } from '../../shared/abi/exceptions.js';
-import {
-  LpContextLayout,
-  TLB_BANK_SIZE,
-  TLB_ENTRIES,
-  TLB_ENTRY_SIZE,
-  TLB_MODE_SIZE,
-  TlbEntry,
-  TlbFlag,
-} from '../../shared/layout/lp-context.js';
-import { PageFlag, PartitionMap } from '../../shared/layout/partition.js';
+import { PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { Slot, VectorSlot, type VpBlock, VpLayout } from '../../shared/layout/vp.js';
 import type { DebugUnit } from './debug-unit.js';
 import type { GuestFault, LinearMemory } from './processor.js';
+import { TlbLookup } from './tlb-lookup.js';
 import type { WatchedCode } from './watched-code.js';
 
 /** What an access wants; combined with the privilege of the TLB half. */
@@ -64,6 +56,7 @@ export const NON_CANONICAL = 0x200;
 
 export class GuestMemory implements LinearMemory {
   readonly #views: Views;
+  readonly #tlb: TlbLookup;
   readonly #u8: Uint8Array;
   readonly #data: DataView;
   readonly #translator: Translator;
@@ -81,9 +74,6 @@ export class GuestMemory implements LinearMemory {
   hasStored = false;
   /** Set while one instruction is run alone that is exempt from alignment checks. */
   allowsUnaligned = false;
-  /** Of the TLB's banks, and of the word that says which is in use: MOV CR3 of daemon/shortcuts changes it. */
-  readonly #banks: number;
-  readonly #bank: number;
   /** Set while data breakpoints are looked for: told of every explicit access; nothing is done in bulk then. */
   debug: DebugUnit | undefined;
   /** Privilege of explicit accesses: 1 user. `supervisor()` forces 0. */
@@ -97,8 +87,7 @@ export class GuestMemory implements LinearMemory {
     this.#views = views;
     this.#u8 = views.u8;
     this.#data = views.data;
-    this.#banks = context + LpContextLayout.at.tlbs;
-    this.#bank = (context + LpContextLayout.at.bank) >>> 2;
+    this.#tlb = new TlbLookup(views, context);
     this.vp = vp;
     this.#fault = fault;
     this.#translator = translator;
@@ -109,7 +98,7 @@ export class GuestMemory implements LinearMemory {
 
   /** Address of the bank of the TLB that is in use. */
   get tlb(): number {
-    return this.#banks + this.#views.i32[this.#bank] * TLB_BANK_SIZE;
+    return this.#tlb.bank;
   }
   setMode(user: boolean, bits64: boolean, aligned: boolean): void {
     this.#user = user ? 1 : 0;
@@ -131,29 +120,10 @@ export class GuestMemory implements LinearMemory {
     this.#implicit = (previous & 2) !== 0;
   }
 
-  /** SPA of the byte by a half of the TLB, or -1. */
-  #lookup(gva: number, user: number, access: Access): number {
-    const { u32, i32 } = this.#views;
-    const lo = gva | 0;
-    const entry = this.tlb + user * TLB_MODE_SIZE + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
-    const tag = (entry + (access === Access.WRITE ? TlbEntry.WRITE_TAG : TlbEntry.READ_TAG)) >>> 2;
-    // The 64-bit tag as a number: exact, as every address that is looked up is canonical or below 2^32.
-    const page = gva - (lo & 4095);
-    if (i32[tag + 1] * 4294967296 + u32[tag] !== page && (access !== Access.WRITE || !this.#isWatched(entry, page))) return -1;
-    return (lo + i32[(entry + TlbEntry.ADDEND) >>> 2]) >>> 0;
-  }
-  /** The entry is the page's and lacks its write tag only for a watch, which is still there: every store by way of here looks at it. */
-  #isWatched(entry: number, page: number): boolean {
-    const { u32, i32 } = this.#views;
-    const tag = (entry + TlbEntry.READ_TAG) >>> 2;
-    if ((i32[(entry + TlbEntry.FLAGS) >>> 2] & TlbFlag.WATCHED) === 0 || i32[tag + 1] * 4294967296 + u32[tag] !== page) return false;
-    return (i32[(PartitionMap.PAGE_FLAGS >>> 2) + i32[(entry + TlbEntry.GFN) >>> 2]] & PageFlag.CODE) !== 0;
-  }
-
   /** SPA, or Resolve.MMIO with `translator.gpa`; throws GuestFault. All bytes of an access must lie in the page. */
   #resolve(gva: number, access: Access): number {
     if (access !== Access.EXECUTE) {
-      const found = this.#lookup(gva, this.#user, access);
+      const found = this.#tlb.find(gva, this.#user, access === Access.WRITE);
       if (found >= 0) return found;
     }
     const spa = this.#translator.resolve(gva, access, this.#user === 1, this.#implicit);
@@ -316,7 +286,7 @@ export class GuestMemory implements LinearMemory {
   hostTable(gva: number): number {
     this.#check(gva);
     // What the supervisor half of the TLB has needs no change of privilege: it never holds what SMAP keeps from implicit accesses.
-    const spa = this.#lookup(gva, 0, Access.READ);
+    const spa = this.#tlb.find(gva, 0, false);
     if (spa >= 0) return spa;
     const previous = this.supervisor(true);
     try {
