@@ -3,6 +3,7 @@ import { render } from 'ink';
 import type { Arguments } from './arguments.js';
 import { type Command, Link, type Watch } from './link.js';
 import { Dashboard } from './model/dashboard.js';
+import { capabilitiesOf, filterOf } from './terminal/capabilities.js';
 import { InkOutput } from './terminal/ink-output.js';
 import { Painter } from './terminal/painter.js';
 import { CLEAR, Screen } from './terminal/screen.js';
@@ -16,8 +17,8 @@ const RESIZE_SETTLE_MS = 40;
 const HEARTBEAT_MS = 1000;
 
 export async function live(args: Arguments): Promise<number> {
-  const screen = new Screen(process.stdin, process.stdout);
-  const painter = new Painter(screen);
+  const screen = new Screen(process.stdin, process.stdout, args.mouse);
+  const painter = new Painter(screen, filterOf(capabilitiesOf(process.env, args.characters)));
   const dashboard = new Dashboard();
   const chart = new ChartPanel(loadLineChart());
   const repaint = (): void => painter.paint();

@@ -85,7 +85,13 @@ inTerminal('lanes move, and stand still while paused', [120, 42], async (t, { te
   await new Promise((resolve) => setTimeout(resolve, 1600));
   t.is(laneOf(terminal.text()), paused);
   terminal.keys('p');
-  await terminal.until('going on', (text) => !text.includes(' PAUSED ') && laneOf(text) !== paused && text.includes('┊'));
+  await terminal.until('going on, without a gap', (text) => !text.includes(' PAUSED') && laneOf(text) !== paused && !text.includes('┊'));
+  terminal.keys('<');
+  const past = await terminal.until('what was', (text) => / PAUSED \d+s ago /.test(text));
+  terminal.keys('.', '.');
+  await terminal.until('two seconds later', (text) => / PAUSED \d+s ago /.test(text) && laneOf(text) !== laneOf(past));
+  terminal.keys('p');
+  await terminal.until('now', (text) => !text.includes(' PAUSED'));
 });
 
 const laneOf = (text: string): string => text.split('\n').find((row) => row.startsWith('│ 0 n0'))!;
@@ -216,6 +222,30 @@ inTerminal('the table of VMs and the details of one', [120, 42], async (t, { ter
   for (const row of text.split('\n')) if (/^[│╭╰]/.test(row)) t.regex(row, /[│╮╯]$/);
 });
 
+inTerminal('the mouse: tabs, rows, the wheel', [120, 42], async (t, { terminal }) => {
+  const rows = (await terminal.until('live', live)).split('\n');
+  t.is(terminal.flag('mouse_sgr_flag'), '1');
+  // What a terminal sends: columns and rows from 1 on, pressed and let go.
+  const click = (x: number, y: number): void => {
+    for (const end of ['M', 'm']) terminal.keys('-l', `\x1b[<0;${x + 1};${y + 1}${end}`);
+  };
+  const lane = rows.findIndex((row) => row.startsWith('│ 2 n0'));
+  click(5, lane);
+  await terminal.until('LP 2', (text) => text.includes('─ intercepts · LP 2 ─'));
+  terminal.keys('-l', `\x1b[<65;9;${lane}M`);
+  await terminal.until('the wheel: LP 3', (text) => text.includes('─ intercepts · LP 3 ─'));
+  click(rows[40]!.indexOf('6 policies') + 2, 40);
+  const policies = (await terminal.until('the page of its tab', (text) => text.includes('─ policies ─'))).split('\n');
+  const row = policies.findIndex((line) => line.includes('vtlb.track'));
+  click(9, row);
+  await terminal.until('its row', (text) => text.includes('─ vtlb.track ─'));
+  click(9, row);
+  await terminal.until('its change', (text) => text.includes('<mapping>'));
+  terminal.keys('Escape', 'q');
+  await terminal.until('the prompt', restored);
+  t.is(terminal.flag('mouse_any_flag'), '0', 'the mouse is given back');
+});
+
 inTerminal('every size from 80x24 on has its layout, a smaller one says what it needs', [120, 42], async (t, { terminal }) => {
   await terminal.until('live', live);
   for (const [columns, rows] of [
@@ -332,6 +362,14 @@ test('--once prints a snapshot, --json the sample itself', async (t) => {
     t.is(interrupts.lps.length, 4);
     t.is(interrupts.log!.records.length, 40);
     for (const name of ['id', 'state', 'lp']) t.true(name in json.partitions[0]!.vps[0]!, name);
+    const two = await run(process.execPath, [HVTOP, '-n', '2', '-d', '0.2', '--ascii', '--socket', socket]);
+    t.is(two.stdout.match(/^hvd pid 4242/gm)?.length, 2);
+    t.regex(two.stdout, /^[\x0a\x20-\x7e]*$/, 'ASCII alone');
+    const piped = await run(process.execPath, [HVTOP, '--socket', socket]);
+    t.regex(piped.stdout, /^hvd pid 4242, .*quantum clock/, 'no terminal, no flag: text');
+    const lines = (await run(process.execPath, [HVTOP, '-n', '3', '-d', '0.2', '--json', '--socket', socket])).stdout.trim().split('\n');
+    const ats = lines.map((line) => (JSON.parse(line) as MachineStats).at);
+    t.true(ats.length === 3 && ats[0]! < ats[1]! && ats[1]! < ats[2]!, 'a sample a line');
     const closed = await run('bash', ['-c', '"$0" "$1" --once --socket "$2" > >(exec true); echo $?', process.execPath, HVTOP, socket]);
     t.deepEqual(closed, { stdout: '0\n', stderr: '' }, 'a reader that has gone is not an error');
   } finally {
@@ -352,8 +390,8 @@ test('without a daemon or a terminal it says so in one line', async (t) => {
   t.is(absent.code, 1);
   t.regex(absent.stderr, /^hvtop: \/tmp\/hvtop-no-such\.sock: no daemon answers \(try: npx hvd start\)\n$/);
   t.is(absent.stdout, '');
-  const piped = await failure();
-  t.is(piped.code, 64);
-  t.regex(piped.stderr, /^hvtop: the live screen needs a terminal \(try: hvtop --once\)\n$/);
+  const piped = await failure('--socket', '/tmp/hvtop-no-such.sock');
+  t.is(piped.code, 1, 'text where there is no terminal');
+  t.regex(piped.stderr, /no daemon answers/);
   t.is((await failure('--hz', '99')).code, 64);
 });

@@ -11,6 +11,7 @@ import { LaneCell, laneColumns, widenClock } from '../../tui/model/lane-columns.
 import { LANE_COLUMNS_MAX, LaneHistory } from '../../tui/model/lane-history.js';
 import { machineRates } from '../../tui/model/machine-rates.js';
 import { CHANGES_MAX, PolicyChanges } from '../../tui/model/policy-changes.js';
+import { BYTES_MAX, KEPT_MS, SampleRing } from '../../tui/model/sample-ring.js';
 import { VpMarks } from '../../tui/model/vp-marks.js';
 import { waitPercentile } from '../../tui/model/wait-percentile.js';
 import { FakeMachine } from '../e2e/hvtop-fake-machine.js';
@@ -269,7 +270,7 @@ test('events draw the lane finer than samples do', (t) => {
   const { dashboard } = dashboardAfter(20);
   const perSample = 500 / LANE_COLUMN_MS;
   t.true(perSample > 1);
-  const cells = dashboard.lanes.last(0, 18 * perSample);
+  const cells = dashboard.lane(0, 18 * perSample);
   let changesInside = 0;
   for (let i = 0; i < cells.length; i += perSample) if (cells[i] !== cells[i + perSample - 1]) changesInside++;
   t.true(changesInside > 0, 'a column differs from its neighbour of the same sample');
@@ -285,16 +286,17 @@ test('the lane shows the VP that the sample names where there are no events', (t
   next.lps[0]!.vp = 'beta/0';
   next.lps[0]!.state = 'running';
   dashboard.accept(next);
-  t.deepEqual(new Set(dashboard.lanes.last(0, 10)), new Set([dashboard.marks.codeOf('beta/0')]));
+  t.deepEqual(new Set(dashboard.lane(0, 10)), new Set([dashboard.marks.codeOf('beta/0')]));
 });
 
-test('a dead LP has dead columns', (t) => {
+test('a dead LP has dead columns, as many as the others', (t) => {
   const { dashboard, machine } = dashboardAfter(3);
   machine.advance(500);
   const next = structuredClone(machine.stats);
   next.lps[2]!.state = 'dead';
   dashboard.accept(next);
-  t.is(dashboard.lanes.last(2, 1)[0], LaneCell.DEAD);
+  t.is(dashboard.lane(2, 1)[0], LaneCell.DEAD);
+  t.is(dashboard.lane(2, 99).length, dashboard.lane(0, 99).length);
 });
 
 test('another daemon starts with empty lanes and charts', (t) => {
@@ -306,23 +308,101 @@ test('another daemon starts with empty lanes and charts', (t) => {
   const other = new FakeMachine(2, 99);
   dashboard.accept(other.stats);
   t.is(dashboard.chart.end, 0);
-  t.deepEqual(dashboard.lanes.last(0, 10), []);
+  t.deepEqual(dashboard.lane(0, 10), []);
   t.is(dashboard.stats?.pid, 99);
 });
 
-test('a pause freezes the numbers, and leaves a gap in the lane', (t) => {
+test('a paused screen stands still, and what happens meanwhile is kept', (t) => {
   const { dashboard, machine } = dashboardAfter(4);
   const frozen = dashboard.stats;
+  const lane = dashboard.lane(0, 30);
+  const line = dashboard.line('instructions');
   dashboard.setPaused(true);
-  machine.advance(5000);
-  dashboard.acceptEvents(machine.takeEvents());
-  dashboard.accept(structuredClone(machine.stats));
+  for (let i = 0; i < 4; i++) {
+    machine.advance(500);
+    dashboard.acceptEvents(machine.takeEvents());
+    dashboard.accept(structuredClone(machine.stats));
+  }
   t.is(dashboard.stats, frozen);
+  t.deepEqual(dashboard.lane(0, 30), lane);
+  t.deepEqual(dashboard.line('instructions'), line);
+  t.is(dashboard.ago, 2000);
   dashboard.setPaused(false);
-  machine.advance(500);
-  dashboard.accept(structuredClone(machine.stats));
-  t.is(dashboard.rates?.seconds, 5.5);
-  t.deepEqual(dashboard.lanes.last(0, 2)[0], LaneCell.GAP);
+  t.is(dashboard.stats?.at, machine.stats.at);
+  t.is(dashboard.rates?.seconds, 0.5);
+  t.deepEqual(dashboard.lane(0, 38).slice(0, lane.length), lane);
+  t.false(dashboard.lane(0, 8).includes(LaneCell.GAP));
+});
+
+test('what was shown is shown again, from now back to ten minutes ago and forth', (t) => {
+  const machine = new FakeMachine(3, 1);
+  const dashboard = new Dashboard();
+  dashboard.connected();
+  const seen = (): unknown => ({
+    stats: dashboard.stats,
+    rates: dashboard.rates,
+    lanes: [0, 1, 2].map((lp) => dashboard.lane(lp, 200)),
+    lines: ['fills', 'instructions:beta'].map((name) => dashboard.line(name)),
+    vtlb: dashboard.vtlb,
+  });
+  const shown: unknown[] = [];
+  const samples = 1400;
+  for (let i = 0; i < samples; i++) {
+    machine.advance(500);
+    dashboard.acceptEvents(machine.takeEvents());
+    dashboard.acceptVtlb('alpha', machine.vtlb(i % 7));
+    dashboard.accept(structuredClone(machine.stats));
+    shown[i] = i > 150 && i % 97 !== 0 && i !== samples - 1 ? undefined : JSON.parse(JSON.stringify(seen()));
+  }
+  const compare = (at: number): void => {
+    if (shown[at] !== undefined) t.deepEqual(JSON.parse(JSON.stringify(seen())), shown[at], `sample ${at}`);
+  };
+  let at = samples - 1;
+  for (; at > samples - 200; at -= 2) {
+    compare(at);
+    dashboard.goBack(1000);
+  }
+  for (; at > 210; at -= 20) {
+    compare(at);
+    dashboard.goBack(10_000);
+  }
+  t.is(dashboard.ago, (samples - 1 - at) * 500);
+  dashboard.goBack(3_600_000);
+  t.is(dashboard.ago, 600_000, 'no further than ten minutes');
+  t.is(dashboard.samples.length, 1201);
+  for (let i = 0; i < 4; i++) dashboard.goBack(-100_000);
+  dashboard.goBack(250);
+  dashboard.goBack(-250);
+  t.is(dashboard.ago, 200_000);
+  compare(samples - 401);
+  dashboard.goBack(-1e9);
+  t.is(dashboard.ago, 0);
+  t.true(dashboard.paused, 'it goes on when it is told to');
+  compare(samples - 1);
+});
+
+test('samples that are kept take so many bytes at most, and no more than ten minutes', (t) => {
+  const ring = new SampleRing();
+  t.is(ring.indexAt(5), -1);
+  const { stats } = new FakeMachine(64, 1);
+  const noise = (n: number): MachineStats => ({
+    ...stats,
+    policies: { noise: Array.from({ length: 400_000 }, (_, i) => (i * n * 7919) % 9973).join('') },
+  });
+  let at = 0;
+  for (let i = 0; i < 90; i++) {
+    at += 1000;
+    ring.push({ at, column: i, bucket: i }, { stats: noise(i + 1) });
+  }
+  t.true(ring.bytes <= BYTES_MAX && ring.bytes > BYTES_MAX / 2, `${ring.bytes}`);
+  t.true(ring.length > 10 && ring.length < 90);
+  t.deepEqual(ring.sample(ring.length - 1)!.stats, noise(90));
+  ring.push({ at: at + 10, column: 0, bucket: 0 }, { stats });
+  t.is(ring.place(ring.length - 1)!.at, at, 'one right behind another is not kept');
+  ring.push({ at: at + KEPT_MS + 1, column: 0, bucket: 0 }, { stats });
+  t.is(ring.length, 1);
+  ring.clear();
+  t.is(ring.bytes, 0);
 });
 
 test('a flood of events is bounded and does not stop the lanes', (t) => {
@@ -332,5 +412,5 @@ test('a flood of events is bounded and does not stop the lanes', (t) => {
   machine.advance(500);
   dashboard.accept(structuredClone(machine.stats));
   const { vp } = machine.stats.lps[0]!;
-  t.is(dashboard.lanes.last(0, 1)[0], vp === null ? LaneCell.IDLE : dashboard.marks.codeOf(vp));
+  t.is(dashboard.lane(0, 1)[0], vp === null ? LaneCell.IDLE : dashboard.marks.codeOf(vp));
 });

@@ -5,7 +5,7 @@ import { POLICIES } from '../../shared/protocol/policies.js';
 import { parseArguments } from '../../tui/arguments.js';
 import { Dashboard } from '../../tui/model/dashboard.js';
 import { LOG_LINES_MAX } from '../../tui/model/log-lines.js';
-import { snapshot } from '../../tui/once.js';
+import { snapshot } from '../../tui/snapshots.js';
 import { Painter } from '../../tui/terminal/painter.js';
 import type { Screen } from '../../tui/terminal/screen.js';
 import { afterStroke } from '../../tui/view/after-stroke.js';
@@ -19,27 +19,27 @@ import {
   vtlbMatrix,
   vtlbTable,
 } from '../../tui/view/counter-panels.js';
-import { footerPanel } from '../../tui/view/footer-panel.js';
+import { footerHit, footerPanel } from '../../tui/view/footer-panel.js';
 import { headerPanel } from '../../tui/view/header-panel.js';
 import { HELP_COLUMNS, helpPanel, helpRows } from '../../tui/view/help-panel.js';
 import { interruptLogPanel, logTarget, micros } from '../../tui/view/interrupt-log-panel.js';
 import { heat, interruptSummary, sintsPanel, sourcesPanel, vectorMatrix } from '../../tui/view/interrupt-panels.js';
 import { type Key, PLAIN, type Stroke, strokeOf, strokesOf } from '../../tui/view/keys.js';
-import { lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
+import { lanesHit, lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
 import { fits, layout, MIN_ROWS } from '../../tui/view/layout.js';
 import { Line, overBlank, withoutStyle, wrapped } from '../../tui/view/line.js';
-import { loadTable } from '../../tui/view/load-panel.js';
+import { loadsHit, loadTable } from '../../tui/view/load-panel.js';
 import { parseLoad } from '../../tui/view/loads-choice.js';
 import { logPanel } from '../../tui/view/log-panel.js';
 import type { Order } from '../../tui/view/page.js';
 import { pages } from '../../tui/view/pages/index.js';
 import { partitionsPanel } from '../../tui/view/partitions-panel.js';
-import { policiesTable, policyPanel } from '../../tui/view/policies-panel.js';
+import { policiesHit, policiesTable, policyPanel } from '../../tui/view/policies-panel.js';
 import { FIRST_SCREEN, PAGES, reconcile, type ScreenState } from '../../tui/view/screen-state.js';
 import { spinMatrix, spinVpsTable } from '../../tui/view/spin-panels.js';
 import { bar } from '../../tui/view/table-panel.js';
 import { vmConsolePanel, vmCountersPanel, vmRegistersPanel, vmVpsPanel } from '../../tui/view/vm-details-panel.js';
-import { vmColumnAt, vmColumns, vmsTable } from '../../tui/view/vms-panel.js';
+import { vmColumnAt, vmColumns, vmsHit, vmsTable } from '../../tui/view/vms-panel.js';
 import { vtlbLpsTable } from '../../tui/view/vtlb-lps-panel.js';
 import { spacesTarget, vtlbSpacesPanel } from '../../tui/view/vtlb-spaces-panel.js';
 import { FakeMachine } from '../e2e/hvtop-fake-machine.js';
@@ -315,8 +315,12 @@ test('keys turn pages, choose and forget', (t) => {
   t.is(press('upArrow').partition, 'alpha');
   t.is(press('escape').partition, undefined);
   t.deepEqual(orders, []);
-  type('pq');
-  t.deepEqual(orders, [{ kind: 'pause' }, { kind: 'quit' }]);
+  type('p,.<>q');
+  t.deepEqual(orders, [
+    { kind: 'pause' },
+    ...[1000, -1000, 10_000, -10_000].map((ms) => ({ kind: 'back', ms }) as const),
+    { kind: 'quit' },
+  ]);
   t.deepEqual(reconcile({ ...FIRST_SCREEN, lp: 7, partition: 'gone' }, dashboard.stats), FIRST_SCREEN);
 });
 
@@ -569,7 +573,9 @@ test('the header says how it stands with the daemon', (t) => {
   t.regex(first(), /^ hvtop {2}● live {2}pid 1 .*quantum clock ×0\.5\d/);
   t.regex(first(9), /silent for 9s/);
   dashboard.setPaused(true);
-  t.regex(first(), /PAUSED/);
+  t.regex(first(), / PAUSED {2}/);
+  dashboard.goBack(1000);
+  t.regex(first(), / PAUSED 1s ago {2}/);
   dashboard.disconnected('the daemon closed the connection');
   t.regex(first(), /disconnected, retrying .*the daemon closed/);
 });
@@ -724,13 +730,55 @@ test('the snapshot is plain text with every section', (t) => {
 });
 
 test('the command line is checked', (t) => {
-  t.deepEqual(
-    { ...parseArguments(['--socket', '/s', '--hz', '5', '--once', '--json']) },
-    { socket: '/s', hz: 5, once: true, json: true, help: false },
-  );
-  t.is(parseArguments([]).hz, 2);
-  t.throws(() => parseArguments(['--hz', '0']), { message: /--hz: 0 is not a number from 0\.1 to 20/ });
-  t.throws(() => parseArguments(['--hz', 'x']));
-  t.throws(() => parseArguments(['--json']), { message: '--json: only with --once' });
-  t.throws(() => parseArguments(['--nonsense']));
+  const of = (...argv: string[]): object => {
+    const { count, seconds, json, hz } = parseArguments(argv);
+    return { count, seconds, json, hz };
+  };
+  t.deepEqual(of(), { count: undefined, seconds: 0.5, json: false, hz: 2 });
+  t.deepEqual(of('--hz', '5', '--once', '--json'), { count: 1, seconds: 0.5, json: true, hz: 5 });
+  t.deepEqual(of('-n', '3'), { count: 3, seconds: 2, json: false, hz: 2 });
+  t.deepEqual(of('-n', '0', '-d', '0.1'), { count: Number.POSITIVE_INFINITY, seconds: 0.1, json: false, hz: 2 });
+  t.deepEqual(of('-d', '1'), { count: Number.POSITIVE_INFINITY, seconds: 1, json: false, hz: 2 });
+  t.deepEqual(of('--json'), { count: 1, seconds: 0.5, json: true, hz: 2 });
+  t.is(parseArguments(['--ascii', '--socket', '/s']).characters, 'ascii');
+  t.is(parseArguments(['--utf8']).characters, 'utf8');
+  t.false(parseArguments(['--no-mouse']).mouse);
+  for (const [argv, message] of [
+    ['--hz 0', /^--hz: 0 is not a number from 0\.1 to 20$/],
+    ['--hz x', /^--hz: x is not/],
+    ['-d 0', /^-d: 0 is not a number from 0\.1 to 3600$/],
+    ['-n 1.5', /^-n: 1\.5 is not a whole number$/],
+    ['-n -1', /-n/],
+    ['--once -n 2', /^--once: not with -n$/],
+    ['--ascii --utf8', /^--ascii: not with --utf8$/],
+    ['--nonsense', /nonsense/],
+  ] as const)
+    t.throws(() => parseArguments(argv.split(' ')), { message }, argv);
+});
+
+test('a click on a tab, a heading, a row; one outside does nothing', (t) => {
+  const dashboard = dashboardOf(4);
+  const at = (x: number, y: number, width = 120, height = 20) => ({ x, y, width, height });
+  for (const width of [80, 120, 300])
+    for (const page of PAGES) {
+      const number = PAGES.indexOf(page) + 1;
+      const x = withoutStyle(footerPanel(dashboard, FIRST_SCREEN, width)[0]!).indexOf(`${number} ${page.slice(0, 3)}`);
+      t.is(footerHit(FIRST_SCREEN, dashboard, at(x, 0, width, 1))?.page, page, `${width} ${page}`);
+    }
+  t.is(footerHit(FIRST_SCREEN, dashboard, at(0, 0)), undefined);
+  t.is(lanesHit(FIRST_SCREEN, dashboard, at(5, 2))?.lp, 1);
+  t.is(lanesHit({ ...FIRST_SCREEN, lp: 1 }, dashboard, at(5, 2))?.lp, undefined, 'once more: no LP');
+  t.is(lanesHit(FIRST_SCREEN, dashboard, at(5, 0)), undefined);
+  t.is(lanesHit(FIRST_SCREEN, dashboard, at(5, 9)), undefined);
+  const beta = vmsHit(FIRST_SCREEN, dashboard, at(9, 2))!;
+  t.is(beta.partition, 'beta');
+  t.true(vmsHit(beta, dashboard, at(9, 2))!.vms.details, 'twice: in full');
+  t.is(vmsHit(FIRST_SCREEN, dashboard, at(9, 7)), undefined);
+  const memory = withoutStyle(vmsTable(dashboard, FIRST_SCREEN, 120, 20)[0]!).indexOf('memory');
+  t.is(vmsHit(FIRST_SCREEN, dashboard, at(memory, 0))!.vms.sort, 'memory');
+  const third = policiesHit(FIRST_SCREEN, dashboard, at(9, 3))!;
+  t.is(third.policies.row, 2);
+  t.deepEqual(policiesHit(third, dashboard, at(9, 3))!.policies.draft, { value: 'deferred', word: 0 });
+  t.is(policiesHit(FIRST_SCREEN, dashboard, at(9, 0)), undefined);
+  t.is(loadsHit({ ...FIRST_SCREEN, page: 'loads' }, dashboard, at(9, 5))!.loads.row, 'beta/0');
 });

@@ -1,41 +1,45 @@
-// The last columns of every LP's lane, in rings of a fixed size.
+// The columns of every LP's lane of the last ten minutes and as many more as the widest screen shows of them, in rings of a fixed size.
 
-/** Columns kept per LP: more than the widest terminal shows. */
-export const LANE_COLUMNS_MAX = 512;
+/** Columns kept per LP, 2 bytes each. */
+export const LANE_COLUMNS_MAX = 2944;
 
 interface Ring {
   readonly cells: Int16Array;
-  length: number;
-  next: number;
+  /** Columns that there have ever been. */
+  end: number;
 }
 
 export class LaneHistory {
   readonly #rings = new Map<number, Ring>();
+  #end = 0;
 
   push(lp: number, codes: readonly number[]): void {
     let ring = this.#rings.get(lp);
     if (ring === undefined) {
-      ring = { cells: new Int16Array(LANE_COLUMNS_MAX), length: 0, next: 0 };
+      ring = { cells: new Int16Array(LANE_COLUMNS_MAX), end: 0 };
       this.#rings.set(lp, ring);
     }
-    for (const code of codes) {
-      ring.cells[ring.next] = code;
-      ring.next = (ring.next + 1) % LANE_COLUMNS_MAX;
-      ring.length = Math.min(ring.length + 1, LANE_COLUMNS_MAX);
-    }
+    for (const code of codes) ring.cells[ring.end++ % LANE_COLUMNS_MAX] = code;
+    this.#end = Math.max(this.#end, ring.end);
   }
 
-  /** The newest `count` columns (fewer when there are not so many yet), oldest first. */
-  last(lp: number, count: number): number[] {
+  /** Columns of the longest lane, from the beginning. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** The `count` columns before column `end` (fewer when there are not so many), oldest first. */
+  last(lp: number, count: number, end = this.#end): number[] {
     const ring = this.#rings.get(lp);
     if (ring === undefined) return [];
-    const length = Math.min(count, ring.length);
     const cells: number[] = [];
-    for (let i = length; i > 0; i--) cells.push(ring.cells[(ring.next - i + LANE_COLUMNS_MAX) % LANE_COLUMNS_MAX]!);
+    for (let n = Math.max(0, end - count, ring.end - LANE_COLUMNS_MAX); n < Math.min(end, ring.end); n++)
+      cells.push(ring.cells[n % LANE_COLUMNS_MAX]!);
     return cells;
   }
 
   clear(): void {
     this.#rings.clear();
+    this.#end = 0;
   }
 }

@@ -15,6 +15,8 @@ export interface Region {
   place(): Place | undefined;
   /** At most `height` lines of exactly `width` columns. */
   lines(width: number, height: number): readonly string[];
+  /** It has been clicked on, at a cell of it. */
+  readonly press?: ((x: number, y: number, place: Place) => void) | undefined;
 }
 
 // DEC private mode 2026, synchronized update: the terminal shows the frame when it is whole.
@@ -26,14 +28,17 @@ const RESTORE = '\x1b8';
 
 export class Painter {
   readonly #screen: Screen;
+  readonly #filter: (text: string) => string;
   /** What stands on the screen, by region, with the place it was painted for. */
   readonly #painted = new Map<Region, { place: Place; lines: string[] }>();
   /** What Ink wrote since the last frame. */
   #under = '';
   #repaintPlanned = false;
 
-  constructor(screen: Screen) {
+  /** `filter`: text with SGR sequences as the terminal can show it. */
+  constructor(screen: Screen, filter: (text: string) => string = (text) => text) {
     this.#screen = screen;
+    this.#filter = filter;
   }
 
   add(region: Region): void {
@@ -44,9 +49,19 @@ export class Painter {
     this.#painted.delete(region);
   }
 
+  /** A click on a cell of the screen. */
+  press(x: number, y: number): void {
+    for (const region of [...this.#painted.keys()]) {
+      const place = region.place();
+      if (place === undefined || x < place.x || y < place.y || x >= place.x + place.width || y >= place.y + place.height) continue;
+      region.press?.(x - place.x, y - place.y, place);
+      return;
+    }
+  }
+
   /** Ink draws its frame anew, over the regions: `text` goes out with them in the next frame. */
   under(text: string): void {
-    this.#under += text.replaceAll(BEGIN, '').replaceAll(END, '');
+    this.#under += this.#filter(text).replaceAll(BEGIN, '').replaceAll(END, '');
     this.forget();
   }
 
@@ -77,7 +92,7 @@ export class Painter {
         const line = lines[i] ?? blank;
         if (line === painted.lines[i]) continue;
         painted.lines[i] = line;
-        out += `\x1b[${place.y + i + 1};${place.x + 1}H\x1b[0m${line}`;
+        out += `\x1b[${place.y + i + 1};${place.x + 1}H\x1b[0m${this.#filter(line)}`;
       }
     }
     if (out === '' && this.#under === '') return;

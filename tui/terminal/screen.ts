@@ -1,6 +1,7 @@
 // The alternate screen, and the promise that the terminal is given back as it was however the program ends.
 import { writeSync } from 'node:fs';
 import type { ReadStream, WriteStream } from 'node:tty';
+import { MOUSE_OFF, MOUSE_ON } from './mouse.js';
 
 // DEC private modes: 1049 alternate screen with saved cursor, 25 cursor visible, 2026 synchronized update.
 const ENTER = '\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l';
@@ -16,11 +17,14 @@ const STDOUT = 1;
 export class Screen {
   readonly #input: ReadStream;
   readonly #output: WriteStream;
+  readonly #mouse: boolean;
   #entered = false;
 
-  constructor(input: ReadStream, output: WriteStream) {
+  /** `mouse`: the terminal is asked to report clicks and the wheel. */
+  constructor(input: ReadStream, output: WriteStream, mouse = false) {
     this.#input = input;
     this.#output = output;
+    this.#mouse = mouse;
   }
 
   get columns(): number {
@@ -38,7 +42,7 @@ export class Screen {
 
   enter(): void {
     this.#entered = true;
-    this.#output.write(ENTER);
+    this.#output.write(this.#mouse ? ENTER + MOUSE_ON : ENTER);
   }
 
   write(text: string): void {
@@ -60,7 +64,7 @@ export class Screen {
       // The terminal is gone (SIGHUP): there is nothing left to restore.
     }
     try {
-      writeSync(STDOUT, LEAVE);
+      writeSync(STDOUT, this.#mouse ? MOUSE_OFF + LEAVE : LEAVE);
     } catch {
       // The same.
     }

@@ -9,6 +9,9 @@ export type PageKeys = Pick<Page, 'name' | 'onKey' | 'onPrompt'>;
 /** Characters that can be typed. */
 const PROMPT_MAX = 200;
 
+/** Keys that go through time, and how far. */
+const BACK: Readonly<Record<string, number>> = { ',': 1000, '.': -1000, '<': 10_000, '>': -10_000 };
+
 /** A key without a meaning does nothing. */
 export function afterStroke(state: ScreenState, stroke: Stroke, dashboard: Dashboard, pages: readonly PageKeys[]): Outcome {
   if (stroke.interrupt) return { state, order: { kind: 'quit' } };
@@ -30,6 +33,8 @@ const printable = (input: string): string => input.replace(/[^\x20-\x7e]/g, '');
 function everywhere(state: ScreenState, { input, key }: Stroke, { stats }: Dashboard): Outcome {
   if (input === 'q') return { state, order: { kind: 'quit' } };
   if (input === 'p') return { state, order: { kind: 'pause' } };
+  const back = BACK[input];
+  if (back !== undefined) return { state, order: { kind: 'back', ms: back } };
   if (input === '?') return { state: { ...state, help: !state.help } };
   if (key.escape) return { state: state.help ? { ...state, help: false } : { ...state, lp: undefined, partition: undefined, vp: 0 } };
   if (key.tab) return { state: turnPage(state, key.shift ? -1 : 1) };

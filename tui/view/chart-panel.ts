@@ -41,17 +41,17 @@ export class ChartPanel {
   draw(dashboard: Dashboard, quantity: Quantity, partition: string | undefined, width: number, height: number): string[] {
     const { rates } = dashboard;
     if (rates === undefined || height < 4 || width < 20) return [];
-    const end = dashboard.chart.end;
+    const end = dashboard.chartEnd;
     const window = WINDOWS.find((buckets) => buckets >= dashboard.chart.measured(end)) ?? BUCKETS;
     const names =
       quantity === 'intercepts'
         ? []
         : rates.partitions.map((other) => other.name).filter((name) => partition === undefined || name === partition);
     const lines = names.slice(0, SERIES_MAX).map((name) => {
-      const y = dashboard.chart.line(`${quantity}:${name}`, window, end);
+      const y = dashboard.line(`${quantity}:${name}`, window);
       return { name, y, colour: partitionColour(dashboard.marks.partition(name)) };
     });
-    if (lines.length === 0) lines.push({ name: 'all LPs', y: dashboard.chart.line(quantity, window, end), colour: 117 });
+    if (lines.length === 0) lines.push({ name: 'all LPs', y: dashboard.line(quantity, window), colour: 117 });
     const max = lines.reduce((most, line) => line.y.reduce((a, b) => Math.max(a, b), most), 0);
     const { divisor, prefix } = scaleOf(max);
     const series = lines.map((line): Series => ({ colour: line.colour, y: line.y.map((value) => value / divisor) }));

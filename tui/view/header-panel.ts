@@ -19,7 +19,7 @@ export function headerPanel(dashboard: Dashboard, link: LinkFacts, width: number
   const line = new Line(width).put(' hvtop ', style.badge).put(' ');
   const [badge, badgeStyle] = connectionBadge(dashboard, link);
   line.put(badge, badgeStyle);
-  if (dashboard.paused) line.put(' ').put(' PAUSED ', style.paused);
+  if (dashboard.paused) line.put(' ').put(` PAUSED${dashboard.ago > 0 ? ` ${duration(dashboard.ago)} ago` : ''} `, style.paused);
   if (dashboard.connection.state === 'disconnected') line.put('  ').put(dashboard.connection.reason, style.dim);
   else totals(line, dashboard, width);
   const lines = [line.end()];

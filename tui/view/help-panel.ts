@@ -7,18 +7,20 @@ import { style, vpCellStyle } from './style.js';
 const KEYS: readonly (readonly [string, string])[] = [
   ['q', 'quit; the daemon goes on'],
   [`tab 1-${PAGES.length}`, 'next page (shift-tab: the one before), or the one with that number'],
-  ['p', 'pause the display; again to go on'],
+  ['p', 'pause the display; again to go on, from now'],
+  [', . < >', 'back and forward by 1 s, by 10 s, through the last 10 minutes'],
   ['↑ ↓  k j', 'choose an LP: tables then show that LP alone'],
   ['← →  h l', 'choose a partition: tables and chart show it alone'],
   ['esc', 'choose nothing: the whole machine'],
+  ['mouse', 'click: a tab, a heading, a row (again: open it); the wheel chooses'],
 ];
 
 const SIGNS: readonly (readonly [string, string, string])[] = [
   ['A', vpCellStyle(0, 0), 'the VP that ran longest in a quarter second; coloured by partition'],
   ['·', style.faint, 'the LP was idle'],
-  ['┊', style.wait, 'not seen: paused, or no connection'],
+  ['┊', style.wait, 'not seen: there was no connection'],
   ['◆', style.odd, 'CTR is odd: the LP is inside a vTLB fill; invalidators wait for it'],
-  ['■', '38;5;215', 'rates by order of magnitude, from blue (1/s) to red (100k/s)'],
+  ['■', '38;5;185', 'rates by order of magnitude, from dark (1/s) to light (100k/s)'],
   ['►3 …3 z', style.label, 'VP runs on LP 3, is ready in its queue, is halted'],
 ];
 

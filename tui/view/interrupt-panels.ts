@@ -57,14 +57,14 @@ const busiest = (totals: Readonly<Record<string, number>>, count: number): strin
     .slice(0, count)
     .sort((a, b) => Number(a) - Number(b));
 
-/** The order of magnitude of a rate, cold to hot. */
+/** The order of magnitude of a rate, dark to light: the order is seen without its hues. */
 const HEATS: readonly (readonly [number, Style])[] = [
-  [100_000, '38;5;203'],
-  [10_000, '38;5;215'],
-  [1000, '38;5;222'],
-  [100, '38;5;114'],
-  [10, '38;5;80'],
-  [Number.MIN_VALUE, '38;5;67'],
+  [100_000, '38;5;229'],
+  [10_000, '38;5;185'],
+  [1000, '38;5;114'],
+  [100, '38;5;73'],
+  [10, '38;5;67'],
+  [Number.MIN_VALUE, '38;5;60'],
 ];
 export const heat = (rate: number): Style => HEATS.find(([from]) => rate >= from)?.[1] ?? style.faint;
 

@@ -5,6 +5,7 @@ import { clockTime, percent, si } from '../model/format.js';
 import { LaneCell } from '../model/lane-columns.js';
 import type { LpRates } from '../model/machine-rates.js';
 import { Line } from './line.js';
+import type { Hit } from './region.js';
 import { partitionStyle, stateStyle, style, vpCellStyle } from './style.js';
 
 /** States where there is no room for words. */
@@ -68,6 +69,14 @@ export function visibleLps(stats: MachineStats, selected: number | undefined, ro
   const first = Math.min(Math.max(0, at - Math.floor(room / 2)), Math.max(0, count - room));
   return [first, Math.min(count, first + room)];
 }
+
+/** A click on a lane chooses its LP, or chooses it no more. */
+export const lanesHit: Hit = (state, { stats }, { y, height }) => {
+  if (stats === undefined || y < 1) return undefined;
+  const [first, last] = visibleLps(stats, state.lp, Math.max(1, height - 1));
+  const lp = first + y - 1 < last ? stats.lps[first + y - 1]?.id : undefined;
+  return lp === undefined ? undefined : { ...state, lp: lp === state.lp ? undefined : lp };
+};
 
 function columnsFor(width: number): Columns {
   const wide = width >= 104;
@@ -139,7 +148,7 @@ function lane(
   line.left(legacy ? 'lgcy' : 'long', SUPER_MODE, legacy ? style.odd : style.dim).put(' ');
   running(line, dashboard, lp.vp, columns.vp);
   line.put(' ');
-  const cells = dashboard.lanes.last(lp.id, columns.lane);
+  const cells = dashboard.lane(lp.id, columns.lane);
   line.put(' '.repeat(columns.lane - cells.length));
   for (const cell of cells) laneCell(line, dashboard, cell);
   line.put(' ');

@@ -4,11 +4,19 @@ import { Line } from './line.js';
 import { loadRows, parametersText } from './loads-choice.js';
 import type { Panel } from './panel.js';
 import { firstInSight } from './policies-panel.js';
+import type { Hit } from './region.js';
 import { style, vpCellStyle } from './style.js';
 import { bar } from './table-panel.js';
 
 const BAR_MAX = 20;
 const PARAMETERS_MIN = 12;
+
+/** On the page of loads: a click chooses the VP. */
+export const loadsHit: Hit = (state, dashboard, { y, height }) => {
+  const { rows, at } = loadRows(dashboard, state);
+  const row = rows[firstInSight(at, rows.length, Math.max(1, height - 1)) + y - 1];
+  return y < 1 || row === undefined ? undefined : { ...state, loads: { row: `${row.partition}/${row.load.vp}` } };
+};
 
 export const loadTable: Panel = (dashboard, screen, width, height) => {
   const { rows, at } = loadRows(dashboard, screen);

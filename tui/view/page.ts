@@ -9,6 +9,8 @@ import type { PageName, Prompt, ScreenState } from './screen-state.js';
 export type Order =
   | { readonly kind: 'quit' }
   | { readonly kind: 'pause' }
+  /** Shows what was before, by so many milliseconds; after, if negative. */
+  | { readonly kind: 'back'; readonly ms: number }
   | { readonly kind: 'command'; readonly command: Command }
   /** What was wrong with it. */
   | { readonly kind: 'say'; readonly text: string };

@@ -8,6 +8,7 @@ import { QUANTITY_TITLES } from './chart-panel.js';
 import { Line, wrapped } from './line.js';
 import type { Panel } from './panel.js';
 import { choicesOf, chosenPolicy, vmOf } from './policies-choice.js';
+import type { Hit } from './region.js';
 import type { ScreenState } from './screen-state.js';
 import { style } from './style.js';
 
@@ -45,6 +46,16 @@ export const policiesTable: Panel = ({ stats }, screen, width, height) => {
   return [head.end(), ...rows].slice(0, height);
 };
 
+/** A click chooses the policy; one on the chosen policy begins to change it. */
+export const policiesHit: Hit = (state, { stats }, { y, height }) => {
+  const row = firstInSight(state.policies.row, POLICIES.length, Math.max(1, height - 1)) + y - 1;
+  const policy = POLICIES[row];
+  if (y < 1 || policy === undefined) return undefined;
+  const value = stats?.policies[policy.name];
+  const draft = row === state.policies.row && value !== undefined ? { value, word: 0 } : undefined;
+  return { ...state, policies: { ...state.policies, row, draft } };
+};
+
 /** Rows that the table wants. */
 export const POLICY_ROWS = POLICIES.length + 1;
 
@@ -72,8 +83,7 @@ function settings({ stats }: Dashboard, screen: ScreenState, width: number): str
 }
 
 function effects(dashboard: Dashboard, screen: ScreenState, width: number): string[] {
-  const { changes, chart } = dashboard;
-  const { end } = chart;
+  const { changes, chart, chartEnd: end } = dashboard;
   const policy = chosenPolicy(screen);
   const change = changes.lastOf(policy.name, end);
   if (change === undefined) return [new Line(width).put('not changed while hvtop watched', style.dim).end()];

@@ -10,29 +10,29 @@ export const style = {
   heading: '38;5;110',
   bold: '1',
   number: '38;5;255',
-  good: '38;5;114',
-  wait: '38;5;222',
-  busy: '38;5;117',
-  bad: '1;38;5;203',
+  good: '38;5;42',
+  wait: '38;5;227',
+  busy: '38;5;69',
+  bad: '1;38;5;202',
   alert: '1;38;5;231;48;5;160',
-  odd: '1;38;5;213',
-  marker: '1;38;5;213',
+  odd: '1;38;5;219',
+  marker: '1;38;5;219',
   tab: '1;7',
   badge: '1;38;5;16;48;5;110',
   paused: '1;38;5;16;48;5;222',
   selected: '48;5;237',
 } as const;
 
-/** Bright shades per partition: the VPs of one partition take them in turn, so that neighbours differ and the family is seen. */
+/** Told apart by people who see fewer colours too (test/unit/tui-terminal holds them against it). Shades per partition: the VPs of one partition take them in turn, so that neighbours differ and the family is seen. */
 const FAMILIES: readonly (readonly number[])[] = [
-  [75, 111, 69],
-  [215, 221, 179],
-  [114, 150, 78],
-  [176, 182, 140],
-  [80, 116, 44],
-  [210, 217, 174],
-  [185, 191, 149],
-  [250, 254, 246],
+  [75, 111, 39],
+  [184, 178, 227],
+  [174, 217, 131],
+  [48, 84, 41],
+  [99, 135, 63],
+  [195, 159, 152],
+  [160, 196, 202],
+  [96, 139, 133],
 ];
 
 export const partitionColour = (partition: number): number => FAMILIES[partition % FAMILIES.length]![0]!;

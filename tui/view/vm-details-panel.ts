@@ -10,6 +10,9 @@ import { stateStyle, style, vpCellStyle } from './style.js';
 import { rateMatrix } from './table-panel.js';
 import { detailsOf } from './vms-choice.js';
 
+/** Registers and consoles are asked for where somebody looks at them, and not with every sample. */
+const NOT_KEPT = 'not kept of the past';
+
 /** The newest answer about the partition that is shown; one about another was asked for before the last key. */
 const answer = (dashboard: Dashboard, screen: ScreenState): Dashboard['vm'] =>
   dashboard.vm?.name === detailsOf(dashboard, screen) ? dashboard.vm : undefined;
@@ -56,7 +59,7 @@ export const vmVpsPanel: Panel = (dashboard, screen, width, height) => {
 export const vmRegistersPanel: Panel = (dashboard, screen, width, height) => {
   const registers = answer(dashboard, screen)?.inspect.registers;
   const own = registers?.find(({ vp }) => vp === screen.vp) ?? registers?.[0];
-  if (own === undefined) return height < 1 ? [] : [new Line(width).put('…', style.dim).end()];
+  if (own === undefined) return height < 1 ? [] : [new Line(width).put(dashboard.ago > 0 ? NOT_KEPT : '…', style.dim).end()];
   const { apic } = own;
   const values: [string, string][] = [
     ['rip', own.rip],
@@ -104,6 +107,6 @@ export const vmCountersPanel: Panel = (dashboard, screen, width, height) => {
 /** Its last lines. */
 export const vmConsolePanel: Panel = (dashboard, screen, width, height) => {
   const lines = answer(dashboard, screen)?.console.last(height) ?? [];
-  if (lines.length === 0 && height > 0) return [new Line(width).put('nothing yet', style.dim).end()];
+  if (lines.length === 0 && height > 0) return [new Line(width).put(dashboard.ago > 0 ? NOT_KEPT : 'nothing yet', style.dim).end()];
   return lines.map((line) => new Line(width).put(line, style.label).end());
 };

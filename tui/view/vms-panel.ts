@@ -4,8 +4,9 @@ import type { VmColumn, VmRow } from '../model/vm-rows.js';
 import { Line } from './line.js';
 import type { Panel } from './panel.js';
 import { firstInSight } from './policies-panel.js';
+import type { Hit } from './region.js';
 import { partitionStyle, stateStyle, style } from './style.js';
-import { shownVms } from './vms-choice.js';
+import { shownVms, sortedBy } from './vms-choice.js';
 
 interface Column {
   readonly by: VmColumn;
@@ -60,6 +61,16 @@ export const firstVm = (rows: readonly VmRow[], selected: string | undefined, he
     rows.length,
     Math.max(1, height - 1),
   );
+
+/** A click on the heading sorts; one on a row chooses it, one on the chosen row shows it in full. */
+export const vmsHit: Hit = (state, dashboard, { x, y, width, height }) => {
+  if (y === 0) return sortedBy(state, vmColumnAt(x, width));
+  const rows = shownVms(dashboard, state);
+  const row = rows[firstVm(rows, state.partition, height) + y - 1];
+  if (row === undefined) return undefined;
+  if (row.name === state.partition) return { ...state, vms: { ...state.vms, details: true } };
+  return { ...state, vp: 0, partition: row.name };
+};
 
 export const vmsTable: Panel = (dashboard, screen, width, height) => {
   const { stats, marks } = dashboard;

@@ -1,6 +1,6 @@
 // Page 7: what the workload guests get done, by VP and job; jobs are started, changed and stopped here.
 import { Frame } from '../frame.js';
-import { loadTable } from '../load-panel.js';
+import { loadsHit, loadTable } from '../load-panel.js';
 import { loadsKey, loadsPrompt } from '../loads-choice.js';
 import type { BodyProps, Page } from '../page.js';
 import { chartOf, linesOf, ofPartition } from '../panel.js';
@@ -17,6 +17,7 @@ function Loads(props: BodyProps): React.ReactElement {
         width={columns}
         height={total - chart}
         lines={linesOf(props)(loadTable)}
+        hit={loadsHit}
       />
     </>
   );

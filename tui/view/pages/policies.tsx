@@ -4,7 +4,7 @@ import { Frame } from '../frame.js';
 import type { BodyProps, Page } from '../page.js';
 import { chartOf, linesOf } from '../panel.js';
 import { chosenPolicy, policiesKey } from '../policies-choice.js';
-import { POLICY_ROWS, policiesTable, policyPanel } from '../policies-panel.js';
+import { POLICY_ROWS, policiesHit, policiesTable, policyPanel } from '../policies-panel.js';
 
 /** Rows of the chosen policy where it shares them with a chart, and where there is no room for one. */
 const BESIDE_CHART = 13;
@@ -20,7 +20,7 @@ function Policies(props: BodyProps): React.ReactElement {
   const beside = withChart ? BESIDE_COLUMNS : columns;
   return (
     <>
-      <Frame title="policies" width={columns} height={total - under} lines={panel(policiesTable)} />
+      <Frame title="policies" width={columns} height={total - under} lines={panel(policiesTable)} hit={policiesHit} />
       <Box height={under} flexShrink={0}>
         {withChart ? <Frame {...chartOf(props, screen.policies.quantity)} width={columns - beside} height={under} /> : null}
         <Frame title={chosenPolicy(screen).name} width={beside} height={under} lines={panel(policyPanel)} />

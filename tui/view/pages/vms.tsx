@@ -5,7 +5,7 @@ import type { BodyProps, Page } from '../page.js';
 import { linesOf } from '../panel.js';
 import { vmConsolePanel, vmCountersPanel, vmRegistersPanel, vmVpsPanel } from '../vm-details-panel.js';
 import { detailsOf, vmsKey, vmsPrompt } from '../vms-choice.js';
-import { vmsTable } from '../vms-panel.js';
+import { vmsHit, vmsTable } from '../vms-panel.js';
 
 /** Rows from which on the table stands over the details, and not in their place. */
 const BOTH = 30;
@@ -25,7 +25,7 @@ function Vms(props: BodyProps): React.ReactElement {
   const table = !details ? total : total < BOTH ? 0 : Math.min(count + 3, Math.floor(total * 0.3));
   return (
     <>
-      {table === 0 ? null : <Frame title={title} width={columns} height={table} lines={panel(vmsTable)} />}
+      {table === 0 ? null : <Frame title={title} width={columns} height={table} lines={panel(vmsTable)} hit={vmsHit} />}
       {details ? <Details {...props} name={name} rows={total - table} /> : null}
     </>
   );

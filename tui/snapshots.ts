@@ -1,8 +1,9 @@
-// `hvtop --once`: two samples half a second apart, printed as text or as the newer sample itself.
+// Snapshots of the machine for scripts and pipes: as text with the rates of the time between them, or the samples themselves as JSON.
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { connect } from '../shared/client/client.js';
 import type { InterruptLog, InterruptsInspect, MachineStats } from '../shared/protocol/messages.js';
+import type { Arguments } from './arguments.js';
 import { Dashboard } from './model/dashboard.js';
 import { duration, mips, si } from './model/format.js';
 import { interceptsMatrix, interruptsMatrix, vtlbMatrix } from './view/counter-panels.js';
@@ -15,24 +16,43 @@ import { partitionRows, partitionsPanel } from './view/partitions-panel.js';
 import { FIRST_SCREEN } from './view/screen-state.js';
 import { spinMatrix, spinVpsTable } from './view/spin-panels.js';
 
-export const SAMPLE_MS = 500;
 const COLUMNS = 120;
 const ROWS_MAX = 400;
 const LOG_ROWS = 17;
 
-/** One sample for JSON (its numbers are totals), two for text (its numbers are rates). */
-export async function once(socket: string, json: boolean): Promise<string> {
+/** Of a machine, and of where its interrupts come from. */
+interface Both {
+  readonly stats: MachineStats;
+  readonly interrupts: InterruptsInspect;
+}
+
+/** `count` snapshots, `seconds` apart. Those of text are of the rates between two samples, so there is one sample more; those of JSON are samples, whose numbers are totals. */
+export async function* snapshots({
+  socket,
+  count = 1,
+  seconds,
+  json,
+}: Pick<Arguments, 'socket' | 'count' | 'seconds' | 'json'>): AsyncGenerator<string> {
   const client = await connect({ socket });
   try {
-    const first = await client.request('stats', {});
-    const target = logTarget(FIRST_SCREEN, first);
-    // Between the two questions the partition may go: then there is no log.
-    const interrupts = (): Promise<InterruptsInspect> =>
-      client.request('interrupts', { log: target }).catch(() => client.request('interrupts', {}));
-    const firstInterrupts = await interrupts();
-    if (json) return `${JSON.stringify({ ...first, interrupts: firstInterrupts }, null, 2)}\n`;
-    await wait(SAMPLE_MS);
-    return snapshot([first, await client.request('stats', {})], [firstInterrupts, await interrupts()]);
+    const take = async (): Promise<Both> => {
+      const stats = await client.request('stats', {});
+      // Between the two questions the partition may go: then there is no log.
+      const interrupts = await client
+        .request('interrupts', { log: logTarget(FIRST_SCREEN, stats) })
+        .catch(() => client.request('interrupts', {}));
+      return { stats, interrupts };
+    };
+    let before = json ? undefined : await take();
+    for (let n = 0; n < count; n++) {
+      if (before !== undefined || n > 0) await wait(seconds * 1000);
+      const now = await take();
+      if (before === undefined) yield `${JSON.stringify({ ...now.stats, interrupts: now.interrupts }, null, count === 1 ? 2 : 0)}\n`;
+      else {
+        yield `${n === 0 ? '' : '\n'}${snapshot([before.stats, now.stats], [before.interrupts, now.interrupts])}`;
+        before = now;
+      }
+    }
   } finally {
     await client.close();
   }
