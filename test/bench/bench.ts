@@ -1,5 +1,5 @@
 // `npm run bench`: guests that time themselves, on hvd and on its peers in turn, and the ratios between them. Ratios above 1: hvd is faster.
-// Options: --suite cpu|interrupts|fp|smp|scaling|scheduler|daemon|code|vtlb|policies|eoi|synic|spin|world|socket|record, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
+// Options: --suite cpu|interrupts|fp|smp|scaling|scheduler|daemon|code|vtlb|policies|eoi|synic|spin|world|socket|record|hvtop, --against v86,tcg,native, --bits 32|64, --quick, --json, --rounds N, --only a,b, --markdown.
 // `--markdown` measures the processor both ways and puts the tables into daemon/PROCESSOR.md; with --suite vtlb, policies, eoi, synic, spin, world or socket theirs into daemon/SPECIFICATION.md. With --only, policies and
 // spin write the rows that were measured and leave the others as they are. HVD_NODE=path shows a newer Node beside this one.
 import { parseArgs } from 'node:util';
@@ -46,7 +46,7 @@ const bitsOf = (text: string): Bits => (text === '32' ? 32 : text === '64' ? 64 
 const suiteOf = (name: string): Suite =>
   SUITES[name] ??
   fail(
-    `--suite is one of ${[...Object.keys(SUITES), 'scaling', 'scheduler', 'daemon', 'code', 'vtlb', 'policies', 'eoi', 'synic', 'spin', 'world', 'socket', 'record'].join(', ')}, not ${name}`,
+    `--suite is one of ${[...Object.keys(SUITES), 'scaling', 'scheduler', 'daemon', 'code', 'vtlb', 'policies', 'eoi', 'synic', 'spin', 'world', 'socket', 'record', 'hvtop'].join(', ')}, not ${name}`,
   );
 const peersOf = (text: string): string[] => {
   const peers = text.split(',').filter((name) => name !== '');
@@ -182,6 +182,10 @@ if (values.markdown && values.suite === 'cpu') {
   const numbers = await measureSynic(say);
   if (values.markdown) console.log(`written: ${writeTables(SYNIC_TABLES, [hostText(), synicMarkdown(numbers)])}`);
   else console.log(values.json ? JSON.stringify(numbers) : synicMarkdown(numbers));
+} else if (values.suite === 'hvtop') {
+  const { hvtopText, measureHvtop } = await import('./hvtop-suite.js');
+  const result = await measureHvtop(values.quick, say);
+  console.log(values.json ? JSON.stringify(result) : hvtopText(result));
 } else if (values.suite === 'record') {
   const { measureRecording, recordingText } = await import('./record-suite.js');
   const rows = await measureRecording(roundsOf(values.rounds));

@@ -14,13 +14,32 @@ export interface FakeDaemon {
   close(): Promise<void>;
 }
 
-export async function startFakeDaemon(socket: string, lps: number, pid = process.pid): Promise<FakeDaemon> {
+/** Its machine goes with the time. */
+export const startFakeDaemon = (socket: string, lps: number, pid = process.pid): Promise<FakeDaemon> => start(socket, lps, pid, false);
+/** Its machine does the same each time: twenty seconds of samples as soon as somebody asks for the first one, and then it stands still. For one client. */
+export const startStandingDaemon = (socket: string, lps: number, pid: number): Promise<FakeDaemon> => start(socket, lps, pid, true);
+
+const STANDING_SAMPLES = 40;
+const SAMPLE_MS = 500;
+
+async function start(socket: string, lps: number, pid: number, isStanding: boolean): Promise<FakeDaemon> {
   rmSync(socket, { force: true });
   const machine = new FakeMachine(lps, pid);
   const peers = new Set<Socket>();
   const eventPeers = new Set<Socket>();
   const started = performance.now();
-  const catchUp = (): void => machine.advance(Math.floor(performance.now() - started) - machine.stats.at);
+  const catchUp = (): void => {
+    if (!isStanding) machine.advance(Math.floor(performance.now() - started) - machine.stats.at);
+  };
+  /** All that it ever does. */
+  const perform = (peer: Socket): void => {
+    for (let n = 1; n <= STANDING_SAMPLES; n++) {
+      if (n === STANDING_SAMPLES / 2) machine.stats.policies['vtlb.lock'] = 'global';
+      machine.advance(SAMPLE_MS);
+      peer.write(encodeFrame({ ev: 'events', d: machine.takeEvents() }));
+      peer.write(encodeFrame({ ev: 'stats', d: machine.stats }));
+    }
+  };
   const timers = new Set<NodeJS.Timeout>();
   const repeat = (ms: number, action: () => void): NodeJS.Timeout => {
     const timer = setInterval(action, ms);
@@ -30,7 +49,8 @@ export async function startFakeDaemon(socket: string, lps: number, pid = process
   repeat(EVENT_MS, () => {
     catchUp();
     const events = machine.takeEvents();
-    if (events.length > 0) for (const peer of eventPeers) peer.write(encodeFrame({ ev: 'events', d: events }));
+    // A frame without events says that it is still there.
+    if (events.length > 0 || isStanding) for (const peer of eventPeers) peer.write(encodeFrame({ ev: 'events', d: events }));
   });
   const server = createServer((peer) => {
     peers.add(peer);
@@ -51,8 +71,10 @@ export async function startFakeDaemon(socket: string, lps: number, pid = process
         catchUp();
         const { name } = params as { name: string };
         if (frame.m === 'hello') answer({ version: PROTOCOL_VERSION, server: 'fake', pid });
-        else if (frame.m === 'stats') answer(machine.stats);
-        else if (frame.m === 'interrupts') answer(machine.interrupts(params.log as { partition: string; vp: number } | undefined));
+        else if (frame.m === 'stats') {
+          answer(machine.stats);
+          if (isStanding && machine.stats.at === 0) perform(peer);
+        } else if (frame.m === 'interrupts') answer(machine.interrupts(params.log as { partition: string; vp: number } | undefined));
         else if (frame.m === 'vm.inspect.vtlb') answer(machine.vtlb());
         else if (frame.m === 'vm.inspect') answer(machine.inspect(name));
         else if (frame.m === 'vm.console.read') answer(machine.console(name, params.position as number));
@@ -70,7 +92,7 @@ export async function startFakeDaemon(socket: string, lps: number, pid = process
           if (params.log === true) peer.write(encodeFrame({ ev: 'log', d: { records: machine.log, lost: 0 } }));
           if (params.events === true) eventPeers.add(peer);
           if (params.events === false) eventPeers.delete(peer);
-          if (typeof params.stats === 'number') {
+          if (typeof params.stats === 'number' && !isStanding) {
             clearInterval(stats);
             stats = repeat(1000 / params.stats, () => {
               catchUp();

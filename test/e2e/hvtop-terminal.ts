@@ -69,14 +69,14 @@ export class Terminal {
   }
 
   /** Waits until `seen` says so of the screen; fails with what the screen showed instead. */
-  async until(what: string, seen: (text: string) => boolean): Promise<string> {
-    const end = Date.now() + WAIT_MS;
+  async until(what: string, seen: (text: string) => boolean, limitMs = WAIT_MS): Promise<string> {
+    const end = Date.now() + limitMs;
     for (;;) {
       // Without keeping this thread from its other work: the pretended daemons answer here.
       const { stdout } = await run('tmux', ['-L', 'hvtop', 'capture-pane', '-p'], { env: this.#env() });
       const text = stdout.replace(/\n$/, '');
       if (seen(text)) return text;
-      if (Date.now() > end) throw new Error(`not seen in ${WAIT_MS} ms: ${what}\n${text}`);
+      if (Date.now() > end) throw new Error(`not seen in ${limitMs} ms: ${what}\n${text}`);
       await wait(LOOK_MS);
     }
   }

@@ -1,6 +1,7 @@
 // The model behind hvtop's screen: rates, lanes, chart history, marks, and the dashboard that joins them.
 import test from 'ava';
 import fc from 'fast-check';
+import { collectGarbage } from '../../shared/kit/collect-garbage.js';
 import type { MachineStats } from '../../shared/protocol/messages.js';
 import { BUCKET_MS, BUCKETS, BUCKETS_KEPT, ChartHistory } from '../../tui/model/chart-history.js';
 import { ConsoleTail, LINE_MAX, LINES_MAX } from '../../tui/model/console-tail.js';
@@ -395,6 +396,13 @@ test('samples that are kept take so many bytes at most, and no more than ten min
     ring.push({ at, column: i, bucket: i }, { stats: noise(i + 1) });
   }
   t.true(ring.bytes <= BYTES_MAX && ring.bytes > BYTES_MAX / 2, `${ring.bytes}`);
+  collectGarbage();
+  const before = process.memoryUsage().external;
+  const small = new SampleRing();
+  for (let i = 0; i < 1200; i++) small.push({ at: 500 * i, column: i, bucket: i }, { stats });
+  collectGarbage();
+  const taken = process.memoryUsage().external - before;
+  t.true(taken < 2 * small.bytes + (1 << 20), `${taken} bytes for ${small.bytes}: that is what they take`);
   t.true(ring.length > 10 && ring.length < 90);
   t.deepEqual(ring.sample(ring.length - 1)!.stats, noise(90));
   ring.push({ at: at + 10, column: 0, bucket: 0 }, { stats });

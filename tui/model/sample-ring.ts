@@ -25,7 +25,7 @@ export interface Place {
   readonly bucket: number;
 }
 interface Kept extends Place {
-  readonly data: Buffer;
+  readonly data: Uint8Array;
 }
 
 export class SampleRing {
@@ -43,7 +43,8 @@ export class SampleRing {
   push(place: Place, sample: Sample): void {
     const newest = this.#kept.at(-1);
     if (newest !== undefined && place.at - newest.at < APART_MS) return;
-    const data = deflateRawSync(JSON.stringify(sample), { level: LEVEL });
+    // A copy: what zlib gives lies in a buffer of its own that is larger.
+    const data = new Uint8Array(deflateRawSync(JSON.stringify(sample), { level: LEVEL }));
     this.#kept.push({ ...place, data });
     this.#bytes += data.length;
     let gone = 0;
