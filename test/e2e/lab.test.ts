@@ -221,6 +221,86 @@ test('workers at a NATS queue: one is killed in the middle, nothing is lost, and
   }
 });
 
+test('whatever else comes by the queue: no worker ends, no result is believed that is none, and what has failed has another chance', async (t) => {
+  if (!(await hasNats())) {
+    t.log('skipped: nats-server is not installed');
+    return t.pass();
+  }
+  const { experiment } = write(t.context.folder);
+  writeFileSync(experiment, EXPERIMENT.replace('seeds: 2', 'seeds: 1').replace('hold: [100, 1000]', 'hold: [100]'));
+  const port = await freePort();
+  const url = `nats://127.0.0.1:${port}`;
+  const processes = [start('nats-server', '-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(t.context.folder, 'nats'))];
+  const { connect } = await import('@nats-io/transport-node');
+  const connection = await connect({ servers: url, waitOnFirstConnect: true });
+  const out = join(t.context.folder, 'remote');
+  const run = (): Promise<Ended> => hvd('experiment', 'run', experiment, '--out', out, '--nats', url, '--json');
+  const seen: string[] = [];
+  connection.subscribe('hvd.cells.>', {
+    callback: (_, message) => {
+      const [version, run, id] = message.subject.split('.').slice(2) as [string, string, string];
+      if (id === 'x' || seen.includes(id)) return;
+      seen.push(id);
+      const { cell } = message.json<{ cell: { seed: number; settings: Record<string, string> } }>();
+      const base = { id, version: '', ...cell, measured: {}, assertions: [], traceHash: '', host: { startMs: 0, runMs: 0 } };
+      for (const result of [
+        '{',
+        'null',
+        { id, state: 'done' },
+        { ...base, state: 'done', measured: { rate: null } },
+        { ...base, id: 'x', state: 'done' },
+      ])
+        connection.publish(`hvd.results.${run}.${id}`, typeof result === 'string' ? result : JSON.stringify(result));
+      if (seen.length === 2) connection.publish(`hvd.results.${run}.${id}`, JSON.stringify({ ...base, state: 'failed', why: 'no reason' }));
+      for (const job of [
+        '{',
+        'null',
+        '7',
+        { run, cell: null },
+        { run: 'a b', cell },
+        { run, cell: { ...cell, seed: 77 } },
+        { run, cell: { id: '../x' } },
+      ])
+        connection.publish(`hvd.cells.${version}.${run}.x`, typeof job === 'string' ? job : JSON.stringify(job));
+    },
+  });
+  try {
+    const first = run();
+    await until(() => seen.length === 2);
+    await connection.flush();
+    const worker = start(process.execPath, HVD, 'experiment', 'worker', '--nats', url, '-j', '1');
+    processes.push(worker);
+    t.like(await first, { status: 1 });
+    t.is(cellsIn(out).length, 1);
+    const local = json<RunJson>(await hvd('experiment', 'run', experiment, '--out', join(t.context.folder, 'local'), '-j', '1', '--json'));
+    t.deepEqual(json<RunJson & { out: string }>(await run()), { ...local, out });
+    t.is(worker.exitCode, null, 'it still works');
+  } finally {
+    await connection.close();
+    for (const child of processes) child.kill('SIGKILL');
+  }
+});
+
+test('a queue that is none, and a folder that cannot be written: one line, at once', async (t) => {
+  const { experiment } = write(t.context.folder);
+  const out = join(t.context.folder, 'file');
+  writeFileSync(out, '');
+  const refused = await hvd('experiment', 'run', experiment, '--out', out);
+  t.deepEqual([refused.status, refused.stderr.trim().split('\n').length], [73, 1]);
+  t.regex(refused.stderr, /cells: cannot be written: /);
+  if (!(await hasNats())) return;
+  const port = await freePort();
+  const server = start('nats-server', '-a', '127.0.0.1', '-p', String(port));
+  try {
+    const { connect } = await import('@nats-io/transport-node');
+    await (await connect({ servers: `127.0.0.1:${port}`, waitOnFirstConnect: true })).close();
+    const without = await hvd('experiment', 'worker', '--nats', `nats://127.0.0.1:${port}`);
+    t.deepEqual([without.status, without.stderr.trim().split('\n').length], [69, 1], 'it has no JetStream');
+  } finally {
+    server.kill('SIGKILL');
+  }
+});
+
 test('mistakes in files and flags: one line each, nothing begun', async (t) => {
   const { experiment, script } = write(t.context.folder);
   const out = join(t.context.folder, 'out');
