@@ -74,6 +74,8 @@ export class Link {
   #client: HvdClient | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** This connection has brought a sample by subscription. */
+  #sampled = false;
   #heardAt = 0;
   #windowStart = 0;
   #windowEvents = 0;
@@ -138,13 +140,15 @@ export class Link {
       if (this.#stopped) return await client.close();
       this.#client = client;
       this.#console = { name: '', position: 0 };
+      this.#sampled = false;
       this.#listen(client);
       this.#heard();
       // Before the first frame of a subscription: what was before belongs to another connection.
       this.#listener.connected();
       await client.request('subscribe', { stats: this.#hz, events: true, log: true });
-      // The first sample at once: the screen need not wait for the first period.
-      this.#listener.stats(await client.request('stats', {}));
+      // The first sample at once: the screen need not wait for the first period. One that has come by subscription meanwhile is newer.
+      const first = await client.request('stats', {});
+      if (!this.#sampled) this.#listener.stats(first);
     } catch (error) {
       await client?.close();
       this.#lost(error instanceof HvdError && error.code === 'protocol.version' ? `${error.message}: ${error.hint}` : reasonOf(error));
@@ -153,6 +157,7 @@ export class Link {
 
   #listen(client: HvdClient): void {
     client.on('stats', (stats) => {
+      this.#sampled = true;
       this.#heard();
       this.#listener.stats(stats);
       this.#ask(client);

@@ -53,8 +53,9 @@ const screens = (title: string, [columns, rows]: readonly [number, number], view
         for (const key of keys) terminal.keys(key);
         const file = join(FOLDER, `${name}-${columns}x${rows}.txt`);
         if (WRITES) {
-          await terminal.until(sign, (text) => text.includes(sign));
+          await terminal.until(sign, (text) => text.includes(sign) && / [●*] live /.test(text));
           await wait(1500);
+          await terminal.until('a daemon that is there', (text) => / [●*] live /.test(text));
           mkdirSync(FOLDER, { recursive: true });
           writeFileSync(file, `${terminal.text()}\n`);
           continue;
