@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { agentJobsHeader } from './agent-jobs-header.mjs';
 import { jobPageHeader } from './job-page-header.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -86,7 +87,15 @@ const v86 = {
     flags: [...WIDTH[32], '-mgeneral-regs-only'],
   })),
 };
-const GUESTS = [workload(32), workload(64), bench(32), bench(64), checks(32), checks(64), real16, v86];
+/** A program for Linux, not a kernel: an ELF file of its own width. */
+const agent = (bits) => ({
+  image: `agent/agent${bits}.elf`,
+  folder: 'agent',
+  bits,
+  isProgram: true,
+  objects: sourcesOf('agent').map((source) => ({ source, flags: [...WIDTH[bits], '-mgeneral-regs-only'] })),
+});
+const GUESTS = [workload(32), workload(64), bench(32), bench(64), checks(32), checks(64), real16, v86, agent(32), agent(64)];
 
 const run = (command, args, cwd) => execFileSync(command, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] }).toString();
 
@@ -104,19 +113,27 @@ const build = (guest, work, out) => {
   const linked = join(work, `${guest.folder}${guest.bits}.linked`);
   const machine = guest.bits === 64 ? ['-m', 'elf_x86_64', '-z', 'max-page-size=4096'] : ['-m', 'elf_i386'];
   run('ld', [...machine, '--build-id=none', '--no-warn-rwx-segments', '-T', 'link.ld', '-o', linked, ...objects], folder);
-  // Multiboot loaders take ELF32 only, so the 64-bit image travels in that container too.
   mkdirSync(dirname(join(out, guest.image)), { recursive: true });
-  run('objcopy', ['-O', 'elf32-i386', '--strip-debug', linked, join(out, guest.image)], folder);
+  // Multiboot loaders take ELF32 only, so the 64-bit image travels in that container too.
+  const form = guest.isProgram ? ['--strip-all'] : ['-O', 'elf32-i386', '--strip-debug'];
+  run('objcopy', [...form, linked, join(out, guest.image)], folder);
 };
 
+const layouts = join(root, 'dist/shared/layout');
+/** C headers that are made from layouts. */
+const HEADERS = [
+  { file: 'workload/job-page.h', layout: 'job-page.js', header: jobPageHeader },
+  { file: 'agent/agent-jobs.h', layout: 'agent-jobs.js', header: agentJobsHeader },
+];
+
 export const buildGuests = async (out = guests) => {
-  const page = join(root, 'dist/shared/layout/job-page.js');
   // A build elsewhere (the test's) leaves the tree alone.
-  if (out === guests && existsSync(page)) {
-    const header = jobPageHeader(await import(page));
-    const file = join(guests, 'workload/job-page.h');
-    if (!existsSync(file) || readFileSync(file, 'utf8') !== header) writeFileSync(file, header);
-  }
+  if (out === guests && existsSync(join(layouts, 'job-page.js')))
+    for (const { file, layout, header } of HEADERS) {
+      const text = header(await import(join(layouts, layout)));
+      const path = join(guests, file);
+      if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
+    }
   const work = mkdtempSync(join(tmpdir(), 'hvd-guests-'));
   try {
     for (const guest of GUESTS) build(guest, work, out);
