@@ -8,6 +8,14 @@ import { machineSchema } from '../root/config/schema.js';
 /** `64` is a number; anything else stays text, for the schema to refuse. */
 export const numeric = (text: string): number | string => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text);
 
+/** A number above 0; `undefined` when the option is absent. */
+export const positive = (option: string, text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined;
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (value <= 0) throw new HvdError('usage', { what: `${option}: ${text} is not a number above 0` });
+  return value;
+};
+
 /** Checks `value`; what is wrong is named by its option (`--memory`). */
 export const checkOptions = <T>(schema: z.ZodType<T>, value: unknown, names: Readonly<Record<string, string>> = {}): T => {
   const result = schema.safeParse(value);

@@ -26,7 +26,7 @@ export class Partition {
   body: PartitionBody;
   /** Verbs on the partition go one at a time. */
   turn: Promise<unknown> = Promise.resolve();
-  /** Loads that wait until the guest has announced its job page, oldest first. */
+  /** Loads that wait until the guest takes jobs, oldest first. */
   pendingLoads: LoadSpec[] = [];
   /** State that the watcher has reported already. */
   reportedState = -1;

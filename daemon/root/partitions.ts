@@ -231,14 +231,13 @@ export class Partitions {
     });
   }
 
-  /** Lets an LP give the guest the jobs that are in `orders` when their turn has come, and interrupts it once for all of them. */
+  /** Lets an LP give the guest the jobs that are in `orders` when their turn has come, and interrupts it once for all of them; or what `orders` has told the guest by itself is seen. */
   assign(name: string, orders: (partition: Partition) => readonly JobOrder[]): Promise<void> {
     return this.#verb('load', name, async (partition) => {
       const { slot, body } = partition;
       const due = orders(partition);
-      if (due.length === 0) return;
       for (const order of due) await this.#workers.assignJob(this.#anyLp(), slot, order);
-      bumpJobs(body.views);
+      if (due.length > 0) bumpJobs(body.views);
       this.#signals.ringAll();
     });
   }

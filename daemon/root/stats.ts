@@ -11,7 +11,7 @@ import { VP_COUNTERS, VP_STATE_NAMES, type VpBlock, type VpCounter, vpCounterInd
 import { generationAt, type VtlbCounter } from '../../shared/layout/vtlb.js';
 import type { LpStats, MachineStats, PartitionStats, VpStats } from '../../shared/protocol/messages.js';
 import { POLICIES, readPolicy } from '../../shared/protocol/policies.js';
-import { loadCounters } from './loads.js';
+import { loadCounters } from './loads/loads.js';
 import type { MachineMemory } from './machine-memory.js';
 import type { Partition } from './partition.js';
 import { addFillWaits, vtlbCounterOfLp, vtlbCounters } from './vtlb-view/counters.js';

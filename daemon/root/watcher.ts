@@ -1,7 +1,7 @@
 // Looks after the partitions while nobody asks: reports what LPs did to their states, hands waiting loads to guests that have come up.
 import { PartitionState } from '../../shared/layout/partition.js';
 import { crashesOf, crashReport } from './crash-report.js';
-import { hasDueLoads } from './loads.js';
+import { hasDueLoads } from './loads/loads.js';
 import type { Log } from './log.js';
 import type { Partition } from './partition.js';
 import type { Partitions } from './partitions.js';

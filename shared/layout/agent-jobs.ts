@@ -27,9 +27,6 @@ export const AGENT_JOBS = {
   lock: { number: 5, parameters: { hold: 100, think: 1000, threads: 2 } },
   build: { number: 6, parameters: { files: 4 } },
 } as const satisfies Record<string, JobDescription>;
-export type AgentJobName = keyof typeof AGENT_JOBS;
-export const AGENT_JOB_NAMES = Object.keys(AGENT_JOBS) as readonly AgentJobName[];
-export const isAgentJobName = (name: string): name is AgentJobName => Object.hasOwn(AGENT_JOBS, name);
 
 export const agentOrder = (vp: number, job: number, parameters: readonly number[]): string =>
   `s ${[vp, job, ...Array.from({ length: AGENT_PARAMETERS }, (_, i) => parameters[i] ?? 0)].map((n) => n.toString(16)).join(' ')}\n`;
@@ -51,7 +48,8 @@ const REPORT_MAX = 2 + 3 * 9 + 5 * 17;
 /** Bytes at the end of what the agent has said that hold a whole report of so many VPs, whatever its place: the last one may be half written. */
 export const reportBytes = (vps: number): number => Math.min(AGENT_BYTES, 2 * vps * REPORT_MAX);
 
-const REPORT = /^r ([0-9a-f]{1,8}) ([0-9a-f]{1,8}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,8})$/;
+const REPORT =
+  /^r ([0-9a-f]{1,8}) ([0-9a-f]{1,8}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,8})$/;
 
 /** The last line of each of so many VPs, by VP, in `text` whose first and last line may be parts of one. */
 export const agentReports = (text: string, vps: number): ReadonlyMap<number, AgentReport> => {
@@ -59,7 +57,9 @@ export const agentReports = (text: string, vps: number): ReadonlyMap<number, Age
   for (const line of text.split('\n').slice(0, -1)) {
     const words = REPORT.exec(line);
     if (words === null) continue;
-    const [vp, job, operations, latencySum, latencyP99, latencyMax, latencyCount, errors] = words.slice(1).map((word) => Number.parseInt(word, 16)) as [number, number, number, number, number, number, number, number];
+    const [vp, job, operations, latencySum, latencyP99, latencyMax, latencyCount, errors] = words
+      .slice(1)
+      .map((word) => Number.parseInt(word, 16)) as [number, number, number, number, number, number, number, number];
     if (vp < vps) reports.set(vp, { vp, job, operations, latencySum, latencyP99, latencyMax, latencyCount, errors });
   }
   return reports;

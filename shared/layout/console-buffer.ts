@@ -6,7 +6,7 @@ import { block, i32, struct } from './struct.js';
 export const AGENT_BYTES = 0x4000;
 export const AGENT_PORT_NAME = 'hvd.agent';
 export const ConsoleBufferLayout = struct('ConsoleBuffer', {
-  /** ByteQueues: from the guest, and to it. */
+  /** A ByteLog of what it says, and a ByteQueue of what it is told. */
   out: block(ringSize(AGENT_BYTES), 64),
   in: block(ringSize(AGENT_BYTES), 64),
   /** Of the terminal that shows the console: columns, and rows from bit 16 on; 0: not known. Written by root, with a request. */

@@ -111,8 +111,10 @@ export const JOB_NAMES = Object.keys(JOBS) as readonly JobName[];
 export const isJobName = (name: string): name is JobName => Object.hasOwn(JOBS, name);
 
 /** Parameter words of a job with defaults filled in, or the name of a parameter that the job does not have or that is no u32. */
-export const jobParameters = (job: JobName, given: Readonly<Record<string, number>> = {}): number[] | { readonly unknown: string } => {
-  const known: Readonly<Record<string, number>> = JOBS[job].parameters;
+export const jobParameters = (
+  { parameters: known }: JobDescription,
+  given: Readonly<Record<string, number>> = {},
+): number[] | { readonly unknown: string } => {
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(known, name) || !Number.isInteger(value) || value < 0 || value > 0xffffffff) return { unknown: name };
   }

@@ -105,7 +105,17 @@ export const ERRORS = {
   'port.full': { exit: 73, sentence: '{name}: {what} {id}: {limit} are open, and there can be no more' },
   'connection.port': { exit: 66, sentence: '{name}: connection {id}: {to} has no port {port}', hint: 'hvd port list {to} shows them' },
   'port.unknown': { exit: 66, sentence: '{name}: has no {what} {id}', hint: 'hvd {what} list {name} shows them' },
-  'load.none': { exit: 69, sentence: '{name}: the guest has announced no job page', hint: 'loads are for the workload guests' },
+  'load.none': {
+    exit: 69,
+    sentence: '{name}: so many loads wait already, and nothing in the guest takes them',
+    hint: 'the workload guests take loads, and Linux guests with the agent of hvd images fetch',
+  },
+  'load.no-agent': {
+    exit: 65,
+    sentence: '{name} has no virtio console, by which an agent in it would be told of {job}',
+    hint: 'devices: [{ kind: console }] in its file, or --virtio-console',
+  },
+  'load.deaf': { exit: 69, sentence: '{name}: its agent has not read what it was told before' },
   'load.unknown': { exit: 65, sentence: 'no job named {job}; there are {jobs}' },
   'load.parameter': { exit: 65, sentence: '{job} has no parameter {parameter}; it has {parameters}' },
   'vm.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },

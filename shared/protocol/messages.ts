@@ -35,7 +35,7 @@ export interface PartitionConfig {
   devices?: VirtualDeviceConfig[] | undefined;
   /** The devices that images of the kvm-unit-tests family look for. */
   testdev?: boolean | undefined;
-  /** Job to start with, for workload guests. */
+  /** Job to start with, for guests that take jobs. */
   load?: LoadSpec | undefined;
   autostart?: boolean | undefined;
   /** Settings of its own in place of the machine's, of policies that allow it. */
@@ -184,7 +184,7 @@ export interface MachineConfig {
 }
 export type ClockName = 'deterministic' | 'quantum' | 'realtime';
 
-/** A job for the workload guest, run by the VPs in `vps` (all when absent). Parameters by job: see configs/guests/README.md. */
+/** A job for the workload guest, or for the agent of a Linux guest with a virtio console, run by the VPs in `vps` (all when absent). Parameters by job: see configs/guests/README.md. */
 export interface LoadSpec {
   job: string;
   vps?: number[] | undefined;
@@ -203,6 +203,8 @@ export interface LoadCounters {
   request: number;
   /** Of the job that it runs; none where the guest had it from elsewhere than from its host (its command line). */
   parameters: Record<string, number>;
+  /** Operations that failed, and promises that were broken. */
+  errors: number;
 }
 
 export interface PolicyInfo {

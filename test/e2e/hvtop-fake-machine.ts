@@ -338,6 +338,7 @@ export class FakeMachine {
         latencyCount: 0,
         request: 2,
         parameters: name === 'beta' ? { hold: 200, think: 500 } : {},
+        errors: 0,
       });
       this.#vps.push({ partition, stats });
     }

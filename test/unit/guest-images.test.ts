@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import * as agentJobs from '../../shared/layout/agent-jobs.js';
 import { jobOrderWords, readJobOrder } from '../../shared/layout/job-order.js';
 import * as jobPage from '../../shared/layout/job-page.js';
 import { viewsOf } from '../../shared/layout/struct.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const guests = join(root, 'configs/guests');
+/** Programs for Linux, not kernels. */
+const PROGRAMS = ['agent/agent32.elf', 'agent/agent64.elf'];
 const IMAGES = [
   'images/workload32.elf',
   'images/workload64.elf',
@@ -61,7 +64,7 @@ rebuild(
     const out = mkdtempSync(join(tmpdir(), 'hvd-images-'));
     try {
       execFileSync(process.execPath, [join(root, 'configs/guests/build.mjs'), '--out', out], { stdio: ['ignore', 'ignore', 'inherit'] });
-      for (const name of IMAGES)
+      for (const name of [...IMAGES, ...PROGRAMS])
         t.true(
           readFileSync(join(out, name)).equals(readFileSync(join(guests, name))),
           `${name}: run npm run guests and commit what it makes`,
@@ -72,14 +75,14 @@ rebuild(
   },
 );
 
-test('the guest header is generated from the layout', async (t) => {
-  const generator = (await import(join(root, 'configs/guests/job-page-header.mjs'))) as { jobPageHeader(page: unknown): string };
-  t.is(
-    readFileSync(join(guests, 'workload/job-page.h'), 'utf8'),
-    generator.jobPageHeader(jobPage),
-    'run npm run guests and commit what it makes',
-  );
-});
+for (const [file, generator, name, layout] of [
+  ['workload/job-page.h', 'job-page-header.mjs', 'jobPageHeader', jobPage],
+  ['agent/agent-jobs.h', 'agent-jobs-header.mjs', 'agentJobsHeader', agentJobs],
+] as const)
+  test(`${file} is generated from the layout`, async (t) => {
+    const made = (await import(join(root, 'configs/guests', generator))) as Record<string, (layout: unknown) => string>;
+    t.is(readFileSync(join(guests, file), 'utf8'), made[name]!(layout), 'run npm run guests and commit what it makes');
+  });
 
 test('host and guest halves of a job entry share no cache line', (t) => {
   const { at, size } = jobPage.JobEntryLayout;
@@ -115,7 +118,7 @@ test('a job is written with its parameters and an even sequence that differs fro
   const views = viewsOf(new SharedArrayBuffer(2 * jobPage.JOB_AREA_SIZE));
   const area = 4096;
   const entry = new jobPage.JobEntry(views, area + jobPage.jobEntryAt(5));
-  const parameters = jobPage.jobParameters('spinlock', { hold: 7 });
+  const parameters = jobPage.jobParameters(jobPage.JOBS.spinlock, { hold: 7 });
   t.deepEqual(parameters, [0, 7, 1000, 0, 0, 0, 0, 0]);
   jobPage.writeJob(views, area, 5, jobPage.JOBS.spinlock.number, parameters as number[]);
   t.is(entry.jobSequence, 2);
@@ -130,9 +133,9 @@ test('a job is written with its parameters and an even sequence that differs fro
 });
 
 test('unknown parameters and values that are no u32 are named', (t) => {
-  t.deepEqual(jobPage.jobParameters('compute', { hold: 1 }), { unknown: 'hold' });
-  t.deepEqual(jobPage.jobParameters('compute', { unit: -1 }), { unknown: 'unit' });
-  t.deepEqual(jobPage.jobParameters('compute', { unit: 1.5 }), { unknown: 'unit' });
-  t.deepEqual(jobPage.jobParameters('compute', { constructor: 1 }), { unknown: 'constructor' });
+  t.deepEqual(jobPage.jobParameters(jobPage.JOBS.compute, { hold: 1 }), { unknown: 'hold' });
+  t.deepEqual(jobPage.jobParameters(jobPage.JOBS.compute, { unit: -1 }), { unknown: 'unit' });
+  t.deepEqual(jobPage.jobParameters(jobPage.JOBS.compute, { unit: 1.5 }), { unknown: 'unit' });
+  t.deepEqual(jobPage.jobParameters(jobPage.JOBS.compute, { constructor: 1 }), { unknown: 'constructor' });
   t.false(jobPage.isJobName('toString'));
 });

@@ -36,7 +36,7 @@ test('every entry of an archive is read back, whatever its lengths', (t) => {
 });
 
 test('the first root file system has a console, a program to begin with, and each folder before what is in it', (t) => {
-  const found = read(cpio(debianRoot(Uint8Array.of(1, 2, 3), new Map([['virtio', Uint8Array.of(4, 5)]]))));
+  const found = read(cpio(debianRoot({ busybox: Uint8Array.of(1, 2, 3), agent: Uint8Array.of(6) }, new Map([['virtio', Uint8Array.of(4, 5)]]))));
   const names = found.map(({ name }) => name);
   t.deepEqual(found.find(({ name }) => name === 'dev/console')?.device, [5, 1]);
   t.true(
@@ -46,6 +46,7 @@ test('the first root file system has a console, a program to begin with, and eac
       .startsWith('#!/bin/busybox sh\n'),
   );
   t.deepEqual(found.find(({ name }) => name === 'lib/virtio/virtio.ko')?.data, Buffer.of(4, 5));
+  t.deepEqual(found.find(({ name }) => name === 'bin/hvd-agent')?.data, Buffer.of(6));
   for (const name of names.filter((n) => n.includes('/')))
     t.true(names.indexOf(name.slice(0, name.lastIndexOf('/'))) < names.indexOf(name), name);
 });

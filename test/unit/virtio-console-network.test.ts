@@ -89,7 +89,7 @@ test('the size of the terminal is in the configuration space, and a driver of po
   ]);
 });
 
-test('with MULTIPORT a second port is announced by its name, and carries bytes both ways without loss', (t) => {
+test('with MULTIPORT a second port is announced by its name, which carries bytes both ways; who says much is not held up by who listens', (t) => {
   const d = new Driver(boardWith(VirtualDeviceKind.CONSOLE));
   const rings = d.start(6, [VirtioFeature.VERSION_1, ConsoleFeature.MULTIPORT]);
   const [, , controlIn, controlOut, agentIn, agentOut] = rings;
@@ -125,17 +125,15 @@ test('with MULTIPORT a second port is announced by its name, and carries bytes b
     [1, ConsoleEvent.PORT_OPEN, 1],
   ]);
 
-  const fromAgent = new ByteQueue(d.b.views, d.buffer + ConsoleBufferLayout.at.out, AGENT_BYTES);
+  const fromAgent = new ByteLog(d.b.views, d.buffer + ConsoleBufferLayout.at.out, AGENT_BYTES);
   const long = Uint8Array.from({ length: AGENT_BYTES + 5000 }, (_, i) => (i * 31) & 0xff);
   d.poke(0x2_0000, long);
   agentOut.add([{ address: 0x2_0000, bytes: long.length }]);
   agentOut.kick();
-  t.deepEqual(agentOut.used(), [], 'more than there is room for');
-  const first = fromAgent.take();
-  t.is(first.length, AGENT_BYTES);
-  ask(d);
-  t.is(agentOut.used().length, 1);
-  t.deepEqual(Buffer.concat([first, fromAgent.take()]), Buffer.from(long));
+  t.is(agentOut.used().length, 1, 'more than there is room for');
+  const { bytes, lost } = fromAgent.read(0);
+  t.deepEqual(Buffer.from(bytes), Buffer.from(long.subarray(lost)), 'the newest');
+  t.is(lost, 5001);
 
   agentIn.add([{ address: 0xa000, bytes: 64, write: true }]);
   agentIn.kick();

@@ -1,16 +1,18 @@
-// hvd load: jobs for the workload guests, changed while they run.
+// hvd load: jobs for guests that take them, changed while they run: the workload guests, and Linux guests with the agent.
 import type { Command } from 'commander';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { LoadRecordFlags } from '../lab/load-record.js';
 import type { LoadRunFlags } from '../lab/load-run.js';
 import { type ClientFlags, listingOptions, socketOption, withDaemon } from '../with-daemon.js';
+import { addLoadList } from './load-list.js';
 
 interface LoadFlags extends ClientFlags {
   readonly vps?: string;
 }
 
 export const addLoad = (program: Command): void => {
-  const load = program.command('load').description('set jobs of workload guests, and play scripts of loads');
+  const load = program.command('load').description('jobs of the workload guests and of Linux guests with the agent, and scripts of loads');
+  addLoadList(load);
   listingOptions(load.command('run <script>'))
     .description(
       'play a load script (YAML), or a program (TypeScript, JavaScript) that drives the daemon; status 1 if an assertion does not hold',

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { HvdClient } from '../../../shared/client/client.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { TraceFrame } from '../../../shared/protocol/messages.js';
+import { positive } from '../options.js';
 import { formatCount, printLine } from '../output.js';
 import { AnswerFile } from '../run/answer-file.js';
 import { onSignal } from '../signals.js';
@@ -39,13 +40,6 @@ export const addTrace = (program: Command): void => {
         file.close();
       }
     });
-};
-
-const positive = (option: string, text: string | undefined): number | undefined => {
-  if (text === undefined) return undefined;
-  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
-  if (value <= 0) throw new HvdError('usage', { what: `${option}: ${text} is not a number above 0` });
-  return value;
 };
 
 const trace = async (

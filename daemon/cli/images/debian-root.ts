@@ -1,4 +1,4 @@
-// The first root file system of Debian's kernel: a statically linked busybox, the kernel's virtio drivers, and what the first process does.
+// The first root file system of Debian's kernel: a statically linked busybox, the kernel's virtio drivers, the agent, and what the first process does.
 import { type CpioEntry, cpio } from './cpio.js';
 
 const FOLDER_MODE = 0o040755;
@@ -7,6 +7,7 @@ const FILE_MODE = 0o100644;
 const CONSOLE_MODE = 0o020600;
 /** Where the drivers are in the root file system. */
 export const DRIVERS = 'lib/virtio';
+const AGENT = 'bin/hvd-agent';
 
 /** Virtio is modules in Debian's kernels: those that every device needs, then those of each type, in the order in which they are loaded. PCI numbers: virtio 1.2, 5. */
 const COMMON = ['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci'];
@@ -18,8 +19,8 @@ export const DEBIAN_DRIVERS: readonly string[] = [...COMMON, ...Object.values(OF
 const cases = Object.entries(OF_DEVICE).map(([device, drivers]) => `    ${device}) drivers="$drivers ${drivers.join(' ')}" ;;`);
 
 /**
- * Mounts what programs expect, loads the drivers of the virtio devices that there are (none: nothing is loaded), says that the shell is there, and becomes it: on the virtio
- * console where there is one, which can be opened some time after the driver has been loaded, when the device has told it of its ports. `run="COMMANDS"` on the kernel's command line, which the kernel puts into the environment, is run instead, and then the machine is off.
+ * Mounts what programs expect, loads the drivers of the virtio devices that there are (none: nothing is loaded), starts the agent where there is a virtio console, says that the
+ * shell is there, and becomes it: on the virtio console where there is one, which can be opened some time after the driver has been loaded, when the device has told it of its ports. `run="COMMANDS"` on the kernel's command line, which the kernel puts into the environment, is run instead, and then the machine is off.
  */
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s
@@ -41,6 +42,7 @@ done
 [ -z "$drivers" ] || for driver in ${COMMON.join(' ')} $drivers; do
   grep -q "^$driver " /proc/modules || insmod /${DRIVERS}/$driver.ko
 done
+case $drivers in *virtio_console*) /${AGENT} & esac
 if [ -n "$run" ]; then
   sh -c "$run"
   echo "run: status $?"
@@ -75,18 +77,25 @@ case $1 in
 esac
 `;
 
+export interface DebianPrograms {
+  readonly busybox: Uint8Array;
+  /** configs/guests/agent. */
+  readonly agent: Uint8Array;
+}
+
 /** `drivers`: modules by name. Folders stand before what is in them. */
-export const debianRoot = (busybox: Uint8Array, drivers: ReadonlyMap<string, Uint8Array>): readonly CpioEntry[] => [
+export const debianRoot = ({ busybox, agent }: DebianPrograms, drivers: ReadonlyMap<string, Uint8Array>): readonly CpioEntry[] => [
   ...['bin', 'dev', 'etc', 'etc/udhcpc', 'lib', DRIVERS, 'proc', 'sbin', 'sys', 'tmp', 'usr', 'usr/bin', 'usr/sbin'].map((name) => ({
     name,
     mode: FOLDER_MODE,
   })),
   { name: 'dev/console', mode: CONSOLE_MODE, device: [5, 1] },
   { name: 'bin/busybox', mode: PROGRAM_MODE, data: busybox },
+  { name: AGENT, mode: PROGRAM_MODE, data: agent },
   ...[...drivers].map(([name, data]) => ({ name: `${DRIVERS}/${name}.ko`, mode: FILE_MODE, data })),
   { name: 'etc/udhcpc/default.script', mode: PROGRAM_MODE, data: Buffer.from(DHCP_SCRIPT) },
   { name: 'init', mode: PROGRAM_MODE, data: Buffer.from(INIT) },
 ];
 
-export const debianArchive = (busybox: Uint8Array, drivers: ReadonlyMap<string, Uint8Array>): Uint8Array =>
-  cpio(debianRoot(busybox, drivers));
+export const debianArchive = (programs: DebianPrograms, drivers: ReadonlyMap<string, Uint8Array>): Uint8Array =>
+  cpio(debianRoot(programs, drivers));

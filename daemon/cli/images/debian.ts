@@ -1,19 +1,20 @@
-// Debian's kernels, unmodified, and a RAM disk with Debian's busybox: downloaded and unpacked by apt and dpkg, never installed.
+// Debian's kernels, unmodified, and a RAM disk with Debian's busybox and hvd's agent: downloaded and unpacked by apt and dpkg, never installed.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
 import { PARTITION_FILE } from '../../root/config/prepared-images.js';
+import { packageRoot } from '../../root/package-root.js';
 import { DEBIAN_DRIVERS, debianArchive } from './debian-root.js';
 import type { IMAGES } from './names.js';
 import { output, prepare } from './prepare.js';
 
 /** The package that names the newest kernel, and its architecture. */
 const KERNELS = {
-  debian: { package: 'linux-image-cloud-amd64', architecture: 'amd64' },
-  'debian-generic': { package: 'linux-image-amd64', architecture: 'amd64' },
-  'debian-i386': { package: 'linux-image-686-pae', architecture: 'i386' },
+  debian: { package: 'linux-image-cloud-amd64', architecture: 'amd64', agent: 'agent64.elf' },
+  'debian-generic': { package: 'linux-image-amd64', architecture: 'amd64', agent: 'agent64.elf' },
+  'debian-i386': { package: 'linux-image-686-pae', architecture: 'i386', agent: 'agent32.elf' },
 } as const satisfies Partial<Record<keyof typeof IMAGES, unknown>>;
 export type DebianImage = keyof typeof KERNELS;
 
@@ -78,7 +79,8 @@ export const fetchDebian = (name: DebianImage): string =>
     mkdirSync(made);
     copyFileSync(join(boot, image), join(made, 'vmlinuz'));
     const busybox = readFileSync(join(work, 'root', 'bin', 'busybox'));
-    const archive = debianArchive(busybox, driversIn(join(work, 'root', 'lib', 'modules')));
+    const agent = readFileSync(join(packageRoot(), 'configs', 'guests', 'agent', KERNELS[name].agent));
+    const archive = debianArchive({ busybox, agent }, driversIn(join(work, 'root', 'lib', 'modules')));
     writeFileSync(join(made, 'initrd.gz'), gzipSync(archive, { level: 1 }));
     writeFileSync(
       join(made, PARTITION_FILE),

@@ -1,9 +1,9 @@
 // A console of two ports: port 0 is the partition's console, port 1 is called `hvd.agent` and carries what an agent in the guest and the daemon say to each other
-// (virtio 1.2, 5.3). Queues: input and output of port 0, control in and out, input and output of port 1.
+// (virtio 1.2, 5.3). Nobody who listens holds the guest up: both ports' output is a log. Queues: input and output of port 0, control in and out, input and output of port 1.
 import { CONSOLE_CONTROL_BYTES, ConsoleEvent, ConsoleFeature, VirtioType } from '../../../shared/abi/virtio.js';
 import { AGENT_BYTES, AGENT_PORT_NAME, ConsoleBufferLayout } from '../../../shared/layout/console-buffer.js';
 import { CONSOLE_IN_BYTES, DeviceMap } from '../../../shared/layout/devices.js';
-import { ByteQueue } from '../../../shared/layout/ring.js';
+import { ByteLog, ByteQueue } from '../../../shared/layout/ring.js';
 import { accessor, struct, u8, u32 } from '../../../shared/layout/struct.js';
 import type { ConsoleOutput } from '../console-output.js';
 import type { Chain } from './chain.js';
@@ -34,8 +34,6 @@ const ConsoleState = accessor(
     pending: u32,
     /** Input is there, and the driver has given no room for it. */
     starved: u8,
-    /** Bytes of the agent's chain at the queue's head that root has room for already. */
-    agentSent: u32,
     /** The driver has taken up port 0. */
     ready: u8,
     /** The size that it has been told, as ConsoleBufferLayout has it. */
@@ -52,7 +50,7 @@ export class ConsoleModel implements VirtioModel {
   private readonly output: ConsoleOutput;
   private readonly input: ByteQueue;
   private readonly toAgent: ByteQueue;
-  private readonly fromAgent: ByteQueue;
+  private readonly fromAgent: ByteLog;
   private readonly state: InstanceType<typeof ConsoleState>;
   private readonly piece = new Uint8Array(PIECE);
 
@@ -61,7 +59,7 @@ export class ConsoleModel implements VirtioModel {
     this.device = device;
     this.output = output;
     this.input = new ByteQueue(views, DeviceMap.CONSOLE_IN, CONSOLE_IN_BYTES);
-    this.fromAgent = new ByteQueue(views, entry.buffer + ConsoleBufferLayout.at.out, AGENT_BYTES);
+    this.fromAgent = new ByteLog(views, entry.buffer + ConsoleBufferLayout.at.out, AGENT_BYTES);
     this.toAgent = new ByteQueue(views, entry.buffer + ConsoleBufferLayout.at.in, AGENT_BYTES);
     this.state = new ConsoleState(views, registers.own);
   }
@@ -77,12 +75,12 @@ export class ConsoleModel implements VirtioModel {
     this.serve(now);
   }
   serve(now: number): void {
-    this.drainOutput(now);
+    this.drain(Queue.OUT, this.output, now);
     if (this.device.has(ConsoleFeature.MULTIPORT)) {
       this.device.drain(this.device.queues[Queue.CONTROL_OUT], now, (chain) => this.hear(chain));
       if (this.state.ready !== 0 && this.size !== this.state.told) this.want(CONSOLE, Say.SIZE);
       this.say();
-      this.drainAgent(now);
+      this.drain(Queue.AGENT_OUT, this.fromAgent, now);
       this.fill(Queue.AGENT_IN, this.toAgent);
     }
     if (!this.fill(Queue.IN, this.input)) this.state.starved = 1;
@@ -93,7 +91,6 @@ export class ConsoleModel implements VirtioModel {
   reset(): void {
     this.state.pending = 0;
     this.state.starved = 0;
-    this.state.agentSent = 0;
     this.state.ready = 0;
     this.state.told = 0;
   }
@@ -112,32 +109,15 @@ export class ConsoleModel implements VirtioModel {
     return this.state.starved === 0;
   }
 
-  private drainOutput(now: number): void {
-    this.device.drain(this.device.queues[Queue.OUT], now, (chain) => {
+  private drain(index: number, log: Pick<ByteLog, 'append'>, now: number): void {
+    this.device.drain(this.device.queues[index], now, (chain) => {
       if (!this.isText(chain)) return false;
       for (let at = 0; at < chain.readableBytes; at += PIECE) {
         const piece = this.piece.subarray(0, Math.min(PIECE, chain.readableBytes - at));
         chain.read(at, piece);
-        for (const byte of piece) this.output.append(byte);
+        for (const byte of piece) log.append(byte);
       }
-      return this.sent(Queue.OUT, chain);
-    });
-  }
-
-  /** As much of each chain as root has room for; the rest when root has taken some. */
-  private drainAgent(now: number): void {
-    this.device.drain(this.device.queues[Queue.AGENT_OUT], now, (chain) => {
-      if (!this.isText(chain)) return false;
-      while (this.state.agentSent < chain.readableBytes) {
-        const room = this.fromAgent.capacity - this.fromAgent.length;
-        const piece = this.piece.subarray(0, Math.min(PIECE, room, chain.readableBytes - this.state.agentSent));
-        if (piece.length === 0) return false;
-        chain.read(this.state.agentSent, piece);
-        this.fromAgent.write(piece);
-        this.state.agentSent += piece.length;
-      }
-      this.state.agentSent = 0;
-      return this.sent(Queue.AGENT_OUT, chain);
+      return this.sent(index, chain);
     });
   }
   private isText(chain: Chain): boolean {

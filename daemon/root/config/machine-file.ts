@@ -4,15 +4,15 @@ import { z } from 'zod';
 import { reasonOf } from '../../../shared/protocol/errors.js';
 import type { MachineConfig, PartitionConfig, VirtualDeviceConfig } from '../../../shared/protocol/messages.js';
 import { checkOwn, findPolicy, settingOf } from '../../../shared/protocol/policies.js';
-import { loadMistake } from '../loads.js';
+import { loadMistake } from '../loads/loads.js';
 import { packageRoot } from '../package-root.js';
 import { resolveFile, resolveImage } from './images.js';
 import { machineSchema, partitionSchema } from './schema.js';
 import { readYaml } from './yaml-file.js';
 
 // Jobs and policies have errors of their own (load.*, policy.*), which answer requests; in a file the line is what helps.
-const refineLoad = ({ name, vps, load }: PartitionConfig, context: z.RefinementCtx, path: readonly PropertyKey[]): void => {
-  const mistake = load && loadMistake(name, vps, load);
+const refineLoad = (config: PartitionConfig, context: z.RefinementCtx, path: readonly PropertyKey[]): void => {
+  const mistake = config.load && loadMistake(config, config.load);
   if (mistake) context.addIssue({ code: 'custom', path: [...path, 'load', ...mistake.path], message: mistake.error.message });
 };
 const refinePolicy = (name: string, check: () => void, context: z.RefinementCtx, path: readonly PropertyKey[]): void => {

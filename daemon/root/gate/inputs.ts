@@ -3,7 +3,7 @@
 import type { Observe } from '../../../shared/layout/observation.js';
 import type { LoadSpec, PartitionConfig, PolicyInfo, SchedulingChange, SchedulingInfo } from '../../../shared/protocol/messages.js';
 import { sizeConsole, watchConsole, writeConsole } from '../console.js';
-import { checkLoad, deliverPendingLoads, setLoad, stopLoad } from '../loads.js';
+import { checkLoad, deliverPendingLoads, setLoad, stopLoad } from '../loads/loads.js';
 import type { Machine } from '../machine.js';
 import type { Exchange } from '../network/user/user-port.js';
 import type { Partition, PartitionFiles } from '../partition.js';
@@ -39,7 +39,7 @@ export interface Inputs {
   ports: { readonly name: string; readonly change: PortChange };
   'load.set': { readonly name: string; readonly load: LoadSpec };
   'load.stop': { readonly name: string; readonly vps?: number[] | undefined };
-  /** Loads that waited for the guest to announce its job page, which it has. */
+  /** Loads that waited for a guest that takes jobs, which it does now. */
   'load.deliver': Named;
 }
 export type InputKind = keyof Inputs;
@@ -90,7 +90,7 @@ export const ACTS: Acts = {
 
 /** Creates a partition, sets its load and starts it unless its configuration says otherwise. All or nothing. */
 const create = async ({ partitions }: Machine, { config, until, endNs }: NewPartition, { observe, files }: Aside): Promise<Partition> => {
-  if (config.load !== undefined) checkLoad(config.name, config.vps, config.load);
+  if (config.load !== undefined) checkLoad(config, config.load);
   const partition = await partitions.create(config, observe, files);
   try {
     if (until !== undefined) watchConsole(partition, Buffer.from(until));
