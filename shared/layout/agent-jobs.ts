@@ -13,7 +13,7 @@ export { LATENCY_COUNTS } from './job-page.js';
 /** VPs that it knows: its processors 0 to 63. */
 export const AGENT_VPS = 64;
 export const AGENT_PARAMETERS = 4;
-export const AGENT_PERIOD_MS = 250;
+export const AGENT_PERIOD_MS = 50;
 /** Most processes of one VP that contend for the lock. */
 export const AGENT_THREADS_MAX = 16;
 

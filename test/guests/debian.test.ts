@@ -36,15 +36,23 @@ boots(
   [/Linux version 6\.1\./, /Booting paravirtualized kernel on bare hardware/, /Run \/init as init process/],
   [/Hypervisor detected/],
 );
+/** Its agent, with a pipe for its port: forks, faults in shared tables, a lock. */
+const AGENT = 'for job in 1\\ 4 4\\ 8\\ 1 5\\ a\\ a\\ 2; do (echo s 1 $job; sleep 0.2) | hvd-agent by-pipes | tail -n 1; done';
+
 boots(
-  'of 32 bits finds the Hyper-V interface on two processors',
-  ['--vps', '2', '--lps', '2'],
+  'of 32 bits finds the Hyper-V interface on two processors, and its agent does jobs',
+  ['--vps', '2', '--lps', '2', '--append', `run="${AGENT}"`],
   [
     /Linux version 6\.1\.\d+-\d+-686-pae/,
     /Hypervisor detected: Microsoft Hyper-V/,
     /Using hypercall for remote TLB flush/,
     /Brought up 1 node, 2 CPUs/,
     /NX-protecting the kernel data/,
+    // Operations, and no errors.
+    /^r 1 1 [1-9a-f][0-9a-f]* .* 0\r?$/m,
+    /^r 1 4 [1-9a-f][0-9a-f]* .* 0\r?$/m,
+    /^r 1 5 [1-9a-f][0-9a-f]* .* 0\r?$/m,
+    /^run: status 0\r?$/m,
   ],
   [/clocksource.*unstable/i],
   'debian-i386',

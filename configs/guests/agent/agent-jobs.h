@@ -4,7 +4,7 @@
 #define AGENT_PORT_NAME "hvd.agent"
 #define AGENT_VPS 64u
 #define AGENT_PARAMETERS 4u
-#define AGENT_PERIOD_MS 250u
+#define AGENT_PERIOD_MS 50u
 #define AGENT_THREADS_MAX 16u
 #define LATENCY_COUNTS 160u
 #define AGENT_JOBS 7u
