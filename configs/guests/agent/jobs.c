@@ -96,7 +96,7 @@ static const char BUILD[] =
     "tr -s ' ' '\\n' < $i.i | sort | uniq -c | sort -rn > $i.s\n"
     "gzip < $i.s > $i.o\n"
     "i=$((i + 1)); done\n"
-    "s=$(cat *.o | md5sum); rm -f *; echo $s > ../hvd-agent.$1.$2.new\n"
+    "s=$(cat *.o | md5sum); rm -f *; echo \"$s\" > ../hvd-agent.$1.$2.new\n"
     "[ -e ../hvd-agent.$1.$2 ] || mv ../hvd-agent.$1.$2.new ../hvd-agent.$1.$2\n"
     "read -r first < ../hvd-agent.$1.$2; [ \"$first\" = \"$s\" ]\n";
 static char *decimal(u32 value, char *end)
