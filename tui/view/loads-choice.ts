@@ -1,5 +1,6 @@
 // What has been chosen on the page of loads, and its keys: a VP, whose job is started, changed, stopped, or given to more or fewer VPs of its partition.
-import { isJobName, JOB_NAMES, JOBS, jobParameters } from '../../shared/layout/job-page.js';
+import { GUEST_JOBS, isGuestJob } from '../../shared/layout/agent-jobs.js';
+import { jobParameters } from '../../shared/layout/job-page.js';
 import { HvdError, reasonOf } from '../../shared/protocol/errors.js';
 import type { LoadCounters } from '../../shared/protocol/messages.js';
 import type { Dashboard } from '../model/dashboard.js';
@@ -35,7 +36,7 @@ export const loadRows = ({ stats }: Dashboard, screen: ScreenState): { readonly 
 
 /** Parameters that are not as by default: `hold=200 think=500`. */
 export const parametersText = ({ job, parameters }: LoadCounters): string => {
-  const normal: Readonly<Record<string, number>> = isJobName(job) ? JOBS[job].parameters : {};
+  const normal = isGuestJob(job) ? GUEST_JOBS[job]!.parameters : {};
   return Object.entries(parameters)
     .filter(([name, value]) => value !== normal[name])
     .map(([name, value]) => `${name}=${value}`)
@@ -45,7 +46,7 @@ export const parametersText = ({ job, parameters }: LoadCounters): string => {
 /** `spinlock hold=200 think=500`. Throws an Error for the person who typed it. */
 export const parseLoad = (text: string): { readonly job: string; readonly parameters: Record<string, number> } => {
   const [job = '', ...words] = text.trim().split(/\s+/);
-  if (!isJobName(job)) throw new HvdError('load.unknown', { job, jobs: JOB_NAMES.join(', ') });
+  if (!isGuestJob(job)) throw new HvdError('load.unknown', { job, jobs: Object.keys(GUEST_JOBS).join(', ') });
   const parameters = Object.fromEntries(
     words.map((word) => {
       const match = /^([A-Za-z]\w*)=(\d+)$/.exec(word);
@@ -53,9 +54,9 @@ export const parseLoad = (text: string): { readonly job: string; readonly parame
       return [match[1]!, Number(match[2])];
     }),
   );
-  const checked = jobParameters(job, parameters);
+  const checked = jobParameters(GUEST_JOBS[job]!, parameters);
   if (!Array.isArray(checked)) {
-    const known = Object.keys(JOBS[job].parameters).join(', ') || 'none';
+    const known = Object.keys(GUEST_JOBS[job]!.parameters).join(', ') || 'none';
     throw new HvdError('load.parameter', { job, parameter: checked.unknown, parameters: known });
   }
   return { job, parameters };

@@ -38,6 +38,8 @@ static void settle_on(u32 vp)
     u64 mask = 1ull << vp;
     CALL3(SETAFFINITY, 0, sizeof mask, &mask);
 }
+// Nobody goes on whose maker is gone: there is nobody left who would end it.
+static void end_with_parent(void) { CALL2(PRCTL, PR_SET_PDEATHSIG, SIGKILL); }
 static long fork(void) { return CALL2(CLONE, SIGCHLD, 0); }
 // The child's status as wait4 gives it, or -1.
 static s32 ended(long pid)
@@ -211,6 +213,7 @@ static void run_lock(struct worker *w)
     for (; made < threads; made++) {
         long pid = fork();
         if (pid == 0) {
+            end_with_parent();
             contend(w, 1 + w->vp * AGENT_THREADS_MAX + made);
             leave(0);
         }
@@ -231,6 +234,7 @@ void work(long vp)
     struct slot *s = &slots[vp];
     struct worker w = { s, (u32)vp, s->request };
     u32 job = s->job;
+    end_with_parent();
     settle_on(w.vp);
     if (job < AGENT_JOBS && run[job]) {
         run[job](&w);

@@ -9,7 +9,7 @@ import { VIRTUAL_DEVICES, VirtualDevice, VirtualDeviceKind, virtualDeviceAt } fr
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { LoadCounters } from '../../../shared/protocol/messages.js';
 import type { PartitionBody } from '../partition-body.js';
-import { type GivenJob, type JobTaker, nameOfJob } from './job-taker.js';
+import { type GivenJob, type JobTaker, nameOfJob, parametersOfJob } from './job-taker.js';
 
 export class AgentPort implements JobTaker {
   readonly jobs = AGENT_JOBS;
@@ -34,7 +34,11 @@ export class AgentPort implements JobTaker {
       const { bytes } = log.read((log.end - reportBytes(vps.length)) >>> 0);
       const reports = agentReports(Buffer.from(bytes).toString('latin1'), vps.length);
       if (reports.size === 0) return undefined;
-      const counters = [...reports.values()].map(({ job, ...report }) => ({ ...report, job: nameOfJob(AGENT_JOBS, job) }));
+      const counters = [...reports.values()].map(({ job, parameters, ...report }) => ({
+        ...report,
+        job: nameOfJob(AGENT_JOBS, job),
+        parameters: parametersOfJob(AGENT_JOBS, job, (i) => parameters[i]!),
+      }));
       return new AgentPort(
         body,
         buffer,

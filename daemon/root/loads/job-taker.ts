@@ -20,7 +20,7 @@ export interface JobTaker {
 export const nameOfJob = (jobs: JobTable, number: number): string =>
   Object.keys(jobs).find((name) => jobs[name]!.number === number) ?? `job ${number}`;
 /** The parameters of a job by name; none of one that there is not. */
-export const parametersOfJob = (jobs: JobTable, number: number, valueOf: (index: number) => number): Record<string, number> => {
+export const parametersOfJob = (jobs: JobTable, number: number, wordAt: (index: number) => number): Record<string, number> => {
   const description = Object.values(jobs).find((job) => job.number === number);
-  return Object.fromEntries(Object.keys(description?.parameters ?? {}).map((name, index) => [name, valueOf(index)]));
+  return Object.fromEntries(Object.keys(description?.parameters ?? {}).map((name, index) => [name, wordAt(index)]));
 };

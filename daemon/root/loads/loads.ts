@@ -1,7 +1,7 @@
 // Jobs for guests that take them, changed while they run. A load that is set before the guest has got that far waits for it.
-import { AGENT_JOBS } from '../../../shared/layout/agent-jobs.js';
+import { GUEST_JOBS, isGuestJob } from '../../../shared/layout/agent-jobs.js';
 import type { JobOrder } from '../../../shared/layout/job-order.js';
-import { isJobName, JOB_NAMES, JOBS, jobParameters } from '../../../shared/layout/job-page.js';
+import { isJobName, JOB_NAMES, jobParameters } from '../../../shared/layout/job-page.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { LoadCounters, LoadSpec, PartitionConfig } from '../../../shared/protocol/messages.js';
 import type { Partition } from '../partition.js';
@@ -16,7 +16,6 @@ import type { JobTable, JobTaker } from './job-taker.js';
 export const PENDING_LOADS_MAX = 64;
 
 const IDLE: LoadSpec = { job: 'idle' };
-const ALL_JOBS: JobTable = { ...AGENT_JOBS, ...JOBS };
 const namesOf = (jobs: JobTable): string => Object.keys(jobs).join(', ');
 const has = (jobs: JobTable, job: string): boolean => Object.hasOwn(jobs, job);
 
@@ -35,12 +34,12 @@ export const loadMistake = (
   { job, parameters, vps: chosen = [] }: LoadSpec,
 ): LoadMistake | undefined => {
   const agent = devices.some(({ kind }) => kind === 'console');
-  if (!has(ALL_JOBS, job))
-    return { path: ['job'], error: new HvdError('load.unknown', { job, jobs: agent ? namesOf(ALL_JOBS) : JOB_NAMES.join(', ') }) };
+  if (!isGuestJob(job))
+    return { path: ['job'], error: new HvdError('load.unknown', { job, jobs: agent ? namesOf(GUEST_JOBS) : JOB_NAMES.join(', ') }) };
   if (!isJobName(job) && !agent) return { path: ['job'], error: new HvdError('load.no-agent', { name, job }) };
-  const words = jobParameters(ALL_JOBS[job]!, parameters);
+  const words = jobParameters(GUEST_JOBS[job]!, parameters);
   if ('unknown' in words) {
-    const known = Object.keys(ALL_JOBS[job]!.parameters).join(', ') || 'none';
+    const known = Object.keys(GUEST_JOBS[job]!.parameters).join(', ') || 'none';
     return {
       path: ['parameters', words.unknown],
       error: new HvdError('load.parameter', { job, parameter: words.unknown, parameters: known }),
