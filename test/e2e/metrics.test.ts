@@ -105,6 +105,7 @@ test('names and reasons that a user has chosen cannot break the format; nor numb
         latencyMax: 0,
         latencyCount: -1,
         request: 2,
+        errors: -1,
         parameters: {},
       };
       const hostile = { ...stats, partitions: [{ ...partition!, name: 'x"\n# TYPE', load: [load] }] };

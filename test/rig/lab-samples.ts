@@ -23,6 +23,7 @@ export const loadSample = (vp: number, part: Partial<LoadCounters> = {}): LoadCo
   latencySum: 0,
   latencyP99: 0,
   latencyMax: 0,
+  errors: 0,
   latencyCount: 0,
   request: 2,
   ...part,

@@ -2,7 +2,7 @@
 // nobody needs is skipped up to it, and the first turn in which an LP's clock has come so far is the place. Between two acts the machine goes on only when it is known where the next
 // one is: a machine that was let go first would be past it, each time elsewhere. In the other modes the clock is looked at every LOOK_MS, and acts are late by that and by a quantum.
 import { HvdError } from '../../../shared/protocol/errors.js';
-import { hasDueLoads } from '../loads.js';
+import { hasDueLoads } from '../loads/loads.js';
 import type { Machine } from '../machine.js';
 import type { Leave, Place } from './gate.js';
 import { ACTS, type InputKind, type Inputs, type ResultOf } from './inputs.js';
