@@ -23,7 +23,7 @@ export interface Entry {
 }
 
 export interface BootPlan {
-  readonly protocol: 'linux' | 'multiboot' | 'bios';
+  readonly protocol: 'linux' | 'multiboot' | 'pvh' | 'bios';
   readonly chunks: readonly Chunk[];
   /** Absent: every VP is as after power-up. */
   readonly entry?: Entry;

@@ -1,7 +1,7 @@
 // Loads kernels by the Multiboot Specification 0.6.96: ELF32 segments, or the addresses of the a.out kludge; one module; command line; memory map.
 import { BootError, hex } from './boot-error.js';
 import { asciiz, type BootPlan, type Chunk, chunk, flatGdt } from './boot-plan.js';
-import { readElf32 } from './elf32.js';
+import { isElf64, readElf } from './elf.js';
 import { EBDA, e820, highEnd, KIB, LOW_START, MIB } from './memory-map.js';
 import type { PartitionSpec } from './partition-spec.js';
 import { Placement } from './placement.js';
@@ -85,7 +85,8 @@ const loadByAddresses = (spec: PartitionSpec, header: number, placement: Placeme
 };
 
 const loadElf = (spec: PartitionSpec, placement: Placement): Loaded => {
-  const elf = readElf32(spec.image, spec.imageName);
+  if (isElf64(spec.image)) throw new BootError('image-unsupported', `${spec.imageName}: multiboot needs ELF class 32, e_ident class is 2`);
+  const elf = readElf(spec.image, spec.imageName);
   const chunks = elf.segments.map((segment, index) => {
     placement.take(segment.physical, segment.memorySize, `${spec.imageName}: segment ${index}`);
     return chunk(segment.physical, segment.data, segment.memorySize);

@@ -1,6 +1,6 @@
 // Names of addresses in a guest: from the symbol table of an ELF file (System V ABI, "Symbol Table"), or from text as in Linux's System.map: `address type name`.
 // Why tolerant: symbols are for people. A table that makes no sense gives no names, never an error.
-import { isElf } from './elf32.js';
+import { isElf } from './elf.js';
 
 interface GuestSymbol {
   readonly address: number;

@@ -3,8 +3,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import test from 'ava';
+import { vmlinuxOf } from '../../daemon/cli/images/vmlinux.js';
 import { hvd } from '../rig/hvd-process.js';
 
 const folder = process.env.HVD_IMAGES;
@@ -20,21 +21,29 @@ const boots = (
   expected: readonly RegExp[],
   unexpected: readonly RegExp[],
   image = 'debian',
+  file = image,
 ): void => {
   declareFor(image)(`Debian's kernel ${title}${whyNot(image)}`, async (t) => {
     t.timeout(300_000);
-    const { stdout, stderr, status } = await hvd('run', image, '--until', 'login-or-shell-ready', '--timeout', '240', ...flags);
+    const { stdout, stderr, status } = await hvd('run', file, '--until', 'login-or-shell-ready', '--timeout', '240', ...flags);
     t.is(status, 0, stderr + stdout.slice(-2000));
     for (const line of expected) t.regex(stdout, line);
     for (const line of [/Oops|BUG:|WARNING:|Call Trace|soft lockup|rcu.*stall|Kernel panic/, ...unexpected]) t.notRegex(stdout, line);
   });
 };
 
+const work = mkdtempSync(join(tmpdir(), 'hvd-debian-'));
+test.after.always(() => rmSync(work, { recursive: true, force: true }));
+const vmlinux = join(work, 'vmlinux');
+if (isPresent('debian')) writeFileSync(vmlinux, vmlinuxOf(readFileSync(join(folder ?? '', 'debian', 'vmlinuz'))));
+
 boots(
-  'comes to its shell on one processor',
-  ['--hv', 'off'],
+  'comes to its shell on one processor, as a vmlinux entered by PVH',
+  ['--hv', 'off', '--memory', '512M', '--append', 'console=ttyS0', '--initrd', join(folder ?? '', 'debian', 'initrd.gz')],
   [/Linux version 6\.1\./, /Booting paravirtualized kernel on bare hardware/, /Run \/init as init process/],
   [/Hypervisor detected/],
+  'debian',
+  vmlinux,
 );
 /** Its agent, with a pipe for its port: forks, faults in shared tables, a lock. */
 const AGENT = 'for job in 1\\ 4 4\\ 8\\ 1 5\\ a\\ a\\ 2; do (echo s 1 $job; sleep 0.2) | hvd-agent by-pipes | tail -n 1; done';
@@ -58,9 +67,8 @@ boots(
   'debian-i386',
 );
 const disk = Uint8Array.from({ length: 1 << 20 }, (_, i) => (i * 7 + (i >>> 10)) & 0xff);
-const diskFile = join(mkdtempSync(join(tmpdir(), 'hvd-debian-')), 'disk.img');
+const diskFile = join(work, 'disk.img');
 writeFileSync(diskFile, disk);
-test.after.always(() => rmSync(dirname(diskFile), { recursive: true, force: true }));
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const WRITTEN = 'yes | head -c 131072 | dd of=/dev/vda bs=64k seek=4 iflag=fullblock conv=fsync 2>/dev/null';
 

@@ -93,3 +93,55 @@ export const bzImage = (
   image.set(kernel, 3 * 512);
   return image;
 };
+
+/** An ELF file of either class with a PVH entry among its notes, behind a note of somebody else's. */
+export const pvhElf = (
+  bits: 32 | 64,
+  segments: readonly ElfSegment[],
+  { entry = segments[0]!.address, noteBytes = 4, noteName = 'Xen' }: { entry?: number; noteBytes?: 4 | 8; noteName?: string },
+): Uint8Array => {
+  const is64 = bits === 64;
+  const [headerSize, entrySize] = is64 ? [64, 56] : [52, 32];
+  const note = (name: string, type: number, data: Uint8Array): Uint8Array => {
+    const bytes = Buffer.alloc(12 + Math.ceil((name.length + 1) / 4) * 4 + Math.ceil(data.length / 4) * 4);
+    bytes.writeUInt32LE(name.length + 1, 0);
+    bytes.writeUInt32LE(data.length, 4);
+    bytes.writeUInt32LE(type, 8);
+    bytes.write(name, 12);
+    bytes.set(data, 12 + Math.ceil((name.length + 1) / 4) * 4);
+    return bytes;
+  };
+  const where = Buffer.alloc(noteBytes);
+  where.writeUInt32LE(entry, 0);
+  const notes = Buffer.concat([note('Linux', 18, Buffer.of(9)), note(noteName, 18, where)]);
+  const tableAt = headerSize;
+  const notesAt = tableAt + (segments.length + 1) * entrySize;
+  const image = new Uint8Array(notesAt + notes.length + segments.reduce((total, { data }) => total + data.length, 0));
+  const view = new DataView(image.buffer);
+  const word = (at: number, value: number): void => {
+    if (is64) view.setBigUint64(at, BigInt(value), true);
+    else view.setUint32(at, value, true);
+  };
+  image.set([0x7f, 0x45, 0x4c, 0x46, is64 ? 2 : 1, 1, 1]);
+  view.setUint16(16, 2, true);
+  view.setUint16(18, is64 ? 62 : 3, true);
+  view.setUint32(20, 1, true);
+  word(is64 ? 32 : 28, tableAt);
+  view.setUint16(is64 ? 54 : 42, entrySize, true);
+  view.setUint16(is64 ? 56 : 44, segments.length + 1, true);
+  const header = (index: number, type: number, offset: number, address: number, fileSize: number, memorySize: number): void => {
+    const at = tableAt + index * entrySize;
+    view.setUint32(at, type, true);
+    for (const [field, value] of [offset, address, address, fileSize, memorySize].entries())
+      word(at + (is64 ? 8 + field * 8 : 4 + field * 4), value);
+  };
+  header(0, 4, notesAt, 0, notes.length, notes.length);
+  image.set(notes, notesAt);
+  let offset = notesAt + notes.length;
+  for (const [index, { address, data, memorySize }] of segments.entries()) {
+    header(index + 1, 1, offset, address, data.length, memorySize ?? data.length);
+    image.set(data, offset);
+    offset += data.length;
+  }
+  return image;
+};

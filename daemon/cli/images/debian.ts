@@ -1,6 +1,6 @@
 // Debian's kernels, unmodified, and a RAM disk with Debian's busybox and hvd's agent: downloaded and unpacked by apt and dpkg, never installed.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
@@ -9,6 +9,7 @@ import { packageRoot } from '../../root/package-root.js';
 import { DEBIAN_DRIVERS, debianArchive } from './debian-root.js';
 import type { IMAGES } from './names.js';
 import { output, prepare } from './prepare.js';
+import { vmlinuxOf } from './vmlinux.js';
 
 export type DebianImage = Extract<keyof typeof IMAGES, `debian${string}`>;
 /**
@@ -17,8 +18,9 @@ export type DebianImage = Extract<keyof typeof IMAGES, `debian${string}`>;
  */
 const NO_RETPOLINES = 'spectre_v2=off';
 /** The package that names the newest kernel, its architecture, and what else its image has. */
-const KERNELS: Readonly<Record<DebianImage, { package: string; architecture: string; agent: string; words?: string }>> = {
+const KERNELS: Readonly<Record<DebianImage, { package: string; architecture: string; agent: string; words?: string; isVmlinux?: true }>> = {
   debian: { package: 'linux-image-cloud-amd64', architecture: 'amd64', agent: 'agent64.elf' },
+  'debian-pvh': { package: 'linux-image-cloud-amd64', architecture: 'amd64', agent: 'agent64.elf', isVmlinux: true },
   'debian-generic': { package: 'linux-image-amd64', architecture: 'amd64', agent: 'agent64.elf' },
   'debian-i386': { package: 'linux-image-686-pae', architecture: 'i386', agent: 'agent32.elf', words: NO_RETPOLINES },
 };
@@ -82,7 +84,10 @@ export const fetchDebian = (name: DebianImage): string =>
     if (image === undefined) throw new Error(`${kernel} holds no kernel`);
     const made = join(work, 'made');
     mkdirSync(made);
-    copyFileSync(join(boot, image), join(made, 'vmlinuz'));
+    // Unpacked here the kernel is as its package has it, but nobody places it at random: that is done by what unpacks it in the guest.
+    const kernelFile = KERNELS[name].isVmlinux === true ? 'vmlinux' : 'vmlinuz';
+    const bzImage = readFileSync(join(boot, image));
+    writeFileSync(join(made, kernelFile), KERNELS[name].isVmlinux === true ? vmlinuxOf(bzImage) : bzImage);
     const busybox = readFileSync(join(work, 'root', 'bin', 'busybox'));
     const agent = readFileSync(join(packageRoot(), 'configs', 'guests', 'agent', KERNELS[name].agent));
     const archive = debianArchive({ busybox, agent }, driversIn(join(work, 'root', 'lib', 'modules')));
@@ -91,7 +96,7 @@ export const fetchDebian = (name: DebianImage): string =>
       join(made, PARTITION_FILE),
       `# ${kernel}, unmodified, with busybox as its first program.\n${stringify({
         name,
-        image: 'vmlinuz',
+        image: kernelFile,
         initrd: 'initrd.gz',
         append: ['console=ttyS0', KERNELS[name].words ?? []].flat().join(' '),
         vps: 1,
