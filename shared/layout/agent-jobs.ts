@@ -2,7 +2,7 @@
 // Why in the layouts: the agent's C header is generated from this (configs/guests/agent-jobs-header.mjs), and neither may drift.
 //
 //   to it:    s VP JOB P0 .. P3                                  set: this VP does that job from now on
-//   from it:  r VP JOB OPERATIONS SUM P99 MAX COUNT ERRORS P0 .. P3   report, a line for each VP; latencies in TSC cycles
+//   from it:  r VP JOB OPERATIONS SUM P99 MAX COUNT ERRORS REQUEST P0 .. P3   report, a line for each VP; latencies in TSC cycles
 //
 // Lines of words, numbers in hex. The agent reports when it starts, when a job changes, and once a period while there is a job.
 import { AGENT_BYTES } from './console-buffer.js';
@@ -45,16 +45,18 @@ export interface AgentReport {
   readonly latencyMax: number;
   readonly latencyCount: number;
   readonly errors: number;
+  /** Another one with each order that the VP's worker has begun. */
+  readonly request: number;
   readonly parameters: readonly number[];
 }
 
 /** Longest line of a report: words of 32 bits, and five of 64. */
-const REPORT_MAX = 2 + (3 + AGENT_PARAMETERS) * 9 + 5 * 17;
+const REPORT_MAX = 2 + (4 + AGENT_PARAMETERS) * 9 + 5 * 17;
 /** Bytes at the end of what the agent has said that hold a whole report of so many VPs, whatever its place: the last one may be half written. */
 export const reportBytes = (vps: number): number => Math.min(AGENT_BYTES, 2 * vps * REPORT_MAX);
 
 const narrow = (count: number): string => ' ([0-9a-f]{1,8})'.repeat(count);
-const REPORT = new RegExp(`^r${narrow(2)}${' ([0-9a-f]{1,16})'.repeat(5)}${narrow(1 + AGENT_PARAMETERS)}$`);
+const REPORT = new RegExp(`^r${narrow(2)}${' ([0-9a-f]{1,16})'.repeat(5)}${narrow(2 + AGENT_PARAMETERS)}$`);
 
 /** The last line of each of so many VPs, by VP, in `text` whose first and last line may be parts of one. */
 export const agentReports = (text: string, vps: number): ReadonlyMap<number, AgentReport> => {
@@ -62,9 +64,19 @@ export const agentReports = (text: string, vps: number): ReadonlyMap<number, Age
   for (const line of text.split('\n').slice(0, -1)) {
     const words = REPORT.exec(line);
     if (words === null) continue;
-    const [vp = 0, job = 0, operations = 0, latencySum = 0, latencyP99 = 0, latencyMax = 0, latencyCount = 0, errors = 0, ...parameters] =
-      words.slice(1).map((word) => Number.parseInt(word, 16));
-    if (vp < vps) reports.set(vp, { vp, job, operations, latencySum, latencyP99, latencyMax, latencyCount, errors, parameters });
+    const [
+      vp = 0,
+      job = 0,
+      operations = 0,
+      latencySum = 0,
+      latencyP99 = 0,
+      latencyMax = 0,
+      latencyCount = 0,
+      errors = 0,
+      request = 0,
+      ...parameters
+    ] = words.slice(1).map((word) => Number.parseInt(word, 16));
+    if (vp < vps) reports.set(vp, { vp, job, operations, latencySum, latencyP99, latencyMax, latencyCount, errors, request, parameters });
   }
   return reports;
 };

@@ -58,9 +58,9 @@ boots(
     /Brought up 1 node, 2 CPUs/,
     /NX-protecting the kernel data/,
     // Operations, and no errors.
-    /^r 1 1 [1-9a-f][0-9a-f]*( [0-9a-f]+){4} 0 4 0 0 0\r?$/m,
-    /^r 1 4 [1-9a-f][0-9a-f]*( [0-9a-f]+){4} 0 8 1 0 0\r?$/m,
-    /^r 1 5 [1-9a-f][0-9a-f]*( [0-9a-f]+){4} 0 a a 2 0\r?$/m,
+    /^r 1 1 [1-9a-f][0-9a-f]*( [0-9a-f]+){4} 0 1 4 0 0 0\r?$/m,
+    /^r 1 4 [1-9a-f][0-9a-f]*( [0-9a-f]+){4} 0 1 8 1 0 0\r?$/m,
+    /^r 1 5 [1-9a-f][0-9a-f]*( [0-9a-f]+){4} 0 1 a a 2 0\r?$/m,
     /^run: status 0\r?$/m,
   ],
   [/clocksource.*unstable/i],

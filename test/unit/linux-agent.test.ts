@@ -133,12 +133,12 @@ const say = (log: ByteLog, text: string): void => {
 test('the last report of each VP counts; what is no report, or is of a VP that there is not, does not', (t) => {
   const { body, out } = bodyWithConsole(2);
   t.is(AgentPort.of(body), undefined);
-  say(out, 'hello\nr 0 1 2\nr 7 1 1 1 1 1 1 0 0 0 0 0\nr 0 1 zz 1 1 1 1 0 0 0 0 0\n');
+  say(out, 'hello\nr 0 1 2\nr 7 1 1 1 1 1 1 0 1 0 0 0 0\nr 0 1 zz 1 1 1 1 0 1 0 0 0 0\n');
   t.is(AgentPort.of(body), undefined);
-  say(out, 'r 1 1 a 14 2 3 a 0 0 0 0 0\nr 0 63 ff ff ff ff ff 1 5 6 7 8\nr 1 4 b 1 1 1 1 0 40 1 0 0\nr 0 1 1 1 1 1');
+  say(out, 'r 1 1 a 14 2 3 a 0 1 0 0 0 0\nr 0 63 ff ff ff ff ff 1 2 5 6 7 8\nr 1 4 b 1 1 1 1 0 3 40 1 0 0\nr 0 1 1 1 1 1');
   const counters = { latencySum: 255, latencyP99: 255, latencyMax: 255, latencyCount: 255 };
   t.deepEqual(AgentPort.of(body)?.counters(), [
-    { vp: 0, job: 'job 99', operations: 255, ...counters, errors: 1, parameters: {} },
+    { vp: 0, job: 'job 99', operations: 255, ...counters, errors: 1, request: 2, parameters: {} },
     {
       vp: 1,
       job: 'fault',
@@ -148,6 +148,7 @@ test('the last report of each VP counts; what is no report, or is of a VP that t
       latencyMax: 1,
       latencyCount: 1,
       errors: 0,
+      request: 3,
       parameters: { pages: 64, shared: 1 },
     },
   ]);
@@ -155,7 +156,7 @@ test('the last report of each VP counts; what is no report, or is of a VP that t
 
 test('a report is found however long its lines are and however much was said before', (t) => {
   const { body, out } = bodyWithConsole(AGENT_VPS);
-  const line = (vp: number): string => `r ${vp.toString(16)} ffffffff${' ffffffffffffffff'.repeat(5)}${' ffffffff'.repeat(5)}\n`;
+  const line = (vp: number): string => `r ${vp.toString(16)} ffffffff${' ffffffffffffffff'.repeat(5)}${' ffffffff'.repeat(6)}\n`;
   const all = Array.from({ length: AGENT_VPS }, (_, vp) => line(vp)).join('');
   t.true(all.length < reportBytes(AGENT_VPS));
   for (let round = 0; round < 5; round++) say(out, all);
@@ -170,7 +171,7 @@ test('a report is found however long its lines are and however much was said bef
 
 test('an agent that reads nothing is told no more than there is room for, whole lines only', (t) => {
   const { body, out, into } = bodyWithConsole(AGENT_VPS);
-  say(out, 'r 0 0 0 0 0 0 0 0 0 0 0 0\n');
+  say(out, 'r 0 0 0 0 0 0 0 0 0 0 0 0 0\n');
   const port = AgentPort.of(body) as AgentPort;
   const job = { vps: [...body.vps.keys()], job: AGENT_JOBS.fault.number, parameters: [0xffff_ffff, 1] };
   const error = t.throws(() => {

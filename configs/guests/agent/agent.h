@@ -10,6 +10,8 @@ struct slot {
     volatile u32 parameters[AGENT_PARAMETERS];
     u32 pad[64 / 4 - 2 - AGENT_PARAMETERS];
     volatile u32 running;
+    // The request whose job that is.
+    volatile u32 accepted;
     volatile u32 errors;
     volatile u64 operations, latencySum, latencyMax, latencyCount;
     volatile u32 histogram[LATENCY_COUNTS];

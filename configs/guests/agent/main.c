@@ -1,7 +1,7 @@
 // The agent of a Linux guest: takes jobs for its VPs from the port `hvd.agent` of the virtio console, and says on it what they have done.
 //
 //   to it:    s VP JOB P0 .. P7                                  set: this VP does that job from now on
-//   from it:  r VP JOB OPERATIONS SUM P99 MAX COUNT ERRORS P0 .. P3   report, a line for each VP; latencies in TSC cycles
+//   from it:  r VP JOB OPERATIONS SUM P99 MAX COUNT ERRORS REQUEST P0 .. P3   report, a line for each VP; latencies in TSC cycles
 //
 // Lines of words, numbers in hex. It reports when it starts, when a job changes, and every AGENT_PERIOD_MS while there is a job. Without one it sleeps.
 #include "agent.h"
@@ -48,6 +48,7 @@ static void start_worker(u32 vp)
 {
     struct slot *s = &slots[vp];
     s->running = s->job;
+    s->accepted = s->request;
     s->errors = 0;
     s->operations = s->latencySum = s->latencyMax = s->latencyCount = 0;
     for (u32 i = 0; i < LATENCY_COUNTS; i++) s->histogram[i] = 0;
@@ -160,6 +161,7 @@ static void report(void)
         at = hex(at, whole(&s->latencyMax));
         at = hex(at, whole(&s->latencyCount));
         at = hex(at, s->errors);
+        at = hex(at, s->accepted);
         for (u32 i = 0; i < AGENT_PARAMETERS; i++) at = hex(at, s->parameters[i]);
         *at++ = '\n';
     }

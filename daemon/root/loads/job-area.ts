@@ -54,6 +54,7 @@ export class JobArea implements JobTaker {
         latencyMax: exact(entry.latencyMax),
         latencyCount: exact(entry.latencyCount),
         errors: entry.errors,
+        request: entry.jobAccepted,
         parameters: parametersOf(entry),
       };
     });
