@@ -36,7 +36,9 @@ test('every entry of an archive is read back, whatever its lengths', (t) => {
 });
 
 test('the first root file system has a console, a program to begin with, and each folder before what is in it', (t) => {
-  const found = read(cpio(debianRoot({ busybox: Uint8Array.of(1, 2, 3), agent: Uint8Array.of(6) }, new Map([['virtio', Uint8Array.of(4, 5)]]))));
+  const found = read(
+    cpio(debianRoot({ busybox: Uint8Array.of(1, 2, 3), agent: Uint8Array.of(6) }, new Map([['virtio', Uint8Array.of(4, 5)]]))),
+  );
   const names = found.map(({ name }) => name);
   t.deepEqual(found.find(({ name }) => name === 'dev/console')?.device, [5, 1]);
   t.true(
