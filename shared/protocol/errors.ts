@@ -125,6 +125,7 @@ export const ERRORS = {
   'script.unwritten': { exit: 73, sentence: '{file}: cannot be written: {why}' },
   'script.parameter': { exit: 64, sentence: '{file} has no parameter {name}; it has {names}' },
   'cell.timeout': { exit: 124, sentence: 'not done within {ms} ms of the host' },
+  'cell.defect': { exit: 71, sentence: '{why}' },
   'experiment.cells': { exit: 65, sentence: '{name}: {cells} cells are more than {limit}' },
   'experiment.other': {
     exit: 73,

@@ -38,6 +38,8 @@ export const runCell = async (cell: Cell, workerFile?: string): Promise<CellResu
     });
     const partitions = cell.script.partitions.map((partition) => withPaths(partition, '/'));
     const outcome: Outcome = await Promise.race([play({ ...cell.script, partitions }, stage), late]);
+    const defect = stage.defect();
+    if (defect !== undefined) throw new HvdError('cell.defect', { why: defect });
     return {
       ...base,
       state: 'done',

@@ -1,5 +1,6 @@
 // A private machine as a stage: in `deterministic` mode everything happens at a place of its course, and the same script gives the same numbers each time.
 
+import { PartitionState } from '../../../shared/layout/partition.js';
 import type { Deed, MachineConfig } from '../../../shared/protocol/messages.js';
 import { deliverDueLoads, type Enter, Timetable } from '../../root/gate/timetable.js';
 import { silentLog } from '../../root/log.js';
@@ -38,6 +39,17 @@ export class MachineStage implements Stage {
     return this.#timetable.at(cycle, (enter) =>
       act({ stats: async () => this.#machine.stats(), carryOut: (deed) => carryOut(enter, deed) }),
     );
+  }
+
+  /** Why its numbers are none: an LP or a guest has gone down, or a guest has never taken its job. */
+  defect(): string | undefined {
+    const { workers, memory, partitions } = this.#machine;
+    if (workers.alive.length < memory.lps.length) return `LP ${memory.lps.findIndex((_, lp) => !workers.isAlive(lp))} has stopped`;
+    for (const { name, body, pendingLoads } of partitions.all) {
+      if (body.state === PartitionState.CRASHED) return `${name} has crashed: ${body.reason}`;
+      if (pendingLoads.length > 0) return `${name} has not taken its job: its guest announces no job page`;
+    }
+    return undefined;
   }
 
   /** Of all that has happened. The machine stands still: before `stop`, after an act. */
