@@ -27,6 +27,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
   // A list of schemas: of the first item, the second …
   items: (items: Schema | Schema[], value) =>
     !Array.isArray(value) || value.every((item, index) => matches(Array.isArray(items) ? (items[index] ?? {}) : items, item)),
+  additionalItems: (rest: boolean | Schema, value, { items }) =>
+    !Array.isArray(value) ||
+    !Array.isArray(items) ||
+    value.slice(items.length).every((item) => (typeof rest === 'boolean' ? rest : matches(rest, item))),
   required: (keys: string[], value) => !isObject(value) || keys.every((key) => Object.hasOwn(value, key)),
   properties: (properties: Record<string, Schema>, value) =>
     !isObject(value) || Object.entries(value).every(([key, item]) => !Object.hasOwn(properties, key) || matches(properties[key]!, item)),
