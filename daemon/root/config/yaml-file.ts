@@ -4,18 +4,22 @@ import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument }
 import type { z } from 'zod';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 import { formatPath } from './fields.js';
+import { type Mistake, repeatedKey, tooDeep } from './yaml-shape.js';
 
 /** Longest configuration that is read, bytes. */
-export const YAML_MAX = 1 << 20;
+export const YAML_MAX = 1 << 18;
 
 /** The checked content of `file`. Throws HvdError config.unreadable, config.syntax or config.invalid. */
 export const readYaml = <T>(file: string, schema: z.ZodType<T>): T => parseYaml(readText(file), file, schema);
 
 export const parseYaml = <T>(text: string, file: string, schema: z.ZodType<T>): T => {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const broken = document.errors[0];
-  if (broken !== undefined) throw new HvdError('config.syntax', { file, line: lines.linePos(broken.pos[0]).line, why: broken.message });
+  const deep = tooDeep(text);
+  if (deep !== undefined) throw new HvdError('config.syntax', { file, line: text.slice(0, deep.at).split('\n').length, why: deep.why });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const [broken] = document.errors;
+  const mistake: Mistake | undefined = broken === undefined ? repeatedKey(document) : { at: broken.pos[0], why: broken.message };
+  if (mistake !== undefined) throw new HvdError('config.syntax', { file, line: lines.linePos(mistake.at).line, why: mistake.why });
   const content = contentOf(document, file);
   const result = schema.safeParse(content);
   if (result.success) return result.data;

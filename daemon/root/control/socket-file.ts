@@ -1,5 +1,5 @@
 // The socket's place in the file system: a live daemon's is respected, a dead one's is cleared away, anything else is not touched.
-import { chmodSync, linkSync, lstatSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync, mkdtempSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { connect } from '../../../shared/client/client.js';
@@ -10,18 +10,37 @@ import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 const STAGED_NAME = '.hvd-XXXXXX/s';
 const STAGING = '.hvd-';
 const STAGED = 's';
+/** Letters that mkdtemp(3) adds. */
+const STAGED_RANDOM = 6;
 const SOCKET_MODE = 0o600;
 const PROBE_LIMIT_MS = 2_000;
+/** A staging folder is there for some milliseconds; one that is so much older was left by a start that was killed, ms. */
+export const STAGING_STALE_MS = 60_000;
 
 /** Makes `path` free to listen on. Throws socket.in-use when a daemon answers there, socket.not-a-socket when it is something else. */
 export const claimSocketPath = async (path: string): Promise<void> => {
   checkSocketPath(path);
   checkSocketPath(join(dirname(path), STAGED_NAME));
+  sweepStaging(dirname(path));
   const found = identityOf(path);
   if (found === 'absent') return;
   if (found === 'other') throw new HvdError('socket.not-a-socket', { socket: path });
   await refuseIfLive(path);
   removeStale(path, found);
+};
+
+// What starts have left that were killed in the middle (bindPrivately, removeStale); of this user alone.
+const sweepStaging = (folder: string): void => {
+  try {
+    for (const name of readdirSync(folder)) {
+      if (!name.startsWith(STAGING) || name.length !== STAGING.length + STAGED_RANDOM) continue;
+      const stat = lstatSync(join(folder, name), { throwIfNoEntry: false });
+      const isStale = stat?.isDirectory() === true && stat.uid === process.getuid?.() && Date.now() - stat.mtimeMs > STAGING_STALE_MS;
+      if (isStale) rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  } catch {
+    // Whoever cannot look there will hear of it when the socket is bound.
+  }
 };
 
 // A socket's inode and the time it was bound (links and renames leave that alone): an inode number by itself is soon given out again.

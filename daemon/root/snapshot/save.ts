@@ -1,7 +1,8 @@
 // Writes a snapshot of a machine that stands still: at the gate in `deterministic` mode, with every partition paused in the others.
 // Into a file beside the one that is wanted, which takes its place once it is whole.
 import { createHash } from 'node:crypto';
-import { renameSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { deflateRaw } from 'node:zlib';
 import { Packr } from 'msgpackr';
@@ -48,6 +49,7 @@ export interface SnapshotReport {
 
 export const saveSnapshot = async (machine: Machine, options: SaveOptions): Promise<SnapshotReport> => {
   const { file } = options;
+  sweepParts(file);
   const part = `${file}.${process.pid}.part`;
   const writer = new FrameWriter(part, 'HVDS', SNAPSHOT_FORMAT);
   try {
@@ -61,6 +63,26 @@ export const saveSnapshot = async (machine: Machine, options: SaveOptions): Prom
     rmSync(part, { force: true });
     if (error instanceof HvdError) throw error;
     throw new HvdError('snapshot.write', { file, why: reasonOf(error) }, error);
+  }
+};
+
+// What daemons have left that were killed while they wrote this snapshot.
+const sweepParts = (file: string): void => {
+  try {
+    for (const name of readdirSync(dirname(file))) {
+      const pid = name.startsWith(`${basename(file)}.`) ? /^\.(\d+)\.part$/.exec(name.slice(basename(file).length))?.[1] : undefined;
+      if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(dirname(file), name), { force: true });
+    }
+  } catch {
+    // Whoever cannot look there will hear of it when the snapshot is written.
+  }
+};
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 };
 
