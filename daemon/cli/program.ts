@@ -1,8 +1,10 @@
 // All commands of hvd in one tree.
 import { Command } from 'commander';
 import { hvdVersion } from '../root/version.js';
+import { addCompletion, addMan } from './commands/completion.js';
 import { addConsole } from './commands/console.js';
 import { addDevice } from './commands/device.js';
+import { addDoctor } from './commands/doctor.js';
 import { addCompare, addExperiment } from './commands/experiment.js';
 import { addImages } from './commands/images.js';
 import { addLoad } from './commands/load.js';
@@ -46,6 +48,9 @@ export const createProgram = (): Command => {
     addSnapshot,
     addTop,
     addSchema,
+    addDoctor,
+    addCompletion,
+    addMan,
   ])
     add(program);
   return program;

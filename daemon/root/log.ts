@@ -1,6 +1,7 @@
-// The daemon's log: JSON lines for files and programs, one plain line each for a person at a terminal.
+// The daemon's log: JSON lines for files and programs, one line each, in colours, for a person at a terminal.
+import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { type LogRing, recordOf } from './log-ring.js';
+import type { LogRing } from './log-ring.js';
 
 export type Log = Logger;
 
@@ -15,7 +16,7 @@ export const createLog = (level: string = process.env.HVD_LOG ?? 'info', ring?: 
     return line;
   };
   const options = { level: known, base: null, hooks: { streamWrite } };
-  return pino(options, to ?? (process.stderr.isTTY ? plainLines : standardError()));
+  return pino(options, to ?? (process.stderr.isTTY ? terminalLines() : standardError()));
 };
 
 // A log that cannot be written (its disk is full, its reader is gone) is no reason to end the machine that it is about.
@@ -27,9 +28,14 @@ const standardError = (): DestinationStream => {
 
 export const silentLog = (): Log => pino({ level: 'silent' });
 
-const plainLines: DestinationStream = {
-  write: (line: string): void => {
-    const { at, level, text } = recordOf(line);
-    process.stderr.write(`${new Date(at).toISOString().slice(11, 23)} ${level} ${text}\n`);
-  },
+// Loaded here alone: a daemon without a terminal does without it.
+const terminalLines = (): DestinationStream => {
+  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+  return pretty.build({
+    destination: 2,
+    sync: true,
+    singleLine: true,
+    colorize: (process.env.NO_COLOR ?? '') === '',
+    translateTime: 'HH:MM:ss.l',
+  });
 };

@@ -9,8 +9,8 @@ interface ErrorKind {
   readonly hint?: string;
 }
 
-/** Exit statuses of `hvd run` and `hvd replay` beside the errors below. */
-export const RunExit = { OK: 0, TRIPLE_FAULT: 70, CRASHED: 71, DIVERGED: 72, TIMEOUT: 124, INTERRUPTED: 130 } as const;
+/** Exit statuses of `hvd run`, `hvd replay`, `hvd load run` and `hvd experiment` beside the errors below. */
+export const RunExit = { OK: 0, FAILED: 1, TRIPLE_FAULT: 70, CRASHED: 71, DIVERGED: 72, TIMEOUT: 124, INTERRUPTED: 130 } as const;
 
 export const ERRORS = {
   usage: { exit: 64, sentence: '{what}' },
@@ -174,6 +174,7 @@ export const ERRORS = {
   'snapshot.dead': { exit: 75, sentence: 'LP {lp} has died: no snapshot is taken of a machine that is not whole' },
   'snapshot.busy': { exit: 75, sentence: '{name}: its disks have not finished within {ms} ms' },
   'snapshot.write': { exit: 73, sentence: '{file}: cannot be written: {why}' },
+  'host.unfit': { exit: 69, sentence: 'this host is not fit for hvd: {what}' },
   'schema.write': { exit: 73, sentence: '{file}: cannot be written: {why}' },
   internal: { exit: 70, sentence: 'internal error: {why}', hint: 'this is a defect of hvd' },
 } as const satisfies Record<string, ErrorKind>;

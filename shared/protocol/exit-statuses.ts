@@ -9,6 +9,7 @@ export interface ExitStatus {
 
 export const EXIT_STATUSES: readonly ExitStatus[] = [
   { status: 0, name: '', meaning: 'done; of hvd run: the text was seen, or the guest powered off' },
+  { status: 1, name: '', meaning: 'of hvd load run and hvd experiment: an assertion does not hold, or a cell has failed' },
   { status: 64, name: 'EX_USAGE', meaning: 'the command line is wrong' },
   { status: 65, name: 'EX_DATAERR', meaning: 'a file or a value is not what it must be' },
   { status: 66, name: 'EX_NOINPUT', meaning: 'a file, an image, or what was named is not there' },

@@ -46,7 +46,7 @@ export interface CompareFlags {
 }
 
 /** A cell could not be done, or an assertion did not hold. */
-const FAILED = 1;
+const FAILED = RunExit.FAILED;
 const JOBS_MAX = 1024;
 
 const countOf = (name: string, value: string | undefined, max: number): number | undefined => {

@@ -20,7 +20,7 @@ export interface LoadRunFlags extends ClientFlags {
 }
 
 /** An assertion did not hold. */
-const FAILED = 1;
+const FAILED = RunExit.FAILED;
 const PROGRAMS = ['.ts', '.mts', '.js', '.mjs'];
 
 /** Exit status: 0, 1 where an assertion did not hold, 130 after a signal. */
