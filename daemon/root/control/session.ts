@@ -15,7 +15,7 @@ import { isMethod, parseParams } from './schemas.js';
 /** Values in one request, all in all: far more than any has. */
 export const REQUEST_VALUES_MAX = 1 << 16;
 /** How long one client's requests are carried out before the others have their turn, ms. */
-const TURN_MS = 2;
+const TURN_MS = 1;
 /** How long a connection may take to say hello, and to read why it is closed, ms. */
 export const HELLO_LIMIT_MS = 10_000;
 
