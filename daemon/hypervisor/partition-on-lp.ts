@@ -50,8 +50,11 @@ const STATE = PartitionLayout.at.state >>> 2;
 const EOI_POLICY = findPolicy('apic.eoi');
 const DETECT_POLICY = findPolicy('spin.detect');
 
-/** How long the host is waited for by devices: in the deterministic mode until it must be dead. */
-const PATIENCE_MS: Readonly<Record<number, number>> = { [ClockMode.DETERMINISTIC]: 30_000, [ClockMode.QUANTUM]: 1 };
+/**
+ * How long root is waited for by devices. In the deterministic mode without end: no course may hang on how slow the host is, and root's end is the process's, which takes the LPs
+ * with it.
+ */
+const PATIENCE_MS: Readonly<Record<number, number>> = { [ClockMode.DETERMINISTIC]: Number.POSITIVE_INFINITY, [ClockMode.QUANTUM]: 1 };
 
 export class PartitionOnLp implements ApicBus, Reaching {
   readonly wiring: GuestWiring;

@@ -22,6 +22,7 @@ import type { LpSignals } from './lp-signals.js';
 import type { MachineMemory } from './machine-memory.js';
 import { allowedCores, pinLp } from './pinning.js';
 import { readText } from './text-field.js';
+import { threadArguments } from './thread-arguments.js';
 import { waitUntil } from './wait-until.js';
 
 /** Longest wait for an LP to come up, to answer a command, and to end. */
@@ -79,7 +80,7 @@ export class LpWorkers {
     const count = memory.lps.length;
     this.#pool = new Piscina({
       // No file for the pool: a thread that replaces a dead LP's must not load anything, it is never used.
-      execArgv: workerArguments(),
+      execArgv: threadArguments(process.execArgv),
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
       minThreads: count,
       maxThreads: count,
@@ -261,12 +262,3 @@ export class LpWorkers {
     if (why !== undefined) this.#log.warn({ why }, 'LPs are not pinned to host cores');
   }
 }
-
-const REQUIRE_OF_MODULES = '--experimental-require-module';
-
-// Piscina tries require() first. Where Node lets that load an ES module, a thread that is ended in the middle takes the whole process with it
-// (assertion in ModuleWrap::CreateRequiredModuleFacade, Node 20.20); import() does not.
-const workerArguments = (): string[] => [
-  ...process.execArgv,
-  ...(process.allowedNodeEnvironmentFlags.has(REQUIRE_OF_MODULES) ? [REQUIRE_OF_MODULES.replace('--', '--no-')] : []),
-];

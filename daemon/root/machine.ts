@@ -130,7 +130,7 @@ export class Machine {
     );
     this.partitions = new Partitions(this.memory, this.signals, this.workers, builder ?? build, log, this.devices, this.gate, backEnds);
     this.debug = new DebugControl(this.memory, this.signals, () => this.workers.alive);
-    recorder?.begin(this);
+    if (restore === undefined) recorder?.begin(this);
     this.whereInRecording = recorder && (() => recorder.where);
     this.#watcher = new Watcher(this.partitions, log, async (name) => {
       if (replay === undefined && isTimed !== true) await this.enter('load.deliver', { name });
@@ -203,6 +203,7 @@ export class Machine {
   async #restore(scan: SnapshotScan, isReplay: boolean): Promise<void> {
     await this.gate.look(async () => {
       await restoreSnapshot(this, scan);
+      this.#recorder?.begin(this);
       // Who plays a recording says how far it goes.
       if (isReplay) this.gate.limit(scan.head.course);
     });

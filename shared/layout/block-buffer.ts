@@ -30,7 +30,7 @@ export type BlockSlot = InstanceType<typeof BlockSlot>;
 const WAIT_MS = 500;
 /**
  * Waits until root has done what is posted in the slot with that state word, `ms` at most; false: it has not. In pieces: a host that itself stands still for longer than that
- * (a virtual machine that is saved, a laptop) costs one of them, and is not taken for a root that does not answer.
+ * (a virtual machine that is saved, a laptop) costs one of them.
  */
 export const awaitDone = (i32: Int32Array, state: number, ms: number): boolean => {
   for (let left = ms; left > 0 && Atomics.load(i32, state) === SlotState.POSTED; left -= WAIT_MS)

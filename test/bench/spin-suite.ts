@@ -6,15 +6,20 @@
 import type { RunReport } from './policy-experiments.js';
 import { commandOf, runGuest } from './policy-suite.js';
 import type { PairRow } from './spin-pairs.js';
+import { type Counted, countBetween } from './spin-run.js';
+
+type Policies = Readonly<Record<string, string>>;
 
 const LPS = 2;
-const MECHANISMS = [
-  ['none', ''],
-  ['extension', 'spin.extend=1x100000'],
-  ['express', 'spin.express=on'],
-  ['both', 'spin.extend=1x100000 spin.express=on'],
-  ['gang', 'sched.policy=gang'],
-] as const;
+const EXTENDS = { 'spin.extend': '1x100000' };
+const EXPRESSES = { 'spin.express': 'on' };
+const MECHANISMS: readonly (readonly [name: string, policies: Policies])[] = [
+  ['none', {}],
+  ['extension', EXTENDS],
+  ['express', EXPRESSES],
+  ['both', { ...EXTENDS, ...EXPRESSES }],
+  ['gang', { 'sched.policy': 'gang' }],
+];
 /** What the hypervisor recommends (CPUID 40000004H.EBX). Fewer looks take less than a lock is held, and the guest asks to be descheduled where the holder runs. */
 const RECOMMENDED_TRIES = 4095;
 /** The last value: how the guest waits, if not with PAUSEs. */
@@ -29,13 +34,17 @@ const COSTLY = [
   'spin.detect=pause+hypercall+idle+ipi+loop',
   'spin.detect=pause+hypercall+idle+ipi+loop spin.extend=1x100000 spin.express=on',
 ];
+const LOOKS_FOR_NOTHING = { 'spin.detect': 'off' };
 const LOCKS = ['ticket', 'queued'] as const;
 /** Loop iterations of two instructions. */
 const HOLDS = [100, 1000, 10_000];
 const RATIOS = [2, 4];
+/** The guest's boot is over by then. */
+const BOOTED_CYCLES = 5_000_000;
 /** For each VP of an LP: the more of them, the later is the first collapse. */
-const WARM_MS = 10;
-const MEASURED_MS = 40;
+const WARM_CYCLES = 5_000_000;
+/** The longer locks are held, the fewer acquisitions there are, and the more is chance: it is to be less than some percent. */
+const measuredCycles = (hold: number): number => (hold >= 10_000 ? 40_000_000 : 20_000_000);
 
 interface Block {
   readonly ratio: number;
@@ -46,9 +55,8 @@ export interface SpinCell {
   readonly detector: string;
   /** Acquisitions against those without overcommit, divided by the ratio. */
   readonly throughput: number;
-  /** Of the LPs' time that which a VP alone would not have needed for as many acquisitions. */
-  readonly wasted: number;
-  /** Before counting begins too. */
+  /** Of the guest's instructions those that a VP alone would not have needed for as many acquisitions: they are of loops that wait. */
+  readonly spun: number;
   readonly holderPreemptions: number;
   /** Cycles from asking to having that 99 of 100 acquisitions take at most, of the VP where they are the most. */
   readonly latencyP99: number;
@@ -68,42 +76,38 @@ const count = (value: number): string => Math.round(value).toLocaleString('en-US
 const blockName = ({ ratio, lock, hold }: Block): string => `${ratio}:1, ${LOCKS[lock]}, ${count(2 * hold)}`;
 
 /** VPs ask for the lock so often that it is held for a third of the time, if nobody waits. */
-const measureRun = ({ ratio, lock, hold }: Block, vps: number, lps: number, setting: string, way: string): Promise<RunReport> =>
-  runGuest(
-    commandOf(
-      {
-        guest: {
-          image: 'workload64',
-          vps,
-          lps,
-          quantumCycles: 32_000,
-          hv: 'linux',
-          append: `job=spinlock:kind=${lock},hold=${hold},think=${3 * LPS * ratio * hold},off=1,random=1${way} warm=${ratio * WARM_MS} milliseconds=${ratio * WARM_MS + MEASURED_MS}`,
-        },
-      },
-      setting,
-    ),
-  );
+const measureRun = ({ ratio, lock, hold }: Block, vps: number, lps: number, policies: Policies, way = ',random=1'): Promise<Counted> => {
+  const from = BOOTED_CYCLES + ratio * WARM_CYCLES;
+  return countBetween({
+    vps,
+    lps,
+    append: `job=spinlock:kind=${lock},hold=${hold},think=${3 * LPS * ratio * hold},off=1${way}`,
+    policies,
+    from,
+    to: from + measuredCycles(hold),
+  });
+};
 
 const measureBlock = async (block: Block, say: (text: string) => void): Promise<SpinRow[]> => {
   const vps = LPS * block.ratio;
   say(`\r${blockName(block)}: alone`.padEnd(60));
-  const alone = sum(operations(await measureRun(block, 1, 1, 'spin.detect=off', '')));
-  const ideal = sum(operations(await measureRun(block, vps, vps, 'spin.detect=off', ''))) / block.ratio;
+  // Random times are as long as these in the mean.
+  const alone = await measureRun(block, 1, 1, LOOKS_FOR_NOTHING, ',random=0');
+  const needed = sum(alone.instructions) / sum(alone.operations);
+  const ideal = sum((await measureRun(block, vps, vps, LOOKS_FOR_NOTHING)).operations) / block.ratio;
   const rows: SpinRow[] = [];
-  for (const [mechanism, settings] of MECHANISMS) {
+  for (const [mechanism, policies] of MECHANISMS) {
     const cells: SpinCell[] = [];
     for (const [detector, way] of DETECTORS) {
       say(`\r${blockName(block)}: ${mechanism}, ${detector}`.padEnd(60));
-      const report = await measureRun(block, vps, LPS, `spin.detect=${detector} ${settings}`.trim(), way);
-      const each = operations(report);
-      const { load, vps: all } = report.partition;
+      const counted = await measureRun(block, vps, LPS, { 'spin.detect': detector, ...policies }, `,random=1${way}`);
+      const each = counted.operations;
       cells.push({
         detector,
         throughput: sum(each) / ideal,
-        wasted: Math.max(0, 1 - sum(each) / (LPS * alone)),
-        holderPreemptions: sum(all.map(({ spin }) => spin.holderPreemptions ?? 0)),
-        latencyP99: Math.max(...load.map((job) => job.latencyP99)),
+        spun: Math.max(0, 1 - (needed * sum(each)) / sum(counted.instructions)),
+        holderPreemptions: sum(counted.holderPreemptions),
+        latencyP99: Math.max(...counted.latencyP99),
         fairness: sum(each) ** 2 / (each.length * Math.max(1, sum(each.map((one) => one * one)))),
       });
     }
@@ -146,8 +150,8 @@ const HEAD = [
   `| VPs:LPs, lock, held for | done about spins | ${DETECTORS.map(([name]) => (name === 'off' ? 'not looked for' : name)).join(' | ')} |`,
   `| --- | --- | ${DETECTORS.map(() => '---:').join(' | ')} |`,
 ];
-const cellText = ({ throughput, wasted, holderPreemptions, latencyP99, fairness }: SpinCell): string =>
-  `**${percent(throughput)}**<br>${percent(wasted)}, ${holderPreemptions}, ${count(latencyP99)}, ${fairness.toFixed(2)}`;
+const cellText = ({ throughput, spun, holderPreemptions, latencyP99, fairness }: SpinCell): string =>
+  `**${percent(throughput)}**<br>${percent(spun)}, ${holderPreemptions}, ${count(latencyP99)}, ${fairness.toFixed(2)}`;
 const nameOf = (row: SpinRow): string => `| ${blockName(row)} | ${row.mechanism} |`;
 
 /** A table that was written before, with the rows in place of those of the same name. */

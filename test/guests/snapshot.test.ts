@@ -1,5 +1,5 @@
 // A machine that is set up from a snapshot goes on as the one did of which it was taken: events, memory, consoles, all parts of the state.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -7,7 +7,9 @@ import { resolveImage } from '../../daemon/root/config/images.js';
 import { silentLog } from '../../daemon/root/log.js';
 import { Machine } from '../../daemon/root/machine.js';
 import { preambleOf } from '../../daemon/root/record/frame-file.js';
+import { Replayer } from '../../daemon/root/record/replayer.js';
 import type { Layouts } from '../../daemon/root/snapshot/layouts.js';
+import { hostRanges, tableRanges, usedPages, usedTables } from '../../daemon/root/snapshot/memory-pages.js';
 import { scanSnapshot } from '../../daemon/root/snapshot/scan.js';
 import { SNAPSHOT_FORMAT, type SnapshotFrame } from '../../daemon/root/snapshot/snapshot-file.js';
 import { hasEnded } from '../../daemon/root/stats.js';
@@ -58,6 +60,16 @@ const CASES: Readonly<Record<string, Case>> = {
 const fileOf = (name: string, index: number): string => join(folder, `${name.slice(0, 6)}-${index}.hvds`);
 const [FIRST, SWITCHES] = Object.keys(CASES) as [string, string];
 
+/** What a snapshot has of a machine's memories is all that they hold. */
+const checkRanges = (t: ExecutionContext, { memory, partitions }: Machine): void => {
+  const { length } = memory.lps;
+  const all = [
+    ...partitions.all.map(({ body: { memory: { buffer } } }) => [buffer, tableRanges(buffer.byteLength, length), usedTables(buffer, length)] as const),
+    [memory.host.buffer, hostRanges(length), hostRanges(length, memory.host.buffer)] as const,
+  ];
+  for (const [buffer, whole, used] of all) t.deepEqual(new Set(usedPages(buffer, used)), new Set(usedPages(buffer, whole)));
+};
+
 for (const [name, { machine, guests, at }] of Object.entries(CASES))
   test.serial(name, async (t) => {
     t.timeout(180_000);
@@ -68,33 +80,55 @@ for (const [name, { machine, guests, at }] of Object.entries(CASES))
       at.every((place) => place < straight.course),
       `${straight.course} places`,
     );
-    for (const index of at.keys()) t.deepEqual(await goOn(fileOf(name, index)), straight, `from place ${at[index]}`);
-    // Whoever looks leaves no trace.
-    if (name === FIRST) t.deepEqual(await runThrough(config, guests), straight);
     if (name === SWITCHES) {
-      const { stdout } = await hvd('run', '--restore', fileOf(name, 0), '--hash');
+      // As a user does it: recorded from there on, and played.
+      const recording = join(folder, 'switches.hvdr');
+      const { stdout } = await hvd('record', '-o', recording, '--restore', fileOf(name, 0), '--hash');
       t.regex(stdout, new RegExp(`DONE errors=0\\n+trace ${straight.trace} memory `));
+      const { outcome, divergence } = await replayFile(recording);
+      t.is(outcome, 'reproduced', JSON.stringify(divergence));
     }
+    else for (const index of at.keys()) t.deepEqual(await goOn(fileOf(name, index)), straight, `from place ${at[index]}`);
+    // Whoever looks leaves no trace.
+    if (name === FIRST) t.deepEqual(await runThrough(config, guests, [], String, undefined, (one) => checkRanges(t, one)), straight);
   });
 
-test.serial('a recording is played from the middle, and compared to its end', async (t) => {
+test.serial('a recording that begins with a snapshot is played from there, and from the middle, and compared to its end', async (t) => {
   t.timeout(120_000);
   const recording = join(folder, 'a.hvdr');
+  const begin = join(folder, 'begin.hvds');
   const middle = join(folder, 'middle.hvds');
-  await recordMachine(recording, { lps: 2 }, async (machine) => {
-    const a = await machine.add(guest('a', 64, 3, 'job=spinlock milliseconds=40'));
-    await waitUntil(() => machine.gate.course > 40, 60_000);
-    await machine.enter('policy', { name: 'sched.policy', value: 'rr' });
-    await machine.snapshot(middle);
-    await machine.enter('policy', { name: 'sched.policy', value: 'credit' });
-    await waitUntil(() => hasEnded(a.body.state), 60_000);
-  });
-  const { outcome, divergence, inputs, events, recorded } = await replayFile(recording, undefined, middle);
-  t.is(outcome, 'reproduced', JSON.stringify(divergence));
-  t.is(inputs, recorded.inputs);
-  t.deepEqual(events, recorded.events);
-  const other = await t.throwsAsync(replayFile(recording, undefined, fileOf(FIRST, 0)), { instanceOf: HvdError });
-  t.regex(other.message, /not a snapshot of this recording: it was taken of a machine that was not recorded$/);
+  copyFileSync(fileOf(FIRST, 0), begin);
+  await recordMachine(
+    recording,
+    {},
+    async (machine) => {
+      await machine.enter('policy', { name: 'sched.policy', value: 'rr' });
+      await machine.snapshot(middle);
+      await machine.enter('policy', { name: 'sched.policy', value: 'credit' });
+      await waitUntil(() => machine.partitions.all.every(({ body }) => hasEnded(body.state)), 60_000);
+    },
+    begin,
+  );
+  for (const from of [undefined, middle]) {
+    const { outcome, divergence, inputs, events, recorded } = await replayFile(recording, undefined, from);
+    t.is(outcome, 'reproduced', JSON.stringify(divergence));
+    t.is(inputs, recorded.inputs);
+    t.deepEqual(events, recorded.events);
+  }
+  const refused = async (from: string | undefined, why: RegExp): Promise<void> => {
+    const error = await t.throwsAsync(replayFile(recording, undefined, from), { instanceOf: HvdError });
+    t.regex(error.message, why);
+  };
+  await refused(fileOf(SWITCHES, 0), /not a snapshot of this recording: it was taken of a machine that was not recorded$/);
+  copyFileSync(fileOf(SWITCHES, 0), begin);
+  await refused(undefined, /a\.hvdr: \S+begin\.hvds is not in it, and the one here is another one$/);
+  rmSync(begin);
+  await refused(undefined, /a\.hvdr: \S+begin\.hvds is not in it, and is not here either$/);
+  // Wherever it is now.
+  const replayer = await Replayer.start(recording, silentLog(), { cycle: 0 }, undefined, fileOf(FIRST, 0));
+  t.is(await replayer.finished, 'until');
+  await replayer.stop();
 });
 
 const file = join(folder, 'changed.hvds');

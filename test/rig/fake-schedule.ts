@@ -149,6 +149,7 @@ export class FakeSchedule {
     lps: number,
     partitions: readonly (readonly Share[])[],
     rest?: (vp: FakeVp) => { readonly sleep: number; readonly burst: number },
+    Queue: typeof RunQueue = RunQueue,
   ) {
     this.memory = createMachineMemory(stubConfig({ lps }));
     this.#rest = rest;
@@ -166,7 +167,7 @@ export class FakeSchedule {
     for (const lp of this.#lps) {
       Atomics.store(this.memory.views.i32, (lpBlockAt(lp.id) + LpLayout.at.state) >>> 2, LpState.RUNNING);
       lp.guests = this.partitions.map((vps, slot) => new GuestOnLp(slot, vps, lp));
-      lp.queue = new RunQueue({
+      lp.queue = new Queue({
         machine: this.memory.views,
         lp: lp.id,
         lps,

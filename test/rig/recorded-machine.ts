@@ -7,16 +7,22 @@ import { FrameReader, FrameWriter } from '../../daemon/root/record/frame-file.js
 import { Recorder } from '../../daemon/root/record/recorder.js';
 import { checkFrame, RECORDING_FORMAT, type RecordingFrame } from '../../daemon/root/record/recording.js';
 import { Replayer, type ReplayReport, type Until } from '../../daemon/root/record/replayer.js';
+import { scanSnapshot } from '../../daemon/root/snapshot/scan.js';
 import type { MachineConfig } from '../../shared/protocol/messages.js';
 
+/** `snapshot`: it begins from that. */
 export const recordMachine = async (
   file: string,
   changes: Partial<MachineConfig>,
   act: (machine: Machine) => Promise<void>,
+  snapshot?: string,
 ): Promise<void> => {
-  const config: MachineConfig = { ...defaultMachine(), pin: false, idle: 'skip', clock: 'deterministic', ...changes };
-  const recorder = new Recorder({ file, what: 'machine', config, costs: readCosts(), embed: true });
-  const machine = await Machine.start({ config, log: silentLog(), recorder });
+  const restore = snapshot === undefined ? undefined : scanSnapshot(snapshot);
+  const base = restore?.head.machine ?? defaultMachine();
+  const config: MachineConfig = { ...base, pin: false, idle: 'skip', clock: 'deterministic', ...changes };
+  const costs = restore?.head.costs ?? readCosts();
+  const recorder = new Recorder({ file, what: 'machine', config, costs, embed: true, restore });
+  const machine = await Machine.start({ config, log: silentLog(), recorder, restore });
   try {
     await act(machine);
   } finally {

@@ -1,5 +1,5 @@
 // What an LP's scheduler is to do, as plainly as it can be said: no spin waits, no other LPs, nothing kept that can be counted again from the list of runs.
-// Every rule can be left out, so that a test can show that it would notice.
+// Every rule can be left out, so that a test can show that it would notice. What is done for spin waits comes on top of it (reference-spin).
 import { SLICE_CYCLES } from '../../daemon/lp/schedule/discipline.js';
 import { PERIOD_CYCLES } from '../../daemon/lp/schedule/entitlement.js';
 
@@ -38,7 +38,7 @@ export class ReferenceSchedule {
   #floor = 0;
   /** Whose turn it is. */
   #turn = 0;
-  #slice = 0;
+  protected slice = 0;
   #end = Number.POSITIVE_INFINITY;
 
   constructor(vps: readonly ReferenceVp[], policy: string, without?: Rule) {
@@ -54,7 +54,7 @@ export class ReferenceSchedule {
   #weight({ weight }: ReferenceVp): number {
     return this.#has('weight') ? weight : 100;
   }
-  #virtualOf(vp: ReferenceVp): number {
+  protected virtualOf(vp: ReferenceVp): number {
     return this.#virtual.get(vp)!;
   }
   #usedIn(vp: ReferenceVp, period: number): number {
@@ -82,35 +82,44 @@ export class ReferenceSchedule {
     const inTurn = [...this.#vps.slice(this.#turn), ...this.#vps.slice(0, this.#turn)];
     const ready = inTurn.filter((vp) => vp.isAwake(now) && this.#left(vp, now) > 0);
     const woken = ready.filter((vp) => !this.#ready.includes(vp));
-    if (this.#has('sleepers')) for (const vp of woken) this.#virtual.set(vp, Math.max(this.#virtualOf(vp), this.#floor - SLEEP_CREDIT));
+    if (this.#has('sleepers')) for (const vp of woken) this.#virtual.set(vp, Math.max(this.virtualOf(vp), this.#floor - SLEEP_CREDIT));
     this.#ready = ready;
     if (ready.length === 0) return undefined;
-    this.#floor = Math.max(this.#floor, Math.min(...ready.map((vp) => this.#virtualOf(vp))));
+    this.#floor = Math.max(this.#floor, Math.min(...ready.map((vp) => this.virtualOf(vp))));
     const current = this.#vps[this.#turn]!;
-    const stays =
-      ready[0] === current && this.#slice > 0 && !(this.#has('wake-ups') && woken.some((vp) => this.#displaces(vp, current, now)));
-    const vp = stays ? current : this.#best(this.#has('turns') ? ready : this.#vps.filter((one) => ready.includes(one)), now);
-    if (!stays) this.#slice = this.#sliceOf(vp, ready, now);
+    const isUnderWay = ready[0] === current && this.slice > 0;
+    const stays = isUnderWay && this.goesOn(current, ready, woken, now);
+    const vp = stays ? current : this.choice(ready, isUnderWay ? current : undefined, now);
+    if (!stays) this.slice = this.sliceOf(vp, ready, now);
     this.#turn = this.#vps.indexOf(vp);
     this.#end = this.#until(vp, now);
-    return { vp, budget: Math.min(this.#slice, this.#left(vp, now), this.#end - now) };
+    return { vp, budget: Math.min(this.slice, this.#left(vp, now), this.#end - now) };
+  }
+
+  /** Whether the one whose slice is not over is not displaced. */
+  protected goesOn(current: ReferenceVp, _ready: readonly ReferenceVp[], woken: readonly ReferenceVp[], now: number): boolean {
+    return !(this.#has('wake-ups') && woken.some((vp) => this.#displaces(vp, current, now)));
+  }
+  /** Who comes next. `displaced`: the slice of that one was not over. */
+  protected choice(ready: readonly ReferenceVp[], _displaced: ReferenceVp | undefined, now: number): ReferenceVp {
+    return this.#best(this.#has('turns') ? ready : this.#vps.filter((one) => ready.includes(one)), now);
   }
 
   #displaces(woken: ReferenceVp, current: ReferenceVp, now: number): boolean {
     if (this.#policy === 'rr') return false;
     if (this.#policy === 'gang') return this.#isItsTurn(woken, now) && !this.#isItsTurn(current, now);
     if (this.#isOwed(woken, now) && !this.#isOwed(current, now)) return true;
-    return this.#virtualOf(woken) + WAKE_LEAD < this.#virtualOf(current);
+    return this.virtualOf(woken) + WAKE_LEAD < this.virtualOf(current);
   }
   #best(ready: readonly ReferenceVp[], now: number): ReferenceVp {
     if (this.#policy === 'rr') return ready[0]!;
     const isFirst = (vp: ReferenceVp): boolean => (this.#policy === 'gang' ? this.#isItsTurn(vp, now) : this.#isOwed(vp, now));
     const first = ready.filter(isFirst);
     const among = first.length > 0 ? first : ready;
-    const least = Math.min(...among.map((vp) => this.#virtualOf(vp)));
-    return among.find((vp) => this.#virtualOf(vp) === least)!;
+    const least = Math.min(...among.map((vp) => this.virtualOf(vp)));
+    return among.find((vp) => this.virtualOf(vp) === least)!;
   }
-  #sliceOf(vp: ReferenceVp, ready: readonly ReferenceVp[], now: number): number {
+  protected sliceOf(vp: ReferenceVp, ready: readonly ReferenceVp[], now: number): number {
     if (this.#vps.length === 1) return LONE;
     if (this.#policy !== 'credit' || !this.#has('light slices')) return SLICE_CYCLES;
     const weights = ready.reduce((sum, one) => sum + this.#weight(one), 0);
@@ -130,11 +139,15 @@ export class ReferenceSchedule {
   ran(vp: ReferenceVp, from: number, cycles: number): void {
     const now = from + cycles;
     this.#runs.push({ vp, from, cycles });
-    this.#virtual.set(vp, this.#virtualOf(vp) + Math.round((cycles * UNIT * 100) / this.#weight(vp)));
-    this.#slice -= cycles;
-    if (vp.isAwake(now) && this.#slice > 0 && now < this.#end) return;
-    this.#slice = 0;
+    this.#virtual.set(vp, this.virtualOf(vp) + Math.round((cycles * UNIT * 100) / this.#weight(vp)));
+    this.slice -= cycles;
+    if (!this.stops(vp, now, cycles, this.slice <= 0 || now >= this.#end)) return;
+    this.slice = 0;
     this.#turn = (this.#turn + 1) % this.#vps.length;
+  }
+  /** Whether somebody else's turn begins. */
+  protected stops(vp: ReferenceVp, now: number, _cycles: number, isOver: boolean): boolean {
+    return isOver || !vp.isAwake(now);
   }
 }
 

@@ -69,6 +69,7 @@ export const runThrough = async (
   at: readonly number[] = [],
   fileOf: (index: number) => string = String,
   limitMs?: number,
+  look: (machine: Machine) => void = () => undefined,
 ): Promise<Outcome> => {
   const machine = await Machine.start({ config, log: silentLog() });
   try {
@@ -88,7 +89,9 @@ export const runThrough = async (
     next();
     // All in one stand: between two the guests would have gone on for as long as the host likes.
     await Promise.all(guests.map((guest) => machine.add(guest)));
-    return await ended(machine, limitMs);
+    const outcome = await ended(machine, limitMs);
+    look(machine);
+    return outcome;
   } finally {
     await machine.stop();
   }

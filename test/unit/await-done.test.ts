@@ -31,3 +31,19 @@ test.serial('a host that stood still costs one piece of the wait', (t) => {
   }
   t.is(waits, 2);
 });
+
+test.serial('who waits without end goes on when it is done, however late', (t) => {
+  const i32 = new Int32Array(new SharedArrayBuffer(4)).fill(SlotState.POSTED);
+  const { wait } = Atomics;
+  let waits = 0;
+  Atomics.wait = (() => {
+    if (++waits === 100_000) i32[0] = SlotState.DONE;
+    return 'timed-out';
+  }) as typeof wait;
+  try {
+    t.true(awaitDone(i32, 0, Number.POSITIVE_INFINITY));
+  } finally {
+    Atomics.wait = wait;
+  }
+  t.is(waits, 100_000);
+});

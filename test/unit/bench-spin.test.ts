@@ -7,10 +7,10 @@ const row = (ratio: number, mechanism: string, throughput: number): SpinRow => (
   lock: 0,
   hold: 1000,
   mechanism,
-  cells: [{ detector: 'off', throughput, wasted: 0.25, holderPreemptions: 7, latencyP99: 4096, fairness: 0.987 }],
+  cells: [{ detector: 'off', throughput, spun: 0.25, holderPreemptions: 7, latencyP99: 4096, fairness: 0.987 }],
 });
 
-test('a cell says throughput, waste, holders preempted, latency and fairness', (t) => {
+test('a cell says throughput, instructions that wait, holders preempted, latency and fairness', (t) => {
   t.is(
     mergedSpins('', [row(2, 'none', 0.034)])
       .split('\n')

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { RunFlags } from '../run/run-command.js';
 import type { StartFlags } from '../start/start-daemon.js';
-import { guestOptions } from './run.js';
+import { guestOptions, OF_RESTORED } from './run.js';
 import { daemonOptions, machineOptions, typedPin } from './start.js';
 
 interface RecordFlags extends StartFlags, Omit<RunFlags, 'record'> {
@@ -19,10 +19,23 @@ export const addRecord = (program: Command): void => {
   const ofGuest = optionsOf(guestOptions(record)).filter((name) => !ofBoth.includes(name));
   const ofDaemon = optionsOf(daemonOptions(record)).filter((name) => !ofBoth.includes(name) && !ofGuest.includes(name));
   record.action(async (image: string | undefined, given: RecordFlags, command: Command) => {
-    const isRun = image !== undefined || given.bios !== undefined;
-    for (const name of isRun ? ofDaemon : ofGuest)
-      if (command.getOptionValueSource(name) === 'cli')
-        throw new HvdError('usage', { what: `--${dashed(name)}: ${isRun ? 'not with an image' : 'needs an image'}` });
+    const isTyped = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+    const isNew = image !== undefined || given.bios !== undefined;
+    const isRestored = given.restore !== undefined && !isNew;
+    // A snapshot goes on in a daemon, unless something is asked for that `hvd run --restore` gives.
+    const isRun = isNew || (isRestored && OF_RESTORED.some(isTyped));
+    const notOfDaemon = ofDaemon.filter((name) => !(isRestored && name === 'restore'));
+    const notOfGuest = ofGuest.filter((name) => !(isRestored && OF_RESTORED.includes(name)));
+    const wrong = [...(isRun ? notOfDaemon : []), ...(isNew ? [] : notOfGuest)].find(isTyped);
+    if (wrong !== undefined) {
+      const isDaemons = isRun && ofDaemon.includes(wrong);
+      const why = isNew
+        ? 'not with an image'
+        : !isRestored
+          ? 'needs an image'
+          : `not with --${dashed(isDaemons ? OF_RESTORED.find(isTyped)! : 'restore')}`;
+      throw new HvdError('usage', { what: `--${dashed(wrong)}: ${why}` });
+    }
     const flags = { clock: 'deterministic', ...given, record: { file: given.output, embed: given.images } };
     if (isRun) {
       const { runCommand } = await import('../run/run-command.js');

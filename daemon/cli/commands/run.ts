@@ -44,7 +44,7 @@ const gdbOptions = (command: Command): Command =>
     .addOption(gdbBitsOption());
 
 /** What can be said of a guest that is there already. */
-const OF_RESTORED = ['restore', 'timeout', 'debugExit', 'hash', 'json'];
+export const OF_RESTORED = ['timeout', 'debugExit', 'hash', 'json'];
 
 export const addRun = (program: Command): void => {
   const run = gdbOptions(guestOptions(machineOptions(program.command('run [image]')))).option(
@@ -65,7 +65,7 @@ export const addRun = (program: Command): void => {
       const wrong = run.options.find(
         (option) =>
           flags.restore !== undefined &&
-          !OF_RESTORED.includes(option.attributeName()) &&
+          !['restore', ...OF_RESTORED].includes(option.attributeName()) &&
           command.getOptionValueSource(option.attributeName()) === 'cli',
       );
       if (wrong !== undefined) throw new HvdError('usage', { what: `${wrong.long}: not with --restore, the snapshot has the machine` });

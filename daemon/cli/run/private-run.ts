@@ -87,7 +87,9 @@ const POLL_MS = 5;
 
 export const runPrivately = async (request: RunRequest): Promise<RunResult> => {
   const config = { ...request.machine, partitions: [] };
-  const recorder = request.record && new Recorder({ ...request.record, what: 'run', config, costs: readCosts() });
+  const restore = 'head' in request.guest ? request.guest : undefined;
+  const costs = restore?.head.costs ?? readCosts();
+  const recorder = request.record && new Recorder({ ...request.record, what: 'run', config, costs, restore });
   const result = await runIn(request, config, recorder);
   // Its end is written when the machine stops.
   if (recorder?.failure !== undefined) throw new HvdError('recording.write', { file: recorder.file, why: recorder.failure });

@@ -55,7 +55,7 @@ export interface RunFlags extends MachineFlags, ObserveFlags, DeviceFlags {
 
 /** Runs and reports; returns the exit status. */
 export const runCommand = async (image: string | undefined, flags: RunFlags): Promise<number> => {
-  const { machine, guest } = flags.restore === undefined ? newGuest(image, flags) : restoredGuest(flags.restore);
+  const { machine, guest } = flags.restore === undefined ? newGuest(image, flags) : restoredGuest(flags.restore, flags);
   const timeoutMs = durationOf('--timeout', flags.timeout);
   const runForMs = durationOf('--run-for', flags.runFor);
   checkText(flags.until);
@@ -130,8 +130,8 @@ const newGuest = (image: string | undefined, flags: RunFlags): Pick<RunRequest, 
   const lps = flags.lps ?? String(Math.min(partition.vps, DEFAULT_LPS_MAX));
   return { machine: withFlags(defaultMachine(), { idle: idleOf(partition), ...flags, lps }), guest: partition };
 };
-const restoredGuest = (file: string): Pick<RunRequest, 'machine' | 'guest'> => {
-  const { restore, config } = restored(file, { pin: false });
+const restoredGuest = (file: string, flags: RunFlags): Pick<RunRequest, 'machine' | 'guest'> => {
+  const { restore, config } = restored(file, { ...flags, pin: false });
   const { length } = restore.partitions;
   if (length !== 1)
     throw new HvdError('snapshot.field', { file, field: 'partitions', why: `there are ${length}, and hvd run has 1: use hvd start` });

@@ -46,7 +46,6 @@ const configOf = (flags: StartFlags): MachineConfig =>
 /** What the machine is to be, and a snapshot that it begins from. */
 const originOf = (flags: StartFlags): Pick<DaemonOptions, 'config' | 'restore'> => {
   if (flags.restore === undefined) return { config: configOf(flags) };
-  if (flags.record !== undefined) throw new HvdError('usage', { what: '--restore: a recording begins with an empty machine' });
   if (flags.machine !== undefined) throw new HvdError('usage', { what: '--machine: not with --restore, the snapshot has the machine' });
   return restored(flags.restore, flags);
 };
@@ -69,7 +68,9 @@ export const foreground = async (flags: StartFlags): Promise<void> => {
     const listenFd = passedSocket();
     const origin = originOf(flags);
     const { config } = origin;
-    const recorder = flags.record && new Recorder({ ...flags.record, what: 'machine', config, costs: readCosts() });
+    const { restore } = origin;
+    const costs = restore?.head.costs ?? readCosts();
+    const recorder = flags.record && new Recorder({ ...flags.record, what: 'machine', config, costs, restore });
     const daemon = await startDaemon({
       ...origin,
       log,

@@ -235,15 +235,20 @@ export class RunQueue<G extends Schedulable> {
     const [first] = ready;
     const spin = this.#spin;
     const discipline = this.#discipline;
+    const isUnderWay = first === this.#own[this.#cursor] && this.#sliceLeft > 0;
     const boosted = this.#boost !== undefined && ready.includes(this.#boost) && this.#mayLead(this.#boost, ready) ? this.#boost : undefined;
-    const goesOn = boosted === undefined && first === this.#own[this.#cursor] && this.#sliceLeft > 0;
     const wanted = boosted ?? ready.find((one) => one !== first && spin.isWanted(one.record) && this.#mayLead(one, ready));
-    if (goesOn && (this.#extended || (wanted === undefined && !ready.some((one) => one.fresh && discipline.preempts(one, first, now)))))
-      return first;
-    if (goesOn && this.#extend(first)) return first;
-    if (goesOn) spin.preempted(first.record, first.guest.isCritical(first.vp), false);
+    if (isUnderWay) {
+      // A run ends for many reasons. Who is boosted has what it was given, however many runs that takes, and no more.
+      const goesOn =
+        this.#boost === undefined
+          ? wanted === undefined && !ready.some((one) => one.fresh && discipline.preempts(one, first, now))
+          : boosted === first;
+      if (this.#extended || goesOn || this.#extend(first, ready.length > 1)) return first;
+    }
     const due = ready.filter(({ record }) => !spin.isDeferred(record, now));
     const chosen = wanted ?? discipline.next(due.length > 0 ? due : ready, now);
+    if (isUnderWay && chosen !== first) spin.preempted(first.record, first.guest.isCritical(first.vp), false);
     this.#boost = wanted;
     const slice = this.#own.length === 1 ? LONE_SLICE_CYCLES : discipline.slice(chosen, ready);
     this.#sliceLeft = boosted === undefined ? spin.pay(chosen.record, slice) : this.#boostLeft;
@@ -388,7 +393,7 @@ export class RunQueue<G extends Schedulable> {
     const ended = this.#extended && !blocked && !guest.isCritical(vp);
     if (this.#extended) this.#spin.extended(record, used, ended);
     const over = this.#sliceLeft <= 0 || this.#discipline.until(began, this.#waiting) <= now;
-    if (!spinning && !blocked && !ended && (!over || this.#extend(chosen))) return;
+    if (!spinning && !blocked && !ended && (!over || this.#extend(chosen, this.#waiting.length > 0))) return;
     this.sliceEnd = blocked ? SliceEnd.BLOCKED : spinning ? SliceEnd.SPINNING : ended ? SliceEnd.SECTION : SliceEnd.USED;
     if (!blocked) this.#spin.preempted(record, !ended && guest.isCritical(vp), spinning);
     this.#extended = false;
@@ -398,10 +403,10 @@ export class RunQueue<G extends Schedulable> {
     record.askedLow = record.askedHigh = 0;
   }
 
-  /** Lets a VP in a critical section go on though its time is over, where others wait for it to be. */
-  #extend({ guest, vp, record }: Candidate<G>): boolean {
+  /** Lets a VP in a critical section go on though its time is over. `others`: wait for it to be. */
+  #extend({ guest, vp, record }: Candidate<G>, others: boolean): boolean {
     const cycles = this.#spin.extension(record);
-    if (cycles <= 0 || this.#waiting.length === 0 || !guest.isCritical(vp)) return false;
+    if (cycles <= 0 || !others || !guest.isCritical(vp)) return false;
     this.#spin.extend(record);
     this.#extended = true;
     this.#sliceLeft = cycles;

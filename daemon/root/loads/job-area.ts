@@ -40,17 +40,25 @@ export class JobArea implements JobTaker {
     return [{ area: this.#area - PartitionMap.RAM, ...job }];
   }
 
+  /** Every VP's latencies, as `latencyQuantile` takes them. */
+  latencies(): Uint32Array[] {
+    return this.#body.vps.map((_, vp) => this.#histogramOf(vp));
+  }
+  #histogramOf(vp: number): Uint32Array {
+    const from = (this.#area + jobHistogramAt(vp)) >>> 2;
+    return this.#body.views.u32.subarray(from, from + LATENCY_COUNTS);
+  }
+
   counters(): LoadCounters[] {
     const { views, vps } = this.#body;
     return vps.map((_, vp) => {
       const entry = new JobEntry(views, this.#area + jobEntryAt(vp));
-      const histogram = (this.#area + jobHistogramAt(vp)) >>> 2;
       return {
         vp,
         job: nameOfJob(JOBS, entry.jobRunning),
         operations: exact(entry.operations),
         latencySum: exact(entry.latencySum),
-        latencyP99: latencyQuantile(views.u32.subarray(histogram, histogram + LATENCY_COUNTS), 0.99),
+        latencyP99: latencyQuantile(this.#histogramOf(vp), 0.99),
         latencyMax: exact(entry.latencyMax),
         latencyCount: exact(entry.latencyCount),
         errors: entry.errors,

@@ -1,18 +1,20 @@
 // Writes a recording while a machine runs: what enters it, with its place, before it acts; and the events of its LPs, as they come off the tapes.
 import { createHash, randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { deflateRaw } from 'node:zlib';
 import { EventTape, type TapeEvent, TapeMode, tapeMemorySize } from '../../../shared/layout/event-tape.js';
 import { courseOf } from '../../../shared/layout/gate.js';
 import { viewsOf } from '../../../shared/layout/struct.js';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
-import type { MachineConfig, VirtualDeviceConfig } from '../../../shared/protocol/messages.js';
+import type { MachineConfig, PartitionConfig, VirtualDeviceConfig } from '../../../shared/protocol/messages.js';
 import type { Gate, Place } from '../gate/gate.js';
 import type { InputKind, Inputs, NewPartition } from '../gate/inputs.js';
 import type { MachineMemory } from '../machine-memory.js';
 import type { PartitionFiles } from '../partition.js';
 import { readPartitionFiles } from '../partition-files.js';
 import type { Partitions } from '../partitions.js';
+import type { SnapshotScan } from '../snapshot/scan.js';
 import type { RecordingPlace } from '../snapshot/snapshot-file.js';
 import { hvdVersion } from '../version.js';
 import { codeDigest } from './code-digest.js';
@@ -38,6 +40,8 @@ export interface RecordOptions {
   readonly costs: Record<string, number>;
   /** Images and initial RAM disks are written into the recording. */
   readonly embed: boolean;
+  /** The machine begins as this has it. */
+  readonly restore?: SnapshotScan | undefined;
 }
 
 /** What it records of. */
@@ -67,18 +71,27 @@ export class Recorder {
   #course = 0;
   #isOver = false;
 
-  /** Throws recording.clock, recording.write. */
-  constructor({ file, what, config, costs, embed }: RecordOptions) {
+  /** Throws recording.clock, recording.disk, recording.write. */
+  constructor({ file, what, config, costs, embed, restore }: RecordOptions) {
     if (config.clock !== 'deterministic') throw new HvdError('recording.clock', { clock: config.clock });
+    for (const { config: partition } of restore?.partitions ?? []) for (const disk of disksOf(partition)) checkDisk(disk);
     this.#embed = embed;
     this.tape = new SharedArrayBuffer(tapeMemorySize(config.lps));
     const views = viewsOf(this.tape);
     this.#tapes = Array.from({ length: config.lps }, (_, lp) => new EventTape(views, lp));
     this.#written = this.#tapes.map(() => 0);
-    for (const tape of this.#tapes) tape.store('mode', TapeMode.RECORD);
     this.#writer = new FrameWriter(file, 'HVDR', RECORDING_FORMAT);
-    // Partitions come in as inputs.
-    this.#write({ t: 'head', id: this.#id, hvd: hvdVersion(), code: codeDigest(), what, machine: { ...config, partitions: [] }, costs });
+    // Partitions come in as inputs, or are in the snapshot.
+    this.#write({
+      t: 'head',
+      id: this.#id,
+      hvd: hvdVersion(),
+      code: codeDigest(),
+      what,
+      machine: { ...config, partitions: [] },
+      costs,
+      ...(restore === undefined ? {} : { snapshot: { name: resolve(restore.file), sha256: restore.end.sha256 } }),
+    });
   }
 
   get file(): string {
@@ -89,9 +102,10 @@ export class Recorder {
     return this.#writer.failure;
   }
 
-  /** The machine has no LP yet. */
+  /** The machine has no LP yet; one that is set up from a snapshot is what that says, and has not gone on from there. */
   begin(machine: Recorded): void {
     this.#machine = machine;
+    for (const tape of this.#tapes) tape.store('mode', TapeMode.RECORD);
     this.#checked = performance.now();
     this.#timer = setInterval(() => {
       this.#read();
@@ -184,7 +198,7 @@ export class Recorder {
   }
 
   async #filesOf(config: NewPartition['config']): Promise<{ contents: PartitionFiles; hashes: { image: string; initrd?: string } }> {
-    for (const device of config.devices ?? []) if (device.kind === 'disk') this.#disk(device);
+    for (const disk of disksOf(config)) this.#disk(disk);
     const contents = await readPartitionFiles(config);
     const image = await this.#file(config.image, contents.image);
     const second = config.initrd ?? config['video-bios'];
@@ -192,8 +206,9 @@ export class Recorder {
     return { contents, hashes: { image, initrd: await this.#file(second, contents.initrd) } };
   }
   /** What a disk holds at first is the host's file, from which a replay begins again. Throws recording.disk. */
-  #disk({ file: name, access }: DiskConfig): void {
-    if (access !== 'read-only' && access !== 'copy-on-write') throw new HvdError('recording.disk', { file: name });
+  #disk(disk: DiskConfig): void {
+    checkDisk(disk);
+    const { file: name } = disk;
     if (this.#known.has(name)) return;
     this.#known.add(name);
     let sha256: string;
@@ -215,6 +230,11 @@ export class Recorder {
     return sha256;
   }
 }
+
+const disksOf = ({ devices = [] }: Pick<PartitionConfig, 'devices'>): DiskConfig[] => devices.filter((device) => device.kind === 'disk');
+const checkDisk = ({ file, access }: DiskConfig): void => {
+  if (access !== 'read-only' && access !== 'copy-on-write') throw new HvdError('recording.disk', { file });
+};
 
 /** Without what is undefined, which a file need not say. */
 const plain = (value: unknown): unknown => {

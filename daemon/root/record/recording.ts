@@ -24,6 +24,8 @@ export interface HeadFrame {
   readonly machine: MachineConfig;
   /** Virtual cycles by name: another table makes another course. */
   readonly costs: Record<string, number>;
+  /** What the machine begins from; absent: empty. `sha256`: of everything before its end. */
+  readonly snapshot?: { readonly name: string; readonly sha256: string } | undefined;
 }
 /** An image or initial RAM disk; its bytes follow unless the recording is to do without. */
 export interface FileFrame {
@@ -109,6 +111,7 @@ const SCHEMAS: { readonly [T in RecordingFrame['t']]: z.ZodType } = {
     what: z.enum(['run', 'machine']),
     machine: machineSchema,
     costs: z.record(z.string(), count),
+    snapshot: z.strictObject({ name: z.string(), sha256: hash }).optional(),
   }),
   file: z.strictObject({ t: z.literal('file'), sha256: hash, name: z.string(), bytes: count, embedded: z.boolean() }),
   data: z.strictObject({ t: z.literal('data'), data: bytes }),

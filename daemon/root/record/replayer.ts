@@ -1,5 +1,6 @@
 // Plays a recording: a machine like the one that was recorded takes in the same at the same places, while each of its LPs compares every event with the recorded one.
 // The course never goes beyond what has been read: a frame of events names a place before which no input comes that has not been read, and up to that place the machine may go.
+import { existsSync } from 'node:fs';
 import { EventTape, TAPE_RECORDS, type TapeEvent, TapeMode, TapeStop, tapeMemorySize } from '../../../shared/layout/event-tape.js';
 import { stopAtClock } from '../../../shared/layout/gate.js';
 import { viewsOf } from '../../../shared/layout/struct.js';
@@ -14,7 +15,16 @@ import type { RecordingPlace } from '../snapshot/snapshot-file.js';
 import { type Divergence, eventText, firstExpected, isAtRest, placeText } from './divergence.js';
 import { FrameReader } from './frame-file.js';
 import { memoryHash, traceHash } from './hashes.js';
-import { type CheckFrame, checkFrame, type EndFrame, eventsOf, type InputFrame, type LpEvents, RECORDING_FORMAT } from './recording.js';
+import {
+  type CheckFrame,
+  checkFrame,
+  type EndFrame,
+  eventsOf,
+  type HeadFrame,
+  type InputFrame,
+  type LpEvents,
+  RECORDING_FORMAT,
+} from './recording.js';
 import { type Scan, scanRecording } from './scan.js';
 import { firstDifference, stateDigest } from './state-digest.js';
 
@@ -49,6 +59,25 @@ type Barrier = InputFrame | CheckFrame | EndFrame | 'end of file';
 /** Where it begins: so many inputs and events of each LP are behind it. */
 type Begin = RecordingPlace & { readonly course: number };
 
+interface Origin {
+  readonly restore: SnapshotScan | undefined;
+  /** Absent: where the recording begins. */
+  readonly begin: Begin | undefined;
+}
+/** Throws recording.snapshot, recording.image, snapshot.*. `from`: a snapshot that was taken on the way, or that which the recording begins with, wherever it is now. */
+const originOf = (file: string, scan: Scan, from: string | undefined): Origin => {
+  const { snapshot } = scan.head;
+  if (from === undefined) return { restore: snapshot && firstSnapshot(file, snapshot), begin: undefined };
+  const restore = scanSnapshot(from);
+  return { restore, begin: restore.end.sha256 === snapshot?.sha256 ? undefined : beginOf(scan, restore) };
+};
+const firstSnapshot = (file: string, { name, sha256 }: NonNullable<HeadFrame['snapshot']>): SnapshotScan => {
+  const refused = (why: string): HvdError => new HvdError('recording.image', { file, image: name, why });
+  if (!existsSync(name)) throw refused('is not here either');
+  const restore = scanSnapshot(name);
+  if (restore.end.sha256 !== sha256) throw refused('the one here is another one');
+  return restore;
+};
 /** Throws recording.snapshot. */
 const beginOf = (scan: Scan, { file, head }: SnapshotScan): Begin => {
   const { recording, course } = head;
@@ -81,11 +110,10 @@ export class Replayer {
   #isOver = false;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Throws recording.*, snapshot.* before anything has been started. `from`: a snapshot that was taken while it was recorded. */
+  /** Throws recording.*, snapshot.* before anything has been started. `from`: as in `originOf`. */
   static async start(file: string, log: Log, until?: Until, workerFile?: string, from?: string): Promise<Replayer> {
     const scan = scanRecording(file);
-    const restore = from === undefined ? undefined : scanSnapshot(from);
-    const begin = restore === undefined ? undefined : beginOf(scan, restore);
+    const { restore, begin } = originOf(file, scan, from);
     const { lps } = scan.head.machine;
     if (until !== undefined && 'lp' in until && until.lp >= lps)
       throw new HvdError('recording.until', { why: `there is no LP ${until.lp}; the last one is ${lps - 1}` });
@@ -143,7 +171,8 @@ export class Replayer {
 
   /** The guest of a recorded `hvd run`. */
   get guest(): string | undefined {
-    return this.#scan.head.what === 'run' ? this.#scan.guest : undefined;
+    if (this.#scan.head.what !== 'run') return undefined;
+    return this.#scan.guest ?? this.machine.partitions.all[0]?.name;
   }
 
   /** Ends it where it is. */

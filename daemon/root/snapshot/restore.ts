@@ -11,7 +11,7 @@ import type { Machine } from '../machine.js';
 import { PIECE } from '../record/frame-file.js';
 import { firstDifference, stateDigest } from '../record/state-digest.js';
 import { writeMachineFields } from './machine-words.js';
-import { clearPages, hostRanges, PAGE, tableRanges } from './memory-pages.js';
+import { clearPages, hostRanges, PAGE, usedTables } from './memory-pages.js';
 import { pagesOf, type SnapshotScan, snapshotFrames } from './scan.js';
 import { HOST_SLOT } from './snapshot-file.js';
 
@@ -38,10 +38,10 @@ export const restoreSnapshot = async (machine: Machine, scan: SnapshotScan): Pro
   }
   for (const { slot, body } of partitions.all) {
     const { buffer } = body.memory;
-    clearPages(buffer, tableRanges(buffer.byteLength, head.machine.lps));
+    clearPages(buffer, usedTables(buffer, head.machine.lps));
     writePages(scan, slot, body.views.u8, 0, PartitionMap.RAM);
   }
-  clearPages(memory.host.buffer, hostRanges(head.machine.lps));
+  clearPages(memory.host.buffer, hostRanges(head.machine.lps, memory.host.buffer));
   writePages(scan, HOST_SLOT, new Uint8Array(memory.host.buffer), 0);
   for (const { backEnds, body } of partitions.all) backEnds?.begin(body);
   for (const saved of scan.switches) {

@@ -21,7 +21,7 @@ import { hvdVersion } from '../version.js';
 import { waitUntil } from '../wait-until.js';
 import { layouts } from './layouts.js';
 import { readMachineFields } from './machine-words.js';
-import { hostRanges, PAGE, type Range, ramRange, tableRanges, usedPages } from './memory-pages.js';
+import { hostRanges, PAGE, type Range, ramRange, usedPages, usedTables } from './memory-pages.js';
 import { type DiskFrame, HOST_SLOT, type RecordingPlace, SNAPSHOT_FORMAT, type SnapshotFrame } from './snapshot-file.js';
 
 /** Longest wait for what disks have begun. */
@@ -115,7 +115,7 @@ class Save {
       await this.#data(known);
     }
     for (const partition of partitions.all) await this.#partition(partition);
-    await this.#memory(HOST_SLOT, memory.host.buffer, hostRanges(memory.lps.length));
+    await this.#memory(HOST_SLOT, memory.host.buffer, hostRanges(memory.lps.length, memory.host.buffer));
     for (const [name, network] of networks) this.#put({ t: 'switch', name, ...network.saved });
     this.#put({ t: 'machine', fields: readMachineFields(memory) });
     const sha256 = hostFileHash(this.#writer.file);
@@ -170,7 +170,8 @@ class Save {
       pendingLoads: plain(pendingLoads),
       goesOn: this.#o.goesOn(partition),
     });
-    await this.#memory(slot, body.memory.buffer, [...tableRanges(byteLength, this.#machine.memory.lps.length), ramRange(byteLength)]);
+    const { buffer } = body.memory;
+    await this.#memory(slot, buffer, [...usedTables(buffer, this.#machine.memory.lps.length), ramRange(byteLength)]);
     if (backEnds !== undefined) await this.#disks(partition, backEnds);
   }
 
