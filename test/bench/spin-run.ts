@@ -86,6 +86,9 @@ const lookAt = (machine: Machine): Look => {
     operations: load.map(({ operations }) => operations),
     instructions: vps.map(({ instructions }) => instructions),
     holderPreemptions: vps.map(({ spin }) => spin.holderPreemptions ?? 0),
-    latencies: JobArea.of(machine.partitions.all[0]!.body)?.latencies().map((counts) => counts.slice()) ?? [],
+    latencies:
+      JobArea.of(machine.partitions.all[0]!.body)
+        ?.latencies()
+        .map((counts) => counts.slice()) ?? [],
   };
 };

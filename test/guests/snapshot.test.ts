@@ -64,7 +64,13 @@ const [FIRST, SWITCHES] = Object.keys(CASES) as [string, string];
 const checkRanges = (t: ExecutionContext, { memory, partitions }: Machine): void => {
   const { length } = memory.lps;
   const all = [
-    ...partitions.all.map(({ body: { memory: { buffer } } }) => [buffer, tableRanges(buffer.byteLength, length), usedTables(buffer, length)] as const),
+    ...partitions.all.map(
+      ({
+        body: {
+          memory: { buffer },
+        },
+      }) => [buffer, tableRanges(buffer.byteLength, length), usedTables(buffer, length)] as const,
+    ),
     [memory.host.buffer, hostRanges(length), hostRanges(length, memory.host.buffer)] as const,
   ];
   for (const [buffer, whole, used] of all) t.deepEqual(new Set(usedPages(buffer, used)), new Set(usedPages(buffer, whole)));
@@ -87,8 +93,7 @@ for (const [name, { machine, guests, at }] of Object.entries(CASES))
       t.regex(stdout, new RegExp(`DONE errors=0\\n+trace ${straight.trace} memory `));
       const { outcome, divergence } = await replayFile(recording);
       t.is(outcome, 'reproduced', JSON.stringify(divergence));
-    }
-    else for (const index of at.keys()) t.deepEqual(await goOn(fileOf(name, index)), straight, `from place ${at[index]}`);
+    } else for (const index of at.keys()) t.deepEqual(await goOn(fileOf(name, index)), straight, `from place ${at[index]}`);
     // Whoever looks leaves no trace.
     if (name === FIRST) t.deepEqual(await runThrough(config, guests, [], String, undefined, (one) => checkRanges(t, one)), straight);
   });
