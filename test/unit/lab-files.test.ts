@@ -9,7 +9,9 @@ import { readScript } from '../../daemon/lab/script/script-file.js';
 import { packageRoot } from '../../daemon/root/package-root.js';
 
 const files = (folder: string): string[] =>
-  readdirSync(join(packageRoot(), 'configs', folder)).map((name) => join(packageRoot(), 'configs', folder, name));
+  readdirSync(join(packageRoot(), 'configs', folder))
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => join(packageRoot(), 'configs', folder, name));
 
 for (const file of files('loads'))
   test(`${file.split('/').at(-1)} is a script with a plan`, (t) => {
