@@ -27,7 +27,9 @@ const shipped = (): { file: string; kind: string }[] => [
   ...readdirSync(join(CONFIGS, 'machines')).map((name) => ({ file: `machines/${name}`, kind: 'machine' })),
   ...readdirSync(join(CONFIGS, 'vms')).map((name) => ({ file: `vms/${name}`, kind: 'vm' })),
   ...readdirSync(join(CONFIGS, 'loads')).flatMap((name) => (name.endsWith('.yaml') ? [{ file: `loads/${name}`, kind: 'load' }] : [])),
-  ...readdirSync(join(CONFIGS, 'experiments')).map((name) => ({ file: `experiments/${name}`, kind: 'experiment' })),
+  ...readdirSync(join(CONFIGS, 'experiments')).flatMap((name) =>
+    name.endsWith('.yaml') ? [{ file: `experiments/${name}`, kind: 'experiment' }] : [],
+  ),
 ];
 
 test('every file that is shipped names its schema in the first line, and is what it says', (t) => {
