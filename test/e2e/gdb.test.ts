@@ -36,11 +36,12 @@ const debug = async (image: string, bits: string, commands: readonly string[], i
     const quiet = ['set confirm off', 'set pagination off', 'set width 0', 'set remotetimeout 20'].flatMap((command) => ['-iex', command]);
     const child = spawn('gdb', ['-nx', '-q', '-batch', ...quiet, ...given], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 240_000 });
     let said = '';
+    let gone = 0;
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => {
         said += chunk.toString();
-        // What comes before the guest goes on is for gdb alone.
-        if (interrupt && chunk.includes('GO')) setTimeout(() => child.kill('SIGINT'), 1500);
+        // What comes before the guest goes on is for gdb alone. It may come in pieces.
+        for (const goes = said.split('GO\n').length - 1; interrupt && gone < goes; gone++) setTimeout(() => child.kill('SIGINT'), 1500);
       });
     await once(child, 'close');
     if (!commands.includes('kill')) guest.kill('SIGINT');
