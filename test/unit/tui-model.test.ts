@@ -402,7 +402,8 @@ test('samples that are kept take so many bytes at most, and no more than ten min
   for (let i = 0; i < 1200; i++) small.push({ at: 500 * i, column: i, bucket: i }, { stats });
   collectGarbage();
   const taken = process.memoryUsage().external - before;
-  t.true(taken < 2 * small.bytes + (1 << 20), `${taken} bytes for ${small.bytes}: that is what they take`);
+  // V8 frees buffers a while after it has found them dead; 16 KiB for each, as zlib gives them, would be five times as many.
+  t.true(taken < 4 * small.bytes + (1 << 20), `${taken} bytes for ${small.bytes}: that is what they take`);
   t.true(ring.length > 10 && ring.length < 90);
   t.deepEqual(ring.sample(ring.length - 1)!.stats, noise(90));
   ring.push({ at: at + 10, column: 0, bucket: 0 }, { stats });
