@@ -192,94 +192,98 @@ const hasNats = (): Promise<boolean> =>
     child.once('error', () => resolve(false));
     child.once('close', (status) => resolve(status === 0));
   });
+/** Skipped, and said so, where there is no server. */
+const withNats = (await hasNats()) ? test : test.skip;
+const note = withNats === test ? '' : ' (nats-server is not installed)';
 
-test('workers at a NATS queue: one is killed in the middle, nothing is lost, and the numbers are those of a local run', async (t) => {
-  if (!(await hasNats())) {
-    t.log('skipped: nats-server is not installed');
-    return t.pass();
-  }
-  const { experiment } = write(t.context.folder);
-  const port = await freePort();
-  const url = `nats://127.0.0.1:${port}`;
-  const processes = [start('nats-server', '-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(t.context.folder, 'nats'))];
-  const worker = (): ChildProcess => {
-    const child = start(process.execPath, HVD, 'experiment', 'worker', '--nats', url, '-j', '1');
-    processes.push(child);
-    return child;
-  };
-  try {
-    const local = json<RunJson>(await hvd('experiment', 'run', experiment, '--out', join(t.context.folder, 'local'), '--json'));
-    const doomed = worker();
+withNats(
+  `workers at a NATS queue: one is killed in the middle, nothing is lost, and the numbers are those of a local run${note}`,
+  async (t) => {
+    const { experiment } = write(t.context.folder);
+    const port = await freePort();
+    const url = `nats://127.0.0.1:${port}`;
+    const processes = [start('nats-server', '-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(t.context.folder, 'nats'))];
+    const worker = (): ChildProcess => {
+      const child = start(process.execPath, HVD, 'experiment', 'worker', '--nats', url, '-j', '1');
+      processes.push(child);
+      return child;
+    };
+    try {
+      const local = json<RunJson>(await hvd('experiment', 'run', experiment, '--out', join(t.context.folder, 'local'), '--json'));
+      const doomed = worker();
+      const out = join(t.context.folder, 'remote');
+      const remote = hvd('experiment', 'run', experiment, '--out', out, '--nats', url, '--json');
+      await until(() => cellsIn(out).length >= 1);
+      doomed.kill('SIGKILL');
+      worker();
+      t.deepEqual(json<RunJson & { out: string }>(await remote), { ...local, out });
+    } finally {
+      for (const child of processes) child.kill('SIGKILL');
+    }
+  },
+);
+
+withNats(
+  `whatever else comes by the queue: no worker ends, no result is believed that is none, and what has failed has another chance${note}`,
+  async (t) => {
+    const { experiment } = write(t.context.folder);
+    writeFileSync(experiment, EXPERIMENT.replace('seeds: 2', 'seeds: 1'));
+    const port = await freePort();
+    const url = `nats://127.0.0.1:${port}`;
+    const processes = [start('nats-server', '-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(t.context.folder, 'nats'))];
+    const { connect } = await import('@nats-io/transport-node');
+    const connection = await connect({ servers: url, waitOnFirstConnect: true });
     const out = join(t.context.folder, 'remote');
-    const remote = hvd('experiment', 'run', experiment, '--out', out, '--nats', url, '--json');
-    await until(() => cellsIn(out).length >= 1);
-    doomed.kill('SIGKILL');
-    worker();
-    t.deepEqual(json<RunJson & { out: string }>(await remote), { ...local, out });
-  } finally {
-    for (const child of processes) child.kill('SIGKILL');
-  }
-});
-
-test('whatever else comes by the queue: no worker ends, no result is believed that is none, and what has failed has another chance', async (t) => {
-  if (!(await hasNats())) {
-    t.log('skipped: nats-server is not installed');
-    return t.pass();
-  }
-  const { experiment } = write(t.context.folder);
-  writeFileSync(experiment, EXPERIMENT.replace('seeds: 2', 'seeds: 1'));
-  const port = await freePort();
-  const url = `nats://127.0.0.1:${port}`;
-  const processes = [start('nats-server', '-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(t.context.folder, 'nats'))];
-  const { connect } = await import('@nats-io/transport-node');
-  const connection = await connect({ servers: url, waitOnFirstConnect: true });
-  const out = join(t.context.folder, 'remote');
-  const run = (): Promise<Ended> => hvd('experiment', 'run', experiment, '--out', out, '--nats', url, '--json');
-  const seen: string[] = [];
-  connection.subscribe('hvd.cells.>', {
-    callback: (_, message) => {
-      const [version, run, id] = message.subject.split('.').slice(2) as [string, string, string];
-      if (id === 'x' || seen.includes(id)) return;
-      seen.push(id);
-      const { cell } = message.json<{ cell: { seed: number; settings: Record<string, string> } }>();
-      const base = { id, version: '', ...cell, measured: {}, assertions: [], traceHash: '', host: { startMs: 0, runMs: 0 } };
-      for (const result of [
-        '{',
-        'null',
-        { id, state: 'done' },
-        { ...base, state: 'done', measured: { rate: null } },
-        { ...base, id: 'x', state: 'done' },
-      ])
-        connection.publish(`hvd.results.${run}.${id}`, typeof result === 'string' ? result : JSON.stringify(result));
-      if (seen.length === 2) connection.publish(`hvd.results.${run}.${id}`, JSON.stringify({ ...base, state: 'failed', why: 'no reason' }));
-      for (const job of [
-        '{',
-        'null',
-        '7',
-        { run, cell: null },
-        { run: 'a b', cell },
-        { run, cell: { ...cell, seed: 77 } },
-        { run, cell: { id: '../x' } },
-      ])
-        connection.publish(`hvd.cells.${version}.${run}.x`, typeof job === 'string' ? job : JSON.stringify(job));
-    },
-  });
-  try {
-    const first = run();
-    await until(() => seen.length === 2);
-    await connection.flush();
-    const worker = start(process.execPath, HVD, 'experiment', 'worker', '--nats', url, '-j', '1');
-    processes.push(worker);
-    t.like(await first, { status: 1 });
-    t.is(cellsIn(out).length, 1);
-    const local = json<RunJson>(await hvd('experiment', 'run', experiment, '--out', join(t.context.folder, 'local'), '-j', '1', '--json'));
-    t.deepEqual(json<RunJson & { out: string }>(await run()), { ...local, out });
-    t.is(worker.exitCode, null, 'it still works');
-  } finally {
-    await connection.close();
-    for (const child of processes) child.kill('SIGKILL');
-  }
-});
+    const run = (): Promise<Ended> => hvd('experiment', 'run', experiment, '--out', out, '--nats', url, '--json');
+    const seen: string[] = [];
+    connection.subscribe('hvd.cells.>', {
+      callback: (_, message) => {
+        const [version, run, id] = message.subject.split('.').slice(2) as [string, string, string];
+        if (id === 'x' || seen.includes(id)) return;
+        seen.push(id);
+        const { cell } = message.json<{ cell: { seed: number; settings: Record<string, string> } }>();
+        const base = { id, version: '', ...cell, measured: {}, assertions: [], traceHash: '', host: { startMs: 0, runMs: 0 } };
+        for (const result of [
+          '{',
+          'null',
+          { id, state: 'done' },
+          { ...base, state: 'done', measured: { rate: null } },
+          { ...base, id: 'x', state: 'done' },
+        ])
+          connection.publish(`hvd.results.${run}.${id}`, typeof result === 'string' ? result : JSON.stringify(result));
+        if (seen.length === 2)
+          connection.publish(`hvd.results.${run}.${id}`, JSON.stringify({ ...base, state: 'failed', why: 'no reason' }));
+        for (const job of [
+          '{',
+          'null',
+          '7',
+          { run, cell: null },
+          { run: 'a b', cell },
+          { run, cell: { ...cell, seed: 77 } },
+          { run, cell: { id: '../x' } },
+        ])
+          connection.publish(`hvd.cells.${version}.${run}.x`, typeof job === 'string' ? job : JSON.stringify(job));
+      },
+    });
+    try {
+      const first = run();
+      await until(() => seen.length === 2);
+      await connection.flush();
+      const worker = start(process.execPath, HVD, 'experiment', 'worker', '--nats', url, '-j', '1');
+      processes.push(worker);
+      t.like(await first, { status: 1 });
+      t.is(cellsIn(out).length, 1);
+      const local = json<RunJson>(
+        await hvd('experiment', 'run', experiment, '--out', join(t.context.folder, 'local'), '-j', '1', '--json'),
+      );
+      t.deepEqual(json<RunJson & { out: string }>(await run()), { ...local, out });
+      t.is(worker.exitCode, null, 'it still works');
+    } finally {
+      await connection.close();
+      for (const child of processes) child.kill('SIGKILL');
+    }
+  },
+);
 
 test('a queue that is none, and a folder that cannot be written: one line, at once', async (t) => {
   const { experiment } = write(t.context.folder);
