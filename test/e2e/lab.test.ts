@@ -1,5 +1,5 @@
 // The laboratory as a user has it: scripts played on a daemon, experiments that are killed and go on, workers at a queue, reports. On real LPs.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -186,14 +186,9 @@ const freePort = (): Promise<number> =>
     });
   });
 const start = (...args: string[]): ChildProcess => spawn(args[0]!, args.slice(1), { stdio: 'ignore' });
-const hasNats = (): Promise<boolean> =>
-  new Promise((resolve) => {
-    const child = start('nats-server', '--version');
-    child.once('error', () => resolve(false));
-    child.once('close', (status) => resolve(status === 0));
-  });
+const hasNats = spawnSync('nats-server', ['--version']).status === 0;
 /** Skipped, and said so, where there is no server. */
-const withNats = (await hasNats()) ? test : test.skip;
+const withNats = hasNats ? test : test.skip;
 const note = withNats === test ? '' : ' (nats-server is not installed)';
 
 withNats(
@@ -292,7 +287,7 @@ test('a queue that is none, and a folder that cannot be written: one line, at on
   const refused = await hvd('experiment', 'run', experiment, '--out', out);
   t.deepEqual([refused.status, refused.stderr.trim().split('\n').length], [73, 1]);
   t.regex(refused.stderr, /cells: cannot be written: /);
-  if (!(await hasNats())) return;
+  if (!hasNats) return;
   const port = await freePort();
   const server = start('nats-server', '-a', '127.0.0.1', '-p', String(port));
   try {
