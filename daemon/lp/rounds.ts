@@ -8,7 +8,7 @@
 //                  5 it sleeps, unless the doorbell has another value than in 1
 // So what is left before the look is found; after the look and before 3 it is found by 4, or (one LP at a time, or realtime) has rung before 5; after 3 it moves the step, and rings.
 // test/interleave/lp-interleavings tries all orders, and what becomes of each step that is left out.
-import { courseOf, endStand, isGateDue, isStanding, passCourse, standAtGate, standAtRest } from '../../shared/layout/gate.js';
+import { areAllTold, courseOf, endStand, isGateDue, isStanding, passCourse, standAtGate, standAtRest } from '../../shared/layout/gate.js';
 import { ClockMode, LpLayout, LpState, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { findPolicy } from '../../shared/protocol/policies.js';
@@ -131,7 +131,10 @@ export class Rounds<Work> {
     duties.begin();
     if (this.#isRealTime) this.#clock.set(this.#clock.ofHost);
     else if (!this.#comeToTurn(heard)) return true;
-    if (this.#isDeterministic && isGateDue(this.#machine, this.#clock.cycles)) return this.#passGate();
+    if (this.#isDeterministic) {
+      if (!this.areAllTold()) return true;
+      if (isGateDue(this.#machine, this.#clock.cycles)) return this.#passGate();
+    }
     const work = duties.choose(this.#clock.cycles);
     if (work !== undefined) this.#work(work);
     else if (this.#isRealTime) this.#restInRealTime(heard);
@@ -265,6 +268,10 @@ export class Rounds<Work> {
   /** The course has come to its next place: whoever comes to its turn now, or finds that nobody does, is at the gate. */
   #pass(): void {
     if (this.#isDeterministic) passCourse(this.#machine);
+  }
+  /** Whoever was let go from rest has given all their turns. */
+  protected areAllTold(): boolean {
+    return areAllTold(this.#machine, GATE_MS);
   }
   /** Root is waited for, in this LP's turn. False: stop. */
   #passGate(): boolean {

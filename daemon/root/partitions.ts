@@ -5,6 +5,7 @@ import { deviceBytesOf, type VirtualDeviceSpec } from '../../shared/devices/part
 import { NO_HYPERV, parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
 import { overlayBytesOf } from '../../shared/hyperv/partition-hyperv.js';
 import { collectGarbage } from '../../shared/kit/collect-garbage.js';
+import { leaveDead } from '../../shared/layout/gate.js';
 import { HypervLayout } from '../../shared/layout/hyperv.js';
 import type { JobOrder } from '../../shared/layout/job-order.js';
 import { LpContextLayout } from '../../shared/layout/lp-context.js';
@@ -287,6 +288,7 @@ export class Partitions {
     const block = lps[lp]!;
     Atomics.store(views.i32, (block.base + LpLayout.at.state) >>> 2, LpState.DEAD);
     Atomics.store(views.i32, (block.base + LpLayout.at.current) >>> 2, -1);
+    leaveDead(views, lp);
     // It awaits nothing: in the virtual clock modes nobody waits for its clock (lp/turn).
     Atomics.store(views.i32, (block.base + LpLayout.at.turn) >>> 2, 1);
     const token = (header.base + MachineLayout.at.token) >>> 2;

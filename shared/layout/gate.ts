@@ -6,7 +6,7 @@
 //   the LP whose turn it is, or that stands at rest, adds to that, so between two of them exactly one LP can go on, and before it does it looks: is root waiting (`gateWanted`), has an LP
 //   called it (`gateCalled`), or is this the place at which root wants it (`gateLimit`)? Then it stands (`gateStands`), and goes on when root has let it go: then it sees to it that all others look for what has
 //   changed, if anything has (a visit that changes nothing leaves the course as it is), and frees the gate. Where no LP awaits anything (rest) nobody has a turn: then any LP stands,
-//   after it has made sure with everybody else's word. What it tells the others gives another one the turn, which may be at the gate before this one has freed it, and waits then.
+//   after it has made sure with everybody else's word. What it tells the others, one by one, gives another one the turn, which waits then until all have been told and the gate is free.
 import { MachineLayout } from './machine.js';
 import type { Views } from './struct.js';
 
@@ -24,8 +24,8 @@ const CALLED = AT.gateCalled >>> 2;
 
 const HALF = 2 ** 32;
 const NOBODY = 0;
-/** An LP makes sure that it may stand, or has been let go and has not told the others yet. */
-const BETWEEN = -1;
+/** The LP makes sure that it may stand, or has been let go and has not told the others yet. */
+const between = (lp: number): number => -(lp + 1);
 const Wanted = { NO: 0, YES: 1, NOW: 2 } as const;
 const Limited = { NO: 0, STOPS: 1, APPOINTED: 2 } as const;
 
@@ -71,7 +71,7 @@ export const isGateDue = (views: Views, clock = 0): boolean => {
  * snapshot has been taken up; who calls tries again. It sleeps until `freeGate`, at most `ms`.
  */
 export const standAtGate = ({ i32 }: Views, lp: number, ms: number): boolean => {
-  const seen = Atomics.compareExchange(i32, STANDS, NOBODY, BETWEEN);
+  const seen = Atomics.compareExchange(i32, STANDS, NOBODY, between(lp));
   if (seen !== NOBODY) {
     Atomics.wait(i32, STANDS, seen, ms);
     return false;
@@ -82,16 +82,27 @@ export const standAtGate = ({ i32 }: Views, lp: number, ms: number): boolean => 
   return true;
 };
 /** One of the LPs, none of which has a turn, stands from now on if `maySo` holds still once it is sure to be the only one. */
-export const standAtRest = ({ i32 }: Views, lp: number, maySo: () => boolean): boolean => {
-  if (Atomics.compareExchange(i32, STANDS, NOBODY, BETWEEN) !== NOBODY) return false;
+export const standAtRest = (views: Views, lp: number, maySo: () => boolean): boolean => {
+  const { i32 } = views;
+  if (Atomics.compareExchange(i32, STANDS, NOBODY, between(lp)) !== NOBODY) return false;
   if (!maySo()) {
-    Atomics.store(i32, STANDS, NOBODY);
+    freeGate(views);
     return false;
   }
   i32[AT_REST] = 1;
   Atomics.store(i32, STANDS, lp + 1);
   Atomics.notify(i32, STANDS);
   return true;
+};
+/**
+ * For an LP whose turn it is. False: another was let go from rest, and may not have told all of them yet. Those that it has not told say that they await nothing: who went on now would
+ * go before them all, as often as it likes. It sleeps until `freeGate`, at most `ms`.
+ */
+export const areAllTold = ({ i32 }: Views, ms: number): boolean => {
+  const seen = Atomics.load(i32, STANDS);
+  if (seen === NOBODY) return true;
+  Atomics.wait(i32, STANDS, seen, ms);
+  return false;
 };
 export const isStanding = ({ i32 }: Views, lp: number): boolean => Atomics.load(i32, STANDS) === lp + 1;
 /** Whether anything was changed while the LP stood that has just been let go. */
@@ -142,5 +153,9 @@ export const stopAtClock = ({ u64 }: Views, clock: number | undefined): void => 
 /** The LP that stands there goes on. Its doorbell is to be rung. */
 export const leaveGate = ({ i32 }: Views, isChanged: boolean): void => {
   i32[UNCHANGED] = isChanged ? 0 : 1;
-  Atomics.store(i32, STANDS, BETWEEN);
+  Atomics.store(i32, STANDS, between(Atomics.load(i32, STANDS) - 1));
+};
+/** An LP that is dead stands in nobody's way. */
+export const leaveDead = (views: Views, lp: number): void => {
+  if (Atomics.compareExchange(views.i32, STANDS, between(lp), NOBODY) === between(lp)) Atomics.notify(views.i32, STANDS);
 };

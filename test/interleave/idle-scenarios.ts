@@ -1,6 +1,7 @@
 // Going to rest against work that comes: a VP halts, and its LP sleeps, while other LPs post interrupts to it. Whoever sleeps through one is never woken: a deadlock.
 import { hasPosted } from '../../daemon/hypervisor/apic/post.js';
-import { ClockMode } from '../../shared/layout/machine.js';
+import { freeGate, leaveGate, standAtRest } from '../../shared/layout/gate.js';
+import { ClockMode, LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock, VpState } from '../../shared/layout/vp.js';
 import type { Scenario, ScenarioThread } from './scenarios.js';
@@ -57,6 +58,36 @@ const of = (
   },
 });
 
+/** All have something to do that nobody has told them; the last one comes to stand at rest, is let go, and tells them. */
+const letGo = (name: string, lps: number): Scenario => {
+  const programs = Array.from({ length: lps }, () => ends);
+  const scenario = of(
+    name,
+    ClockMode.DETERMINISTIC,
+    programs,
+    programs.map(() => READY),
+  );
+  return {
+    ...scenario,
+    setup: (small) => {
+      const { machine } = small;
+      scenario.setup(small);
+      for (let lp = 0; lp < lps; lp++) machine.i32[(lpBlockAt(lp) + LpLayout.at.turn) >>> 2] = AWAITS_NOTHING;
+      freeGate(machine);
+    },
+    threads: programs.map((_, index) => (thread) => {
+      const { machine } = thread.machine;
+      if (index === lps - 1 && standAtRest(machine, index, () => true)) {
+        leaveGate(machine, true);
+        small.get(thread)?.endRest();
+      }
+      small.get(thread)?.run();
+    }),
+  };
+};
+/** Turn's published word. */
+const AWAITS_NOTHING = 1;
+
 const MODES = [
   ['realtime', ClockMode.REALTIME],
   ['quantum', ClockMode.QUANTUM],
@@ -77,4 +108,6 @@ export const IDLE_SCENARIOS: readonly Scenario[] = [
     [HALTED, READY, READY],
     [0, 0, 9],
   ),
+  letGo('deterministic: two LPs when one is let go from rest', 2),
+  letGo('deterministic: three LPs when one is let go from rest', 3),
 ];

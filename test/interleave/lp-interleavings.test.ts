@@ -33,6 +33,11 @@ const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
     'the doorbell is rung before the step is moved',
   ],
   'deterministic: a post against an LP whose time is later': ["other LPs' words are not of one moment"],
+  'deterministic: two LPs when one is let go from rest': [
+    'an LP goes on before all are told',
+    'whether all are told is looked at before the turn',
+  ],
+  'deterministic: three LPs when one is let go from rest': ['an LP goes on before all are told'],
   'a guest that computes, against a lower interrupt behind a higher one': [
     'a VP that runs is not kicked',
     'the state of a VP is read before the post',

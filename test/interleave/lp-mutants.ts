@@ -36,6 +36,24 @@ class LooksThenSettles<Work> extends Rounds<Work> {
   }
 }
 
+/** Whoever has a turn goes on. */
+class GoesOnAtOnce<Work> extends Rounds<Work> {
+  protected override areAllTold(): boolean {
+    return true;
+  }
+}
+/** Whether all are told is looked at before the turn is. */
+class LooksBeforeItsTurn<Work> extends Rounds<Work> {
+  #told = true;
+  protected override listen(): number {
+    this.#told = super.areAllTold();
+    return super.listen();
+  }
+  protected override areAllTold(): boolean {
+    return this.#told;
+  }
+}
+
 // --- turns
 
 class RingsFirst extends Turn {
@@ -154,6 +172,8 @@ export const LP_MUTANTS: readonly { readonly name: string; readonly lp: LpParts 
   part('the doorbell is looked at when work has been looked for', { Turn: ListensLate }),
   part('work is not looked for once more', { Rounds: NoSecondLook }),
   part('work is looked for once more before the LP is at rest', { Rounds: LooksThenSettles }),
+  part('an LP goes on before all are told', { Rounds: GoesOnAtOnce }),
+  part('whether all are told is looked at before the turn', { Rounds: LooksBeforeItsTurn }),
   part('the doorbell is rung before the step is moved', { Turn: RingsFirst }),
   part('an LP says that it waits once it has looked', { Turn: WaitsUnseen }),
   part('those that wait are told before a word is published', { Turn: TellsFirst }),

@@ -17,6 +17,7 @@ import { Kick } from '../../daemon/machine/kick.js';
 import { PhysicalApic } from '../../daemon/machine/physical-apic.js';
 import { ApicBase } from '../../shared/abi/apic.js';
 import { Rflags } from '../../shared/abi/registers.js';
+import { endStand, gateWord } from '../../shared/layout/gate.js';
 import { InterruptKind } from '../../shared/layout/interrupt-log.js';
 import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
 import { ClockMode, LP_BLOCK_SIZE, LpBlock, LpLayout, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
@@ -59,6 +60,7 @@ export const lpPartitionWords = (lps: number): number[] =>
 /** As above, of the machine. */
 export const lpMachineWords = (lps: number): number[] => [
   MachineLayout.at.turnChanges,
+  MachineLayout.at.gateStands,
   ...Array.from({ length: lps }, (_, lp) =>
     (['doorbell', 'turn', 'waitingForTurn'] as const)
       .map((word) => lpBlockAt(lp) + LpLayout.at[word])
@@ -112,6 +114,8 @@ export class SmallLp {
   readonly #parts: LpParts;
   readonly #rounds: Rounds<number>;
   readonly #kick: Kick;
+  readonly #machine: Views;
+  readonly #turn: Turn;
 
   /** `marker`: address of the VP's assist page, 0 none. */
   constructor({ machine, partition, lps }: SmallMachine, index: number, code: GuestCode, parts: LpParts = LP_PARTS, marker = 0) {
@@ -122,6 +126,8 @@ export class SmallLp {
     this.vp = vps[index];
     const { lpCount, frequencyHz, clockMode } = new MachineHeader(machine, 0);
     const turn = new parts.Turn(machine, index, 1);
+    this.#machine = machine;
+    this.#turn = turn;
     const clock = new LpClock(new LpBlock(machine, lpBlockAt(index)), frequencyHz, new TraceRing(machine, index, lpCount), () => 0);
     const physical = new PhysicalApic(machine, (lp) => on.setKick(lp));
     const context = { budget: 0 };
@@ -202,6 +208,7 @@ export class SmallLp {
         choose: () => {
           const early = clockMode === ClockMode.DETERMINISTIC ? earlierLp(machine, index, lpCount) : -1;
           if (early >= 0) throw new Error(`LP ${index} goes on in LP ${early}'s turn`);
+          if (machine.i32[gateWord.index] !== 0) throw new Error(`LP ${index} goes on before all have been told`);
           return readiness.runnable(index) ? index : undefined;
         },
         run: (vp) => loop.run(vp, clock.cycles, BUDGET, false),
@@ -217,6 +224,10 @@ export class SmallLp {
   /** Until its program is over. */
   run(): void {
     this.#rounds.run();
+  }
+  /** It was let go from rest, after a change. */
+  endRest(): void {
+    endStand(this.#machine, () => this.#turn.wakeAll(this.#turn.latestClock()));
   }
 
   // --- for guest code

@@ -1,10 +1,12 @@
 // LPs at the gate of the deterministic mode: nobody comes in before the one that goes is done, and whoever looks then is at the new place.
 import test from 'ava';
 import {
+  areAllTold,
   courseOf,
   endStand,
   gateWord,
   isStanding,
+  leaveDead,
   leaveGate,
   setCourse,
   standAtGate,
@@ -45,4 +47,16 @@ test('the place is another one before the others are told, and the same after a 
     t.is(courseOf(views), before + Number(isChanged));
   }
   t.is(told, 2);
+});
+
+test("who has a turn waits until all are told; an LP that has died meanwhile is in nobody's way", (t) => {
+  const views = machine();
+  t.true(areAllTold(views, 0));
+  standAtRest(views, 1, ALWAYS);
+  leaveGate(views, true);
+  t.false(areAllTold(views, 0));
+  leaveDead(views, 0);
+  t.false(areAllTold(views, 0), 'another has died');
+  leaveDead(views, 1);
+  t.true(areAllTold(views, 0));
 });
