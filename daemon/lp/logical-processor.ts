@@ -53,6 +53,8 @@ export interface LpSaved {
 
 /** Realtime mode: guest code is left at least this often, in instructions. */
 const REALTIME_RUN = 200_000;
+/** Of the 2^30 by which two LPs' steps may differ. */
+const FARTHEST_STEPS = 2 ** 29;
 
 export class LogicalProcessor {
   readonly #boot: LpBoot;
@@ -204,7 +206,9 @@ export class LogicalProcessor {
     let deadline = Math.min(this.#devices.deadline(clock), this.#pass.deadline, this.#queue.deadline(clock));
     for (const guest of this.#guests) if (guest) deadline = Math.min(deadline, guest.deadline());
     const appointed = appointedClock(this.#machine);
-    return appointed > clock ? Math.min(deadline, appointed) : deadline;
+    if (appointed > clock) deadline = Math.min(deadline, appointed);
+    // A guest's timer may be further away than steps can be compared (turn.ts): the LP comes to it by way of places where nothing is due.
+    return deadline === Number.POSITIVE_INFINITY ? deadline : Math.min(deadline, clock + FARTHEST_STEPS * this.#turn.stepCycles);
   }
 
   #runVp({ guest, vp, tag }: Candidate<Guest>): number {

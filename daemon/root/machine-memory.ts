@@ -1,8 +1,10 @@
 // Makes the machine memory: header, LP blocks and event rings in one SharedArrayBuffer, before any LP runs.
+import { DebugBlock } from '../../shared/layout/debug.js';
 import { createHostMemory } from '../../shared/layout/host-memory.js';
 import {
   CLOCK_MODE_NAMES,
   ClockMode,
+  debugAt,
   LpBlock,
   LpState,
   lpBlockAt,
@@ -39,6 +41,9 @@ export const createMachineMemory = (config: MachineConfig): MachineMemory => {
   header.frequencyHz = config.frequencyHz;
   header.token = config.clock === CLOCK_MODE_NAMES[ClockMode.DETERMINISTIC] ? config.seed % config.lps : 0;
   for (const policy of POLICIES) writePolicy(header, policy, policy.default);
+  // The host's clock in cycles since 1970 is beyond the integers that a number holds exactly: LPs' clocks begin with the machine.
+  if (header.clockMode === ClockMode.REALTIME)
+    new DebugBlock(views, debugAt(config.lps)).stoodMicrosNum = Math.round((performance.timeOrigin + performance.now()) * 1000);
   const lps = Array.from({ length: config.lps }, (_, lp) => {
     const block = new LpBlock(views, lpBlockAt(lp));
     block.state = LpState.OFFLINE;

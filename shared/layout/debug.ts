@@ -2,7 +2,8 @@
 //
 //   sequence even: the machine runs. Odd: it stands still. Root makes it odd, or an LP whose VP has come to something (compare-and-swap: the first one wins, and then
 //   says in `event*` what it was, `eventOf` last). Every LP then stands still at the next boundary, which it says by `parked[lp] = sequence`, and goes on when root has
-//   made the sequence even again. Clocks of the virtual modes stand with the LPs; `stoodMicros` is what `realtime` takes off the host's.
+//   made the sequence even again. Clocks of the virtual modes stand with the LPs; `stoodMicros` is what `realtime` takes off the host's,
+//   with all that was before there was a machine.
 //   An LP that stands still carries out requests: root writes their fields, then `requestLp` = LP + 1; the LP answers by 0.
 //
 // Why not by the mailbox: LPs stand still in the middle of a run, where no command of the mailbox may be carried out, and go on as if nothing had been.

@@ -57,3 +57,37 @@ test('a broadcast wakes every other processor at address 0; the module is where 
     t.is(status, 0x2b, stderr);
   });
 });
+
+/** As WAKE, for one other: there a deadline so many hours away is written, before it halts; then this one counts down long enough to be some quanta ahead. */
+const hex = (value: number): string => [0, 8, 16, 24].map((shift) => ((value >>> shift) & 0xff).toString(16).padStart(2, '0')).join('');
+const wrmsr = (msr: number, low: number, high = 0): string => `66b9${hex(msr)} 66b8${hex(low)} 66ba${hex(high)} 0f30`; // MOV ECX; MOV EAX; MOV EDX; WRMSR, of 16-bit code
+const farTimer = (hours: number): Uint8Array => {
+  const tsc = BigInt(hours) * 3_600_000_000_000n;
+  const other = [
+    wrmsr(0x1b, 0xfee0_0c00), // x2APIC mode
+    wrmsr(0x80f, 0x1ff),
+    wrmsr(0x832, 0x4_0040), // the timer goes by TSC deadlines
+    wrmsr(0x6e0, Number(tsc & 0xffff_ffffn), Number(tsc >> 32n)),
+    AP,
+  ].join(' ');
+  const { length } = bytes(other);
+  const at = (from: number): string =>
+    [
+      `31ff be${hex(from)} b9${hex(length)} f3a4`,
+      'c705f000e0fe ff010000 c7050003e0fe 00450c00 c7050003e0fe 00460c00',
+      'f390 66813d00060000 0100 75f3',
+      `b9${hex(20_000_000)} 49 75fd`, // MOV ECX; DEC ECX; JNZ
+      `b807000000 ${EXIT}`,
+    ].join(' ');
+  return image(`${at(0x40_0000 + bytes(at(0)).length)} ${other}`);
+};
+
+test('a timer that is days away, or years, keeps no other processor from its work', async (t) => {
+  const hours = [1, 80, 3000, 50_000];
+  await withFiles(Object.fromEntries(hours.map((n) => [`${n}.flat`, farTimer(n)])), async (name) => {
+    for (const n of hours) {
+      const { status, stderr } = await run(name(`${n}.flat`), '--vps', '2', '--lps', '2');
+      t.is(status, 0xf, `${n} hours: ${stderr}`);
+    }
+  });
+});

@@ -58,3 +58,26 @@ for (const { bits, vps, lps, jobs } of SHAPES) {
     });
   }
 }
+
+test.serial('realtime: an idle guest takes its ticks', async (t) => {
+  const image = join(packageRoot(), 'configs/guests/images/workload64.elf');
+  const append = 'job=timer:period=5000000 milliseconds=300';
+  const run = await hvd(
+    'run',
+    image,
+    '--lps',
+    '1',
+    '--memory',
+    '64M',
+    '--clock',
+    'realtime',
+    '--append',
+    append,
+    '--timeout',
+    '100',
+    '--debug-exit',
+  );
+  const [, operations] = /^R vp=0 job=timer operations=(\d+)/m.exec(run.stdout) ?? [];
+  t.true(Number(operations) > 0, `${run.stdout}${run.stderr}`);
+  t.regex(run.stdout, /DONE errors=0/, run.stderr);
+});

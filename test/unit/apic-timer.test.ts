@@ -113,7 +113,7 @@ test('TSC-deadline: fires when the guest TSC has reached it, and reads 0 afterwa
   t.deepEqual(p.drain(0), [0x42]);
 });
 
-test('TSC-deadline: other modes ignore it, leaving the mode disarms, the initial count is ignored, the far future is no overflow', (t) => {
+test('TSC-deadline: other modes ignore it, leaving the mode disarms, the initial count is ignored, the far future never comes', (t) => {
   const p = timer(0x42);
   const { timer: apicTimer } = p.apics[0];
   apicTimer.writeTscDeadline(5n, 0);
@@ -122,7 +122,19 @@ test('TSC-deadline: other modes ignore it, leaving the mode disarms, the initial
   p.write(0, TIMER_INITIAL, 1000, 0);
   t.is(p.apics[0].timerDeadline(), Infinity);
   apicTimer.writeTscDeadline(0xffff_ffff_ffff_ffffn, 0);
-  t.is(p.apics[0].timerDeadline(), Number.MAX_SAFE_INTEGER);
+  t.is(p.apics[0].timerDeadline(), Infinity);
+  apicTimer.advance(Number.MAX_SAFE_INTEGER);
+  t.is(p.apics[0].pendingVector(), -1);
+  t.is(apicTimer.readTscDeadline(Number.MAX_SAFE_INTEGER), 0xffff_ffff_ffff_ffffn);
   p.write(0, LVT_TIMER, 0x42, 0);
   t.is(p.apics[0].timerDeadline(), Infinity);
+});
+
+test('a vector below 16 in the timer entry is an error, and the interrupt of that comes at once', (t) => {
+  const p = timer(0x05);
+  p.write(0, TIMER_INITIAL, 1000, 0);
+  p.apics[0].advance(1000);
+  t.is(p.apics[0].pendingVector(), 0xfe);
+  p.write(0, ApicRegister.ESR, 0);
+  t.is(p.read(0, ApicRegister.ESR), 0x40);
 });

@@ -36,3 +36,11 @@ test('every deadline is reached when the clock says so, and not long before', (t
     ),
   );
 });
+
+test('a deadline is reached by clocks so far on that one cycle more is none', (t) => {
+  for (const epoch of [2 ** 53, 1.8e18])
+    for (let ns = 1_000_000; ns < 1_000_300; ns++) {
+      const [now] = reached(clockOf(1e9, epoch), ns);
+      t.true(now >= ns && now < ns + 2048, `${ns} after ${epoch}: ${now}`);
+    }
+});

@@ -5,6 +5,8 @@ import type { VpBlock } from '../../../shared/layout/vp.js';
 
 const NS = 1_000_000_000n;
 const U64 = (1n << 64n) - 1n;
+/** Partition times from here on, 104 days, are never: clocks do not tell them from their neighbours. */
+export const NEVER_NS = Number.MAX_SAFE_INTEGER;
 /** Nanoseconds of one count at divide-by-1. */
 const COUNT_NS = 1_000_000_000 / APIC_FREQUENCY_HZ;
 
@@ -40,13 +42,14 @@ export class ApicTimer {
 
   /** When the timer will interrupt: ns, or Infinity when it is off or masked. */
   get deadline(): number {
-    return this.#vp.timerArmed === 0 || (this.#vp.lvtTimer & Lvt.MASKED) !== 0 ? Infinity : this.#vp.timerDeadlineNum;
+    const { timerArmed, lvtTimer, timerDeadlineNum } = this.#vp;
+    return timerArmed === 0 || (lvtTimer & Lvt.MASKED) !== 0 || timerDeadlineNum >= NEVER_NS ? Infinity : timerDeadlineNum;
   }
 
   /** Lets time come to `now`: an expiry raises the vector once, however many periods were missed. */
   advance(now: number): void {
     const vp = this.#vp;
-    if (vp.timerArmed === 0 || now < vp.timerDeadlineNum) return;
+    if (vp.timerArmed === 0 || now < vp.timerDeadlineNum || vp.timerDeadlineNum >= NEVER_NS) return;
     if (this.#mode === TimerMode.PERIODIC) {
       const period = this.#period();
       const deadline = vp.timerDeadlineNum;
@@ -119,7 +122,7 @@ export class ApicTimer {
     }
     const rawDeadline = raw + (vp.tscDeadline - guest);
     const ns = (rawDeadline * NS + this.#tscHz - 1n) / this.#tscHz;
-    vp.timerDeadlineNum = ns > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(ns);
+    vp.timerDeadlineNum = ns > BigInt(NEVER_NS) ? NEVER_NS : Number(ns);
   }
 
   #period(): number {

@@ -106,7 +106,7 @@ export class VirtualApic {
     const { i32 } = vp.views;
     if (!acceptsFixed(vp)) return;
     if (vector < FIRST_LEGAL_VECTOR) {
-      logApicError(vp, ApicError.RECEIVE_ILLEGAL_VECTOR);
+      if (logApicError(vp, ApicError.RECEIVE_ILLEGAL_VECTOR)) this.pull();
       return;
     }
     noteRaised(vp, vector, kind, this.bus.now(), this.bus.interrupts);

@@ -3,6 +3,7 @@
 import { MessageType, STIMERS, StimerConfig, TimerPayload } from '../../../shared/abi/synic.js';
 import type { Views } from '../../../shared/layout/struct.js';
 import { Stimer, stimerAt } from '../../../shared/layout/synic.js';
+import { NEVER_NS } from '../apic/timer.js';
 import type { Synic } from './synic.js';
 
 /** Nanoseconds of a unit of reference time. */
@@ -16,12 +17,12 @@ const NEVER_EARLY_NS = 1;
 const PERIOD_MIN_NS = 10_000;
 /** A timer that is later than this many periods passes the rest over, lazy or not. */
 const BEHIND_MAX = 16n;
-const LATEST_NS = Number.MAX_SAFE_INTEGER;
 const TIMER_MESSAGE = { type: MessageType.TIMER_EXPIRED, size: TimerPayload.BYTES, origin: 0 } as const;
 
 const U64_MAX = (1n << 64n) - 1n;
 const later = (reference: bigint, count: bigint): bigint => (reference + count > U64_MAX ? U64_MAX : reference + count);
-const nsOf = (expiration: bigint): number => Math.min(LATEST_NS, Number(expiration) * UNIT_NS + NEVER_EARLY_NS);
+const nsOf = (expiration: bigint): number => Math.min(NEVER_NS, Number(expiration) * UNIT_NS + NEVER_EARLY_NS);
+const isAwaited = ({ armed, deadlineNum }: Stimer): boolean => armed !== 0 && deadlineNum < NEVER_NS;
 const isDirect = (config: bigint): boolean => (config & StimerConfig.DIRECT) !== 0n;
 const sintOf = (config: bigint): number => Number((config >> StimerConfig.SINT_SHIFT) & 15n);
 
@@ -52,14 +53,14 @@ export class SyntheticTimers {
   /** When the next one is due: partition time in ns, or Infinity. */
   deadline(): number {
     let earliest = Infinity;
-    for (const timer of this.#timers) if (timer.armed !== 0) earliest = Math.min(earliest, timer.deadlineNum);
+    for (const timer of this.#timers) if (isAwaited(timer)) earliest = Math.min(earliest, timer.deadlineNum);
     return earliest;
   }
 
   /** Lets time come to a moment. */
   advance(moment: TimerMoment): void {
     for (const [index, timer] of this.#timers.entries()) {
-      if (timer.armed !== 0 && timer.deadlineNum <= moment.now) this.#expire(index, timer, moment);
+      if (isAwaited(timer) && timer.deadlineNum <= moment.now) this.#expire(index, timer, moment);
     }
   }
 
@@ -118,7 +119,7 @@ export class SyntheticTimers {
     timer.skipped += Number(passed & 0xffff_ffffn);
     timer.expiration = later(timer.expiration, period * (passed + 1n));
     const soonest = moment.now + Math.max(PERIOD_MIN_NS, behind > passed ? nsOf(period) / 2 : 0);
-    timer.deadlineNum = Math.min(LATEST_NS, Math.max(nsOf(timer.expiration), Math.ceil(soonest)));
+    timer.deadlineNum = Math.min(NEVER_NS, Math.max(nsOf(timer.expiration), Math.ceil(soonest)));
   }
 
   /** False: the message before it still waits. */
