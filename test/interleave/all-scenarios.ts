@@ -2,6 +2,7 @@
 import { APIC_SCENARIOS } from './apic-scenarios.js';
 import { ASSIST_SCENARIOS } from './assist-scenarios.js';
 import { CODE_SCENARIOS } from './code-scenarios.js';
+import { GIFT_SCENARIOS } from './gift-scenarios.js';
 import { IDLE_SCENARIOS } from './idle-scenarios.js';
 import { SCENARIOS, type Scenario } from './scenarios.js';
 import { SYNIC_SCENARIOS } from './synic-scenarios.js';
@@ -13,4 +14,5 @@ export const ALL_SCENARIOS: readonly Scenario[] = [
   ...APIC_SCENARIOS,
   ...IDLE_SCENARIOS,
   ...ASSIST_SCENARIOS,
+  ...GIFT_SCENARIOS,
 ];

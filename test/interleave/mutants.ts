@@ -28,6 +28,7 @@ import { ShortcutFault } from '../../shared/layout/translation-fields.js';
 import { Role, Spt, sptHeaderAt, TrackState, trackAt, trackStateOf, vtlbWord } from '../../shared/layout/vtlb.js';
 import { APIC_MUTANTS, type ApicParts } from './apic-mutants.js';
 import { CODE_MUTANTS } from './code-mutants.js';
+import { GIFT_MUTANTS } from './gift-mutants.js';
 import { LP_MUTANTS } from './lp-mutants.js';
 import { ABSENT } from './scenarios.js';
 import type { LpParts } from './small-lp.js';
@@ -651,4 +652,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...SYNIC_MUTANTS.map(({ name, ...synic }) => ({ name, synic })),
   ...APIC_MUTANTS,
   ...LP_MUTANTS,
+  ...GIFT_MUTANTS,
 ];

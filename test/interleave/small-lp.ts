@@ -2,9 +2,8 @@
 // VPs are reached, as they are in the daemon. What is not: guest code, which is a function here, and what a run has to do with memory, devices and accounts.
 import { EoiAssist } from '../../daemon/hypervisor/apic/eoi-assist.js';
 import { request } from '../../daemon/hypervisor/apic/post.js';
-import { VirtualApic } from '../../daemon/hypervisor/apic/virtual-apic.js';
+import type { VirtualApic } from '../../daemon/hypervisor/apic/virtual-apic.js';
 import type { InterruptWindow } from '../../daemon/hypervisor/interrupt-window.js';
-import type { PartitionOnLp } from '../../daemon/hypervisor/partition-on-lp.js';
 import { reach } from '../../daemon/hypervisor/reach.js';
 import { RunLoop } from '../../daemon/hypervisor/run-loop.js';
 import type { SpinWindow } from '../../daemon/hypervisor/spin/spin-window.js';
@@ -12,21 +11,22 @@ import { TraceRing } from '../../daemon/hypervisor/trace-ring.js';
 import { VpReadiness } from '../../daemon/hypervisor/vp-readiness.js';
 import { LpClock } from '../../daemon/lp/lp-clock.js';
 import { Rounds } from '../../daemon/lp/rounds.js';
-import { Turn } from '../../daemon/lp/turn.js';
+import { Balance } from '../../daemon/lp/schedule/balance.js';
+import { RunQueue } from '../../daemon/lp/schedule/run-queue.js';
+import { STEPS_IN_QUANTUM, Turn } from '../../daemon/lp/turn.js';
 import { Kick } from '../../daemon/machine/kick.js';
 import { PhysicalApic } from '../../daemon/machine/physical-apic.js';
 import { ApicBase } from '../../shared/abi/apic.js';
-import { Rflags } from '../../shared/abi/registers.js';
 import { endStand, gateWord } from '../../shared/layout/gate.js';
 import { InterruptKind } from '../../shared/layout/interrupt-log.js';
-import { KICKED, LpContextLayout } from '../../shared/layout/lp-context.js';
+import { LpContextLayout } from '../../shared/layout/lp-context.js';
 import { ClockMode, LP_BLOCK_SIZE, LpBlock, LpLayout, lpBlockAt, MachineHeader, MachineLayout } from '../../shared/layout/machine.js';
 import { lpContextAt, vpBlockAt } from '../../shared/layout/partition.js';
-import { SpinKind } from '../../shared/layout/schedule.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { VpBlock, VpLayout, VpState } from '../../shared/layout/vp.js';
 import { powerUpVp } from '../../shared/layout/vp-reset.js';
 import type { SmallMachine } from './small-machine.js';
+import { type OnSmallLp, onSmallLp } from './small-on-lp.js';
 
 /** What of it a mutant may replace. */
 export interface LpParts {
@@ -36,19 +36,23 @@ export interface LpParts {
   readonly Assist: typeof EoiAssist;
   readonly reach: typeof reach;
   readonly request: typeof request;
+  /** Of LPs that share several VPs (queue-lp). */
+  readonly RunQueue: typeof RunQueue;
+  readonly Balance: typeof Balance;
+  readonly VpReadiness: typeof VpReadiness;
 }
-export const LP_PARTS: LpParts = { Rounds, Turn, RunLoop, Assist: EoiAssist, reach, request };
+export const LP_PARTS: LpParts = { Rounds, Turn, RunLoop, Assist: EoiAssist, reach, request, RunQueue, Balance, VpReadiness };
 
 /** The VP of each LP has its number. Guest code is entered by it, and left by a return: kicked, halted, or after an instruction that lets an interrupt come. */
 export type GuestCode = (lp: SmallLp) => void;
 
 /** Vectors are of one word. */
 const VECTOR_WORD = 2;
-const QUANTUM_CYCLES = 8000;
-const RUN_CYCLES = 100;
+export const STEP_CYCLES = 1000;
+const QUANTUM_CYCLES = STEPS_IN_QUANTUM * STEP_CYCLES;
 const BUDGET = 1 << 20;
 const FREQUENCY_HZ = 1_000_000_000;
-const KICK_VECTOR = 0xf0;
+export const KICK_VECTOR = 0xf0;
 
 /** Words of the partition that the protocols are about, for so many LPs. */
 export const lpPartitionWords = (lps: number): number[] =>
@@ -94,7 +98,7 @@ export const powerUpLps = (
 };
 
 /** An LP whose step is before this one's, -1: there is none. Steps are few here. */
-const earlierLp = ({ i32 }: Views, lp: number, lps: number): number => {
+export const earlierLp = ({ i32 }: Views, lp: number, lps: number): number => {
   const stepOf = (one: number): number => {
     const word = i32[(lpBlockAt(one) + LpLayout.at.turn) >>> 2];
     return word & 1 ? Number.POSITIVE_INFINITY : word >>> 1;
@@ -110,7 +114,7 @@ export class SmallLp {
   isOver = false;
   /** Vectors that the VP has been given. */
   readonly taken: number[] = [];
-  readonly #on: PartitionOnLp;
+  readonly #on: OnSmallLp;
   readonly #parts: LpParts;
   readonly #rounds: Rounds<number>;
   readonly #kick: Kick;
@@ -118,80 +122,33 @@ export class SmallLp {
   readonly #turn: Turn;
 
   /** `marker`: address of the VP's assist page, 0 none. */
-  constructor({ machine, partition, lps }: SmallMachine, index: number, code: GuestCode, parts: LpParts = LP_PARTS, marker = 0) {
+  constructor(small: SmallMachine, index: number, code: GuestCode, parts: LpParts = LP_PARTS, marker = 0) {
+    const { machine, partition } = small;
     this.index = index;
     this.#parts = parts;
     this.#kick = new Kick(partition, lpContextAt(index));
-    const vps = Array.from({ length: lps }, (_, vp) => new VpBlock(partition, vpBlockAt(vp)));
-    this.vp = vps[index];
     const { lpCount, frequencyHz, clockMode } = new MachineHeader(machine, 0);
     const turn = new parts.Turn(machine, index, 1);
     this.#machine = machine;
     this.#turn = turn;
     const clock = new LpClock(new LpBlock(machine, lpBlockAt(index)), frequencyHz, new TraceRing(machine, index, lpCount), () => 0);
     const physical = new PhysicalApic(machine, (lp) => on.setKick(lp));
-    const context = { budget: 0 };
-    const on = {
+    const on = onSmallLp({
+      small,
       lp: index,
-      wiring: { lp: index, realtime: false, isWanted: () => false },
-      vps,
-      vpCount: lps,
-      schedules: [],
-      header: { endNsNum: 0 },
-      platform: { nextDeadline: () => Number.POSITIVE_INFINITY },
-      clock: { beginRun() {}, endRun() {}, began: 0, cycles: () => clock.cycles, cyclesAt: (ns: number) => ns, now: () => 0 },
-      trace: { begin() {} },
-      world: { begin() {}, end() {} },
-      mmu: { load() {} },
-      ends: {
-        brokenInvariant: (error: unknown) => {
-          throw error;
-        },
-      },
-      processor: {
-        context,
-        retired: 0,
-        code: { translations: 0, compilations: 0 },
-        load() {},
-        takeKick: () => this.#kick.take(),
-        get remaining() {
-          return context.budget;
-        },
-        run: () => {
-          context.budget -= RUN_CYCLES;
-          code(this);
-          return 0;
-        },
-      },
-      current: -1,
-      spinning: SpinKind.NONE,
-      extended: false,
-      eoiPolicy: 0,
-      isRunning: true,
-      detects: () => false,
-      lpOf: (vp: VpBlock) => vp.lp,
-      stateOf: (vp: VpBlock) => Atomics.load(partition.i32, (vp.base + VpLayout.at.state) >>> 2),
-      setState: (vp: VpBlock, state: number) => void Atomics.store(partition.i32, (vp.base + VpLayout.at.state) >>> 2, state),
-      systemFlags: () => Rflags.IF,
-      hasExtInt: () => false,
-      takePosted: () => {
-        this.apic.pull();
-        return 0;
-      },
-      count() {},
-      vpBlock: (vp: number) => vps[vp],
-      kick: (vp: number) => parts.reach(on, vps[vp]),
-      now: () => clock.cycles,
-      setKick: (lp: number) => void Atomics.store(partition.i32, (lpContextAt(lp) + LpContextLayout.at.kick) >>> 2, KICKED),
-      told() {},
-      wake: (lp: number) => {
+      vps: [index],
+      clock,
+      Assist: parts.Assist,
+      marker,
+      reach: parts.reach,
+      run: () => code(this),
+      wake: (lp) => {
         physical.send(lp, KICK_VECTOR);
         this.#rounds.summon(lp, clock.cycles);
       },
-    } as unknown as PartitionOnLp & { apics: VirtualApic[] };
-    this.apic = new VirtualApic(this.vp, on, frequencyHz, () => undefined, { Assist: parts.Assist, marker: () => marker });
-    on.apics = [];
-    on.apics[index] = this.apic;
+    });
+    this.vp = on.vps[index];
+    this.apic = on.apics[index];
     this.#on = on;
     const readiness = new VpReadiness(on);
     const window = { open: () => this.#open() } as unknown as InterruptWindow;

@@ -4,7 +4,7 @@
 //
 // A gift, and what it leaves: (1) the owner is done with the VP and stores where its time goes on; (2) its LP word names the new owner: who posts to the VP from here
 // on tells that one, and who has told the old one had posted before, which the new one sees as it looks; (3) the new owner's `arrivals` says that there is something
-// to take; (4) it is told. It looks at (3) before each choice, and once more after it has said that it goes idle.
+// to take; (4) it is told. It looks at (3) before each choice, and once more after it has said that it goes idle. test/interleave/gift-interleavings tries all orders.
 import { LpBlock, LpLayout, LpState, lpBlockAt } from '../../../shared/layout/machine.js';
 import { RESERVE_MAX } from '../../../shared/layout/schedule.js';
 import type { Views } from '../../../shared/layout/struct.js';
@@ -104,20 +104,29 @@ export class Balance {
 
   /** The owner is done with the VP. False: that LP has died meanwhile, and the VP is the owner's again. */
   give(candidate: Candidate, lp: number, now: number): boolean {
-    const { record } = candidate;
-    record.notBeforeNum = now;
+    candidate.record.notBeforeNum = now;
     candidate.guest.give(candidate.vp, lp);
     // Root stores an LP's death, then looks whose VPs it had: either it finds this one, or this finds the death.
-    if (this.#word(lp, 'state') === LpState.DEAD) {
+    if (this.isDead(lp)) {
       candidate.guest.give(candidate.vp, this.#lp);
       return false;
     }
+    this.announce(candidate, lp);
+    this.tell(lp, now);
+    return true;
+  }
+  protected isDead(lp: number): boolean {
+    return this.#word(lp, 'state') === LpState.DEAD;
+  }
+  /** There is something for the LP to take. What it has counts at once: or several LPs would give to the same idle one. */
+  protected announce({ record }: Candidate, lp: number): void {
     this.#add(lp, 'readyVps', 1);
     this.#add(lp, 'readyWeight', record.weight);
     this.#add(lp, 'reservedPercent', record.reserve);
     this.#add(lp, 'arrivals', 1);
+  }
+  protected tell(lp: number, now: number): void {
     this.#signal(lp, now);
-    return true;
   }
 
   #at(lp: number, name: Word): number {

@@ -33,6 +33,8 @@ export interface QueueParts<G> {
   guests(): readonly G[];
   /** Tells another LP that it has work. */
   signal(lp: number, clock: number): void;
+  /** For tests: how VPs are given away. */
+  readonly Balance?: typeof Balance;
 }
 
 /** VPs by their tags (Candidate). */
@@ -88,7 +90,7 @@ export class RunQueue<G extends Schedulable> {
     this.#disciplines = disciplines(() => parts.guests());
     this.#discipline = this.#disciplines[Atomics.load(this.#i32, POLICY)];
     this.#spin = new Spin(parts.machine);
-    this.#balance = new Balance(parts.machine, parts.lp, parts.lps, parts.signal);
+    this.#balance = new (parts.Balance ?? Balance)(parts.machine, parts.lp, parts.lps, parts.signal);
   }
 
   /** Snapshots (shared/kit/saved). Taken up once all partitions are there. */
@@ -174,6 +176,15 @@ export class RunQueue<G extends Schedulable> {
   get hasArrivals(): boolean {
     return Atomics.load(this.#i32, this.#arrivalsWord) !== this.#arrivals;
   }
+  /** Noted before it looks: what comes while it does is taken the next time. */
+  protected takeArrivals(now: number): void {
+    if (!this.hasArrivals) return;
+    this.noteArrivals();
+    this.renew(now);
+  }
+  protected noteArrivals(): void {
+    this.#arrivals = Atomics.load(this.#i32, this.#arrivalsWord);
+  }
   /** Whether any VP can run and may at once; `take`: what was posted to them counts too. What may run later is in `deadline`. */
   hasReady(take: boolean, now: number): boolean {
     return this.#own.some(
@@ -193,10 +204,7 @@ export class RunQueue<G extends Schedulable> {
 
   /** The VP that runs next, the same one again while its slice lasts. In the LP's turn only. */
   choose(now: number): Candidate<G> | undefined {
-    if (this.hasArrivals) {
-      this.#arrivals = Atomics.load(this.#i32, this.#arrivalsWord);
-      this.renew(now);
-    }
+    this.takeArrivals(now);
     const discipline = this.#disciplines[Atomics.load(this.#i32, POLICY)];
     if (discipline !== this.#discipline) this.#beginAnew(discipline);
     this.#sendHome(now);
@@ -322,7 +330,14 @@ export class RunQueue<G extends Schedulable> {
   /** `lp`: -1 when nobody takes it. True: the VP is gone. */
   #give(candidate: Candidate<G>, lp: number, now: number): boolean {
     if (lp < 0) return false;
+    const { record } = candidate;
     const last = this.#own[this.#cursor];
+    record.virtualNum -= this.#floor;
+    if (!this.#balance.give(candidate, lp, now)) {
+      record.virtualNum += this.#floor;
+      this.renew(now);
+      return false;
+    }
     if (this.#boost === candidate) this.#boost = undefined;
     this.#own = this.#own.filter((one) => one !== candidate);
     this.#waiting = this.#waiting.filter((one) => one !== candidate);
@@ -332,10 +347,7 @@ export class RunQueue<G extends Schedulable> {
       this.#cursor %= Math.max(1, this.#own.length);
       this.#sliceLeft = 0;
     }
-    candidate.record.virtualNum -= this.#floor;
-    if (this.#balance.give(candidate, lp, now)) return true;
-    this.renew(now);
-    return false;
+    return true;
   }
 
   /** Most cycles that the chosen VP runs before the next choice. */
