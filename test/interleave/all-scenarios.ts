@@ -4,11 +4,12 @@ import { ASSIST_SCENARIOS } from './assist-scenarios.js';
 import { CODE_SCENARIOS } from './code-scenarios.js';
 import { GIFT_SCENARIOS } from './gift-scenarios.js';
 import { IDLE_SCENARIOS } from './idle-scenarios.js';
-import { SCENARIOS, type Scenario } from './scenarios.js';
+import type { Scenario } from './scenario.js';
 import { SYNIC_SCENARIOS } from './synic-scenarios.js';
+import { VTLB_SCENARIOS } from './vtlb/scenarios.js';
 
 export const ALL_SCENARIOS: readonly Scenario[] = [
-  ...SCENARIOS,
+  ...VTLB_SCENARIOS,
   ...SYNIC_SCENARIOS,
   ...CODE_SCENARIOS,
   ...APIC_SCENARIOS,

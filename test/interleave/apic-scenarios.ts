@@ -4,7 +4,7 @@ import { hasVector } from '../../daemon/hypervisor/apic/vector-set.js';
 import { PartitionMap, vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock, VpLayout } from '../../shared/layout/vp.js';
 import { APIC_PARTS, type ApicParts } from './apic-mutants.js';
-import type { Scenario, ScenarioThread } from './scenarios.js';
+import type { Scenario, ScenarioThread } from './scenario.js';
 import type { SmallMachine } from './small-machine.js';
 
 const AT = VpLayout.at;

@@ -5,7 +5,7 @@ import { EOI_MARKER } from '../../shared/abi/apic.js';
 import { ClockMode } from '../../shared/layout/machine.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock, VpState, vpCounterIndex } from '../../shared/layout/vp.js';
-import type { Scenario, ScenarioThread } from './scenarios.js';
+import type { Scenario, ScenarioThread } from './scenario.js';
 import { type GuestCode, LP_PARTS, lpMachineWords, lpPartitionWords, powerUpLps, SmallLp } from './small-lp.js';
 import { spaOf } from './small-machine.js';
 

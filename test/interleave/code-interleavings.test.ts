@@ -3,7 +3,7 @@
 import test from 'ava';
 import { CODE_SCENARIOS } from './code-scenarios.js';
 import { type Exploration, Explorer } from './explorer.js';
-import { THREADS } from './scenarios.js';
+import { THREADS } from './scenario.js';
 
 /** Which faults each scenario must find. */
 const MUST_FIND: Readonly<Record<string, readonly string[]>> = {

@@ -3,7 +3,7 @@
 import { SharedWords } from '../../daemon/machine/shared-words.js';
 import { WatchedCode } from '../../daemon/machine/watched-code.js';
 import { PageFlag, PartitionLayout, PartitionMap } from '../../shared/layout/partition.js';
-import type { Scenario, ScenarioThread } from './scenarios.js';
+import type { Scenario, ScenarioThread } from './scenario.js';
 import { type SmallMachine, spaOf } from './small-machine.js';
 
 const GFN = 20;

@@ -4,7 +4,7 @@ import { ALL_SCENARIOS } from './all-scenarios.js';
 import { Aborted, Control, Gate, GatedWords, MAIN, Phase } from './gate.js';
 import { gateAtomics } from './gated-atomics.js';
 import { MUTANTS } from './mutants.js';
-import type { ScenarioThread } from './scenarios.js';
+import type { ScenarioThread } from './scenario.js';
 import { shortVtlb } from './short-vtlb.js';
 import { attachMachine, makeLp } from './small-machine.js';
 

@@ -17,8 +17,9 @@ import {
   traceInFocus,
 } from './gate.js';
 import { MUTANTS } from './mutants.js';
-import { PAGES, setPolicy } from './scenarios.js';
+import { PAGES } from './scenario.js';
 import { makeMachine, resetMachine, type SmallMachine } from './small-machine.js';
+import { setPolicy } from './vtlb/acts.js';
 
 export interface Exploration {
   readonly schedules: number;

@@ -4,7 +4,7 @@ import { freeGate, leaveGate, standAtRest } from '../../shared/layout/gate.js';
 import { ClockMode, LpLayout, lpBlockAt } from '../../shared/layout/machine.js';
 import { vpBlockAt } from '../../shared/layout/partition.js';
 import { VpBlock, VpState } from '../../shared/layout/vp.js';
-import type { Scenario, ScenarioThread } from './scenarios.js';
+import type { Scenario, ScenarioThread } from './scenario.js';
 import { type GuestCode, LP_PARTS, lpMachineWords, lpPartitionWords, powerUpLps, SmallLp } from './small-lp.js';
 
 const VECTOR = 0x41;

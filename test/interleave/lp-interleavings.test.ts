@@ -6,7 +6,7 @@ import { ASSIST_SCENARIOS } from './assist-scenarios.js';
 import { type Exploration, Explorer } from './explorer.js';
 import { IDLE_SCENARIOS } from './idle-scenarios.js';
 import { LP_MUTANTS } from './lp-mutants.js';
-import { THREADS } from './scenarios.js';
+import { THREADS } from './scenario.js';
 
 /** Which faults each scenario must find. */
 const MUST_FIND: Readonly<Record<string, readonly string[]>> = {

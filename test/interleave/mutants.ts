@@ -30,9 +30,9 @@ import { APIC_MUTANTS, type ApicParts } from './apic-mutants.js';
 import { CODE_MUTANTS } from './code-mutants.js';
 import { GIFT_MUTANTS } from './gift-mutants.js';
 import { LP_MUTANTS } from './lp-mutants.js';
-import { ABSENT } from './scenarios.js';
 import type { LpParts } from './small-lp.js';
 import { SYNIC_MUTANTS, type SynicMutant } from './synic-mutants.js';
+import { ABSENT } from './vtlb/acts.js';
 
 class NoPendingWait extends FillLock {
   override waitForPendingFills(): void {}

@@ -3,7 +3,8 @@
 // (two more: test/unit/shortcut-steps). vtlb-interleavings.test.ts says how to run longer and to replay.
 import test from 'ava';
 import { Explorer } from './explorer.js';
-import { SCENARIOS, THREADS } from './scenarios.js';
+import { THREADS } from './scenario.js';
+import { VTLB_SCENARIOS } from './vtlb/scenarios.js';
 
 interface Race {
   readonly name: string;
@@ -59,7 +60,7 @@ for (const { name, keeps, mutants } of RACES) {
   const policies: Record<string, string> = keeps ? { 'vtlb.tags': '64' } : {};
   test.serial(`${name}, by shortcuts: no schedule breaks it`, (t) => {
     t.timeout(24 * 3600 * 1000);
-    const three = SCENARIOS.find((scenario) => scenario.name === name)!.threads.length > 2;
+    const three = VTLB_SCENARIOS.find((scenario) => scenario.name === name)!.threads.length > 2;
     const limit = three ? Math.min(SCHEDULES, 500) : SCHEDULES;
     const result = explorer.explore({ scenario: name, mutant: 'shortcuts', policies, limit, random: RANDOM, seed: SEED });
     t.log(`${result.schedules} schedules${result.exhausted ? ', all with two preemptions' : ''}`);

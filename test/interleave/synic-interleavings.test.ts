@@ -2,7 +2,7 @@
 // To replay one seed of a scenario: HVD_SCHEDULES=0 HVD_RANDOM=1 HVD_SEED=7 bash test/run.sh dist/test/interleave/synic-interleavings.test.js -m 'EOM*: no*'
 import test from 'ava';
 import { type Exploration, Explorer } from './explorer.js';
-import { THREADS } from './scenarios.js';
+import { THREADS } from './scenario.js';
 import { SYNIC_SCENARIOS } from './synic-scenarios.js';
 
 /** Which faults each scenario must find. */

@@ -8,7 +8,7 @@ import { HvStatus } from '../../shared/abi/hyperv.js';
 import { EVENT_FLAGS_BYTES, MESSAGE_PENDING_WORD, Message, Sint } from '../../shared/abi/synic.js';
 import { PartitionMap } from '../../shared/layout/partition.js';
 import { ALL_BUFFERS_FREE, PortKind, PortLayout, portAt, powerUpSynic, SynicLayout, synicAt } from '../../shared/layout/synic.js';
-import type { Scenario, ScenarioThread } from './scenarios.js';
+import type { Scenario, ScenarioThread } from './scenario.js';
 import { type SmallMachine, spaOf } from './small-machine.js';
 
 const SINT = 2;

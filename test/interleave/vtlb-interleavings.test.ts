@@ -5,7 +5,8 @@
 import test from 'ava';
 import { SAS_MAX, SAS_SIZE, SAS_TABLE, SPT_HEADERS, SPT_PAGES } from '../../shared/layout/vtlb.js';
 import { type Exploration, Explorer, type Focus } from './explorer.js';
-import { SCENARIOS, THREADS } from './scenarios.js';
+import { THREADS } from './scenario.js';
+import { VTLB_SCENARIOS } from './vtlb/scenarios.js';
 
 /** Which faults each scenario must find; with a number, by so many schedules in order before chance has a try, and perhaps with changes of threads at certain words only. */
 type Fault = string | readonly [mutant: string, limit: number, focus?: Focus];
@@ -137,7 +138,7 @@ const SCHEDULES = Number(process.env.HVD_SCHEDULES ?? 4000);
 const RANDOM = Number(process.env.HVD_RANDOM ?? 400);
 const SEED = process.env.HVD_SEED === undefined ? undefined : Number(process.env.HVD_SEED);
 
-for (const { name, threads, limit: most } of SCENARIOS) {
+for (const { name, threads, limit: most } of VTLB_SCENARIOS) {
   test.serial(`${name}: no schedule breaks it`, (t) => {
     t.timeout(24 * 3600 * 1000);
     const three = threads.length > 2;
