@@ -14,7 +14,7 @@ import { PageFlag, PartitionMap } from '../../shared/layout/partition.js';
 import type { Views } from '../../shared/layout/struct.js';
 import { BootError } from './boot-error.js';
 import type { BootPlan } from './boot-plan.js';
-import type { PartitionSpec } from './partition-spec.js';
+import type { BiosSpec, PartitionSpec } from './partition-spec.js';
 
 const KIB = 1024;
 const PAGE = 4096;
@@ -26,11 +26,6 @@ export const OPTION_ROM_MAX = 128 * KIB;
 const ROM_SIGNATURE = 0xaa55;
 /** Partition memory comes in such pieces. */
 const PIECE = 0x1_0000;
-
-/** Bytes of a video BIOS, by the name of its file. */
-export interface BiosSpec {
-  readonly videoRom?: { readonly name: string; readonly data: Uint8Array } | undefined;
-}
 
 interface BiosFile {
   readonly name: string;

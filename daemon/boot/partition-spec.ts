@@ -4,7 +4,11 @@ import { DEFAULT_PROCESSOR, type ProcessorChoice } from '../../shared/cpu/proces
 import type { VirtualDeviceSpec } from '../../shared/devices/partition-devices.js';
 import type { HypervChoice } from '../../shared/hyperv/hyperv-choice.js';
 import type { PortsConfig } from '../../shared/hyperv/partition-ports.js';
-import type { BiosSpec } from './bios.js';
+
+/** Bytes of a video BIOS, by the name of its file. */
+export interface BiosSpec {
+  readonly videoRom?: { readonly name: string; readonly data: Uint8Array } | undefined;
+}
 
 export interface PartitionSpec {
   readonly id: number;

@@ -1,12 +1,7 @@
 // A partition's console: what it has said, as it comes, or on this terminal (console-terminal.ts).
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { HvdClient } from '../../shared/client/client.js';
-import { HvdError } from '../../shared/protocol/errors.js';
 import { ConsoleTerminal } from './console-terminal.js';
-
-const FULL_PAUSE_MS = 20;
-/** Well below the limit of one request. */
-const INPUT_PIECE = 256;
+import { type } from './type-to-console.js';
 
 export interface ConsoleFlags {
   readonly follow?: boolean;
@@ -42,18 +37,4 @@ const followConsole = async (hvd: HvdClient, name: string): Promise<number> => {
   await hvd.request('vm.console.attach', { name });
   await ended;
   return 0;
-};
-
-/** The guest takes input at its own pace: a full queue is waited for while `goesOn`. */
-export const type = async (hvd: HvdClient, name: string, bytes: Uint8Array, goesOn = () => true): Promise<void> => {
-  for (let at = 0; at < bytes.length && goesOn(); ) {
-    const data = bytes.subarray(at, at + INPUT_PIECE);
-    try {
-      await hvd.request('vm.console.write', { name, data });
-      at += data.length;
-    } catch (error) {
-      if (!(error instanceof HvdError && error.code === 'vm.console-full')) throw error;
-      await sleep(FULL_PAUSE_MS);
-    }
-  }
 };

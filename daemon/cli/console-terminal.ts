@@ -3,8 +3,8 @@ import { constants } from 'node:os';
 import type { HvdClient } from '../../shared/client/client.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { Events } from '../../shared/protocol/messages.js';
-import { type } from './attach-console.js';
 import { TerminalModes, withoutQueries } from './terminal-modes.js';
+import { type } from './type-to-console.js';
 
 /** Ctrl-]: telnet's escape, seldom meant for a guest. */
 const LEAVE_KEY = 0x1d;

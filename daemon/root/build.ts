@@ -7,9 +7,9 @@ import { parseHyperv } from '../../shared/hyperv/hyperv-choice.js';
 import { SUPER_MODE_CHOICES } from '../../shared/layout/partition.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { PartitionConfig } from '../../shared/protocol/messages.js';
-import type { BiosSpec } from '../boot/bios.js';
 import { BootError } from '../boot/boot-error.js';
 import { buildPartition } from '../boot/build-partition.js';
+import type { BiosSpec } from '../boot/partition-spec.js';
 import type { PartitionFiles } from './partition.js';
 import type { PartitionBuilder } from './partitions.js';
 
