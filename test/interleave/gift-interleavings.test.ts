@@ -5,7 +5,7 @@ import test from 'ava';
 import { type Exploration, Explorer } from './explorer.js';
 import { GIFT_MUTANTS } from './gift-mutants.js';
 import { GIFT_SCENARIOS } from './gift-scenarios.js';
-import { THREADS } from './scenarios.js';
+import { THREADS } from './scenario.js';
 
 /** Which faults each scenario must find. */
 const MUST_FIND: Readonly<Record<string, readonly string[]>> = {

@@ -15,7 +15,7 @@ import {
   type VpAtFirst,
   type VpCode,
 } from './queue-lp.js';
-import type { Scenario, ScenarioThread } from './scenarios.js';
+import type { Scenario, ScenarioThread } from './scenario.js';
 import { LP_PARTS, STEP_CYCLES } from './small-lp.js';
 import type { SmallMachine } from './small-machine.js';
 import { RUN_CYCLES } from './small-on-lp.js';
