@@ -35,7 +35,7 @@ const deedOf = <K extends InputKind>(kind: K, params: Inputs[K]): Deed | undefin
       return { kind: 'verb', vm: (params as Inputs['vm.start']).name, verb: kind.slice(3) as Extract<Deed, { kind: 'verb' }>['verb'] };
     case 'policy': {
       const { name, value, vm } = params as Inputs['policy'];
-      return vm === undefined ? { kind: 'policy', name, value } : undefined;
+      return { kind: 'policy', name, value, ...(vm === undefined ? {} : { vm }) };
     }
     case 'load.set': {
       const { name, load } = params as Inputs['load.set'];

@@ -26,6 +26,8 @@ export const inspectPartition = async (
   devices: inspectDevices(partition.body.views, partition.config.devices ?? [], partition.config.bios !== undefined),
   unknownInstructions: await unknownInstructions(partition),
   crash: crashReport(partition.body.views),
+  waitingLoads: partition.pendingLoads,
+  refusedLoads: partition.refusedLoads,
 });
 
 const processorOf = (partition: Partition): PartitionInspect['processor'] => {

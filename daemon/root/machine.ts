@@ -3,7 +3,16 @@ import { fileURLToPath } from 'node:url';
 import { PartitionState } from '../../shared/layout/partition.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import type { InterruptsInspect, MachineConfig, MachineStats, PartitionConfig, PolicyInfo } from '../../shared/protocol/messages.js';
-import { describePolicy, findPolicy, POLICIES, readPolicyOf, writePolicy, writePolicyOf } from '../../shared/protocol/policies.js';
+import {
+  describePolicy,
+  findPolicy,
+  hasOwn,
+  INHERIT,
+  POLICIES,
+  readPolicyOf,
+  writePolicy,
+  writePolicyOf,
+} from '../../shared/protocol/policies.js';
 import { BackEndHost } from './back-ends.js';
 import { build } from './build.js';
 import { readCosts } from './config/machine-file.js';
@@ -21,6 +30,7 @@ import type { Switch } from './network/switch.js';
 import type { Partition } from './partition.js';
 import { type PartitionBuilder, Partitions } from './partitions.js';
 import type { Recorder } from './record/recorder.js';
+import { Scripts } from './scripts.js';
 import { restoreSnapshot } from './snapshot/restore.js';
 import { type SnapshotReport, saveSnapshot } from './snapshot/save.js';
 import type { SnapshotScan } from './snapshot/scan.js';
@@ -55,8 +65,6 @@ export interface ReplaySource {
 /** What the log tells of; what is done to partitions they tell of themselves. */
 const TOLD: ReadonlySet<InputKind> = new Set(['policy', 'load.set', 'load.stop', 'vm.schedule', 'ports', 'device.period']);
 
-/** In place of a setting: a partition has none of its own. */
-const INHERIT = 'inherit';
 const LP_WORKER = fileURLToPath(new URL('../lp/worker.bundle.js', import.meta.url));
 
 export class Machine {
@@ -72,6 +80,7 @@ export class Machine {
   readonly networks = new Map<string, Switch>();
   readonly traces: Traces;
   readonly deeds = new Deeds();
+  readonly scripts = new Scripts();
   readonly #watcher: Watcher;
   readonly #log: Log;
   readonly #recorder: Recorder | undefined;
@@ -212,7 +221,7 @@ export class Machine {
   }
 
   stats(): MachineStats {
-    return snapshotStats(this.memory, this.partitions.all, this.#startedAt);
+    return { ...snapshotStats(this.memory, this.partitions.all, this.#startedAt), scripts: this.scripts.list };
   }
 
   interrupts(log: { partition: string; vp: number } | undefined): InterruptsInspect {
@@ -235,7 +244,9 @@ export class Machine {
   getPolicy(name: string, vm?: string): PolicyInfo {
     const policy = findPolicy(name);
     const info = describePolicy(this.memory.header, policy);
-    return vm === undefined ? info : { ...info, value: readPolicyOf(this.partitions.get(vm).body.views, this.memory.header, policy) };
+    if (vm === undefined) return info;
+    const { views } = this.partitions.get(vm).body;
+    return { ...info, value: readPolicyOf(views, this.memory.header, policy), own: hasOwn(views, policy) };
   }
 
   setPolicy(name: string, value: string): PolicyInfo {

@@ -28,10 +28,17 @@ export class Partition {
   turn: Promise<unknown> = Promise.resolve();
   /** Loads that wait until the guest takes jobs, oldest first. */
   pendingLoads: LoadSpec[] = [];
+  /** Loads that waited for this boot's guest, which takes jobs but knows none of that name. */
+  refusedLoads: readonly LoadSpec[] = [];
   /** State that the watcher has reported already. */
   reportedState = -1;
   /** Crash reports of the guest that the watcher has seen. */
   reportedCrashes = 0;
+  /** What of the boot with that memory the watcher has told about loads, once: that they wait, that they are refused. */
+  readonly reportedLoads: { waiting: PartitionBody | undefined; refused: PartitionBody | undefined } = {
+    waiting: undefined,
+    refused: undefined,
+  };
 
   constructor(config: PartitionConfig, files: PartitionFiles, slot: number, body: PartitionBody, backEnds?: BackEnds, observe?: Observe) {
     this.config = config;

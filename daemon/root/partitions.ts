@@ -327,6 +327,7 @@ export class Partitions {
     partition.body = body;
     // The guest starts over, and so does what it is to do; what was meant for the one that has ended is not for this one.
     partition.pendingLoads = config.load === undefined ? [] : [config.load];
+    partition.refusedLoads = [];
     this.#collectSoon();
     await this.#attach(name, slot, body, partition.observe).catch((error: unknown) => {
       body.crash(ExitCause.MACHINE_CHECK, 'no LP took it');

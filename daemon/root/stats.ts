@@ -22,7 +22,11 @@ const interceptCounts = countsReader(INTERCEPTS);
 const vpCounters = countsReader(VP_COUNTERS);
 const spinCounters = countsReader(SPIN_COUNTERS);
 
-export const snapshotStats = (memory: MachineMemory, partitions: readonly Partition[], startedAt: number): MachineStats => {
+export const snapshotStats = (
+  memory: MachineMemory,
+  partitions: readonly Partition[],
+  startedAt: number,
+): Omit<MachineStats, 'scripts'> => {
   const { header } = memory;
   return {
     at: Math.round(performance.now() - startedAt),

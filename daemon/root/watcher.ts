@@ -1,15 +1,21 @@
-// Looks after the partitions while nobody asks: reports what LPs did to their states, hands waiting loads to guests that have come up.
+// Looks after the partitions while nobody asks: reports what LPs did to their states, hands waiting loads to guests that have come up, and
+// says so where a guest does not take them.
 import { PartitionState } from '../../shared/layout/partition.js';
+import type { LoadSpec } from '../../shared/protocol/messages.js';
 import { crashesOf, crashReport } from './crash-report.js';
 import { hasDueLoads } from './loads/loads.js';
 import type { Log } from './log.js';
 import type { Partition } from './partition.js';
+import type { PartitionBody } from './partition-body.js';
 import type { Partitions } from './partitions.js';
+import { hasEnded } from './stats.js';
 
 /** How long an exit may stay unnoticed, ms. */
 export const WATCH_MS = 25;
 /** Crash reports of one boot of a guest that are logged: it may send them for ever. */
 export const CRASHES_LOGGED = 3;
+/** How long loads may wait for a guest to come up before that is worth a line, ms: a Linux that boots takes as long. */
+const LOADS_WAIT_MS = 60_000;
 
 export class Watcher {
   readonly #partitions: Partitions;
@@ -17,10 +23,15 @@ export class Watcher {
   readonly #timer: NodeJS.Timeout;
 
   readonly #deliver: (name: string) => Promise<unknown>;
+  /** Since when loads have waited for the boot with that memory, ms of the host. */
+  readonly #waiting = new WeakMap<PartitionBody, number>();
   /** Partitions whose loads are on their way. */
   readonly #delivering = new Set<string>();
 
-  constructor(partitions: Partitions, log: Log, deliver: (name: string) => Promise<unknown>) {
+  readonly #loadsWaitMs: number;
+
+  constructor(partitions: Partitions, log: Log, deliver: (name: string) => Promise<unknown>, loadsWaitMs = LOADS_WAIT_MS) {
+    this.#loadsWaitMs = loadsWaitMs;
     this.#partitions = partitions;
     this.#log = log;
     this.#deliver = deliver;
@@ -37,6 +48,7 @@ export class Watcher {
       if (hasDueLoads(partition)) void this.#deliverTo(partition.name);
       this.#report(partition);
       this.#reportCrash(partition);
+      this.#reportLoads(partition);
     }
   }
 
@@ -71,4 +83,25 @@ export class Watcher {
     if (crashes !== 0 && (crashes < before || before < CRASHES_LOGGED))
       this.#log.warn({ name, ...crashReport(body.views) }, 'the guest reports a crash');
   }
+
+  /** Once a boot each. */
+  #reportLoads({ name, body, pendingLoads, refusedLoads, reportedLoads }: Partition): void {
+    if (refusedLoads.length > 0 && reportedLoads.refused !== body) {
+      reportedLoads.refused = body;
+      this.#log.warn({ name, jobs: jobsOf(refusedLoads) }, 'the guest knows no such jobs');
+    }
+    const { state } = body;
+    if (pendingLoads.length === 0 || reportedLoads.waiting === body || state === PartitionState.CREATED) return;
+    const now = performance.now();
+    const since = this.#waiting.get(body) ?? now;
+    this.#waiting.set(body, since);
+    const ended = hasEnded(state);
+    if (!ended && now - since < this.#loadsWaitMs) return;
+    reportedLoads.waiting = body;
+    const fields = { name, jobs: jobsOf(pendingLoads) };
+    if (ended) this.#log.warn(fields, 'the guest has ended without having taken its jobs');
+    else this.#log.warn(fields, 'jobs wait: the guest takes none so far');
+  }
 }
+
+const jobsOf = (loads: readonly LoadSpec[]): string => [...new Set(loads.map(({ job }) => job))].join(', ');

@@ -121,6 +121,12 @@ export const ERRORS = {
   'vm.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },
   'load.vp': { exit: 65, sentence: '{name} has VPs 0..{last}, not {vp}' },
   'script.time': { exit: 65, sentence: '{script}: phase {phase} would begin at cycle {at}; expected at least {least}' },
+  'script.many': { exit: 69, sentence: '{limit} scripts are played already: no more are told of' },
+  'script.partition': {
+    exit: 65,
+    sentence: '{script}: partitions: {name}: {field}: {expected} is wanted, and the partition of that name has {actual}',
+    hint: 'another name in the script, or hvd vm destroy {name}',
+  },
   'script.nothing': { exit: 65, sentence: 'nothing was done to the machine: there is nothing to write down' },
   'script.unwritten': { exit: 73, sentence: '{file}: cannot be written: {why}' },
   'script.parameter': { exit: 64, sentence: '{file} has no parameter {name}; it has {names}' },

@@ -11,9 +11,11 @@ import type {
   SchedulingInfo,
 } from './configuration.js';
 import type { InterruptsInspect, MachineStats, PartitionInspect, PolicyInfo, TraceFrame, VtlbInspect } from './samples.js';
+import type { ScriptProgress } from './script-progress.js';
 
 export * from './configuration.js';
 export type * from './samples.js';
+export type * from './script-progress.js';
 
 export const PROTOCOL_VERSION = 1;
 /** Longest frame either side accepts, bytes. */
@@ -88,6 +90,8 @@ export interface Requests {
   'connection.close': [{ name: string; id: number }, Record<string, never>];
   'load.set': [{ name: string } & LoadSpec, Record<string, never>];
   'load.stop': [{ name: string; vps?: number[] | undefined }, Record<string, never>];
+  /** How far the script is that this connection plays: it is in all samples from now on. One that runs is `stopped` when the connection ends. */
+  'load.progress': [ScriptProgress, Record<string, never>];
   /** Subscribes this connection: `stats` frames at `hz` (0.1..20), `events` frames of scheduling and interrupts, `log` frames (what is kept of the daemon's log first), `deed` frames of what is done to the machine, by whomever. 0 or false ends. */
   subscribe: [
     { stats?: number | undefined; events?: boolean | undefined; log?: boolean | undefined; deeds?: boolean | undefined },
@@ -123,7 +127,8 @@ export interface Events {
 export type Deed =
   | { kind: 'create'; config: PartitionConfig }
   | { kind: 'verb'; vm: string; verb: 'start' | 'pause' | 'resume' | 'stop' | 'destroy' }
-  | { kind: 'policy'; name: string; value: string }
+  /** `vm`: of that partition alone; `inherit` takes its own setting back. */
+  | { kind: 'policy'; name: string; value: string; vm?: string | undefined }
   | { kind: 'load'; vm: string; load: LoadSpec }
   | { kind: 'idle'; vm: string; vps?: number[] | undefined };
 

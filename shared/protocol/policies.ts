@@ -289,15 +289,25 @@ export const writePolicy = (header: MachineHeader, policy: Policy, value: string
 /** Word of the partition's own setting, i32 index into its memory. */
 const ownIndexOf = (policy: Policy): number => (PartitionMap.HEADER + PartitionLayout.at.policies) / 4 + policy.word;
 
+/** Whether a partition has a setting of its own. */
+export const hasOwn = (partition: Views, policy: Policy): boolean => Atomics.load(partition.i32, ownIndexOf(policy)) !== 0;
+
 /** The setting that holds in a partition. */
 export const readPolicyOf = (partition: Views, header: MachineHeader, policy: Policy): string => {
   const own = Atomics.load(partition.i32, ownIndexOf(policy));
   return (own === 0 ? undefined : textOf(policy, own - 1)) ?? readPolicy(header, policy);
 };
 
+/** In place of a setting: a partition has none of its own. */
+export const INHERIT = 'inherit';
+
+/** Throws policy.machine. */
+export const checkIsOwn = (policy: Policy): void => {
+  if (policy.perPartition !== true) throw new HvdError('policy.machine', { name: policy.name });
+};
 /** Number of a setting that a partition is to have of its own. Throws policy.value, policy.machine. */
 export const checkOwn = (policy: Policy, value: string): number => {
-  if (policy.perPartition !== true) throw new HvdError('policy.machine', { name: policy.name });
+  checkIsOwn(policy);
   return settingOf(policy, value);
 };
 

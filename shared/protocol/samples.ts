@@ -1,5 +1,6 @@
 // What can be seen of a machine: counters in samples, and what is inspected.
-import type { VirtualDeviceInfo } from './configuration.js';
+import type { LoadSpec, VirtualDeviceInfo } from './configuration.js';
+import type { ScriptProgress } from './script-progress.js';
 
 export interface LoadCounters {
   vp: number;
@@ -24,6 +25,8 @@ export interface PolicyInfo {
   values: string[];
   baseline: string;
   meaning: string;
+  /** Of a partition: the setting is its own. */
+  own?: boolean;
 }
 
 export interface LpStats {
@@ -132,6 +135,8 @@ export interface MachineStats {
   lps: LpStats[];
   partitions: PartitionStats[];
   policies: Record<string, string>;
+  /** Load scripts that clients play, and the last one that has ended. */
+  scripts: readonly ScriptProgress[];
 }
 /** Vectors by where they are: posted by others and not yet taken, requested, in service. */
 export interface ApicInspect {
@@ -174,6 +179,9 @@ export interface PartitionInspect extends PartitionStats {
   vmbus: VmbusInspect | null;
   unknownInstructions: { mnemonic: string; count: number }[];
   crash: CrashReport | null;
+  /** Loads that wait until the guest takes jobs, oldest first, and those that it knew no job of. */
+  waitingLoads: readonly LoadSpec[];
+  refusedLoads: readonly LoadSpec[];
 }
 
 /**

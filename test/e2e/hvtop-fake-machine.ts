@@ -48,6 +48,7 @@ export class FakeMachine {
       lps: Array.from({ length: lps }, (_, id) => lpAt(id)),
       partitions,
       policies: Object.fromEntries(POLICIES.map((policy) => [policy.name, policy.default])),
+      scripts: [],
     };
   }
 
@@ -125,6 +126,8 @@ export class FakeMachine {
       unknownInstructions: [],
       vmbus: null,
       crash: null,
+      waitingLoads: [],
+      refusedLoads: [],
     };
   }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
+import { connect } from '../../shared/client/client.js';
 import { type Ended, HVD, hvd } from '../rig/hvd-process.js';
 
 const test = anyTest.serial as TestFn<{ folder: string }>;
@@ -20,7 +21,7 @@ parameters: { hold: 100 }
 partitions: [{ name: lab, image: workload64, vps: 2, memory: 16M }]
 phases:
   - { name: warm, for: 3ms, jobs: { lab: { job: spinlock, parameters: { hold: $hold } } } }
-  - { name: on, for: 4ms, policies: { spin.express: on }, assert: ['phase.partitions.lab.operations > 10'] }
+  - { name: on, for: 4ms, policies: { spin.express: on }, assert: ['phase.partitions.lab.operations > 0'] }
 measure: { rate: phases.on.operationsPerSecond }
 `;
 const EXPERIMENT = `
@@ -136,16 +137,30 @@ test('hvd load run: phases on a daemon that others use, what it has changed is p
   try {
     const played = await hvd('load', 'run', script, '--set', 'hold=50', ...at);
     t.is(played.status, 0, played.stderr);
-    t.regex(played.stderr, /^warm: [\s\S]*^holds \(on\): phase\.partitions\.lab\.operations > 10$/m);
+    t.regex(played.stderr, /^warm: [\s\S]*^holds \(on\): phase\.partitions\.lab\.operations > 0$/m);
     t.regex(played.stdout, /^on +[\d.]+ ms +[1-9]/m);
     t.deepEqual(json<unknown[]>(await hvd('vm', 'list', '--json', ...at)), [], 'what it made is gone');
     t.is(json<{ value: string }>(await hvd('policy', 'get', 'spin.express', '--json', ...at)).value, 'off');
+    t.regex((await hvd('load', 'list', '--seconds', '0.1', ...at)).stdout, /^script script: passed; assertions: 1 holds$/m);
 
-    writeFileSync(script, SCRIPT.replace('> 10', '< 0'));
+    writeFileSync(script, SCRIPT.replace('> 0', '< 0'));
     const failed = await hvd('load', 'run', script, '--keep', ...at);
     t.is(failed.status, 1);
     t.regex(failed.stderr, /^FAILS \(on\): phase\.partitions\.lab\.operations < 0$/m);
     t.is(json<unknown[]>(await hvd('vm', 'list', '--json', ...at)).length, 1, '--keep keeps it');
+
+    // The partition is there: another one than the script means is refused before anything is done, the same one goes on with what it had of its own.
+    writeFileSync(script, SCRIPT.replace('memory: 16M', 'memory: 32M'));
+    const refused = await hvd('load', 'run', script, ...at);
+    t.is(refused.status, 65);
+    t.regex(refused.stderr, /^hvd: script: partitions: lab: memory: 32M is wanted, and the partition of that name has 16M \(.*\)\n$/);
+    await hvd('policy', 'set', 'apic.eoi', 'assist', '--vm', 'lab', ...at);
+    writeFileSync(script, SCRIPT.replace('for: 3ms,', 'for: 3ms, policiesOf: { lab: { apic.eoi: auto, synic.pending: always } },'));
+    t.is((await hvd('load', 'run', script, ...at)).status, 0);
+    const client = await connect({ socket });
+    t.like(await client.request('policy.get', { name: 'apic.eoi', vm: 'lab' }), { value: 'assist', own: true });
+    t.like(await client.request('policy.get', { name: 'synic.pending', vm: 'lab' }), { own: false });
+    await client.close();
 
     const recorded = join(t.context.folder, 'recorded.yaml');
     const recorder = spawn(process.execPath, [HVD, 'load', 'record', '-o', recorded, ...at], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -11,10 +11,13 @@ import { claimSocketPath } from '../../daemon/root/control/socket-file.js';
 import { startDaemon } from '../../daemon/root/daemon.js';
 import { createLog, silentLog } from '../../daemon/root/log.js';
 import { LOG_RECORDS_MAX, LOG_TEXT_MAX, LogRing } from '../../daemon/root/log-ring.js';
+import { SCRIPTS_MAX } from '../../daemon/root/scripts.js';
+import { WATCH_MS, Watcher } from '../../daemon/root/watcher.js';
 import { connect, type HvdClient } from '../../shared/client/client.js';
 import { HvdError } from '../../shared/protocol/errors.js';
 import { encodeFrame, FrameReader } from '../../shared/protocol/frames.js';
 import { type Events, FRAME_MAX, type LogRecord, PROTOCOL_VERSION } from '../../shared/protocol/messages.js';
+import type { ScriptProgress } from '../../shared/protocol/script-progress.js';
 import { STUB_LP, type StubDaemon, startStubDaemon, stubConfig, stubPartition } from '../rig/stub-daemon.js';
 
 const withDaemon = async (
@@ -323,6 +326,89 @@ test('a load waits for its guest, one that has ended refuses it, and one that bo
     t.is(await codeOf(hvd.request('load.set', { name: 'a', job: 'ipi' })), 'vm.state');
     await hvd.request('vm.start', { name: 'a' });
     t.deepEqual(daemon.machine.partitions.get('a').pendingLoads, [{ job: 'spinlock' }]);
+  });
+});
+
+test('what a guest does with the loads that wait for it is logged once, and is in what is seen of it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hvd-loads-'));
+  const written: string[] = [];
+  const log = createLog('info', undefined, { write: (line) => void written.push(line) });
+  const daemon = await startDaemon({ config: stubConfig(), log, workerFile: STUB_LP, socket: join(folder, 'hvd.sock') });
+  const warnings = (): unknown[] =>
+    written
+      .map((line) => JSON.parse(line))
+      .filter(({ level, jobs }) => level === 40 && jobs !== undefined)
+      .map(({ name, jobs, msg }) => [name, jobs, msg]);
+  const watcher = new Watcher(daemon.machine.partitions, log, async () => {}, 0);
+  try {
+    const hvd = await connect({ socket: join(folder, 'hvd.sock') });
+    await hvd.request('vm.create', stubPartition('a', { load: { job: 'spinlock', vps: [0] } }));
+    t.deepEqual((await hvd.request('vm.inspect', { name: 'a' })).waitingLoads, [{ job: 'spinlock', vps: [0] }]);
+    await until('a line', () => warnings().length === 1);
+    await hvd.request('vm.stop', { name: 'a' });
+    // Ended after it was told of: nothing more. One that ends at once: the other watcher, which waits longer, tells.
+    await sleep(3 * WATCH_MS);
+    t.deepEqual(warnings(), [['a', 'spinlock', 'jobs wait: the guest takes none so far']]);
+    watcher.stop();
+    await hvd.request('vm.start', { name: 'a' });
+    await hvd.request('vm.stop', { name: 'a' });
+    await until('a second line', () => warnings().length === 2);
+    t.deepEqual(warnings()[1], ['a', 'spinlock', 'the guest has ended without having taken its jobs']);
+    daemon.machine.partitions.get('a').refusedLoads = [{ job: 'files' }, { job: 'files', vps: [1] }];
+    await until('a third line', () => warnings().length === 3);
+    await sleep(3 * WATCH_MS);
+    t.deepEqual(warnings().slice(2), [['a', 'files', 'the guest knows no such jobs']]);
+    t.is((await hvd.request('vm.inspect', { name: 'a' })).refusedLoads.length, 2);
+    await hvd.close();
+  } finally {
+    watcher.stop();
+    await daemon.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+const PROGRESS: ScriptProgress = {
+  name: 's',
+  state: 'running',
+  phase: 'one',
+  index: 1,
+  phases: 2,
+  step: 1,
+  steps: 1,
+  seconds: 0.5,
+  length: 1,
+  assertions: { holds: 0, fails: 0, left: 1 },
+  failures: [],
+};
+
+test('a script that a client plays is in the samples of all; it is stopped when its client is gone, and the last one stays', async (t) => {
+  await withDaemon(async (hvd, daemon) => {
+    const scripts = async (): Promise<unknown[]> =>
+      (await hvd.request('stats', {})).scripts.map(({ name, state, index }) => [name, state, index]);
+    t.deepEqual(await scripts(), []);
+    const player = await connect({ socket: hvd.path });
+    await player.request('load.progress', PROGRESS);
+    t.deepEqual(await scripts(), [['s', 'running', 1]]);
+    await player.request('load.progress', { ...PROGRESS, index: 2 });
+    t.deepEqual(await scripts(), [['s', 'running', 2]]);
+    for (const wrong of [
+      { state: 'lost' },
+      { index: 0 },
+      { seconds: Number.NaN },
+      { failures: Array.from({ length: 5 }, () => '') },
+      { more: 1 },
+    ])
+      t.is(await codeOf(player.request('load.progress', { ...PROGRESS, ...wrong } as never)), 'request.invalid');
+    await player.close();
+    await until('it is stopped', () => daemon.machine.scripts.list[0]?.state === 'stopped');
+    t.deepEqual(await scripts(), [['s', 'stopped', 2]]);
+    await hvd.request('load.progress', { ...PROGRESS, name: 'other', state: 'passed' });
+    t.deepEqual(await scripts(), [['other', 'passed', 1]]);
+    const many = await Promise.all(Array.from({ length: SCRIPTS_MAX }, () => connect({ socket: hvd.path })));
+    for (const one of many) await one.request('load.progress', PROGRESS);
+    t.is(await codeOf(hvd.request('load.progress', PROGRESS)), 'script.many');
+    t.is((await scripts()).length, SCRIPTS_MAX + 1);
+    for (const one of many) await one.close();
   });
 });
 

@@ -72,5 +72,6 @@ export const machineSample = (clock: number, partitions: PartitionStats[] = [], 
   })),
   partitions,
   policies: {},
+  scripts: [],
   ...part,
 });

@@ -14,11 +14,12 @@ const config = { name: 'new', image: '/hvd/workload64.elf', vps: 2, memory: 8 <<
 test('phases begin where something was done, keys in a row are one, and the text is a script', (t) => {
   const text = scriptTextOf(
     'mine',
-    ['old', 'other'],
+    ['old', 'other', 'third'],
     [
       told(0, BASE, { kind: 'create', config }),
       told(10, BASE + 5e6, { kind: 'load', vm: 'new', load: { job: 'spinlock', parameters: { hold: 5 } } }),
       told(1000, BASE + 1e9, { kind: 'policy', name: 'spin.express', value: 'on' }),
+      told(1050, BASE + 1.05e9, { kind: 'policy', name: 'apic.eoi', value: 'auto', vm: 'third' }),
       told(1100, BASE + 1.1e9, { kind: 'load', vm: 'old', load: { job: 'ipi', vps: [0] } }),
       told(1200, BASE + 1.2e9, { kind: 'load', vm: 'old', load: { job: 'io', vps: [1] } }),
       told(2000, BASE + 2e9, { kind: 'verb', vm: 'old', verb: 'pause' }),
@@ -30,7 +31,7 @@ test('phases begin where something was done, keys in a row are one, and the text
   );
   const script = parseYaml(text, 'mine.yaml', scriptSchema('x'));
   t.is(script.name, 'mine');
-  t.regex(script.about!, /Needs partitions that are there already: old\./);
+  t.regex(script.about!, /Needs partitions that are there already: old, third\./);
   t.like(script.partitions[0], { name: 'new', image: 'workload64', memory: 8 << 20 });
   const { moments, end } = planOf(script, 1e9);
   t.deepEqual(
@@ -41,6 +42,7 @@ test('phases begin where something was done, keys in a row are one, and the text
         1e9,
         [
           { kind: 'policy', name: 'spin.express', value: 'on' },
+          { kind: 'policy', name: 'apic.eoi', value: 'auto', vm: 'third' },
           { kind: 'load', vm: 'old', load: { job: 'ipi', vps: [0] } },
           { kind: 'load', vm: 'old', load: { job: 'io', vps: [1] } },
         ],

@@ -5,11 +5,15 @@ import { parseExpression } from '../../daemon/lab/expression.js';
 import type { Parameters } from '../../daemon/lab/parameters.js';
 import { planOf } from '../../daemon/lab/script/plan.js';
 import { play } from '../../daemon/lab/script/play.js';
+import { ScriptTeller, TELL_MS } from '../../daemon/lab/script/progress.js';
 import { type Script, scriptSchema } from '../../daemon/lab/script/script.js';
 import { withParameters } from '../../daemon/lab/script/script-file.js';
+import { checkPartitions } from '../../daemon/lab/stage/live-stage.js';
 import type { Hands, Stage } from '../../daemon/lab/stage/stage.js';
+import { resolveImage } from '../../daemon/root/config/images.js';
 import { parseYaml } from '../../daemon/root/config/yaml-file.js';
 import type { Deed, MachineStats } from '../../shared/protocol/messages.js';
+import { FAILURE_TEXT_MAX, type ScriptProgress, scriptText } from '../../shared/protocol/script-progress.js';
 import { loadSample, machineSample, partitionSample } from '../rig/lab-samples.js';
 
 const read = (text: string, values: Parameters = {}): Script => parseYaml(text, 's.yaml', withParameters(scriptSchema('s'), values));
@@ -58,6 +62,19 @@ const MISTAKES: readonly (readonly [string, RegExp])[] = [
     'phases:\n  - {name: a, for: 1ms, partitions: {v: explode}}\n',
     /partitions\.v: expected start or pause or resume or stop or destroy, got "explode"/,
   ],
+  [
+    'phases:\n  - name: a\n    for: 1ms\n    policies: { spin.express: never }\n',
+    /^s\.yaml:4 phases\[0\]\.policies\.spin\.express: spin\.express: never is not one of off, on$/,
+  ],
+  [
+    'policiesOf: { v: { spin.expres: on } }\nphases:\n  - {name: a, for: 1ms}\n',
+    /^s\.yaml:1 policiesOf\.v\.spin\.expres: no policy named spin\.expres/,
+  ],
+  [
+    'phases:\n  - name: a\n    for: 1ms\n    policiesOf:\n      v: { apic.eoi: auto }\n      w: { vtlb.lock: inherit }\n',
+    /^s\.yaml:6 phases\[0\]\.policiesOf\.w\.vtlb\.lock: vtlb\.lock is one for the whole machine/,
+  ],
+  ['phases:\n  - {name: a, for: 1ms, policiesOf: [v]}\n', /policiesOf: expected partitions and settings of their own, got/],
 ];
 for (const [text, sentence] of MISTAKES)
   test(`refused: ${JSON.stringify(text)}`, (t) => {
@@ -187,4 +204,96 @@ test('expressions are numbers, or true or false, and say in one line what is wro
   t.throws(() => value('phase.b'), { message: /expected a number, or true or false, got object/ });
   t.throws(() => value('"x"'), { message: /got string/ });
   t.throws(() => parseExpression('x'.repeat(1001), []), { message: /at most 1000 characters/ });
+});
+
+test('policies of partitions: at the beginning and in a phase, after those of the machine', (t) => {
+  const { moments } = planOf(
+    read(`
+policiesOf: { v: { apic.eoi: assist } }
+phases:
+  - { name: on, for: 1ms, partitions: { v: start }, policies: { spin.express: on }, policiesOf: { v: { apic.eoi: auto }, w: { apic.eoi: inherit } }, jobs: { v: stop } }
+`),
+    1e9,
+  );
+  t.deepEqual(moments[0]!.deeds, [
+    { kind: 'policy', name: 'apic.eoi', value: 'assist', vm: 'v' },
+    { kind: 'verb', vm: 'v', verb: 'start' },
+    { kind: 'policy', name: 'spin.express', value: 'on' },
+    { kind: 'policy', name: 'apic.eoi', value: 'auto', vm: 'v' },
+    { kind: 'policy', name: 'apic.eoi', value: 'inherit', vm: 'w' },
+    { kind: 'idle', vm: 'v' },
+  ]);
+});
+
+test('how far a script is: each beginning and each assertion at once, time in between no more often than so', async (t) => {
+  const script = read(`
+name: ramp
+phases:
+  - { name: off, for: 10ms, assert: ['phase.operations > 1', 'phase.operations < 1'] }
+  - { name: up, at: 20ms, for: 20ms, steps: 2 }
+assert: ['run.seconds > 1']
+`);
+  let now = 0;
+  const told: ScriptProgress[] = [];
+  const teller = new ScriptTeller(
+    script,
+    1e9,
+    (progress) => told.push(progress),
+    () => now,
+  );
+  teller.began('off', 0, 1);
+  for (let ms = 0; ms < 10; ms++) {
+    now += TELL_MS / 4;
+    teller.passed(ms * 1e6);
+  }
+  teller.asserted({ phase: 'off', text: 'phase.operations > 1', holds: true });
+  teller.asserted({ phase: 'off', text: 'x'.repeat(300), holds: false, why: 'because' });
+  teller.began('up', 0, 2);
+  teller.began('up', 1, 2);
+  teller.passed(35e6);
+  now += TELL_MS;
+  teller.passed(35e6);
+  // A gap is no part of a phase.
+  now += TELL_MS;
+  teller.passed(99e6);
+  teller.end('failed');
+  t.deepEqual(
+    told.map(({ state, phase, step, seconds, assertions: { holds, fails, left } }) => [state, phase, step, seconds, holds, fails, left]),
+    [
+      ['running', 'off', 1, 0, 0, 0, 3],
+      ['running', 'off', 1, 0.003, 0, 0, 3],
+      ['running', 'off', 1, 0.007, 0, 0, 3],
+      ['running', 'off', 1, 0.009, 1, 0, 2],
+      ['running', 'off', 1, 0.009, 1, 1, 1],
+      ['running', 'up', 1, 0, 1, 1, 1],
+      ['running', 'up', 2, 0.01, 1, 1, 1],
+      ['running', 'up', 2, 0.015, 1, 1, 1],
+      ['running', 'up', 2, 0.02, 1, 1, 1],
+      ['failed', 'up', 2, 0.02, 1, 1, 1],
+    ],
+  );
+  t.is(told[7]!.failures[0]!.length, FAILURE_TEXT_MAX);
+  t.is(scriptText(told[7]!), 'phase up (2 of 2), step 2 of 2, 15.0 ms of 20.0 ms; assertions: 1 holds, 1 fails, 1 to come');
+  t.is(scriptText(told.at(-1)!), 'failed; assertions: 1 holds, 1 fails, 1 to come');
+  // What a player says is what a teller takes.
+  const played: ScriptProgress[] = [];
+  await play(script, new FakeStage(), new ScriptTeller(script, 1e9, (progress) => played.push(progress)));
+  t.deepEqual(played.at(-1)!.assertions, { holds: 1, fails: 2, left: 0 });
+});
+
+test('a partition that is there has to be the one that the script would make: image, VPs, memory; the first that differs is named', (t) => {
+  const partitions = [
+    { name: 'new', image: 'workload64', vps: 9, memory: 1 << 20 },
+    { name: 'v', image: resolveImage('workload64', '/'), vps: 2, memory: 64 << 20 },
+  ];
+  const there = { name: 'v', state: 'running', image: resolveImage('workload64', '/'), vps: 2, memory: 64 << 20, reason: null };
+  const check = (change: Partial<typeof there>) => () => checkPartitions({ name: 's', partitions }, [{ ...there, ...change }]);
+  t.notThrows(check({}));
+  t.notThrows(check({ name: 'other', vps: 3 }));
+  for (const [change, what] of [
+    [{ vps: 3 }, 'vps: 2 is wanted, and the partition of that name has 3'],
+    [{ memory: 32 << 20, vps: 2 }, 'memory: 64M is wanted, and the partition of that name has 32M'],
+    [{ image: '/boot/other.elf', vps: 3 }, 'image: workload64 is wanted, and the partition of that name has /boot/other.elf'],
+  ] as const)
+    t.throws(check(change), { message: `s: partitions: v: ${what}` });
 });

@@ -1,4 +1,6 @@
 // What the workload guests get done: operations per second by VP and job, with latencies in virtual cycles. As a narrow table, and with parameters, by row, on its own page.
+import { scriptText } from '../../shared/protocol/script-progress.js';
+import type { Dashboard } from '../model/dashboard.js';
 import { si } from '../model/format.js';
 import { Line } from './line.js';
 import { loadRows, parametersText } from './loads-choice.js';
@@ -9,13 +11,41 @@ import { style, vpCellStyle } from './style.js';
 import { bar } from './table-panel.js';
 
 const BAR_MAX = 20;
+const SCRIPT_BAR = 16;
+/** A screen so wide has a bar of how far a phase is. */
+const SCRIPT_BAR_MIN = 100;
 const PARAMETERS_MIN = 12;
 
 /** On the page of loads: a click chooses the VP. */
-export const loadsHit: Hit = (state, dashboard, { y, height }) => {
+export const loadsHit: Hit = (state, dashboard, { y: line, height: all }) => {
+  const above = scriptLines(dashboard, 0, all).length;
+  const [y, height] = [line - above, all - above];
   const { rows, at } = loadRows(dashboard, state);
   const row = rows[firstInSight(at, rows.length, Math.max(1, height - 1)) + y - 1];
   return y < 1 || row === undefined ? undefined : { ...state, loads: { row: `${row.partition}/${row.load.vp}` } };
+};
+
+/** How far load scripts are that anybody plays, and what does not hold, above the table: at most a third of `height` lines. */
+const scriptLines = ({ stats }: Dashboard, width: number, height: number): string[] =>
+  (stats?.scripts ?? [])
+    .flatMap((script) => {
+      const { state, name, seconds, length, failures } = script;
+      const bad = state === 'failed' || failures.length > 0;
+      const line = new Line(width)
+        .put('script ', style.dim)
+        .put(name, bad ? style.bad : style.label)
+        .put('  ');
+      if (state === 'running' && width >= SCRIPT_BAR_MIN)
+        line.put(bar(length > 0 ? seconds / length : 0, SCRIPT_BAR).padEnd(SCRIPT_BAR), style.busy).put('  ');
+      line.put(scriptText(script), state === 'running' ? style.number : style.dim);
+      return [line.end(), ...failures.map((text) => new Line(width).put('  fails: ', style.bad).put(text, style.label).end())];
+    })
+    .slice(0, Math.floor(height / 3));
+
+/** The page's panel: scripts, and under them the table. */
+export const loadsPanel: Panel = (dashboard, screen, width, height) => {
+  const above = scriptLines(dashboard, width, height);
+  return [...above, ...loadTable(dashboard, screen, width, height - above.length)];
 };
 
 export const loadTable: Panel = (dashboard, screen, width, height) => {

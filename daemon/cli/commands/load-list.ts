@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { LoadCounters, MachineStats } from '../../../shared/protocol/messages.js';
+import { scriptText } from '../../../shared/protocol/script-progress.js';
 import { positive } from '../options.js';
-import { formatCount, printJson, printTable } from '../output.js';
+import { formatCount, printJson, printLine, printTable } from '../output.js';
 import { type ClientFlags, listingOptions, withDaemon } from '../with-daemon.js';
 
 const RATE_SECONDS = 1;
@@ -23,11 +24,12 @@ export const addLoadList = (load: Command): void => {
     .option('--seconds <n>', `how long the rate is taken (${RATE_SECONDS})`)
     .action(async (name: string | undefined, flags: ListFlags) => {
       const seconds = positive('--seconds', flags.seconds) ?? RATE_SECONDS;
-      const rows = await withDaemon(flags, async (hvd) => {
+      const { rows, scripts } = await withDaemon(flags, async (hvd) => {
         const before = await hvd.request('stats', {});
         checkName(before, name);
         await sleep(seconds * 1000);
-        return loadRows(before, await hvd.request('stats', {}), name);
+        const now = await hvd.request('stats', {});
+        return { rows: loadRows(before, now, name), scripts: now.scripts };
       });
       if (flags.json === true) return printJson(rows);
       printTable(
@@ -43,6 +45,7 @@ export const addLoadList = (load: Command): void => {
           formatCount(row.errors),
         ]),
       );
+      for (const script of scripts) printLine(`script ${script.name}: ${scriptText(script)}`);
     });
 };
 

@@ -1,6 +1,6 @@
 // hvd vm: the life of partitions, and what they show.
 import type { Command } from 'commander';
-import type { InterruptLog, PartitionInspect, VmbusInspect } from '../../../shared/protocol/messages.js';
+import type { InterruptLog, LoadSpec, PartitionInspect, VmbusInspect } from '../../../shared/protocol/messages.js';
 import { formatSize } from '../../root/config/size.js';
 import type { CreateFlags } from '../create-flags.js';
 import { deviceOptions } from '../device-flags.js';
@@ -128,6 +128,8 @@ const printInspect = (p: PartitionInspect): void => {
       ]),
     );
   if (p.vmbus !== null) printLine(vmbusText(p.vmbus));
+  printLoads('jobs that wait until the guest takes some', p.waitingLoads);
+  printLoads('jobs that the guest does not know', p.refusedLoads);
   if (p.crash !== null) {
     const { times, vp, parameters, message } = p.crash;
     printLine(`the guest has reported a crash (${times === 1 ? 'once' : `${times} times`}), VP ${vp}: ${parameters.join(' ')}`);
@@ -140,6 +142,11 @@ const printInspect = (p: PartitionInspect): void => {
 const vmbusText = ({ version, refused }: VmbusInspect): string => {
   const state = version === null ? 'no contact' : `version ${version}, nothing is offered`;
   return `VMBus: ${state}${refused === 0 ? '' : `; versions refused: ${refused}`}`;
+};
+
+const printLoads = (title: string, loads: readonly LoadSpec[]): void => {
+  if (loads.length > 0)
+    printLine(`${title}: ${loads.map(({ job, vps }) => `${job}${vps === undefined ? '' : ` (VPs ${vps.join(', ')})`}`).join(', ')}`);
 };
 
 const printInterrupts = ({ records }: InterruptLog): void =>

@@ -14,6 +14,7 @@ import { htmlOf, markdownOf, type Run, resultsHash } from '../../lab/report/repo
 import { parseParameter } from '../../lab/script/script-file.js';
 import { formatTable, printJson, printLine } from '../output.js';
 import { onSignal } from '../signals.js';
+import { StatusLine } from '../status-line.js';
 
 export interface ExperimentRunFlags {
   readonly jobs?: string;
@@ -217,27 +218,22 @@ const timeText = (ms: number): string => {
 const WIDTH = 30;
 /** On a terminal one line that is written over; else a line for each cell. */
 class ProgressBar {
-  readonly #isTerminal = process.stderr.isTTY === true;
-  #isShown = false;
+  readonly #line = new StatusLine();
 
   show({ done, all, leftMs, last }: Progress): void {
     const left = leftMs === undefined ? '' : `, ${timeText(leftMs)} left`;
-    if (this.#isTerminal) {
-      const filled = all === 0 ? WIDTH : Math.floor((WIDTH * done) / all);
-      process.stderr.write(`\r\x1b[K[${'='.repeat(filled)}${' '.repeat(WIDTH - filled)}] ${done}/${all}${left}`);
-      this.#isShown = true;
-    }
-    if (last !== undefined && (last.state !== 'done' || !this.#isTerminal)) {
+    const { isTerminal } = this.#line;
+    if (last !== undefined && (last.state !== 'done' || !isTerminal)) {
       const why = last.state === 'done' ? `${(last.host.runMs / 1000).toFixed(1)} s` : `${last.state}: ${last.why}`;
-      process.stderr.write(
-        `${this.#isTerminal ? '\r\x1b[K' : ''}${done}/${all} ${keyOf(last.settings)} seed=${last.seed}: ${why}${this.#isTerminal ? '' : left}\n`,
-      );
+      this.#line.say(`${done}/${all} ${keyOf(last.settings)} seed=${last.seed}: ${why}${isTerminal ? '' : left}`);
     }
+    const filled = all === 0 ? WIDTH : Math.floor((WIDTH * done) / all);
+    this.#line.show(`[${'='.repeat(filled)}${' '.repeat(WIDTH - filled)}] ${done}/${all}${left}`);
   }
   say(text: string): void {
-    process.stderr.write(`${this.#isTerminal ? '\r\x1b[K' : ''}hvd: ${text}\n`);
+    this.#line.say(`hvd: ${text}`);
   }
   end(): void {
-    if (this.#isShown) process.stderr.write('\r\x1b[K');
+    this.#line.end();
   }
 }

@@ -6,7 +6,7 @@ import { connect } from '../../../shared/client/client.js';
 import { HvdError, reasonOf } from '../../../shared/protocol/errors.js';
 import type { Events } from '../../../shared/protocol/messages.js';
 import { scriptTextOf } from '../../lab/script/script-text.js';
-import { GUEST_NAMES, resolveImage } from '../../root/config/images.js';
+import { imageName } from '../../root/config/images.js';
 import { onSignal } from '../signals.js';
 import type { ClientFlags } from '../with-daemon.js';
 
@@ -62,8 +62,6 @@ export const loadRecord = async (flags: LoadRecordFlags): Promise<void> => {
     await hvd.close();
   }
 };
-
-const imageName = (image: string): string => GUEST_NAMES.find((name) => resolveImage(name, '/') === image) ?? image;
 
 const write = (file: string, text: string): void => {
   try {

@@ -4,15 +4,15 @@ import { connect } from '../../../shared/client/client.js';
 import { RunExit } from '../../../shared/protocol/errors.js';
 import { formatSeconds } from '../../lab/duration.js';
 import { formatNumber } from '../../lab/report/numbers.js';
-import { type Assertion, type Outcome, play, type Stretch } from '../../lab/script/play.js';
+import { type Outcome, play, type Stretch } from '../../lab/script/play.js';
 import { parseParameter, readScript } from '../../lab/script/script-file.js';
 import { LiveStage } from '../../lab/stage/live-stage.js';
-import type { Metrics } from '../../lab/window.js';
 import { complain } from '../complain.js';
 import { formatTable, printJson, printLine } from '../output.js';
 import { onSignal } from '../signals.js';
 import type { ClientFlags } from '../with-daemon.js';
 import { runProgram } from './script-program.js';
+import { numberAt, ShownProgress } from './script-progress.js';
 
 export interface LoadRunFlags extends ClientFlags {
   readonly set?: readonly string[];
@@ -32,12 +32,20 @@ export const loadRun = async (file: string, flags: LoadRunFlags): Promise<number
   const hvd = await connect({ socket: flags.socket });
   let stage: LiveStage | undefined;
   try {
-    stage = await LiveStage.join(hvd, controller.signal);
+    stage = await LiveStage.join(hvd, controller.signal, script);
     const isShown = flags.json !== true;
-    const outcome = await play(script, stage, isShown ? { ended: sayStretch, asserted: sayAssertion } : {});
-    if (isShown) summarize(outcome);
-    else printJson({ script: script.name, ...outcome });
-    return outcome.assertions.every(({ holds }) => holds) ? 0 : FAILED;
+    const progress = new ShownProgress(hvd, script, stage.frequencyHz, isShown);
+    stage.onPassed = (cycle) => progress.passed(cycle);
+    let end: 'passed' | 'failed' | 'stopped' = 'stopped';
+    try {
+      const outcome = await play(script, stage, progress);
+      end = outcome.assertions.every(({ holds }) => holds) ? 'passed' : 'failed';
+      if (isShown) summarize(outcome);
+      else printJson({ script: script.name, ...outcome });
+    } finally {
+      await progress.end(end);
+    }
+    return end === 'passed' ? 0 : FAILED;
   } catch (error) {
     if (controller.signal.aborted) return RunExit.INTERRUPTED;
     throw error;
@@ -48,7 +56,6 @@ export const loadRun = async (file: string, flags: LoadRunFlags): Promise<number
   }
 };
 
-const numberAt = (window: Metrics, name: string): number => (typeof window[name] === 'number' ? window[name] : 0);
 const rowOf = ({ phase, step, steps, window }: Stretch): string[] => [
   steps === 1 ? phase : `${phase} ${step + 1}/${steps}`,
   formatSeconds(numberAt(window, 'seconds')),
@@ -59,16 +66,6 @@ const rowOf = ({ phase, step, steps, window }: Stretch): string[] => [
   `${Math.round(100 * numberAt(window, 'busy'))} %`,
 ];
 const HEAD = ['phase', 'time', 'operations', 'a second', 'instructions', 'intercepts', 'LPs busy'];
-
-const sayStretch = (stretch: Stretch): void => {
-  const [phase, time, operations, rate, , intercepts, busy] = rowOf(stretch);
-  process.stderr.write(`${phase}: ${time}, ${operations} operations (${rate} a second), ${intercepts} intercepts, LPs ${busy} busy\n`);
-};
-const sayAssertion = ({ phase, text, holds, why }: Assertion): void => {
-  process.stderr.write(
-    `${holds ? 'holds' : 'FAILS'}${phase === null ? '' : ` (${phase})`}: ${text}${why === undefined ? '' : `: ${why}`}\n`,
-  );
-};
 
 const summarize = ({ stretches, measured, assertions }: Outcome): void => {
   printLine(formatTable(HEAD, stretches.map(rowOf)));

@@ -14,17 +14,26 @@ export interface Moment {
 }
 export interface Plan {
   readonly moments: readonly Moment[];
+  /** Of each phase, and of the last. */
+  readonly ends: readonly number[];
   readonly end: number;
 }
 
-const deedsOf = ({ policies, partitions, jobs, steps }: Phase, step: number): Deed[] => {
+const policyDeeds = (policies: Script['policies'], policiesOf: Script['policiesOf']): Deed[] => [
+  ...Object.entries(policies).map(([name, value]): Deed => ({ kind: 'policy', name, value })),
+  ...Object.entries(policiesOf).flatMap(([vm, own]) =>
+    Object.entries(own).map(([name, value]): Deed => ({ kind: 'policy', name, value, vm })),
+  ),
+];
+
+const deedsOf = ({ policies, policiesOf, partitions, jobs, steps }: Phase, step: number): Deed[] => {
   const loads = Object.entries(jobs).flatMap(([vm, list]): Deed[] =>
     list === 'stop' ? [{ kind: 'idle', vm }] : list.map((job) => ({ kind: 'load', vm, load: jobInStep(job, step, steps) })),
   );
   if (step > 0) return loads.filter((deed) => deed.kind === 'load');
   return [
     ...Object.entries(partitions).map(([vm, verb]): Deed => ({ kind: 'verb', vm, verb })),
-    ...Object.entries(policies).map(([name, value]): Deed => ({ kind: 'policy', name, value })),
+    ...policyDeeds(policies, policiesOf),
     ...loads,
   ];
 };
@@ -35,8 +44,9 @@ const changes = ({ jobs }: Phase): boolean =>
   );
 
 /** Throws script.time where a phase would begin before the one before it has ended. */
-export const planOf = ({ name, phases, policies }: Script, frequencyHz: number): Plan => {
+export const planOf = ({ name, phases, policies, policiesOf }: Script, frequencyHz: number): Plan => {
   const moments: Moment[] = [];
+  const ends: number[] = [];
   let now = 0;
   for (const [index, phase] of phases.entries()) {
     const begin = phase.at === undefined ? now : cyclesOf(phase.at, frequencyHz);
@@ -50,7 +60,7 @@ export const planOf = ({ name, phases, policies }: Script, frequencyHz: number):
         at: begin + length,
         least: begin + 1,
       });
-    const before = index === 0 ? Object.entries(policies).map(([policy, value]): Deed => ({ kind: 'policy', name: policy, value })) : [];
+    const before = index === 0 ? policyDeeds(policies, policiesOf) : [];
     // A ramp in which nothing changes is steps of the table only.
     for (let step = 0; step < phase.steps; step++)
       moments.push({
@@ -60,6 +70,7 @@ export const planOf = ({ name, phases, policies }: Script, frequencyHz: number):
         deeds: step > 0 && !changes(phase) ? [] : [...(step === 0 ? before : []), ...deedsOf(phase, step)],
       });
     now = begin + length;
+    ends.push(now);
   }
-  return { moments, end: now };
+  return { moments, ends, end: now };
 };

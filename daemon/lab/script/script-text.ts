@@ -37,6 +37,7 @@ export const scriptTextOf = (
   const partitions: object[] = [];
   const phases = groups.map(({ first, deeds: all }, index) => {
     const policies: Record<string, string> = {};
+    const policiesOf: Record<string, Record<string, string>> = {};
     const verbs: Record<string, string> = {};
     const jobs: Record<string, LoadSpec[] | 'stop'> = {};
     for (const deed of all) {
@@ -51,7 +52,8 @@ export const scriptTextOf = (
           verbs[deed.vm] = deed.verb;
           break;
         case 'policy':
-          policies[deed.name] = deed.value;
+          if (deed.vm === undefined) policies[deed.name] = deed.value;
+          else policiesOf[deed.vm] = { ...policiesOf[deed.vm], [deed.name]: deed.value };
           break;
         case 'load':
         case 'idle': {
@@ -67,11 +69,12 @@ export const scriptTextOf = (
       name: `step-${index + 1}`,
       for: `${Number(lengthMs(first, groups[index + 1]?.first ?? end).toFixed(3))}ms`,
       ...(Object.keys(policies).length === 0 ? {} : { policies }),
+      ...(Object.keys(policiesOf).length === 0 ? {} : { policiesOf }),
       ...(Object.keys(verbs).length === 0 ? {} : { partitions: verbs }),
       ...(Object.keys(jobs).length === 0 ? {} : { jobs }),
     };
   });
-  const used = new Set(deeds.flatMap((deed) => ('vm' in deed ? [deed.vm] : [])));
+  const used = new Set(deeds.flatMap((deed) => ('vm' in deed && deed.vm !== undefined ? [deed.vm] : [])));
   const needs = there.filter((vm) => used.has(vm) && !created.has(vm));
   const about = needs.length === 0 ? 'Recorded.' : `Recorded. Needs partitions that are there already: ${needs.join(', ')}.`;
   return stringify({ name, about, ...(partitions.length === 0 ? {} : { partitions }), phases }, { lineWidth: 140 });

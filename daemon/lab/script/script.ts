@@ -1,9 +1,10 @@
 // A load script: phases of a machine's time, what is done at the beginning of each, and what must hold at its end. Files of `hvd load run`, and the `load:` of an experiment.
 import { z } from 'zod';
 import type { LoadSpec, PartitionConfig } from '../../../shared/protocol/messages.js';
+import { checkIsOwn, checkOwn, findPolicy, INHERIT, settingOf } from '../../../shared/protocol/policies.js';
 import { choice, integer, list, nameSchema, show, strict, text } from '../../root/config/fields.js';
-import { partitionFile } from '../../root/config/machine-file.js';
-import { policySettings, vpListSchema } from '../../root/config/schema.js';
+import { partitionFile, refinePolicy } from '../../root/config/machine-file.js';
+import { ownSettingsOrInherit, policySettings, vpListSchema } from '../../root/config/schema.js';
 import { type Duration, parseDuration } from '../duration.js';
 import { EXPRESSION_MAX, parseExpression } from '../expression.js';
 import { PARAMETER_NAME, type Parameters } from '../parameters.js';
@@ -28,6 +29,8 @@ export interface PhaseJob {
   readonly vps?: number[] | undefined;
   readonly parameters?: Readonly<Record<string, number | Range>> | undefined;
 }
+/** Settings of partitions of their own, by name of the partition. */
+export type OwnPolicies = Readonly<Record<string, Readonly<Record<string, string>>>>;
 export interface Phase {
   readonly name: string;
   readonly about?: string | undefined;
@@ -37,6 +40,7 @@ export interface Phase {
   readonly for?: Duration | undefined;
   readonly steps: number;
   readonly policies: Readonly<Record<string, string>>;
+  readonly policiesOf: OwnPolicies;
   readonly partitions: Readonly<Record<string, PartitionVerb>>;
   readonly jobs: Readonly<Record<string, readonly PhaseJob[] | 'stop'>>;
   readonly assert: readonly string[];
@@ -48,6 +52,7 @@ export interface Script {
   /** Made at the beginning, where there are none of that name. */
   readonly partitions: readonly PartitionConfig[];
   readonly policies: Readonly<Record<string, string>>;
+  readonly policiesOf: OwnPolicies;
   readonly phases: readonly Phase[];
   /** Shown at the end. */
   readonly measure: Readonly<Record<string, string>>;
@@ -111,13 +116,25 @@ const jobs = z.unknown().transform((value, context): readonly PhaseJob[] | 'stop
   return z.NEVER;
 });
 
+const policies = policySettings.superRefine((settings, context) => {
+  for (const [name, value] of Object.entries(settings)) refinePolicy(name, () => settingOf(findPolicy(name), value), context, []);
+});
+const policiesOf = record(
+  ownSettingsOrInherit.superRefine((settings, context) => {
+    for (const [name, value] of Object.entries(settings))
+      refinePolicy(name, () => (value === INHERIT ? checkIsOwn(findPolicy(name)) : checkOwn(findPolicy(name), value)), context, []);
+  }),
+  'partitions and settings of their own',
+);
+
 const phase = strict({
   name: nameSchema,
   about: text(ABOUT_MAX).optional(),
   at: duration.optional(),
   for: duration.optional(),
   steps: integer(1, STEPS_MAX).default(1),
-  policies: policySettings.default({}),
+  policies: policies.default({}),
+  policiesOf: policiesOf.default({}),
   partitions: record(choice(PARTITION_VERBS), 'partitions and what is done with them').default({}),
   jobs: record(jobs, 'partitions and their jobs').default({}),
   assert: list(expression(SCOPE_NAMES), ASSERTIONS_MAX).default([]),
@@ -165,7 +182,8 @@ const scriptShape = {
   about: text(ABOUT_MAX).optional(),
   parameters: parameterValues.default({}),
   partitions: list(partitionFile, 16).default([]),
-  policies: policySettings.default({}),
+  policies: policies.default({}),
+  policiesOf: policiesOf.default({}),
   phases,
   measure: record(expression(SCOPE_NAMES), 'names and expressions').default({}),
   assert: list(expression(SCOPE_NAMES), ASSERTIONS_MAX).default([]),

@@ -1,7 +1,12 @@
 // A running daemon as a stage, over its socket, with others who look on. Its machine does not stand still for anybody: moments are late by what a request takes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HvdClient } from '../../../shared/client/client.js';
-import type { Deed, MachineStats } from '../../../shared/protocol/messages.js';
+import { HvdError } from '../../../shared/protocol/errors.js';
+import type { Deed, MachineStats, Requests } from '../../../shared/protocol/messages.js';
+import { INHERIT } from '../../../shared/protocol/policies.js';
+import { imageName } from '../../root/config/images.js';
+import { formatSize } from '../../root/config/size.js';
+import type { Script } from '../script/script.js';
 import type { Hands, Stage } from './stage.js';
 
 const SLEEP_MAX_MS = 50;
@@ -15,11 +20,17 @@ export class LiveStage implements Stage {
   /** The machine's clock when what was due at `cycle` had been done: what comes next counts from there. */
   #base: { readonly cycle: number; readonly clock: number };
   /** What was there before, of what has been changed. */
-  readonly #policies = new Map<string, string>();
+  readonly #policies = new Map<string, { readonly name: string; readonly vm?: string; readonly value: string }>();
   readonly #created = new Set<string>();
+  readonly #destroyed = new Set<string>();
   readonly #loaded = new Set<string>();
 
-  static async join(hvd: HvdClient, signal: AbortSignal): Promise<LiveStage> {
+  /** Heard of often: cycles of the script that the machine's clock has come to. */
+  onPassed: ((cycle: number) => void) | undefined;
+
+  /** Throws script.partition: a partition that the script would make is there, and is another one. */
+  static async join(hvd: HvdClient, signal: AbortSignal, script: Pick<Script, 'name' | 'partitions'>): Promise<LiveStage> {
+    checkPartitions(script, await hvd.request('vm.list', {}));
     return new LiveStage(hvd, await hvd.request('stats', {}), signal);
   }
   private constructor(hvd: HvdClient, stats: MachineStats, signal: AbortSignal) {
@@ -45,6 +56,7 @@ export class LiveStage implements Stage {
       const stats = await this.#hvd.request('stats', {});
       const at = performance.now();
       const left = clock - clockOf(stats);
+      this.onPassed?.(this.#base.cycle + clockOf(stats) - this.#base.clock);
       restedAt = isAnybodyReady(stats) ? undefined : (restedAt ?? at);
       if (left <= 0 || (restedAt !== undefined && restedAt !== at && at - restedAt >= (left / this.frequencyHz) * 1e3)) return;
       const speed = before === undefined || at === before.at ? this.frequencyHz / 1e3 : (clockOf(stats) - before.clock) / (at - before.at);
@@ -83,12 +95,18 @@ export class LiveStage implements Stage {
         await hvd.request(`vm.${deed.verb}`, { name: deed.vm });
         if (deed.verb !== 'destroy') return;
         this.#created.delete(deed.vm);
+        this.#destroyed.add(deed.vm);
         this.#loaded.delete(deed.vm);
         return;
       case 'policy': {
         const { name, value } = deed;
-        if (!this.#policies.has(name)) this.#policies.set(name, (await hvd.request('policy.get', { name })).value);
-        await hvd.request('policy.set', { name, value });
+        const of = deed.vm === undefined ? { name } : { name, vm: deed.vm };
+        const key = JSON.stringify(of);
+        if (!this.#policies.has(key)) {
+          const before = await hvd.request('policy.get', of);
+          this.#policies.set(key, { ...of, value: before.own === false ? INHERIT : before.value });
+        }
+        await hvd.request('policy.set', { ...of, value });
         return;
       }
       case 'load':
@@ -105,12 +123,27 @@ export class LiveStage implements Stage {
     const failures: unknown[] = [];
     const attempt = (request: Promise<unknown>): Promise<void> =>
       request.then(() => {}).catch((error: unknown) => void failures.push(error));
-    for (const [name, value] of this.#policies) await attempt(this.#hvd.request('policy.set', { name, value }));
+    const kept = [...this.#policies.values()].filter(({ vm }) => vm === undefined || !(this.#created.has(vm) || this.#destroyed.has(vm)));
+    for (const before of kept) await attempt(this.#hvd.request('policy.set', before));
     for (const name of this.#loaded) if (!this.#created.has(name)) await attempt(this.#hvd.request('load.stop', { name }));
     for (const name of this.#created) await attempt(this.#hvd.request('vm.destroy', { name }));
     return failures;
   }
 }
+
+/** Throws script.partition. Image, VPs and memory are what a script's numbers are about; what else its file says is of a partition that it makes: one that is there goes on as it is. */
+export const checkPartitions = ({ name: script, partitions }: Pick<Script, 'name' | 'partitions'>, there: Requests['vm.list'][1]): void => {
+  for (const { name, image, vps, memory } of partitions) {
+    const one = there.find((other) => other.name === name);
+    if (one === undefined) continue;
+    const differ = (field: string, expected: string, actual: string): void => {
+      if (expected !== actual) throw new HvdError('script.partition', { script, name, field, expected, actual });
+    };
+    differ('image', imageName(image), imageName(one.image));
+    differ('vps', String(vps), String(one.vps));
+    differ('memory', formatSize(memory), formatSize(one.memory));
+  }
+};
 
 const clockOf = ({ lps }: MachineStats): number => Math.max(...lps.map(({ clock }) => clock));
 

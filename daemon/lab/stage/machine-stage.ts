@@ -45,9 +45,10 @@ export class MachineStage implements Stage {
   defect(): string | undefined {
     const { workers, memory, partitions } = this.#machine;
     if (workers.alive.length < memory.lps.length) return `LP ${memory.lps.findIndex((_, lp) => !workers.isAlive(lp))} has stopped`;
-    for (const { name, body, pendingLoads } of partitions.all) {
+    for (const { name, body, pendingLoads, refusedLoads } of partitions.all) {
       if (body.state === PartitionState.CRASHED) return `${name} has crashed: ${body.reason}`;
       if (pendingLoads.length > 0) return `${name} has not taken its job: its guest announces no job page`;
+      if (refusedLoads.length > 0) return `${name} has not taken its job: its guest knows no ${refusedLoads[0]!.job}`;
     }
     return undefined;
   }
@@ -72,7 +73,7 @@ const carryOut = async (enter: Enter, deed: Deed): Promise<void> => {
       await enter(`vm.${deed.verb}`, { name: deed.vm });
       return;
     case 'policy':
-      await enter('policy', { name: deed.name, value: deed.value });
+      await enter('policy', { name: deed.name, value: deed.value, ...(deed.vm === undefined ? {} : { vm: deed.vm }) });
       return;
     case 'load':
       await enter('load.set', { name: deed.vm, load: deed.load });

@@ -19,6 +19,9 @@ export const resolveImage = (image: string, folder: string): string => {
   return resolveFile(image, folder);
 };
 
+/** What `resolveImage` makes that path of, where it is a guest's. */
+export const imageName = (image: string): string => GUEST_NAMES.find((name) => resolveImage(name, '/') === image) ?? image;
+
 /** Absolute path of a file, `images:NAME/FILE` included. Throws HvdError `image.absent`. */
 export const resolveFile = (file: string, folder: string): string =>
   preparedFile(file) ?? (isAbsolute(file) ? file : resolve(folder, file));

@@ -15,15 +15,17 @@ const refineLoad = (config: PartitionConfig, context: z.RefinementCtx, path: rea
   const mistake = config.load && loadMistake(config, config.load);
   if (mistake) context.addIssue({ code: 'custom', path: [...path, 'load', ...mistake.path], message: mistake.error.message });
 };
-const refinePolicy = (name: string, check: () => void, context: z.RefinementCtx, path: readonly PropertyKey[]): void => {
+/** `path`: of the settings. */
+export const refinePolicy = (name: string, check: () => void, context: z.RefinementCtx, path: readonly PropertyKey[]): void => {
   try {
     check();
   } catch (error) {
-    context.addIssue({ code: 'custom', path: [...path, 'policies', name], message: reasonOf(error) });
+    context.addIssue({ code: 'custom', path: [...path, name], message: reasonOf(error) });
   }
 };
 const refineOwnPolicies = ({ policies }: PartitionConfig, context: z.RefinementCtx, path: readonly PropertyKey[]): void => {
-  for (const [name, value] of Object.entries(policies ?? {})) refinePolicy(name, () => checkOwn(findPolicy(name), value), context, path);
+  for (const [name, value] of Object.entries(policies ?? {}))
+    refinePolicy(name, () => checkOwn(findPolicy(name), value), context, [...path, 'policies']);
 };
 /** What a partition's file may say. */
 export const partitionFile: z.ZodType<PartitionConfig> = partitionSchema.superRefine((partition, context) => {
@@ -36,7 +38,7 @@ export const machineFile: z.ZodType<MachineConfig> = machineSchema.superRefine((
     refineLoad(partition, context, ['partitions', index]);
     refineOwnPolicies(partition, context, ['partitions', index]);
   }
-  for (const [name, value] of Object.entries(policies)) refinePolicy(name, () => settingOf(findPolicy(name), value), context, []);
+  for (const [name, value] of Object.entries(policies)) refinePolicy(name, () => settingOf(findPolicy(name), value), context, ['policies']);
 });
 
 export const readMachineFile = (file: string): MachineConfig => {

@@ -23,7 +23,7 @@ import {
   type PortConfig,
   type VirtualDeviceConfig,
 } from '../../../shared/protocol/messages.js';
-import { POLICIES, type Policy } from '../../../shared/protocol/policies.js';
+import { INHERIT, POLICIES, type Policy } from '../../../shared/protocol/policies.js';
 import { parseForward } from '../network/user/forwards.js';
 import { choice, flag, integer, list, nameSchema, patterned, show, size, strict, text } from './fields.js';
 
@@ -122,18 +122,22 @@ const hyperv: z.ZodType<HypervConfig> = strict({
       if (entries.findIndex((other) => other.id === id) < index) refuse([key, index, 'id'], `expected a number of its own, ${id} is taken`);
 });
 /** What an editor is told of a policy; of those with sets of words it shows each word, for their sums are too many. */
-const policyHint = ({ values, set, meaning, default: usual }: Policy) => ({
+const policyHint = ({ values, set, meaning, default: usual }: Policy, more: readonly string[]) => ({
   description: `${meaning}${set === undefined ? '' : `; words joined by +: ${set.join(', ')}`}`,
   default: usual,
-  ...(set === undefined ? { enum: values } : { type: 'string', examples: [...values] }),
+  ...(set === undefined ? { enum: [...values, ...more] } : { type: 'string', examples: [...values, ...more] }),
 });
-/** `policies`: those that may be set there. */
-const settingsOf = (policies: readonly Policy[]) =>
-  z
-    .record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` })
-    .meta({ properties: Object.fromEntries(policies.map((policy) => [policy.name, policyHint(policy)])), additionalProperties: false });
+/** `policies`: those that may be set there; `more`: what may stand in place of their values. */
+const settingsOf = (policies: readonly Policy[], more: readonly string[] = []) =>
+  z.record(z.string(), text(64), { error: (issue) => `expected names and settings, got ${show(issue.input)}` }).meta({
+    properties: Object.fromEntries(policies.map((policy) => [policy.name, policyHint(policy, more)])),
+    additionalProperties: false,
+  });
 export const policySettings = settingsOf(POLICIES);
-const ownSettings = settingsOf(POLICIES.filter(({ perPartition }) => perPartition));
+const OWN = POLICIES.filter(({ perPartition }) => perPartition);
+const ownSettings = settingsOf(OWN);
+/** As they can be changed while the partition runs. */
+export const ownSettingsOrInherit = settingsOf(OWN, [INHERIT]);
 
 const address = z
   .unknown()

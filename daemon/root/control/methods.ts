@@ -26,7 +26,7 @@ export interface Service {
   readonly shutdown: () => void;
 }
 
-type MachineMethod = Exclude<Method, 'hello' | 'subscribe' | 'trace' | 'vm.console.attach' | 'vm.console.write'>;
+type MachineMethod = Exclude<Method, 'hello' | 'subscribe' | 'load.progress' | 'trace' | 'vm.console.attach' | 'vm.console.write'>;
 type Handlers = { readonly [M in MachineMethod]: (service: Service, params: Requests[M][0]) => Requests[M][1] | Promise<Requests[M][1]> };
 
 export const HANDLERS: Handlers = {

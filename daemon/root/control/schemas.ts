@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { MAX_VPS } from '../../../shared/layout/partition.js';
 import { HvdError } from '../../../shared/protocol/errors.js';
 import type { Method, Requests } from '../../../shared/protocol/messages.js';
+import { FAILURE_TEXT_MAX, FAILURES_MAX } from '../../../shared/protocol/script-progress.js';
 import { formatPath, nameSchema, strict } from '../config/fields.js';
 import {
   connectionShape,
@@ -24,6 +25,8 @@ export const CONSOLE_WRITE_MAX = 4096;
 const nothing = strict({});
 const named = strict({ name: nameSchema });
 const anyText = z.string().max(64);
+const count = z.int().min(0).max(1e9);
+const amount = z.number().min(0).max(1e12);
 /** Columns or rows. */
 const terminalSize = z.int().min(1).max(65_535);
 
@@ -88,6 +91,19 @@ const SCHEMAS: { readonly [M in Method]: z.ZodType<Requests[M][0]> } = {
   'connection.close': strict({ name: nameSchema, id: portId }),
   'load.set': strict({ name: nameSchema, ...loadShape }),
   'load.stop': strict({ name: nameSchema, vps: vpListSchema.optional() }),
+  'load.progress': strict({
+    name: nameSchema,
+    state: z.enum(['running', 'passed', 'failed', 'stopped']),
+    phase: nameSchema,
+    index: count.min(1),
+    phases: count.min(1),
+    step: count.min(1),
+    steps: count.min(1),
+    seconds: amount,
+    length: amount,
+    assertions: strict({ holds: count, fails: count, left: count }),
+    failures: z.array(z.string().max(FAILURE_TEXT_MAX)).max(FAILURES_MAX),
+  }),
   trace: strict({ on: z.boolean() }),
   subscribe: strict({
     stats: z

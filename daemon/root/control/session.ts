@@ -56,6 +56,7 @@ export class Session {
   /** Drops the connection and its feeds. */
   end(): void {
     clearTimeout(this.#timer);
+    this.#service.machine.scripts.leave(this);
     this.#feeds.stop();
     this.#consoles.stop();
     this.#over = true;
@@ -154,6 +155,10 @@ export class Session {
       this.#feeds.set(parseParams('subscribe', params));
       return {};
     }
+    if (method === 'load.progress') {
+      this.#service.machine.scripts.tell(this, parseParams('load.progress', params));
+      return {};
+    }
     if (method === 'trace') {
       this.#feeds.trace(parseParams('trace', params).on);
       return this.#service.machine.traces.describe();
@@ -181,6 +186,7 @@ export class Session {
   // What the client has sent beyond this is thrown away, also requests that have been read already.
   #sayLast(frame: Buffer): void {
     this.#over = true;
+    this.#service.machine.scripts.leave(this);
     this.#feeds.stop();
     this.#consoles.stop();
     this.#socket.removeAllListeners('data');

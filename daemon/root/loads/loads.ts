@@ -82,12 +82,13 @@ export const stopLoad = async (partitions: Partitions, name: string, vps: number
 export const hasDueLoads = (partition: Partition): boolean =>
   partition.pendingLoads.length > 0 && isAllowed('load', partition) && jobTaker(partition.body) !== undefined;
 
-/** Hands waiting loads to a guest that takes jobs meanwhile; those that it does not know are forgotten. */
+/** Hands waiting loads to a guest that takes jobs meanwhile; those that it does not know are kept as refused. */
 export const deliverPendingLoads = (partitions: Partitions, name: string): Promise<void> =>
   partitions.assign(name, (partition) => {
     const taker = jobTaker(partition.body);
     if (taker === undefined) return [];
     const loads = partition.pendingLoads.filter(({ job }) => has(taker.jobs, job));
+    partition.refusedLoads = partition.pendingLoads.filter(({ job }) => !has(taker.jobs, job));
     partition.pendingLoads = [];
     return loads.flatMap((load) => give(partition, taker, load));
   });

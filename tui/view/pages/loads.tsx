@@ -1,6 +1,6 @@
 // Page 7: what the workload guests get done, by VP and job; jobs are started, changed and stopped here.
 import { Frame } from '../frame.js';
-import { loadsHit, loadTable } from '../load-panel.js';
+import { loadsHit, loadsPanel } from '../load-panel.js';
 import { loadsKey, loadsPrompt } from '../loads-choice.js';
 import type { BodyProps, Page } from '../page.js';
 import { chartOf, linesOf, ofPartition } from '../panel.js';
@@ -16,7 +16,7 @@ function Loads(props: BodyProps): React.ReactElement {
         title={`operations by VP and job${ofPartition(screen.partition)}`}
         width={columns}
         height={total - chart}
-        lines={linesOf(props)(loadTable)}
+        lines={linesOf(props)(loadsPanel)}
         hit={loadsHit}
       />
     </>
