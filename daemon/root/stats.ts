@@ -18,9 +18,14 @@ import { addFillWaits, vtlbCounterOfLp, vtlbCounters } from './vtlb-view/counter
 
 const VECTORS = 256;
 
+/** Beside the counts, of a VP's `spin`. */
+const SPIN_CYCLES = ['extendedCycles', 'repaidCycles', 'expressCycles'] as const;
+/** What a VP's `spin` has. */
+export const SPIN_STATS = [...SPIN_COUNTERS, ...SPIN_CYCLES] as const;
+
 const interceptCounts = countsReader(INTERCEPTS);
 const vpCounters = countsReader(VP_COUNTERS);
-const spinCounters = countsReader(SPIN_COUNTERS);
+const spinCounters = countsReader(SPIN_COUNTERS, SPIN_CYCLES);
 
 export const snapshotStats = (
   memory: MachineMemory,
@@ -122,10 +127,8 @@ const accounts = (
     const cycles = u32[cyclesAt + slot * 2 + 1]! * 2 ** 32 + u32[cyclesAt + slot * 2]!;
     if (cycles > 0) displacedBy[partitions.find((one) => one.slot === slot)?.name ?? String(slot)] = cycles;
   }
-  const spin: Record<string, number> = spinCounters(u32, record.spinCounters >>> 2);
-  spin.extendedCycles = record.extendedCyclesNum;
-  spin.repaidCycles = record.repaidCyclesNum;
-  spin.expressCycles = record.expressCyclesNum;
+  const { extendedCyclesNum, repaidCyclesNum, expressCyclesNum } = record;
+  const spin = spinCounters(u32, record.spinCounters >>> 2, extendedCyclesNum, repaidCyclesNum, expressCyclesNum);
   return { blockedCycles: record.blockedCyclesNum, limitedCycles: record.limitedCyclesNum, displacedBy, spin };
 };
 

@@ -1,6 +1,7 @@
 // The panels of hvtop: every line is exactly as wide as its panel, at every size, whatever the names; keys, layout, painter, command line.
 import test from 'ava';
 import fc from 'fast-check';
+import type { ScriptProgress } from '../../shared/protocol/messages.js';
 import { POLICIES } from '../../shared/protocol/policies.js';
 import { parseArguments } from '../../tui/arguments.js';
 import { Dashboard } from '../../tui/model/dashboard.js';
@@ -28,7 +29,7 @@ import { type Key, PLAIN, type Stroke, strokeOf, strokesOf } from '../../tui/vie
 import { lanesHit, lanesPanel, lanesTitle } from '../../tui/view/lanes-panel.js';
 import { fits, layout, MIN_ROWS } from '../../tui/view/layout.js';
 import { Line, overBlank, withoutStyle, wrapped } from '../../tui/view/line.js';
-import { loadsHit, loadTable } from '../../tui/view/load-panel.js';
+import { loadsHit, loadsPanel, loadTable } from '../../tui/view/load-panel.js';
 import { parseLoad } from '../../tui/view/loads-choice.js';
 import { logPanel } from '../../tui/view/log-panel.js';
 import type { Order } from '../../tui/view/page.js';
@@ -781,4 +782,41 @@ test('a click on a tab, a heading, a row; one outside does nothing', (t) => {
   t.deepEqual(policiesHit(third, dashboard, at(9, 3))!.policies.draft, { value: 'deferred', word: 0 });
   t.is(policiesHit(FIRST_SCREEN, dashboard, at(9, 0)), undefined);
   t.is(loadsHit({ ...FIRST_SCREEN, page: 'loads' }, dashboard, at(9, 5))!.loads.row, 'beta/0');
+});
+
+test('load scripts stand above the jobs, with what does not hold; a click is on the job under it', (t) => {
+  const machine = new FakeMachine(4, 1, 7);
+  const dashboard = new Dashboard();
+  const loads: ScreenState = { ...FIRST_SCREEN, page: 'loads' };
+  const script: ScriptProgress = {
+    name: 'ramp',
+    state: 'running',
+    phase: 'up',
+    index: 2,
+    phases: 3,
+    step: 4,
+    steps: 10,
+    seconds: 0.5,
+    length: 2,
+    assertions: { holds: 2, fails: 1, left: 3 },
+    failures: ['phase.operations > 10'],
+  };
+  dashboard.accept({ ...structuredClone(machine.stats), scripts: [script, { ...script, name: 'old', state: 'passed', failures: [] }] });
+  const plain = loadsPanel(dashboard, loads, 140, 20).map((line) => withoutStyle(line).trimEnd());
+  t.deepEqual(plain.slice(0, 3), [
+    'script ramp  ████              phase up (2 of 3), step 4 of 10, 0.5 s of 2.0 s; assertions: 2 hold, 1 fails, 3 to come'.replace(
+      '0.5 s',
+      '500.0 ms',
+    ),
+    '  fails: phase.operations > 10',
+    'script old  passed; assertions: 2 hold, 1 fails, 3 to come',
+  ]);
+  t.regex(plain[3]!, /^VP +job +ops\/s/);
+  const row = (y: number): string | undefined => loadsHit(loads, dashboard, { x: 5, y, width: 140, height: 20 })?.loads.row;
+  t.deepEqual([row(2), row(3), row(4)], [undefined, undefined, 'alpha/0']);
+  for (const height of [1, 2, 3, 6, 9])
+    for (const width of [20, 80, 300]) {
+      const lines = loadsPanel(dashboard, loads, width, height);
+      t.true(lines.length <= height && lines.every((line) => withoutStyle(line).length === width));
+    }
 });

@@ -1,6 +1,7 @@
 // Statistics for all who have subscribed to them: taken and encoded once for those who want them equally often. Timers run only while somebody listens.
 import type { Machine } from '../machine.js';
-import { eventFrame, type Outbox } from './outbox.js';
+import type { Outbox } from './outbox.js';
+import { statsFrame } from './stats-frame.js';
 
 interface Rate {
   readonly timer: NodeJS.Timeout;
@@ -34,7 +35,7 @@ export class Telemetry {
   }
 
   #tell(listeners: ReadonlySet<Outbox>): void {
-    const frame = eventFrame('stats', this.#machine.stats());
+    const frame = statsFrame(this.#machine.stats());
     for (const outbox of listeners) outbox.event(frame);
   }
 }

@@ -1,0 +1,96 @@
+// A sample as the frame that all who have subscribed get: what `eventFrame('stats', …)` makes, in a tenth of the time.
+import { INTERCEPTS } from '../../../shared/layout/machine.js';
+import { VP_COUNTERS } from '../../../shared/layout/vp.js';
+import type { LpStats, MachineStats, PartitionStats, VpStats } from '../../../shared/protocol/messages.js';
+import { SPIN_STATS } from '../stats.js';
+import { type MapWriter, MsgpackWriter, mapWriter } from './msgpack-writer.js';
+
+/** All keys of T: one that is missing does not compile. */
+const keysOf = <T>(keys: { readonly [K in keyof Required<T>]: true }): (keyof T & string)[] => Object.keys(keys) as (keyof T & string)[];
+
+const ofLp = mapWriter<LpStats>(
+  keysOf<LpStats>({
+    id: true,
+    node: true,
+    state: true,
+    vp: true,
+    clock: true,
+    idleCycles: true,
+    generation: true,
+    hostCore: true,
+    queue: true,
+    intercepts: true,
+    interrupts: true,
+    ipis: true,
+    kicks: true,
+    contextSwitches: true,
+    superMode: true,
+    worldSwitches: true,
+    worldSwitchCycles: true,
+    fills: true,
+    flushHandshakes: true,
+    pendingFillWaits: true,
+    fillWaitUs: true,
+  }),
+  { intercepts: mapWriter<Record<string, number>>(INTERCEPTS) },
+);
+const ofVp = mapWriter<VpStats>(
+  keysOf<VpStats>({
+    id: true,
+    state: true,
+    lp: true,
+    instructions: true,
+    runCycles: true,
+    readyCycles: true,
+    blockedCycles: true,
+    limitedCycles: true,
+    displacedBy: true,
+    spin: true,
+    counters: true,
+  }),
+  { spin: mapWriter<Record<string, number>>(SPIN_STATS), counters: mapWriter<Record<string, number>>(VP_COUNTERS) },
+);
+const listOf =
+  <T>(one: MapWriter<T>): MapWriter<readonly T[]> =>
+  (writer, all) => {
+    writer.list(all.length);
+    for (const value of all) one(writer, value);
+  };
+const ofPartition = mapWriter<PartitionStats>(
+  keysOf<PartitionStats>({
+    name: true,
+    state: true,
+    reason: true,
+    memory: true,
+    vps: true,
+    vtlb: true,
+    code: true,
+    interrupts: true,
+    load: true,
+  }),
+  { vps: listOf(ofVp) },
+);
+const ofMachine = mapWriter<MachineStats>(
+  keysOf<MachineStats>({
+    at: true,
+    pid: true,
+    clockMode: true,
+    seed: true,
+    frequencyHz: true,
+    lps: true,
+    partitions: true,
+    policies: true,
+    scripts: true,
+  }),
+  { lps: listOf(ofLp), partitions: listOf(ofPartition) },
+);
+const ofEvent = mapWriter<{ readonly ev: 'stats'; readonly d: MachineStats }>(['ev', 'd'], { d: ofMachine });
+
+const writer = new MsgpackWriter();
+
+/** Undefined where it is too long for a frame. */
+export const statsFrame = (stats: MachineStats): Buffer | undefined => {
+  writer.begin();
+  ofEvent(writer, { ev: 'stats', d: stats });
+  return writer.frame();
+};
