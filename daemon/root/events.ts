@@ -1,4 +1,4 @@
-// Reads the event rings of the LPs: what happened since the last look, in each LP's order. One reader for each subscriber.
+// Reads the event rings of the LPs: what happened since the last look, in each LP's order. One reader for all who have subscribed (control/telemetry.ts).
 import { EVENT_RING, EVENT_SIZE, EventType, eventRingAt, LpLayout } from '../../shared/layout/machine.js';
 import type { Events } from '../../shared/protocol/messages.js';
 import type { MachineMemory } from './machine-memory.js';

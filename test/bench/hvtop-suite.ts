@@ -1,7 +1,7 @@
-// `npm run bench -- --suite hvtop`: what clients that watch cost the LPs. The default machine, busy, with nobody and with ten clients that have subscribed as hvtop does, in turn.
+// `npm run bench -- --suite hvtop`: what clients that watch cost the LPs. VPs that compute, two for each LP, with nobody and with ten clients that have subscribed as hvtop does, in turn.
 // What counts is what an LP gets done in a second of its thread's own CPU time: others on the host take time from LPs whoever they are.
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,16 +23,27 @@ export interface HvtopResult {
 const CLIENTS = 10;
 const HZ = 2;
 const START_LIMIT_MS = 60_000;
+const END_LIMIT_MS = 10_000;
 const TICKS_PER_SECOND = 100;
 const program = join(packageRoot(), 'dist/daemon/cli/hvd.js');
-const MACHINE = join(packageRoot(), 'configs/machines/default.yaml');
+/** Work that is the same at every moment: an instruction of a guest that waits for another one's is no measure. */
+const MACHINE = `lps: 2
+pin: false
+partitions:
+  - { name: a, image: workload64, vps: 2, memory: 16M, load: { job: compute } }
+  - { name: b, image: workload64, vps: 2, memory: 16M, load: { job: compute } }
+`;
 
 export const measureHvtop = async (quick: boolean, say: (text: string) => void): Promise<HvtopResult> => {
   const [rounds, seconds] = quick ? [3, 1] : [11, 4];
-  const socket = join(tmpdir(), `hvd-bench-hvtop-${process.pid}.sock`);
-  const daemon = spawn(process.execPath, [program, 'start', '--machine', MACHINE, '--socket', socket], { stdio: 'ignore' });
+  const folder = mkdtempSync(join(tmpdir(), 'hvd-bench-hvtop-'));
+  const [socket, machine] = [join(folder, 'hvd.sock'), join(folder, 'machine.yaml')];
+  writeFileSync(machine, MACHINE);
+  const daemon = spawn(process.execPath, [program, 'start', '--machine', machine, '--socket', socket], { stdio: 'ignore' });
+  // Listened for from the start: one that has ended before it is told to would be waited for for ever.
+  const gone = new Promise((resolve) => daemon.once('exit', resolve));
   try {
-    const hvd = await connected(socket);
+    const hvd = await connected(socket, () => daemon.exitCode === null);
     await allWork(hvd);
     say(`measuring for some ${rounds * 2 * (seconds + 1)} s\n`);
     const taken: { alone: Taken; watched: Taken }[] = [];
@@ -49,8 +60,9 @@ export const measureHvtop = async (quick: boolean, say: (text: string) => void):
     return { clients: CLIENTS, rounds, ratio: median(ratios), ratios, rootAlone: root('alone'), rootWatched: root('watched') };
   } finally {
     daemon.kill('SIGTERM');
-    await new Promise((resolve) => daemon.once('exit', resolve));
-    rmSync(socket, { force: true });
+    await Promise.race([gone, sleep(END_LIMIT_MS, undefined, { ref: false })]);
+    daemon.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
   }
 };
 
@@ -101,12 +113,12 @@ const ticksOf = (pid: number): { readonly main: number; readonly others: number 
   return { main, others };
 };
 
-const connected = async (socket: string): Promise<HvdClient> => {
+const connected = async (socket: string, isThere: () => boolean): Promise<HvdClient> => {
   for (const end = performance.now() + START_LIMIT_MS; ; await sleep(10)) {
     try {
       return await connect({ socket });
     } catch (error) {
-      if (performance.now() > end) throw error;
+      if (!isThere() || performance.now() > end) throw error;
     }
   }
 };

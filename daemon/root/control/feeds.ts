@@ -1,13 +1,10 @@
-// The subscriptions of one connection: statistics at its rate (telemetry.ts), events a few times a second. Timers run only while somebody listens.
+// The subscriptions of one connection: statistics at its rate and events (telemetry.ts), the log, what is done to the machine. Timers run only while somebody listens.
 import type { Requests } from '../../../shared/protocol/messages.js';
-import { EventReader } from '../events.js';
 import type { LogRing } from '../log-ring.js';
 import type { Machine } from '../machine.js';
-import { eventFrame, type Outbox } from './outbox.js';
+import type { Outbox } from './outbox.js';
 import type { Telemetry } from './telemetry.js';
 
-/** How often events are collected, ms: well within the time in which a busy LP fills its ring twice over. */
-export const EVENTS_MS = 50;
 /** How often the log is looked at, ms. */
 export const LOG_MS = 100;
 
@@ -18,7 +15,6 @@ export class Feeds {
   readonly #telemetry: Telemetry;
   /** Frames a second. */
   #statsHz = 0;
-  #events: NodeJS.Timeout | undefined;
   #log: NodeJS.Timeout | undefined;
   #endTrace: (() => void) | undefined;
   #endDeeds: (() => void) | undefined;
@@ -38,8 +34,8 @@ export class Feeds {
       if (stats !== 0) this.#telemetry.subscribe(this.#outbox, stats);
     }
     if (events !== undefined) {
-      clearInterval(this.#events);
-      this.#events = events ? this.#startEvents() : undefined;
+      if (events) this.#telemetry.subscribeEvents(this.#outbox);
+      else this.#telemetry.unsubscribeEvents(this.#outbox);
     }
     if (log !== undefined) {
       clearInterval(this.#log);
@@ -72,13 +68,5 @@ export class Feeds {
     };
     look();
     return setInterval(look, LOG_MS);
-  }
-
-  #startEvents(): NodeJS.Timeout {
-    const reader = new EventReader(this.#machine.memory);
-    return setInterval(() => {
-      const { events, lost } = reader.take(this.#machine.partitions.all);
-      if (events.length > 0 || lost > 0) this.#outbox.event(eventFrame('events', events), lost);
-    }, EVENTS_MS);
   }
 }

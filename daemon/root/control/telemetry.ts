@@ -1,7 +1,11 @@
-// Statistics for all who have subscribed to them: taken and encoded once for those who want them equally often. Timers run only while somebody listens.
+// Statistics and events for all who have subscribed to them: taken and encoded once, statistics for those who want them equally often. Timers run only while somebody listens.
+import { EventReader } from '../events.js';
 import type { Machine } from '../machine.js';
 import type { Outbox } from './outbox.js';
-import { statsFrame } from './stats-frame.js';
+import { eventsFrame, statsFrame } from './telemetry-frames.js';
+
+/** How often events are collected, ms: well within the time in which a busy LP fills its ring twice over. */
+export const EVENTS_MS = 50;
 
 interface Rate {
   readonly timer: NodeJS.Timeout;
@@ -12,6 +16,10 @@ export class Telemetry {
   readonly #machine: Machine;
   /** By frames a second. */
   readonly #rates = new Map<number, Rate>();
+
+  /** Of events. */
+  readonly #listeners = new Set<Outbox>();
+  #events: { readonly timer: NodeJS.Timeout; readonly reader: EventReader } | undefined;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -37,5 +45,25 @@ export class Telemetry {
   #tell(listeners: ReadonlySet<Outbox>): void {
     const frame = statsFrame(this.#machine.stats());
     for (const outbox of listeners) outbox.event(frame);
+  }
+
+  /** What happens from now on. */
+  subscribeEvents(outbox: Outbox): void {
+    // What has happened by now is the others' alone.
+    this.#tellEvents();
+    this.#events ??= { timer: setInterval(() => this.#tellEvents(), EVENTS_MS), reader: new EventReader(this.#machine.memory) };
+    this.#listeners.add(outbox);
+  }
+  unsubscribeEvents(outbox: Outbox): void {
+    if (!this.#listeners.delete(outbox) || this.#listeners.size > 0) return;
+    clearInterval(this.#events?.timer);
+    this.#events = undefined;
+  }
+  #tellEvents(): void {
+    if (this.#events === undefined) return;
+    const { events, lost } = this.#events.reader.take(this.#machine.partitions.all);
+    if (events.length === 0 && lost === 0) return;
+    const frame = eventsFrame(events);
+    for (const outbox of this.#listeners) outbox.event(frame, lost);
   }
 }

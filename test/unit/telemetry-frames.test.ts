@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import { MsgpackWriter, mapWriter } from '../../daemon/root/control/msgpack-writer.js';
 import { eventFrame } from '../../daemon/root/control/outbox.js';
-import { statsFrame } from '../../daemon/root/control/stats-frame.js';
+import { eventsFrame, statsFrame } from '../../daemon/root/control/telemetry-frames.js';
 import { FrameReader } from '../../shared/protocol/frames.js';
 import { FRAME_MAX, type MachineStats } from '../../shared/protocol/messages.js';
 import { seeded } from '../rig/seeded.js';
@@ -79,5 +79,22 @@ test('numbers, text, lists and records of all lengths', (t) => {
     writer.begin();
     write(writer, record);
     t.true(isDeepStrictEqual(decode(writer.frame()), record), `seed ${SEED}, record ${i}`);
+  }
+});
+
+test('events are what comes out of their frame', (t) => {
+  const events = Array.from({ length: 4096 }, (_, n) => ({
+    lp: n % 64,
+    clock: n * 2 ** 33,
+    kind: 'schedule-in',
+    partition: n % 2 ? 'ä' : '',
+    vp: n % 64,
+    a: n,
+    b: 2 ** 32 - 1,
+  }));
+  for (const some of [events, events.slice(0, 3), []]) {
+    const frame = eventsFrame(some)!;
+    t.deepEqual(decode(frame), { ev: 'events', d: some });
+    t.is(frame.length, eventFrame('events', some)!.length);
   }
 });
