@@ -20,6 +20,7 @@ const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
     'the interrupt comes before what it tells of',
   ],
   'one event flag again and again against a guest that clears it': ['an event flag is looked at before it is set'],
+  'messages against a guest that takes its page away and puts it back': ['the page is looked for outside the lock only'],
   'a port is closed, and another one has its place, against a message': [
     'a port of any generation is taken',
     'a closed port leaves its messages',

@@ -59,6 +59,22 @@ class RaisesFirst extends Synic {
 class NoDrop extends Synic {
   override drop(): void {}
 }
+class LooksAtPageOnce extends Synic {
+  #isLocked = false;
+  override locked<T>(vp: number, action: () => T): T {
+    return super.locked(vp, () => {
+      this.#isLocked = true;
+      try {
+        return action();
+      } finally {
+        this.#isLocked = false;
+      }
+    });
+  }
+  protected override takes(vp: number, page: number): boolean {
+    return this.#isLocked || super.takes(vp, page);
+  }
+}
 class AnyGeneration extends Ports {
   override isStill(_port: OpenPort): boolean {
     return true;
@@ -77,4 +93,5 @@ export const SYNIC_MUTANTS: readonly (SynicMutant & { readonly name: string })[]
   { name: 'the interrupt comes before what it tells of', Synic: RaisesFirst },
   { name: 'a closed port leaves its messages', Synic: NoDrop },
   { name: 'a port of any generation is taken', Ports: AnyGeneration },
+  { name: 'the page is looked for outside the lock only', Synic: LooksAtPageOnce },
 ];

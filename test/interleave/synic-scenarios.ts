@@ -3,9 +3,10 @@
 // so that whatever gets stuck is a deadlock.
 import { type OpenPort, type PortSpec, Ports } from '../../daemon/hypervisor/synic/ports.js';
 import { SYNIC_PARTS, Synic } from '../../daemon/hypervisor/synic/synic.js';
+import { SynicRegisterFile } from '../../daemon/hypervisor/synic/synic-registers.js';
 import type { SharedWords } from '../../daemon/machine/shared-words.js';
 import { HvStatus } from '../../shared/abi/hyperv.js';
-import { EVENT_FLAGS_BYTES, MESSAGE_PENDING_WORD, Message, Sint } from '../../shared/abi/synic.js';
+import { EVENT_FLAGS_BYTES, MESSAGE_PENDING_WORD, Message, Sint, SynicMsr } from '../../shared/abi/synic.js';
 import { PartitionMap } from '../../shared/layout/partition.js';
 import { ALL_BUFFERS_FREE, PortKind, PortLayout, portAt, powerUpSynic, SynicLayout, synicAt } from '../../shared/layout/synic.js';
 import type { Scenario, ScenarioThread } from './scenario.js';
@@ -23,6 +24,10 @@ const INTERRUPTS = PartitionMap.DEVICES;
 const SEEN = PartitionMap.DEVICES + 64;
 const SEEN_MAX = 8;
 const NOTE = PartitionMap.DEVICES + 128;
+/** So many messages have been accepted, beyond this number, and no more come. */
+const DONE = 100;
+/** The slot of a page at address 0. */
+const NOWHERE = SINT * Message.BYTES;
 
 const MESSAGE_PORT: PortSpec = { id: PORT_ID, kind: PortKind.MESSAGE, sint: SINT, vp: 0 };
 const EVENT_PORT: PortSpec = { id: PORT_ID, kind: PortKind.EVENT, sint: SINT, vp: 0, flagCount: 32 };
@@ -31,6 +36,7 @@ interface Controller {
   readonly words: SharedWords;
   readonly ports: Ports;
   readonly synic: Synic;
+  readonly registers: SynicRegisterFile;
 }
 const controllers = new WeakMap<ScenarioThread, Controller>();
 const prepare = (thread: ScenarioThread): void => {
@@ -44,7 +50,12 @@ const prepare = (thread: ScenarioThread): void => {
     store: (_address: number, _bytes: number, put: () => void): void => put(),
   };
   const synic = new (thread.synic?.Synic ?? Synic)(machine.partition, words, ports, host, thread.synic?.parts ?? SYNIC_PARTS);
-  controllers.set(thread, { words, ports, synic });
+  const registers = new SynicRegisterFile(machine.partition, synic, [], {
+    overlay: (_vp, _page, register) => (register === 0n ? 0 : MESSAGES_PAGE),
+    vectorsChanged() {},
+    moment: () => ({ now: 0, reference: 0n }),
+  });
+  controllers.set(thread, { words, ports, synic, registers });
 };
 const of = (thread: ScenarioThread): Controller => controllers.get(thread) as Controller;
 
@@ -211,6 +222,44 @@ export const SYNIC_SCENARIOS: readonly Scenario[] = [
       },
     ],
     check: () => null,
+  },
+  {
+    name: 'messages against a guest that takes its page away and puts it back',
+    spts: 16,
+    setup: (m) => {
+      setup(MESSAGE_PORT)(m);
+      m.partition.i32.fill(0, NOWHERE >>> 2, (NOWHERE + Message.BYTES) >>> 2);
+    },
+    prepare,
+    threads: [
+      (t) => {
+        const { words, registers } = of(t);
+        for (const value of [0n, 1n]) registers.write(0, SynicMsr.SIMP, value);
+        const all = t.machine.partition.i32.subarray(SEEN >>> 2);
+        for (let seen = 0, answered = 0; words.load(NOTE) !== DONE + seen; ) {
+          words.awaitChange(INTERRUPTS, answered);
+          answered = words.load(INTERRUPTS);
+          for (let value = take(of(t)); value !== 0; value = take(of(t))) all[seen++] = value;
+        }
+      },
+      (t) => {
+        const { words, synic } = of(t);
+        let accepted = 0;
+        for (const value of [11, 12, 13]) {
+          const status = synic.post(found(t, PORT_ID), 1, new Uint8Array(Uint32Array.of(value).buffer));
+          if (status === HvStatus.SUCCESS) accepted++;
+          else if (status !== HvStatus.INVALID_SYNIC_STATE) throw new Error(`message ${value} was refused: ${status}`);
+        }
+        words.store(NOTE, DONE + accepted);
+        words.add(INTERRUPTS, 1);
+      },
+    ],
+    check: (m) => {
+      if (m.partition.i32.subarray(NOWHERE >>> 2, (NOWHERE + Message.BYTES) >>> 2).some((word) => word !== 0))
+        return 'a message has come where there is no page';
+      const got = seen(m);
+      return got.join() === [...got].sort((a, b) => a - b).join() ? leftovers(m) : `the guest has seen ${got.join(' ')}`;
+    },
   },
   {
     name: 'a port is closed, and another one has its place, against a message',

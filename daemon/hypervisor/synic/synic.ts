@@ -79,7 +79,7 @@ export class Synic {
     this.buffers.fill(buffer, { type, size: payload.length, origin: port.id }, payload);
     const status = this.locked(vp, () => {
       if (!this.#ports.isStill(port)) return HvStatus.INVALID_PORT_ID;
-      if (!this.#takes(vp, AT.messagePage)) return HvStatus.INVALID_SYNIC_STATE;
+      if (!this.takes(vp, AT.messagePage)) return HvStatus.INVALID_SYNIC_STATE;
       this.#queue.append(vp, port.sint, buffer);
       this.#deliver(vp, port.sint);
       return HvStatus.SUCCESS;
@@ -141,7 +141,7 @@ export class Synic {
     if (vp < 0) return this.#ports.refuse(port, HvStatus.INVALID_SYNIC_STATE);
     const status = this.locked(vp, () => {
       if (!this.#ports.isStill(port)) return HvStatus.INVALID_PORT_ID;
-      if (!this.#takes(vp, AT.eventPage) || (this.#sint(vp, port.sint) & Sint.MASKED) !== 0) return HvStatus.INVALID_SYNIC_STATE;
+      if (!this.takes(vp, AT.eventPage) || (this.#sint(vp, port.sint) & Sint.MASKED) !== 0) return HvStatus.INVALID_SYNIC_STATE;
       this.#setFlag(vp, port.sint, port.firstFlag + flag);
       return HvStatus.SUCCESS;
     });
@@ -185,7 +185,7 @@ export class Synic {
   #deliver(vp: number, sint: number): void {
     const slots = this.#slots;
     const buffer = this.#queue.first(vp, sint);
-    if (buffer < 0 || !this.#takes(vp, AT.messagePage)) return;
+    if (buffer < 0 || !this.takes(vp, AT.messagePage)) return;
     const slot = this.#words.read(synicAt(vp) + AT.messagePage) + sint * Message.BYTES;
     if (!slots.isEmpty(slot)) {
       let emptied = false;
@@ -217,12 +217,13 @@ export class Synic {
 
   /** The VP that a port delivers to, -1: none takes messages (events). */
   #target(vp: number, page: number): number {
-    if (vp !== ANY_VP) return vp < this.#host.vpCount && this.#takes(vp, page) ? vp : -1;
-    for (let index = 0; index < this.#host.vpCount; index++) if (this.#takes(index, page)) return index;
+    if (vp !== ANY_VP) return vp < this.#host.vpCount && this.takes(vp, page) ? vp : -1;
+    for (let index = 0; index < this.#host.vpCount; index++) if (this.takes(index, page)) return index;
     return -1;
   }
 
-  #takes(vp: number, page: number): boolean {
+  /** Whether the VP takes messages (events) now. What is said outside the lock may be otherwise within it. */
+  protected takes(vp: number, page: number): boolean {
     const at = synicAt(vp);
     return this.#words.load(at + AT.enabled) !== 0 && this.#words.load(at + page) !== 0;
   }
