@@ -2,11 +2,13 @@
 // The fault is the instruction's own: RIP stands before it, registers are as they were, and no call has been made or counted.
 import test from 'ava';
 import { HvCall, HvStatus } from '../../shared/abi/hyperv.js';
+import { powerUpSynic } from '../../shared/layout/synic.js';
 import { Slot, VpState, vpCounterIndex } from '../../shared/layout/vp.js';
 import { control, HypercallPages, HypervGuest, OS_ID, TIERS } from '../rig/hyperv-guest.js';
 import { Kernel, type Stop } from '../rig/kernel-machine.js';
 
 const UD = 6;
+const GP = 13;
 const GUEST_OS_ID = 0x4000_0000;
 const HYPERCALL = 0x4000_0001;
 const INSTRUCTIONS = [
@@ -39,13 +41,14 @@ const inLegacyMode = (
   g: HypervGuest,
   mode: 'real' | 'v86',
   code: string,
+  { vector = UD, registers = REGISTERS }: { vector?: number; registers?: Readonly<Record<number, bigint | number>> } = {},
 ): { rip: bigint; frame: number[]; rax: bigint; counted: number } => {
   const { machine } = g;
   const { views, vp } = machine;
   const before = callsOf(g);
   machine.load(code);
   machine.load('', HANDLER);
-  machine.prepare(0, { registers: { ...REGISTERS, [Slot.RSP]: 0x1000 } });
+  machine.prepare(0, { registers: { ...registers, [Slot.RSP]: 0x1000 } });
   const selector = Kernel.CODE >>> 4;
   const isReal = mode === 'real';
   Object.assign(vp, {
@@ -64,12 +67,12 @@ const inLegacyMode = (
   }
   views.u64.fill(BigInt(Kernel.CODE), slots + Slot.ES_BASE, slots + Slot.ES_BASE + 6);
   views.u64[slots + Slot.RIP] = 0n;
-  if (isReal) views.u32[machine.host(IDT + UD * 4) >>> 2] = HANDLER;
+  if (isReal) views.u32[machine.host(IDT + vector * 4) >>> 2] = HANDLER;
   else {
     views.u64[slots + Slot.FLAG_SYSTEM] = BigInt(RFLAGS_VM | IOPL3 | 2);
     // 32-bit code in the GDT's last entry, a gate to it, and the stack of level 0.
     views.u64[machine.host(Kernel.GDT + 0x30) >>> 3] = 0x00cf_9b00_0000_ffffn;
-    views.u64[machine.host(IDT + UD * 8) >>> 3] = (0x8en << 40n) | (0x30n << 16n) | BigInt(HANDLER);
+    views.u64[machine.host(IDT + vector * 8) >>> 3] = (0x8en << 40n) | (0x30n << 16n) | BigInt(HANDLER);
     views.u32.set([Kernel.STACK_TOP, 0x10], machine.host(Kernel.TSS + 4) >>> 2);
   }
   machine.go();
@@ -201,4 +204,47 @@ test('level 1 may not, nor 32-bit code at level 3', (t) => {
     t.is(machine.slot(Slot.RIP), BigInt(Kernel.HANDLERS + UD + 1), is64 ? 'level 1' : '32-bit');
     t.is(machine.slot(Slot.RAX), 0x7777n);
   }
+});
+
+const RDMSR = '0f32';
+const WRMSR = '0f30';
+const SINT2 = 0x4000_0092;
+const EOI = 0x4000_0070;
+const VP_INDEX = 0x4000_0002;
+const NO_SUCH = 0x4000_0119;
+const withSynic = (tiers: (typeof TIERS)[number]): HypervGuest => {
+  const g = new HypervGuest(tiers);
+  powerUpSynic(g.machine.views);
+  return g;
+};
+
+test('registers of the interface are in real mode what they are in any other; virtual-8086 mode and level 3 may not', (t) => {
+  const value = (msr: number, low: number, high = 0): Record<number, number> => ({ [Slot.RCX]: msr, [Slot.RAX]: low, [Slot.RDX]: high });
+  const cases: readonly (readonly [string, Record<number, number>, boolean, number?])[] = [
+    [RDMSR, value(SINT2, 1), true, 0x1_0000],
+    [RDMSR, value(VP_INDEX, 1), true, 0],
+    [WRMSR, value(SINT2, 0x40), true, 0x40],
+    [WRMSR, value(EOI, 0), true, 0],
+    [WRMSR, value(SINT2, 0x05), false],
+    [WRMSR, value(EOI, 0, 1), false],
+    [RDMSR, value(EOI, 1), false],
+    [WRMSR, value(VP_INDEX, 0), false],
+    [RDMSR, value(NO_SUCH, 1), false],
+  ];
+  for (const tiers of TIERS)
+    for (const [code, registers, isAllowed, rax] of cases) {
+      const what = `${tiers}: ${code} ${Object.values(registers).map((word) => word.toString(16))}`;
+      const { rip, frame, rax: after } = inLegacyMode(withSynic(tiers), 'real', code, { vector: GP, registers });
+      // The HLT behind the instruction, or the handler's.
+      t.is(rip, isAllowed ? 3n : BigInt(HANDLER + 1), what);
+      if (isAllowed) t.is(after, BigInt(rax ?? 0), what);
+      else t.deepEqual(frame, [0, Kernel.CODE >>> 4], what);
+      const v86 = inLegacyMode(withSynic(tiers), 'v86', code, { vector: GP, registers });
+      t.is(v86.rip, BigInt(HANDLER + 1), `v86, ${what}`);
+      // Error code 0, then IP.
+      t.deepEqual(v86.frame, [0, 0], `v86, ${what}`);
+      const g = withSynic(tiers);
+      g.machine.load(code, Kernel.USER_CODE);
+      t.is(g.machine.run({ level: 3, registers }).vector, GP, `level 3, ${what}`);
+    }
 });
