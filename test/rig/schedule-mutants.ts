@@ -81,8 +81,8 @@ export const SCHEDULE_MUTANTS: readonly ScheduleMutant[] = [
   mutant(
     'entitlement',
     'a reserve is owed whole until it is had',
-    'Math.max(0, share(reserve) - usedNum)',
-    'usedNum < share(reserve) ? share(reserve) : 0',
+    'Math.max(0, share(reserve) - record.usedNum)',
+    'record.usedNum < share(reserve) ? share(reserve) : 0',
   ),
   mutant('discipline', 'shorter least slices', 'SLICE_MIN_CYCLES = 50_000', 'SLICE_MIN_CYCLES = 40_000'),
   mutant('discipline', 'who wakes comes sooner', '200_000 * VIRTUAL_PER_CYCLE', '100_000 * VIRTUAL_PER_CYCLE'),

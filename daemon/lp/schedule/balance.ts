@@ -38,10 +38,10 @@ export class Balance {
   }
 
   /** What others may know of this LP's queue. */
-  publish(ready: readonly Candidate[], reserved: number): void {
-    let weight = 0;
-    for (const one of ready) weight += one.record.weight;
-    this.#store('readyVps', ready.length);
+  publish(chosen: Candidate | undefined, waiting: readonly Candidate[], reserved: number): void {
+    let weight = chosen?.record.weight ?? 0;
+    for (const { record } of waiting) weight += record.weight;
+    this.#store('readyVps', waiting.length + (chosen === undefined ? 0 : 1));
     this.#store('readyWeight', weight);
     this.#store('reservedPercent', reserved);
   }

@@ -27,14 +27,20 @@ const roundRobin: Discipline = {
   until: () => Number.POSITIVE_INFINITY,
 };
 
-/** Whose reserve is not used up comes first; among equals the one that is furthest behind. */
-const isBefore = (a: Candidate, b: Candidate, now: number): boolean => {
-  const urgent = isReserved(a.record, now);
-  return urgent === isReserved(b.record, now) ? a.record.virtualNum < b.record.virtualNum : urgent;
-};
-
 const credit: Discipline = {
-  next: (ready, now) => ready.reduce((best, one) => (isBefore(one, best, now) ? one : best)),
+  // Whose reserve is not used up comes first; among equals the one that is furthest behind.
+  next: (ready, now) => {
+    let [best] = ready;
+    let urgent = isReserved(best.record, now);
+    let least = best.record.virtualNum;
+    for (const one of ready) {
+      const isUrgent = isReserved(one.record, now);
+      const virtual = one.record.virtualNum;
+      if (isUrgent === urgent ? virtual >= least : urgent) continue;
+      [best, urgent, least] = [one, isUrgent, virtual];
+    }
+    return best;
+  },
   // A round in which each has its share takes a slice for each: light VPs are served as often as heavy ones, but shorter.
   // What is left of a reserve is no more than that.
   slice: ({ record }, ready) => {

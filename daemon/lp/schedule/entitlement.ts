@@ -26,11 +26,16 @@ export const allowance = (record: VpSchedule, now: number): number =>
   record.limit < 100 ? Math.min(share(record.limit) - record.usedNum, periodEnd(now) - now) : Number.POSITIVE_INFINITY;
 
 /** Whether the VP's reserve is not used up. Even spread over the period: none waits for more than what others have reserved of it. */
-export const isReserved = ({ reserve, usedNum, periodNum }: VpSchedule, now: number): boolean =>
-  reserve > 0 && usedNum < ((now - periodNum * PERIOD_CYCLES) * reserve) / 100 + 1;
+export const isReserved = (record: VpSchedule, now: number): boolean => {
+  const { reserve } = record;
+  return reserve > 0 && record.usedNum < ((now - record.periodNum * PERIOD_CYCLES) * reserve) / 100 + 1;
+};
 
 /** Cycles of its reserve that the VP has not had in this period. */
-export const owed = ({ reserve, usedNum }: VpSchedule): number => Math.max(0, share(reserve) - usedNum);
+export const owed = (record: VpSchedule): number => {
+  const { reserve } = record;
+  return reserve === 0 ? 0 : Math.max(0, share(reserve) - record.usedNum);
+};
 
 /** Virtual time of a run. */
 export const virtualOf = ({ weight }: VpSchedule, cycles: number): number =>

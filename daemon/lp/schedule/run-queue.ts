@@ -207,29 +207,37 @@ export class RunQueue<G extends Schedulable> {
     this.takeArrivals(now);
     const discipline = this.#disciplines[Atomics.load(this.#i32, POLICY)];
     if (discipline !== this.#discipline) this.#beginAnew(discipline);
-    this.#sendHome(now);
+    const reserved = this.#sendHome(now);
+    const own = this.#own;
     let ready = this.#readyInTurn(now);
     if (ready.length > 1 && this.#balances && this.#evens(ready, now)) ready = this.#readyInTurn(now);
     const chosen = ready.length === 0 ? undefined : this.#pick(ready, now);
-    for (const one of ready) one.fresh = false;
-    this.#waiting = ready.filter((one) => one !== chosen);
+    this.#waiting = [];
+    for (const one of ready) {
+      one.fresh = false;
+      if (one !== chosen) this.#waiting.push(one);
+    }
     if (this.#waiting.length > 0 && this.#balances && this.#balance.someIdle)
       for (const one of this.#waiting) this.#give(one, this.#balance.idleFor(one), now);
-    let reserved = 0;
-    for (const { record } of this.#own) reserved += record.reserve;
-    this.#balance.publish(chosen === undefined ? [] : [chosen, ...this.#waiting], reserved);
+    this.#balance.publish(chosen, this.#waiting, this.#own === own ? reserved : this.#reserved());
     return chosen;
   }
 
-  /** Their shares were changed: VPs that may not run here any more, or reserve more than there is, go where root has made room for them. */
-  #sendHome(now: number): void {
+  /** Percent of the LP that its VPs reserve. */
+  #reserved(): number {
     let reserved = 0;
     for (const { record } of this.#own) reserved += record.reserve;
+    return reserved;
+  }
+  /** Their shares were changed: VPs that may not run here any more, or reserve more than there is, go where root has made room for them. What those that stay reserve. */
+  #sendHome(now: number): number {
+    let reserved = this.#reserved();
     for (const one of this.#own) {
       const { reserve } = one.record;
       if (one.mayRunOn(this.#p.lp) && (reserve === 0 || reserved <= RESERVE_MAX)) continue;
       if (this.#give(one, this.#balance.homeFor(one), now)) reserved -= reserve;
     }
+    return reserved;
   }
 
   /** Who has run more than its weight says, under a discipline that asks nobody's weight, is not to wait for that under the next one: all begin even. */
@@ -254,8 +262,7 @@ export class RunQueue<G extends Schedulable> {
           : boosted === first;
       if (this.#extended || goesOn || this.#extend(first, ready.length > 1)) return first;
     }
-    const due = ready.filter(({ record }) => !spin.isDeferred(record, now));
-    const chosen = wanted ?? discipline.next(due.length > 0 ? due : ready, now);
+    const chosen = wanted ?? discipline.next(this.#due(ready, now), now);
     if (isUnderWay && chosen !== first) spin.preempted(first.record, first.guest.isCritical(first.vp), false);
     this.#boost = wanted;
     const slice = this.#own.length === 1 ? LONE_SLICE_CYCLES : discipline.slice(chosen, ready);
@@ -266,6 +273,13 @@ export class RunQueue<G extends Schedulable> {
     return chosen;
   }
 
+  /** Those of the ready ones that were not found spinning, if there are any. */
+  #due(ready: readonly Candidate<G>[], now: number): readonly Candidate<G>[] {
+    const spin = this.#spin;
+    if (!ready.some(({ record }) => spin.isDeferred(record, now))) return ready;
+    const due = ready.filter(({ record }) => !spin.isDeferred(record, now));
+    return due.length > 0 ? due : ready;
+  }
   /** Whether others can wait a little longer for a VP that is spun for. */
   #mayLead({ record }: Candidate<G>, ready: readonly Candidate<G>[]): boolean {
     return ready.every((one) => record.virtualNum <= one.record.virtualNum + LEAD_MAX);

@@ -148,7 +148,7 @@ export class Spin {
   }
   /** Whether a VP of another LP spins for this one. */
   isWanted(record: VpSchedule): boolean {
-    return record.favouredNum < FAVOUR_MAX && Atomics.load(record.views.i32, wantedAt(record)) !== 0;
+    return Atomics.load(record.views.i32, wantedAt(record)) !== 0 && record.favouredNum < FAVOUR_MAX;
   }
 
   /** The VP had to stop. */
