@@ -8,6 +8,7 @@ import { Walk } from '../../daemon/machine/walker.js';
 import { vtlbCounters } from '../../daemon/root/vtlb-view/counters.js';
 import { MachineLayout } from '../../shared/layout/machine.js';
 import { PageAccess, Pte } from '../../shared/layout/paging.js';
+import { PartitionLayout } from '../../shared/layout/partition.js';
 import type { VpBlock } from '../../shared/layout/vp.js';
 import { vtlbWord } from '../../shared/layout/vtlb.js';
 import { findPolicy, settingOf } from '../../shared/protocol/policies.js';
@@ -191,6 +192,26 @@ test.serial('a shared node goes with the last space that has taken it up', (t) =
   const { nodesMade, nodeLinks } = vtlbCounters(m.partition);
   t.true(nodesMade < nodeLinks);
 });
+
+for (const flush of ['generation', 'walk'])
+  test.serial(`the A20 gate opens: a root of another name leads to no shared node that others go on filling, vtlb.flush=${flush}`, (t) => {
+    build('3', '64');
+    set('vtlb.flush', flush);
+    const gate = (closed: number): void => {
+      m.partition.i32[PartitionLayout.at.a20Closed >>> 2] = closed;
+      lp.vtlb.flushPartition();
+    };
+    const [lp, other] = [makeLp(m, 0), makeLp(m, 1)];
+    // Behind the gate there is nothing; while it is closed the name is that of the first process's root.
+    lp.vtlb.load(longVp(m, 0, 0x100 | rootOf(0)));
+    other.vtlb.load(longVp(m, 1, rootOf(1)));
+    gate(1);
+    for (const each of [lp, other]) t.is(reach(each, kernelPage(0)), spaOf(200));
+    gate(0);
+    t.is(reach(other, kernelPage(0)), spaOf(200));
+    t.is(reach(lp, kernelPage(0)), -1);
+    t.is(checkStructure(m), null);
+  });
 
 for (const how of ['vtlb.share', 'vtlb.coalesce'])
   test.serial(`however many shared nodes guests could have, each LP finds an entry for its space: ${how}`, (t) => {

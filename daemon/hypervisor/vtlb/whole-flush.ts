@@ -46,8 +46,9 @@ export class WholeFlush {
     this.#lock.beginClear();
     for (let sas = 0; sas < SAS_MAX; sas++) {
       if (words.load(sasAt(sas) + Sas.users) < 0) continue;
-      this.#invalidation.purge(sas, true);
+      // First what its root is by now: links that no longer lead to nodes are found from there.
       this.#spaces.followBus(sas);
+      this.#invalidation.purge(sas, true);
       words.add(sasAt(sas) + Sas.version, 1);
     }
     this.#lock.end();
