@@ -51,7 +51,8 @@ export const loadRun = async (file: string, flags: LoadRunFlags): Promise<number
     throw error;
   } finally {
     stopListening();
-    if (flags.keep !== true) for (const failure of (await stage?.restore()) ?? []) complain(failure);
+    // A daemon that is gone has taken everything with it.
+    if (flags.keep !== true && !hvd.closed) for (const failure of (await stage?.restore()) ?? []) complain(failure);
     await hvd.close();
   }
 };
