@@ -32,6 +32,12 @@ export const findMultibootHeader = (image: Uint8Array): number => {
   return -1;
 };
 
+/**
+ * First word of the command line: the file's name without its folders. The guest reads it, and where the host keeps its files must not be among what it reads: a longer path took it
+ * longer, and under the deterministic clock the machine another course. A path could even name one of its options.
+ */
+const firstWord = (imageName: string): string => imageName.slice(imageName.lastIndexOf('/') + 1).replace(/\s/g, '_');
+
 interface Loaded {
   readonly entry: number;
   readonly chunks: Chunk[];
@@ -119,7 +125,7 @@ export const planMultiboot = (spec: PartitionSpec, header: number): BootPlan => 
   const unknown = flags & 0xffff & ~KNOWN_REQUIREMENTS;
   if (unknown !== 0)
     throw new BootError('image-unsupported', `${imageName}: multiboot header requires unknown features, flags ${hex(flags)}`);
-  const commandLine = asciiz([imageName.replace(/\s/g, '_'), spec.commandLine ?? ''].join(' ').trim());
+  const commandLine = asciiz([firstWord(imageName), spec.commandLine ?? ''].join(' ').trim());
   if (commandLine.length > COMMAND_LINE_MAX)
     throw new BootError(
       'command-line-too-long',

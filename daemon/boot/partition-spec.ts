@@ -24,7 +24,7 @@ export interface PartitionSpec {
   readonly image: Uint8Array;
   /** The image is a BIOS's ROM. */
   readonly bios?: BiosSpec | undefined;
-  /** Name of the image's file, for messages and as the first word of a multiboot command line. */
+  /** The image's file, for messages; without its folders the first word of a multiboot command line. */
   readonly imageName: string;
   readonly commandLine?: string | undefined;
   readonly initrd?: Uint8Array | undefined;

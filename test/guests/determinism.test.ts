@@ -1,13 +1,29 @@
-// The same guest again under the deterministic clock takes the same course, whatever the host lets its threads do: events and memory hash alike.
+// The same guest again under the deterministic clock takes the same course, whatever the host lets its threads do and wherever it keeps its files: events and memory hash alike.
 
-import { join } from 'node:path';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import test from 'ava';
 import { packageRoot } from '../../daemon/root/package-root.js';
 import { type Ended, hvd, hvdOnOneCore } from '../rig/hvd-process.js';
 
 const IMAGE = join(packageRoot(), 'configs/guests/images/workload64.elf');
 
-const hashes = async (
+/** The same image where another host may have it: the folder is another one, and its name longer. */
+const elsewhere = mkdtempSync(join(tmpdir(), `hvd-${'elsewhere-'.repeat(10)}`));
+const MOVED = join(elsewhere, basename(IMAGE));
+copyFileSync(IMAGE, MOVED);
+test.after.always(() => rmSync(elsewhere, { recursive: true, force: true }));
+
+const hashes = (
+  start: (...args: readonly string[]) => Promise<Ended>,
+  vps: number,
+  lps: number,
+  append: string,
+  ...end: readonly string[]
+): Promise<string> => hashesOf(IMAGE, start, vps, lps, append, ...end);
+const hashesOf = async (
+  image: string,
   start: (...args: readonly string[]) => Promise<Ended>,
   vps: number,
   lps: number,
@@ -17,7 +33,7 @@ const hashes = async (
   const shape = ['--vps', String(vps), '--lps', String(lps), '--memory', '32M', '--append', append];
   const run = await start(
     'run',
-    IMAGE,
+    image,
     ...shape,
     '--clock',
     'deterministic',
@@ -37,12 +53,12 @@ for (const [vps, lps] of [
   [3, 2],
   [4, 3],
 ] as const) {
-  test.serial(`${vps} VPs on ${lps} LPs: the same trace and memory twice`, async (t) => {
+  test.serial(`${vps} VPs on ${lps} LPs: the same trace and memory twice, the second time with an image in another folder`, async (t) => {
     t.timeout(300_000);
-    const again = (): Promise<string> => hashes(hvd, vps, lps, 'job=spinlock milliseconds=20');
-    const first = await again();
+    const from = (image: string): Promise<string> => hashesOf(image, hvd, vps, lps, 'job=spinlock milliseconds=20');
+    const first = await from(IMAGE);
     t.regex(first, /^trace [0-9a-f]+ memory [0-9a-f]{64}$/);
-    t.is(await again(), first);
+    t.is(await from(MOVED), first);
   });
 }
 
