@@ -25,7 +25,7 @@ const SCRIPT = [
     '"',
     "'",
   ),
-  'dd if=/dev/zero bs=8M count=2 2>/dev/null | sha256sum; yes | head -c 3000000 | tr y z | cksum',
+  'dd if=/dev/zero bs=8M count=2 2>/dev/null | sha256sum; yes | head -c 3000000 | tr y z | md5sum',
   '} > out 2>&1; echo result $(sha256sum out | cut -c1-32)',
 ].join('; ');
 const AFTER = 'dmesg -r | grep -E ^.[0-4].; cat /proc/interrupts';
