@@ -1,9 +1,9 @@
 // Every race of stores into watched code with its translation under every schedule with few preemptions, and for each step of the protocol a mutant without it
 // that must fail. To replay one seed: HVD_SCHEDULES=0 HVD_RANDOM=1 HVD_SEED=7 bash test/run.sh dist/test/interleave/code-interleavings.test.js -m 'a store into code against its t*: no*'
-import test from 'ava';
+
+import { CODE_MUTANTS } from './code-mutants.js';
 import { CODE_SCENARIOS } from './code-scenarios.js';
-import { type Exploration, Explorer } from './explorer.js';
-import { THREADS } from './scenario.js';
+import { exploreAll } from './explore-all.js';
 
 /** Which faults each scenario must find. */
 const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
@@ -23,29 +23,4 @@ const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
   'a store into other code of the page against a translation': ['the version is read last'],
 };
 
-let explorer: Explorer;
-test.before(async () => {
-  explorer = new Explorer(THREADS);
-  await explorer.ready();
-});
-test.after.always(() => explorer.close());
-
-const told = (e: Exploration): string => `${e.violation} after ${e.schedules} schedules; replay ${e.replay}`;
-const SCHEDULES = Number(process.env.HVD_SCHEDULES ?? 4000);
-const RANDOM = Number(process.env.HVD_RANDOM ?? 200);
-const SEED = process.env.HVD_SEED === undefined ? undefined : Number(process.env.HVD_SEED);
-
-for (const { name } of CODE_SCENARIOS) {
-  test.serial(`${name}: no schedule breaks it`, (t) => {
-    t.timeout(24 * 3600 * 1000);
-    const result = explorer.explore({ scenario: name, limit: SCHEDULES, random: RANDOM, seed: SEED });
-    t.log(`${result.schedules} schedules${result.exhausted ? ', all with two preemptions' : ''}`);
-    t.is(result.violation, null, told(result));
-  });
-  for (const mutant of MUST_FIND[name])
-    test.serial(`${name}: ${mutant} is found`, (t) => {
-      const result = explorer.explore({ scenario: name, mutant, limit: 20_000, random: 2000, seed: 1 });
-      t.log(told(result));
-      t.not(result.violation, null);
-    });
-}
+exploreAll({ scenarios: CODE_SCENARIOS, mutants: CODE_MUTANTS, mustFind: MUST_FIND, schedules: 4000, random: 200 });

@@ -1,12 +1,10 @@
 // Going to rest, and lazy EOI, against work that comes: under every schedule with few preemptions, and random ones with more; for each step of the order (lp/rounds, lp/turn,
 // hypervisor/reach, hypervisor/run-loop, apic/eoi-assist) a mutant without it that must fail. To run all with two preemptions: HVD_SCHEDULES=1000000.
 // To replay one seed: HVD_SCHEDULES=0 HVD_RANDOM=1 HVD_SEED=7 bash test/run.sh dist/test/interleave/lp-interleavings.test.js -m 'quantum: two*: no*'
-import test from 'ava';
 import { ASSIST_SCENARIOS } from './assist-scenarios.js';
-import { type Exploration, Explorer } from './explorer.js';
+import { exploreAll } from './explore-all.js';
 import { IDLE_SCENARIOS } from './idle-scenarios.js';
 import { LP_MUTANTS } from './lp-mutants.js';
-import { THREADS } from './scenario.js';
 
 /** Which faults each scenario must find. */
 const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
@@ -55,39 +53,5 @@ const MUST_FIND: Readonly<Record<string, readonly string[]>> = {
   'a guest that computes, against interrupts of one class': ['a marker stands over requests'],
   'a guest that halts, against a lower interrupt behind a higher one': ['an EOI by the marker counts at the next entry only'],
 };
-const SCENARIOS = [...IDLE_SCENARIOS, ...ASSIST_SCENARIOS];
 
-let explorer: Explorer;
-test.before(async () => {
-  explorer = new Explorer(THREADS);
-  await explorer.ready();
-});
-test.after.always(() => explorer.close());
-
-const told = (e: Exploration): string => `${e.violation} after ${e.schedules} schedules; replay ${e.replay}`;
-const SCHEDULES = Number(process.env.HVD_SCHEDULES ?? 300);
-const RANDOM = Number(process.env.HVD_RANDOM ?? 50);
-const SEED = Number(process.env.HVD_SEED ?? 1);
-
-test('each mutant is found by a scenario', (t) => {
-  const found = [...new Set(Object.values(MUST_FIND).flat())].sort();
-  t.deepEqual(found, LP_MUTANTS.map(({ name }) => name).sort());
-  t.deepEqual(
-    Object.keys(MUST_FIND).filter((name) => !SCENARIOS.some((scenario) => scenario.name === name)),
-    [],
-  );
-});
-for (const { name } of SCENARIOS) {
-  test.serial(`${name}: no schedule breaks it`, (t) => {
-    t.timeout(24 * 3600 * 1000);
-    const result = explorer.explore({ scenario: name, limit: SCHEDULES, random: RANDOM, seed: SEED });
-    t.log(`${result.schedules} schedules${result.exhausted ? ', all with two preemptions' : ''}`);
-    t.is(result.violation, null, told(result));
-  });
-  for (const mutant of MUST_FIND[name] ?? [])
-    test.serial(`${name}: ${mutant} is found`, (t) => {
-      const result = explorer.explore({ scenario: name, mutant, limit: 20_000, random: 2000, seed: 1 });
-      t.log(told(result));
-      t.not(result.violation, null);
-    });
-}
+exploreAll({ scenarios: [...IDLE_SCENARIOS, ...ASSIST_SCENARIOS], mutants: LP_MUTANTS, mustFind: MUST_FIND, schedules: 300, random: 50 });

@@ -2,8 +2,7 @@
 // preemptions; and for steps that they share with TypeScript a build without each that must fail
 // (two more: test/unit/shortcut-steps). vtlb-interleavings.test.ts says how to run longer and to replay.
 import test from 'ava';
-import { Explorer } from './explorer.js';
-import { THREADS } from './scenario.js';
+import { countOf, explorerOfTests, toldOf } from './explore-all.js';
 import { VTLB_SCENARIOS } from './vtlb/scenarios.js';
 
 interface Race {
@@ -45,12 +44,7 @@ const RACES: readonly Race[] = [
   { name: 'edit of a tracked table, fill from it and switch' },
 ];
 
-let explorer: Explorer;
-test.before(async () => {
-  explorer = new Explorer(THREADS);
-  await explorer.ready();
-});
-test.after.always(() => explorer.close());
+const explorer = explorerOfTests();
 
 const SCHEDULES = Number(process.env.HVD_SCHEDULES ?? 200);
 const RANDOM = Number(process.env.HVD_RANDOM ?? 40);
@@ -62,14 +56,14 @@ for (const { name, keeps, mutants } of RACES) {
     t.timeout(24 * 3600 * 1000);
     const three = VTLB_SCENARIOS.find((scenario) => scenario.name === name)!.threads.length > 2;
     const limit = three ? Math.min(SCHEDULES, 500) : SCHEDULES;
-    const result = explorer.explore({ scenario: name, mutant: 'shortcuts', policies, limit, random: RANDOM, seed: SEED });
-    t.log(`${result.schedules} schedules${result.exhausted ? ', all with two preemptions' : ''}`);
-    t.is(result.violation, null, `${result.violation} after ${result.schedules} schedules; replay ${result.replay}`);
+    const result = explorer().explore({ scenario: name, mutant: 'shortcuts', policies, limit, random: RANDOM, seed: SEED });
+    t.log(countOf(result));
+    t.is(result.violation, null, toldOf(result));
   });
   for (const mutant of mutants ?? [])
     test.serial(`${name}, by shortcuts: ${mutant} is found`, (t) => {
-      const result = explorer.explore({ scenario: name, mutant: `shortcuts: ${mutant}`, policies, limit: 6000, random: 2000, seed: 1 });
-      t.log(`${result.violation} after ${result.schedules} schedules`);
+      const result = explorer().explore({ scenario: name, mutant: `shortcuts: ${mutant}`, policies, limit: 6000, random: 2000, seed: 1 });
+      t.log(toldOf(result));
       t.not(result.violation, null);
     });
 }

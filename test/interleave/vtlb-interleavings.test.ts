@@ -4,8 +4,8 @@
 //   HVD_SCHEDULES=0 HVD_RANDOM=1 HVD_SEED=7 bash test/run.sh dist/test/interleave/vtlb-interleavings.test.js -m 'fill, INVLPG and reclaim: no*'
 import test from 'ava';
 import { SAS_MAX, SAS_SIZE, SAS_TABLE, SPT_HEADERS, SPT_PAGES } from '../../shared/layout/vtlb.js';
-import { type Exploration, Explorer, type Focus } from './explorer.js';
-import { THREADS } from './scenario.js';
+import { countOf, explorerOfTests, toldOf } from './explore-all.js';
+import type { Focus } from './explorer.js';
 import { VTLB_SCENARIOS } from './vtlb/scenarios.js';
 
 /** Which faults each scenario must find; with a number, by so many schedules in order before chance has a try, and perhaps with changes of threads at certain words only. */
@@ -125,14 +125,7 @@ const MUST_FIND: Readonly<Record<string, readonly Fault[]>> = {
   'two bus locks and a flush request': ['enter while the bus is held'],
 };
 
-let explorer: Explorer;
-test.before(async () => {
-  explorer = new Explorer(THREADS);
-  await explorer.ready();
-});
-test.after.always(() => explorer.close());
-
-const told = (e: Exploration): string => `${e.violation} after ${e.schedules} schedules; replay ${e.replay}`;
+const explorer = explorerOfTests();
 
 const SCHEDULES = Number(process.env.HVD_SCHEDULES ?? 4000);
 const RANDOM = Number(process.env.HVD_RANDOM ?? 400);
@@ -143,21 +136,21 @@ for (const { name, threads, limit: most } of VTLB_SCENARIOS) {
     t.timeout(24 * 3600 * 1000);
     const three = threads.length > 2;
     // With three actors few preemptions do not go far: chance does.
-    const result = explorer.explore({
+    const result = explorer().explore({
       scenario: name,
       limit: three ? Math.min(SCHEDULES, 1000) : process.env.HVD_SCHEDULES === undefined ? (most ?? SCHEDULES) : SCHEDULES,
       random: three ? RANDOM : 150,
       seed: SEED,
     });
-    t.log(`${result.schedules} schedules${result.exhausted ? ', all with two preemptions' : ''}`);
-    t.is(result.violation, null, told(result));
+    t.log(countOf(result));
+    t.is(result.violation, null, toldOf(result));
   });
   for (const fault of MUST_FIND[name] ?? []) {
     const [mutant, limit, focus] = typeof fault === 'string' ? [fault, 20_000] : fault;
     test.serial(`${name}: ${mutant} is found`, (t) => {
       t.timeout(24 * 3600 * 1000);
-      const result = explorer.explore({ scenario: name, mutant, limit, focus, random: 20_000, seed: 1 });
-      t.log(told(result));
+      const result = explorer().explore({ scenario: name, mutant, limit, focus, random: 20_000, seed: 1 });
+      t.log(toldOf(result));
       t.not(result.violation, null);
     });
   }

@@ -1,5 +1,6 @@
 // A VP as the scheduler of its LP has it.
 import type { VpSchedule } from '../../../shared/layout/schedule.js';
+import { allowance, beginPeriod } from './entitlement.js';
 
 /** What the scheduler asks of a partition (hypervisor/guest). */
 export interface Schedulable {
@@ -49,5 +50,25 @@ export class Candidate<G extends Schedulable = Schedulable> {
   mayRunOn(lp: number): boolean {
     const { affinityLow, affinityHigh } = this.record;
     return (((lp < 32 ? affinityLow : affinityHigh) >>> (lp & 31)) & 1) !== 0;
+  }
+
+  /** Whether it can run and may; keeps account of the time in which it could not or might not. */
+  look(now: number): boolean {
+    const { guest, vp, record } = this;
+    const runnable = guest.runnable(vp, true);
+    if (!runnable && record.blockedSinceNum === 0 && guest.isBlocked(vp)) record.blockedSinceNum = Math.max(1, now);
+    if (runnable && record.blockedSinceNum !== 0) {
+      record.blockedCyclesNum += Math.max(0, now - record.blockedSinceNum);
+      record.blockedSinceNum = 0;
+    }
+    if (!runnable || record.notBeforeNum > now) return false;
+    beginPeriod(record, now);
+    const limited = allowance(record, now) <= 0;
+    if (limited && record.limitedSinceNum === 0) record.limitedSinceNum = Math.max(1, now);
+    if (!limited && record.limitedSinceNum !== 0) {
+      record.limitedCyclesNum += now - record.limitedSinceNum;
+      record.limitedSinceNum = 0;
+    }
+    return !limited;
   }
 }

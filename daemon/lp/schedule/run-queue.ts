@@ -9,7 +9,7 @@ import { findPolicy } from '../../../shared/protocol/policies.js';
 import { Balance } from './balance.js';
 import { Candidate, type Schedulable } from './candidate.js';
 import { type Discipline, disciplines, SLICE_CYCLES } from './discipline.js';
-import { allowance, beginPeriod, charge, periodEnd, VIRTUAL_PER_CYCLE, virtualOf } from './entitlement.js';
+import { allowance, charge, periodEnd, VIRTUAL_PER_CYCLE, virtualOf } from './entitlement.js';
 import { LEAD_MAX, Spin } from './spin.js';
 
 /** An LP's only VP: nobody waits for it. What root wants and timers that become due end its runs before that; the rest is how often statistics are brought up to date. */
@@ -292,7 +292,7 @@ export class RunQueue<G extends Schedulable> {
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < own.length; i++) {
       const candidate = own[(this.#cursor + i) % own.length];
-      if (!this.#look(candidate, now)) {
+      if (!candidate.look(now)) {
         candidate.ready = false;
         continue;
       }
@@ -302,25 +302,6 @@ export class RunQueue<G extends Schedulable> {
     }
     if (ready.length > 0) this.#floor = Math.max(this.#floor, least);
     return ready;
-  }
-
-  /** Whether the VP can run and may; keeps account of the time in which it could not or might not. */
-  #look({ guest, vp, record }: Candidate<G>, now: number): boolean {
-    const runnable = guest.runnable(vp, true);
-    if (!runnable && record.blockedSinceNum === 0 && guest.isBlocked(vp)) record.blockedSinceNum = Math.max(1, now);
-    if (runnable && record.blockedSinceNum !== 0) {
-      record.blockedCyclesNum += Math.max(0, now - record.blockedSinceNum);
-      record.blockedSinceNum = 0;
-    }
-    if (!runnable || record.notBeforeNum > now) return false;
-    beginPeriod(record, now);
-    const limited = allowance(record, now) <= 0;
-    if (limited && record.limitedSinceNum === 0) record.limitedSinceNum = Math.max(1, now);
-    if (!limited && record.limitedSinceNum !== 0) {
-      record.limitedCyclesNum += now - record.limitedSinceNum;
-      record.limitedSinceNum = 0;
-    }
-    return !limited;
   }
 
   #wake(candidate: Candidate<G>): void {
@@ -386,7 +367,7 @@ export class RunQueue<G extends Schedulable> {
         if (this.#spin.isWanted(one.record)) return true;
         continue;
       }
-      if (!this.#look(one, now)) continue;
+      if (!one.look(now)) continue;
       this.#wake(one);
       this.#waiting.push(one);
       if (this.#balances && this.#balance.idleFor(one) >= 0) return true;
