@@ -18,10 +18,8 @@ import { addFillWaits, vtlbCounterOfLp, vtlbCounters } from './vtlb-view/counter
 
 const VECTORS = 256;
 
-/** Beside the counts, of a VP's `spin`. */
+/** What a VP's `spin` has beside the counts. */
 const SPIN_CYCLES = ['extendedCycles', 'repaidCycles', 'expressCycles'] as const;
-/** What a VP's `spin` has. */
-export const SPIN_STATS = [...SPIN_COUNTERS, ...SPIN_CYCLES] as const;
 
 const interceptCounts = countsReader(INTERCEPTS);
 const vpCounters = countsReader(VP_COUNTERS);

@@ -1,8 +1,7 @@
 // Statistics and events for all who have subscribed to them: taken and encoded once, statistics for those who want them equally often. Timers run only while somebody listens.
 import { EventReader } from '../events.js';
 import type { Machine } from '../machine.js';
-import type { Outbox } from './outbox.js';
-import { eventsFrame, statsFrame } from './telemetry-frames.js';
+import { eventFrame, type Outbox } from './outbox.js';
 
 /** How often events are collected, ms: well within the time in which a busy LP fills its ring twice over. */
 export const EVENTS_MS = 50;
@@ -43,7 +42,7 @@ export class Telemetry {
   }
 
   #tell(listeners: ReadonlySet<Outbox>): void {
-    const frame = statsFrame(this.#machine.stats());
+    const frame = eventFrame('stats', this.#machine.stats());
     for (const outbox of listeners) outbox.event(frame);
   }
 
@@ -63,7 +62,7 @@ export class Telemetry {
     if (this.#events === undefined) return;
     const { events, lost } = this.#events.reader.take(this.#machine.partitions.all);
     if (events.length === 0 && lost === 0) return;
-    const frame = eventsFrame(events);
+    const frame = eventFrame('events', events);
     for (const outbox of this.#listeners) outbox.event(frame, lost);
   }
 }
