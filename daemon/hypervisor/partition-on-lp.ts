@@ -138,6 +138,7 @@ export class PartitionOnLp implements ApicBus, Reaching {
             this.hyperv?.messaging?.directory.synic.endOfInterrupt(vp.index, vector);
           },
           marker: () => (this.eoiPolicy === ApicEoi.EXIT ? NOWHERE : (this.hyperv?.assistPage(vp.index) ?? NOWHERE)),
+          store: (address, bytes, put) => this.hyperv?.overlays.store(address, bytes, put),
         }),
     );
     const fetch = {

@@ -373,7 +373,9 @@ export class GuestMemory implements LinearMemory {
           // A device: it has been reached, once. What it wants done comes before the next instruction: an interrupt that its own command sent a processor.
           this.debug?.access(gva, bytes, true);
           // A kick is no sign of that: others raise it, too, and it comes at the next loop head.
-          if (!this.#mmio.write(this.#translator.gpa, bytes as 1 | 2 | 4, u32[at]) || this.alone) return 0;
+          const isWanted = this.#mmio.write(this.#translator.gpa, bytes as 1 | 2 | 4, u32[at]);
+          // Or it has written to the guest's memory where code is.
+          if ((!isWanted && !this.#watcher.outdated) || this.alone) return 0;
           this.hasStored = true;
           return 2;
         }

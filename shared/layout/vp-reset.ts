@@ -1,6 +1,6 @@
 // The state of a virtual processor after power-up and after INIT (SDM 3A 10.1.1, table 10-1; table 9-1 in older editions).
 // Why here: the loader makes VPs in this state before any LP runs, the hypervisor puts them back into it on INIT.
-import { APIC_DEFAULT_BASE, APIC_EXTENDED, APIC_VERSION, ApicBase, EOI_MARKER, Lvt, Svr } from '../abi/apic.js';
+import { APIC_DEFAULT_BASE, APIC_EXTENDED, APIC_VERSION, ApicBase, Lvt, Svr } from '../abi/apic.js';
 import { MISC_ENABLE_RESET, PAT_RESET } from '../abi/msr.js';
 import { readProcessor } from '../cpu/partition-processor.js';
 import { Slot, VP_BLOCK_SIZE, type VpBlock, VpState } from './vp.js';
@@ -82,7 +82,7 @@ export const initRegisters = (vp: VpBlock): void => {
 };
 
 /**
- * The local APIC's registers as after power-up or INIT: software-disabled, nothing pending; ID and IA32_APIC_BASE stay (SDM 3A 11.4.7). Owner LP only.
+ * The local APIC's registers as after power-up or INIT: software-disabled, nothing pending; ID and IA32_APIC_BASE stay (SDM 3A 11.4.7). Owner LP only, with no marker of lazy EOI set.
  * Returns, eight words, the vectors that were requested or in service: nobody will end them any more.
  */
 export const resetApicRegisters = (vp: VpBlock): readonly number[] => {
@@ -94,9 +94,6 @@ export const resetApicRegisters = (vp: VpBlock): readonly number[] => {
   vp.timerDeadline = vp.timerStart = vp.tscDeadline = 0n;
   vp.apicExtendedControl = 0;
   const { i32 } = vp.views;
-  // A marker that stayed would spare the guest an EOI that is owed.
-  if (vp.eoiMarker !== 0) Atomics.and(i32, vp.eoiMarker >>> 2, ~EOI_MARKER);
-  vp.eoiMarker = 0;
   const lost = Array.from(
     { length: 8 },
     (_, word) => i32[(vp.irr >>> 2) + word] | i32[(vp.isr >>> 2) + word] | Atomics.exchange(i32, (vp.newIrr >>> 2) + word, 0),

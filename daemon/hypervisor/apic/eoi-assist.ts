@@ -14,17 +14,23 @@ import { hasVector, highestVector } from './vector-set.js';
 /** Partition address of the word that may hold a marker now; NOWHERE while the guest has no assist page, or is offered none of this (policy `apic.eoi`). */
 export type MarkerPlace = () => number;
 export const NOWHERE = 0;
+/** Does `put`, which changes the word at a partition address: the guest may have code there. `put` neither waits nor throws. */
+export type MarkerStore = (address: number, bytes: number, put: () => void) => void;
+export const PLAIN_STORE: MarkerStore = (_address, _bytes, put) => put();
+const MARKER_BYTES = 4;
 
 export class EoiAssist {
   protected readonly vp: VpBlock;
   readonly #place: MarkerPlace;
   /** Ends the highest interrupt in service, as the guest has asked by the marker. */
   readonly #end: () => void;
+  readonly #store: MarkerStore;
 
-  constructor(vp: VpBlock, place: MarkerPlace, end: () => void) {
+  constructor(vp: VpBlock, place: MarkerPlace, end: () => void, store: MarkerStore = PLAIN_STORE) {
     this.vp = vp;
     this.#place = place;
     this.#end = end;
+    this.#store = store;
   }
 
   /** The last step before guest code: everything that was posted has been pulled, and what can be delivered is in service. */
@@ -66,17 +72,21 @@ export class EoiAssist {
   }
   /** Clears the marker; what was there before. One step: an EOI by the guest is either seen here or comes as an intercept. */
   protected takeAway(at: number): number {
-    return Atomics.and(this.vp.views.i32, at >>> 2, ~EOI_MARKER);
+    let before = 0;
+    this.#store(at, MARKER_BYTES, () => {
+      before = Atomics.and(this.vp.views.i32, at >>> 2, ~EOI_MARKER);
+    });
+    return before;
   }
 
-  /** None in a page whose stores somebody watches: the guest's own page tables or code. */
+  /** None in a page whose stores somebody watches: each would void the code there. It may become one while the marker stands, and while it is set. */
   #set(at: number): void {
     const { vp } = this;
     const { i32 } = vp.views;
     const flags = Atomics.load(i32, (PartitionMap.PAGE_FLAGS >>> 2) + ((at - PartitionMap.RAM) >>> 12));
     if ((flags & PageFlag.WATCHED) !== 0) return;
     assert(vp.eoiMarker === NOWHERE, 'a marker is set while another one stands');
-    Atomics.or(i32, at >>> 2, EOI_MARKER);
+    this.#store(at, MARKER_BYTES, () => void Atomics.or(i32, at >>> 2, EOI_MARKER));
     vp.eoiMarker = at;
   }
 }

@@ -8,7 +8,7 @@ import { resetApicRegisters } from '../../../shared/layout/vp-reset.js';
 import type { ApicBus } from './apic-bus.js';
 import { ApicRegisters } from './apic-registers.js';
 import { acceptsFixed, apicEnabled, inX2Apic } from './destination.js';
-import { EoiAssist, type MarkerPlace, NOWHERE } from './eoi-assist.js';
+import { EoiAssist, type MarkerPlace, type MarkerStore, NOWHERE } from './eoi-assist.js';
 import { noteDelivered, noteEnded, noteRaised } from './interrupt-log.js';
 import { logApicError, pull } from './post.js';
 import { ApicTimer } from './timer.js';
@@ -21,6 +21,8 @@ export type IoApicEoi = (vector: number) => void;
 export interface ApicOptions {
   /** Where lazy EOI has its marker; nowhere when absent. */
   readonly marker?: MarkerPlace;
+  /** How that is written; when absent, where no guest can have code. */
+  readonly store?: MarkerStore;
   /** A vector of `endWatched` has come to its end, or one that ends by itself has been delivered. */
   readonly ended?: (vector: number) => void;
   /** How lazy EOI goes; tests choose. */
@@ -40,13 +42,18 @@ export class VirtualApic {
   readonly #ended: (vector: number) => void;
   readonly #registers: ApicRegisters;
 
-  constructor(vp: VpBlock, bus: ApicBus, tscHz: number, ioApicEoi: IoApicEoi, { marker, ended, Assist = EoiAssist }: ApicOptions = {}) {
+  constructor(
+    vp: VpBlock,
+    bus: ApicBus,
+    tscHz: number,
+    ioApicEoi: IoApicEoi,
+    { marker, store, ended, Assist = EoiAssist }: ApicOptions = {},
+  ) {
     this.vp = vp;
     this.bus = bus;
     this.timer = new ApicTimer(vp, tscHz, (vector) => this.raise(vector, InterruptKind.TIMER));
-    this.assist = new Assist(vp, marker ?? (() => NOWHERE), () =>
-      this.#end(highestVector(vp.views.i32, vp.isr), InterruptState.LAZY, vpCounterIndex.lazyEois),
-    );
+    const end = (): void => this.#end(highestVector(vp.views.i32, vp.isr), InterruptState.LAZY, vpCounterIndex.lazyEois);
+    this.assist = new Assist(vp, marker ?? (() => NOWHERE), end, store);
     this.#ioApicEoi = ioApicEoi;
     this.#ended = ended ?? (() => undefined);
     this.#registers = new ApicRegisters(this);
@@ -55,6 +62,8 @@ export class VirtualApic {
   /** All registers as after INIT. What is passed through and will not be ended by the guest any more ends now. */
   reset(): void {
     const { vp } = this;
+    // A marker that stayed would spare the guest an EOI that is owed.
+    this.assist.withdraw();
     const { i32 } = vp.views;
     for (const [word, lost] of resetApicRegisters(vp).entries())
       for (let bits = lost & i32[(vp.passedThrough >>> 2) + word]; bits !== 0; bits &= bits - 1)

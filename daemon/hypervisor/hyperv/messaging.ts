@@ -2,9 +2,7 @@
 import { HvFeature, HvPrivilege, HvStatus } from '../../../shared/abi/hyperv.js';
 import { VpOverlay, vpOverlay } from '../../../shared/layout/hyperv.js';
 import { InterruptKind } from '../../../shared/layout/interrupt-log.js';
-import { PartitionMap } from '../../../shared/layout/partition.js';
 import { findPolicy, SynicPending, settingIn } from '../../../shared/protocol/policies.js';
-import { WatchedCode } from '../../machine/watched-code.js';
 import { acceptsFixed } from '../apic/destination.js';
 import { request } from '../apic/post.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
@@ -23,14 +21,12 @@ export class Messaging {
   readonly registers: SynicRegisterFile;
   readonly timers: readonly SyntheticTimers[];
   readonly #hv: HyperV;
-  readonly #code: WatchedCode;
   /** Where the guest may look for a VMBus. */
   readonly #vmbus: VmbusContact | undefined;
 
   constructor(hv: HyperV) {
     const { on } = hv;
     this.#hv = hv;
-    this.#code = new WatchedCode(on.mmu.lp.handshake.words);
     this.directory = new PortDirectory(on.views, on.mmu.lp.handshake.words, {
       vpCount: on.vpCount,
       polling: hv.hasFeature(HvFeature.SINT_POLLING),
@@ -38,7 +34,7 @@ export class Messaging {
         if (acceptsFixed(on.vps[vp])) request(on, vp, vector, false, InterruptKind.SINT, auto);
       },
       alwaysPending: () => settingIn(on.views, on.wiring.machine, PENDING_POLICY) === SynicPending.ALWAYS,
-      store: (address, bytes, put) => this.#store(address, bytes, put),
+      store: (address, bytes, put) => hv.overlays.store(address, bytes, put),
     });
     const { synic } = this.directory;
     const direct = hv.hasFeature(HvFeature.DIRECT_TIMERS);
@@ -100,19 +96,6 @@ export class Messaging {
   #moment(): TimerMoment {
     const { on, time } = this.#hv;
     return { now: on.clock.now(), reference: time.now() };
-  }
-
-  /** A page of the partition's is written by neither its processors nor a device: code in it is void, and who monitors it wakes. No page tables are in overlays. */
-  #store(address: number, bytes: number, put: () => void): void {
-    const { on } = this.#hv;
-    const gfn = (address - PartitionMap.RAM) >>> 12;
-    if (this.#code.beginStore(gfn, address & 4095, bytes)) {
-      on.kickOtherLps();
-      on.kickSelf();
-    }
-    put();
-    this.#code.endStore();
-    on.monitors.stored(gfn, address & 4095, bytes);
   }
 
   #overlay(vp: number, page: SynicPage, register: bigint): number {

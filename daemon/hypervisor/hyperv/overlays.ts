@@ -4,6 +4,7 @@
 import { HvPageRegister } from '../../../shared/abi/hyperv.js';
 import { PHYSICAL_ADDRESS_BITS } from '../../../shared/abi/registers.js';
 import { PartitionMap } from '../../../shared/layout/partition.js';
+import { WatchedCode } from '../../machine/watched-code.js';
 import type { PartitionOnLp } from '../partition-on-lp.js';
 
 /** The frame that a page register names, or -1 when it is beyond the guest-physical address space: #GP for the guest. */
@@ -15,9 +16,11 @@ export const isEnabled = (register: bigint): boolean => (register & HvPageRegist
 
 export class Overlays {
   readonly #on: PartitionOnLp;
+  readonly #code: WatchedCode;
 
   constructor(on: PartitionOnLp) {
     this.#on = on;
+    this.#code = new WatchedCode(on.mmu.lp.handshake.words);
   }
 
   /** Address in partition memory of the overlay's page. */
@@ -29,6 +32,22 @@ export class Overlays {
   follow(overlay: number, register: bigint): void {
     const { mmu } = this.#on;
     if (mmu.lp.overlays.map(overlay, isEnabled(register) ? frameOf(register) : -1)) mmu.flushPartition();
+  }
+
+  /**
+   * The hypervisor changes bytes of an overlay, at an address in partition memory: guests may run code there, or watch it. No page tables are in overlays.
+   * `put` neither waits nor throws.
+   */
+  store(address: number, bytes: number, put: () => void): void {
+    const on = this.#on;
+    const gfn = (address - PartitionMap.RAM) >>> 12;
+    if (this.#code.beginStore(gfn, address & 4095, bytes)) {
+      on.kickOtherLps();
+      on.kickSelf();
+    }
+    put();
+    this.#code.endStore();
+    on.monitors.stored(gfn, address & 4095, bytes);
   }
 
   /** Address in partition memory of a guest-physical byte, in RAM or an overlay; -1 where there is neither. `write`: it must be the guest's to write. */

@@ -13,7 +13,7 @@ const MOVED = (PartitionMap.HYPERV + HypervLayout.at.tscMoved) >>> 2;
 const U64 = 1n << 64n;
 /** Sequence numbers that mean something else: 0, and all ones in what older specifications say. */
 const SEQUENCE_LAST = 0xffff_fffe;
-const Page = { SEQUENCE: 0, SCALE: 8, OFFSET: 16 } as const;
+const Page = { SEQUENCE: 0, SCALE: 8, OFFSET: 16, END: 24 } as const;
 
 export class ReferenceTime {
   readonly #hv: HyperV;
@@ -35,9 +35,12 @@ export class ReferenceTime {
 
   /** Writes the page by the update protocol: invalid, then the numbers, then the next sequence. Within `HyperV.exclusively`. */
   publish(): void {
-    const { on, overlays } = this.#hv;
-    const { i32, u64 } = on.views;
+    const { overlays } = this.#hv;
     const at = overlays.address(PartitionOverlay.REFERENCE_TSC);
+    overlays.store(at, Page.END, () => this.#put(at));
+  }
+  #put(at: number): void {
+    const { i32, u64 } = this.#hv.on.views;
     const sequence = (at + Page.SEQUENCE) >>> 2;
     const before = Atomics.exchange(i32, sequence, 0) >>> 0;
     Atomics.store(u64, (at + Page.SCALE) >>> 3, this.#scale % U64);

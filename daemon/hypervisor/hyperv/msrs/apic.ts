@@ -38,7 +38,8 @@ const writeAssistPage = ({ on, vps, overlays }: HyperV, { apic }: MsrContext, va
   const { index } = apic.vp;
   const overlay = vpOverlay(index, VpOverlay.ASSIST);
   apic.assist.withdraw();
-  if (isEnabled(value)) Atomics.store(on.views.i32, overlays.address(overlay) >>> 2, 0);
+  const word = overlays.address(overlay);
+  if (isEnabled(value)) overlays.store(word, 4, () => void Atomics.store(on.views.i32, word >>> 2, 0));
   vps[index].assistPage = value;
   overlays.follow(overlay, value);
   return MsrEffect.NONE;
